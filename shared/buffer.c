@@ -1,0 +1,106 @@
+#include "shared/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/log.h"
+#include "shared/memory.h"
+
+enum { SMALLEST_CAPACITY = 64, DECIMAL_DIGITS = 20 };
+
+char *buffer_reserve(struct buffer *buffer, size_t more)
+{
+    if (more > buffer->capacity - buffer->length) {
+        if (more > SIZE_MAX / 2 - buffer->length)
+            log_fatal("out of memory: a buffer of %zu bytes was asked for %zu more", buffer->length, more);
+        size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST_CAPACITY;
+        while (capacity - buffer->length < more)
+            capacity *= 2;
+        buffer->data = memory_resize(buffer->data, capacity, 1);
+        buffer->capacity = capacity;
+    }
+    return buffer->data + buffer->length;
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t length)
+{
+    if (length == 0)
+        return;
+    memcpy(buffer_reserve(buffer, length), data, length);
+    buffer->length += length;
+}
+
+void buffer_append_slice(struct buffer *buffer, struct slice slice)
+{
+    buffer_append(buffer, slice.data, slice.length);
+}
+
+void buffer_append_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_append_byte(struct buffer *buffer, char byte)
+{
+    *buffer_reserve(buffer, 1) = byte;
+    buffer->length++;
+}
+
+void buffer_append_unsigned(struct buffer *buffer, uint64_t value)
+{
+    char digits[DECIMAL_DIGITS];
+    size_t first = sizeof digits;
+    do {
+        digits[--first] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buffer_append(buffer, digits + first, sizeof digits - first);
+}
+
+void buffer_append_signed(struct buffer *buffer, int64_t value)
+{
+    uint64_t magnitude = (uint64_t)value;
+    if (value < 0) {
+        buffer_append_byte(buffer, '-');
+        magnitude = 0 - magnitude;
+    }
+    buffer_append_unsigned(buffer, magnitude);
+}
+
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        log_fatal("a text could not be formatted: %s", format);
+    char *place = buffer_reserve(buffer, (size_t)length + 1);
+    vsnprintf(place, (size_t)length + 1, format, again);
+    va_end(again);
+    buffer->length += (size_t)length;
+}
+
+void buffer_consume(struct buffer *buffer, size_t length)
+{
+    if (length >= buffer->length) {
+        buffer->length = 0;
+        return;
+    }
+    memmove(buffer->data, buffer->data + length, buffer->length - length);
+    buffer->length -= length;
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->length = 0;
+}
+
+void buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}

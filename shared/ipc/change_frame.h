@@ -1,0 +1,23 @@
+#ifndef SHARED_CHANGE_FRAME_H
+#define SHARED_CHANGE_FRAME_H
+
+#include <stdint.h>
+
+#include "shared/buffer.h"
+
+/*
+ * The messages that carry changes, as complete WebSocket text frames (header and payload), appended to a buffer:
+ * {"operation":"update","collectionName":C,"data":[DOC],"seq":N} and its kin. The committer makes them once for the
+ * whole host; workers make the ones with "sync":true.
+ */
+
+/** An `update` with one minimal document (JSON text). */
+void change_frame_update(struct buffer *out, struct slice collection, struct slice document, uint64_t seq);
+
+/** A `remove` with one id (plain characters). */
+void change_frame_remove(struct buffer *out, struct slice collection, struct slice id, uint64_t seq);
+
+/** An `update` or `remove` with "sync":true; @list is what stands between [ and ], already JSON. */
+void change_frame_sync(struct buffer *out, const char *operation, struct slice collection, struct slice list);
+
+#endif

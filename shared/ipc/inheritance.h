@@ -1,0 +1,23 @@
+#ifndef SHARED_INHERITANCE_H
+#define SHARED_INHERITANCE_H
+
+#include "shared/config/config.h"
+#include "shared/ring/ring.h"
+#include "shared/ipc/scoreboard.h"
+
+/* All that a fork hands down to a child. Everything else is closed in the child before it starts to work. */
+struct inheritance {
+    const struct config *config;
+    struct scoreboard *scoreboard;
+    struct ring *ring;
+    unsigned slot;      /* a worker's; 0 for the committer */
+    int order_channel;  /* to the master: orders.h */
+};
+
+/** The worker process, from after the fork to its end; returns its exit status. worker/worker.c */
+int worker_main(const struct inheritance *inheritance);
+
+/** The committer process. daemon/committer/committer.c */
+int committer_main(const struct inheritance *inheritance);
+
+#endif

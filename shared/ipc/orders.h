@@ -1,0 +1,37 @@
+#ifndef SHARED_ORDERS_H
+#define SHARED_ORDERS_H
+
+#include <stdint.h>
+
+#include "shared/ipc/fdpass.h"
+
+/*
+ * What goes over the order channel between the master and a child (SOCK_SEQPACKET, one packet each; struct order with
+ * its descriptors). The end of the channel means that the other side is gone: a child then stops.
+ */
+
+enum order_type {
+    /* master to worker */
+    ORDER_CONNECTIONS = 1, /* descriptors: accepted connections; kinds[i] says what each is */
+    /* master to worker: a stream socket to the (new) committer; to committer: one to the worker ->slot */
+    ORDER_LINK,
+    /* master to child: stop in an orderly way */
+    ORDER_STOP,
+    /* child to master */
+    REPORT_READY,
+    REPORT_STOP_REQUESTED, /* a worker: somebody with the right to asked for an orderly stop of the whole */
+};
+
+enum connection_kind {
+    CONNECTION_CLIENT = 0,
+    CONNECTION_CONTROL = 1, /* from the control socket: local, trusted, all permissions, larger bounds */
+};
+
+struct order {
+    uint32_t type;
+    uint32_t slot;               /* ORDER_LINK to the committer: the worker's slot */
+    uint32_t count;              /* descriptors with it */
+    uint8_t kinds[FDPASS_MOST];  /* enum connection_kind */
+};
+
+#endif

@@ -1,0 +1,24 @@
+#ifndef SHARED_JSON_COMPARE_H
+#define SHARED_JSON_COMPARE_H
+
+#include "shared/json/json.h"
+
+/**
+ * Compares two number texts by value, exactly, whatever their length and exponent: "1.0" equals "1", 1e400 > 1e399.
+ * Negative, 0 or positive.
+ */
+int json_number_compare(struct slice a, struct slice b);
+
+/** Equality of values: numbers by value, strings by characters, objects without regard to the order of keys. */
+bool json_equal(struct json_value a, struct json_value b);
+
+/**
+ * A total order for sorting: absent < null < false < true < numbers < strings (byte order) < arrays < objects
+ * (the last two by length, then text). Negative, 0 or positive.
+ */
+int json_order(struct json_value a, struct json_value b);
+
+/** The value at a dotted path ("a.b.0"; a number steps into an array), absent when there is none. */
+struct json_value json_at_path(struct json_value value, struct slice path);
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef SHARED_LOG_H
+#define SHARED_LOG_H
+
+#include <stdbool.h>
+
+/*
+ * The log of every process. A line is "TIME PROCESS[PID] LEVEL: TEXT" (syslog adds its own time). Lines at level
+ * error and above are written at once; others are gathered and written by log_flush(), which a process calls once in
+ * every pass of its loop, or when LOG_GATHERED_BYTES are waiting. Control characters in the text are shown as \xNN.
+ */
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+enum { LOG_GATHERED_BYTES = 65536 };
+
+/**
+ * Opens the log. @destination: "stderr", "syslog", or the absolute path of a file that is appended to.
+ * Without a call the log goes to stderr at level notice. Returns false with errno when the file cannot be opened.
+ */
+[[gnu::warn_unused_result]] bool log_open(const char *destination, enum log_level level);
+
+/** The word that names this process in each line ("master", "worker 0", ...); copied. Call again after a fork. */
+void log_process(const char *name);
+
+/** Opens the file again under its name (after it was rotated). */
+void log_reopen(void);
+
+void log_flush(void);
+
+/** Whether a line at @level would be written: ask before making an expensive text. */
+bool log_wants(enum log_level level);
+
+[[gnu::format(printf, 2, 3)]] void log_line(enum log_level level, const char *format, ...);
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_notice(...) log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/** For start-up and for broken invariants only: writes the line and ends the process with status 1. */
+[[gnu::noreturn, gnu::format(printf, 1, 2)]] void log_fatal(const char *format, ...);
+
+#endif

@@ -1,0 +1,127 @@
+#ifndef WORKER_NET_CONNECTION_H
+#define WORKER_NET_CONNECTION_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "shared/config/config.h"
+#include "shared/ipc/orders.h"
+#include "worker/dispatch/backlog.h"
+#include "worker/dispatch/output.h"
+#include "worker/net/frame.h"
+#include "worker/net/handshake.h"
+
+/*
+ * Connections of one worker: reading, handshake, frames, pings, close handshake, and writing what output.h decides.
+ * What a message means is not known here: the owner registers struct network_events. The owner's loop is
+ *
+ *   event_base_loop(ONCE) ... take in the ring ... network_flush()
+ *
+ * where network_flush() writes to connections that have something, a bounded number of them, and says whether more is
+ * to be done (the loop then polls without blocking). An idle connection must stay under a kilobyte in all.
+ */
+
+struct network;
+struct connection;
+
+enum connection_state {
+    CONNECTION_HANDSHAKE,
+    CONNECTION_OPEN,
+    CONNECTION_CLOSING, /* our close frame is queued or out; nothing more is read but the peer's close */
+    CONNECTION_LINGER,  /* everything is written and shut down; waiting for the peer's end, bounded */
+};
+
+struct connection {
+    LIST_ENTRY(connection) all;
+    TAILQ_ENTRY(connection) queue; /* in network's queue of connections to write to, when ->queued */
+    LIST_ENTRY(connection) wheel;  /* its slot of the ping wheel */
+    struct network *network;
+    struct event event;            /* read, or read and write while the kernel's buffer is full */
+    int fd;
+    uint8_t state;                 /* enum connection_state */
+    uint8_t kind;                  /* enum connection_kind */
+    bool queued;
+    bool blocked;                  /* the kernel's buffer is full: waiting for EV_WRITE */
+    bool eof;
+    bool paused;                   /* not reading: too many calls in flight */
+    uint8_t missed_pongs;
+    uint8_t pongs_waiting;
+    uint16_t close_code;           /* sent, 0: none */
+    uint32_t deadline_ms;          /* low bits of monotonic ms, for handshake, authorisation, closing; 0: none */
+    struct frame_reader *reader;   /* borrowed while a message is incomplete */
+    struct buffer *head;           /* bytes of an incomplete handshake */
+    struct output output;
+    void *owner;                   /* network_events' own: its session of this connection */
+    uint8_t family;                /* AF_INET, AF_INET6, AF_UNIX */
+    uint8_t address[16];
+    uint16_t port;
+};
+
+struct network_events {
+    /** The handshake is complete and the 101 is queued; set ->owner. */
+    void (*opened)(void *context, struct connection *connection, const struct handshake *handshake);
+    void (*message)(void *context, struct connection *connection, struct slice message, bool binary);
+    /** The connection is gone; it is freed after this. Called once if opened() was. */
+    void (*closed)(void *context, struct connection *connection);
+    /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync. May be NULL. */
+    void (*refill)(void *context, struct connection *connection);
+    /** The private queue fell below a quarter of its limit: a job that waited for that may go on. May be NULL. */
+    void (*drained)(void *context, struct connection *connection);
+};
+
+struct network_options {
+    const struct config *config;    /* limits, origins, ping interval */
+    struct backlog *backlog;
+    bool text_only;                 /* binary: 1003 */
+    bool application_pings;         /* {"operation":"ping",...} with each WebSocket ping */
+    bool any_path;
+    struct scoreboard_worker *score;
+};
+
+/** Timers (ping wheel, deadlines) are events of @base. */
+struct network *network_create(struct event_base *base, const struct network_options *options,
+                               const struct network_events *events, void *context);
+void network_free(struct network **network);
+
+/** Takes over an accepted descriptor (non-blocking or not). Over limits.connections or per address: closed. */
+void network_add(struct network *network, int fd, enum connection_kind kind);
+
+/** The backlog has grown: every connection that was up to date is queued for writing, at constant cost. */
+void network_backlog_grew(struct network *network);
+
+/** Before backlog frames are dropped: connections behind @first fall behind (output_fall_behind()). */
+void network_backlog_drops(struct network *network, uint64_t first);
+
+/** Writes to queued connections, at most @most of them. True: some are left. */
+[[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
+
+/** Queues a text message (JSON without header). Over limits.reply_queue_bytes: closed with 1008 "too slow". */
+void connection_send(struct connection *connection, struct slice message, uint64_t after_seq);
+
+/** Queues complete frames, several at a time. */
+void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
+
+/** Begins the close handshake. What is queued before goes out first, except with codes 1002, 1007, 1008, 1009. */
+void connection_close(struct connection *connection, uint16_t code, const char *reason);
+
+/** Stops or goes on reading from this connection (back-pressure on calls). */
+void connection_pause(struct connection *connection, bool pause);
+
+/** Puts the connection in the queue of those to write to. */
+void connection_queue(struct connection *connection);
+
+/** Must be authorised within limits.authorize_ms, else closed with 1008; called off with true. */
+void connection_authorized(struct connection *connection, bool authorized);
+
+/** "192.0.2.1:4711", "[2001:db8::1]:4711" or "local". */
+const char *connection_address(const struct connection *connection, char text[64]);
+
+/** Each connection in turn; @each may close them. */
+void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument);
+
+unsigned network_connections(const struct network *network);
+
+#endif

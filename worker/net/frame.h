@@ -1,0 +1,57 @@
+#ifndef WORKER_NET_FRAME_H
+#define WORKER_NET_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/buffer.h"
+#include "shared/slice.h"
+
+/*
+ * Frames from the client, RFC 6455 sections 5 to 8, on wslay's frame API: the only file that includes wslay. No socket
+ * in it. A connection that is between messages holds no memory here: the reader (wslay's context and the message being
+ * put together) is borrowed from the pool with the first byte of a message and given back with its last.
+ */
+
+struct frame_pool;   /* readers not in use, of one worker */
+struct frame_reader; /* borrowed */
+
+struct frame_pool *frame_pool_create(uint64_t message_most);
+void frame_pool_free(struct frame_pool **pool);
+/** Readers lent out now, for tests. */
+size_t frame_pool_lent(const struct frame_pool *pool);
+
+/** What the frames mean, in order of arrival. Return false to stop reading (the connection is closing). */
+struct frame_sink {
+    bool (*message)(void *owner, struct slice message, bool binary); /* whole, UTF-8 checked when text */
+    bool (*ping)(void *owner, struct slice payload);
+    bool (*pong)(void *owner, struct slice payload);
+    /** The peer's close frame: code 1005 when it had none. After it nothing more is read. */
+    bool (*close)(void *owner, uint16_t code, struct slice reason);
+};
+
+/**
+ * Feeds bytes as they came from the socket, any number. @reader is the connection's slot: NULL between messages.
+ * Returns 0, or the close code to send (1002 protocol error, also unmasked frames, reserved bits and opcodes, bad
+ * control frames and bad close payloads; 1003 for binary when @text_only; 1007 bad UTF-8 (fail fast within a
+ * fragmented message is allowed, not needed); 1009 when a message's frames announce more than the limit: before
+ * memory is taken). After a code no more may be fed. @message_most: this connection's limit (0: the pool's).
+ */
+[[gnu::warn_unused_result]] uint16_t frame_feed(struct frame_pool *pool, struct frame_reader **reader,
+                                                struct slice bytes, bool text_only, uint64_t message_most,
+                                                const struct frame_sink *sink, void *owner);
+
+/** Gives back what @reader holds (the connection has gone). */
+void frame_drop(struct frame_pool *pool, struct frame_reader **reader);
+
+/** Appends a control frame (ping, pong, close). @payload: at most 125 bytes. */
+void frame_control_append(struct buffer *out, unsigned opcode, struct slice payload);
+
+/** Appends a close frame: code and reason (cut to fit, at a character). */
+void frame_close_append(struct buffer *out, uint16_t code, const char *reason);
+
+/** Appends a text or binary frame with header. */
+void frame_append(struct buffer *out, unsigned opcode, struct slice payload);
+
+#endif
