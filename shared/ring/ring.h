@@ -29,9 +29,13 @@ struct ring_record {
     struct slice tag_after;
     struct slice update_frame; /* ready WebSocket frame for those who see it after; empty: none */
     struct slice remove_frame; /* for those who saw it before and do not after; empty: none */
+    bool fetch;                /* RING_FETCH: the frames were too large for the ring: take them from the store */
 };
 
-/** Makes a ring of @bytes (a power of two) in a sealed memfd. NULL with errno. */
+enum { RING_LEAST_BYTES = 64 * 1024 };
+
+/** Makes a ring of @bytes (a power of two, at least RING_LEAST_BYTES; otherwise EINVAL) in a sealed memfd. NULL with
+ *  errno. */
 [[gnu::warn_unused_result]] struct ring *ring_create(size_t bytes);
 
 /** Unmaps. */
@@ -48,11 +52,15 @@ uint64_t ring_head(const struct ring *ring);
 /* producer.c: the committer only. A new producer continues behind the last published record, whatever its
  * predecessor was doing when it died. */
 
-/** A new ring starts at the store's last sequence number: said once, before the first record. */
+/** What each new producer says first. Gives a new ring the store's last sequence number, @seq, to start at; in a ring
+ *  that was started before, @seq is not used. Wakes every worker: the predecessor may have died before it did. */
 void ring_start(struct ring *ring, uint64_t seq);
 
+/** Whether a producer has started the ring: a cursor started earlier knows no sequence number. For any process. */
+bool ring_started(const struct ring *ring);
+
 /** Whether a record with these lengths fits (at most a quarter of the ring). One that does not is published without
- *  frames and with RING_FETCH: readers take it from the store. */
+ *  frames and with RING_FETCH (ring_append() does so): readers take it from the store. */
 bool ring_fits(const struct ring *ring, const struct ring_record *record);
 
 /** Writes a record behind the last one; not visible before ring_publish(). ->seq must increase. */
@@ -73,6 +81,7 @@ struct ring_cursor {
     const struct ring *ring;
     uint64_t position; /* of the next record */
     uint64_t seq;      /* of the last record read (or of the start) */
+    uint64_t next_position, next_seq; /* between ring_read() and ring_confirm() */
 };
 
 /** Starts at the head: records published from now on. ->seq is the last one published before, so the caller knows
