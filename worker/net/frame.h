@@ -22,13 +22,16 @@ void frame_pool_free(struct frame_pool **pool);
 /** Readers lent out now, for tests. */
 size_t frame_pool_lent(const struct frame_pool *pool);
 
-/** What the frames mean, in order of arrival. Return false to stop reading (the connection is closing). */
+/**
+ * What the frames mean, in order of arrival. Slices are valid during the call. Return false to stop: what has been
+ * given and not looked at is kept, and frame_feed() goes on with it when it is called again, also without new bytes.
+ */
 struct frame_sink {
     bool (*message)(void *owner, struct slice message, bool binary); /* whole, UTF-8 checked when text */
     bool (*ping)(void *owner, struct slice payload);
     bool (*pong)(void *owner, struct slice payload);
     /** The peer's close frame: code 1005 when it had none. After it nothing more is read. */
-    bool (*close)(void *owner, uint16_t code, struct slice reason);
+    void (*close)(void *owner, uint16_t code, struct slice reason);
 };
 
 /**
