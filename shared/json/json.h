@@ -8,17 +8,28 @@
 #include "shared/slice.h"
 
 /*
- * Strict JSON (RFC 8259) read in one pass into a flat array of nodes that point into the text. Nothing is copied and
- * numbers stay text, so they come back digit for digit. Refused: anything behind the value, control characters and
- * bad UTF-8 in strings, NUL characters (raw or \u0000), lone surrogates, duplicate keys (compared unescaped), nesting
- * over JSON_DEPTH_LIMIT, texts over UINT32_MAX / 2 bytes. Cost is linear in the text whatever the text is.
+ * Strict JSON (RFC 8259) read in one pass into a flat array of nodes that point into the text. Nothing is
+ * copied and numbers stay text, so they come back digit for digit. Refused: anything behind the value,
+ * control characters and bad UTF-8 in strings, NUL characters (raw or \u0000), lone surrogates, duplicate
+ * keys (compared unescaped), nesting over JSON_DEPTH_LIMIT, texts over UINT32_MAX / 2 bytes. Cost is linear
+ * in the text whatever the text is.
  */
 
 enum { JSON_DEPTH_LIMIT = 64, JSON_KEY_MESSAGE = 160 };
 
-enum json_type { JSON_NONE, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NONE,
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
-/** One value, or one key of an object. In an object: key node, value node (with what is below it), key, value ... */
+/** One value, or one key of an object. In an object: key node, value node (with what is below it), key, value
+ * ... */
 struct json_node {
     uint32_t start; /* offset of its first byte; of a string: of the opening quote */
     uint32_t end;   /* offset behind its last byte */
@@ -66,7 +77,8 @@ struct slice json_text(struct json_value value);
 /** Members of an object or elements of an array; 0 for anything else. */
 uint32_t json_count(struct json_value value);
 
-/** The member of an object whose (unescaped) key is @key; absent when there is none or @object is no object. */
+/** The member of an object whose (unescaped) key is @key; absent when there is none or @object is no object.
+ */
 struct json_value json_member(struct json_value object, struct slice key);
 
 /** Walks an object or an array: for (i = json_begin(v); json_step(&i);) use i.key (objects) and i.value. */
@@ -81,7 +93,8 @@ struct json_iterator json_begin(struct json_value container);
 bool json_step(struct json_iterator *iterator);
 
 /**
- * The characters of a string (or key). Without escapes this is the text itself; otherwise they are appended to
+ * The characters of a string (or key). Without escapes this is the text itself; otherwise they are appended
+ * to
  * @scratch and the slice points there (until @scratch changes). Absent when @value is no string.
  */
 struct slice json_string(struct json_value value, struct buffer *scratch);
@@ -89,7 +102,8 @@ struct slice json_string(struct json_value value, struct buffer *scratch);
 /** Whether @value is a string whose unescaped characters are @text. No allocation. */
 bool json_string_is(struct json_value value, struct slice text);
 
-/** True when @value is a number that is exactly an integer of 64 bits ("3", "3.0", "1e2" are; "1.5" is not). */
+/** True when @value is a number that is exactly an integer of 64 bits ("3", "3.0", "1e2" are; "1.5" is not).
+ */
 bool json_integer(struct json_value value, int64_t *out);
 
 /** JSON_TRUE or JSON_FALSE. */
@@ -98,7 +112,8 @@ bool json_boolean(struct json_value value, bool *out);
 /** Appends the value without white space; numbers and strings as they were written. */
 void json_append_compact(struct buffer *out, struct json_value value);
 
-/** Appends @text as a JSON string with its quotes. @text is UTF-8; ", \ and control characters are escaped. */
+/** Appends @text as a JSON string with its quotes. @text is UTF-8; ", \ and control characters are escaped.
+ */
 void json_append_string(struct buffer *out, struct slice text);
 
 /** Whether @length bytes are UTF-8 as RFC 3629 has it (no surrogates, no overlong forms, up to U+10FFFF). */

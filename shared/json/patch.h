@@ -14,10 +14,10 @@ enum json_patch_result {
 enum { JSON_PATCH_MESSAGE = 200 };
 
 /**
- * Applies the JSON Patch @operations to @target (RFC 6902; pointers RFC 6901), on a copy: all or nothing. On success
- * the compact result is appended to @out; otherwise @out is as it was and @message says which operation and why.
- * Numbers are kept as text (cJSON_Raw); "test" compares them by value. @limit bounds the result and every state
- * on the way to it.
+ * Applies the JSON Patch @operations to @target (RFC 6902; pointers RFC 6901), on a copy: all or nothing. On
+ * success the compact result is appended to @out; otherwise @out is as it was and @message says which
+ * operation and why. Numbers are kept as text (cJSON_Raw); "test" compares them by value. @limit bounds the
+ * result and every state on the way to it.
  */
 [[gnu::warn_unused_result]] enum json_patch_result json_patch(struct buffer *out, struct json_value target,
                                                               struct json_value operations, size_t limit,

@@ -4,10 +4,11 @@
 #include "shared/json/json.h"
 
 /*
- * Queries of `find`, `count`, `update` and sync filters: {field: value}, dotted paths, $eq $ne $gt $gte $lt $lte $in
- * $nin $exists $and $or $not. An array field matches when one of its elements does (or the whole array is equal);
- * $ne, $nin and $not are the negations of that. $gt and its kin compare numbers with numbers and strings with strings
- * (byte order) and match nothing else. {field: null} and $eq null also match an absent field, as in MongoDB.
+ * Queries of `find`, `count`, `update` and sync filters: {field: value}, dotted paths, $eq $ne $gt $gte $lt
+ * $lte $in $nin $exists $and $or $not. An array field matches when one of its elements does (or the whole
+ * array is equal); $ne, $nin and $not are the negations of that. $gt and its kin compare numbers with numbers
+ * and strings with strings (byte order) and match nothing else. {field: null} and $eq null also match an
+ * absent field, as in MongoDB.
  */
 
 struct json_query;
@@ -15,8 +16,9 @@ struct json_query;
 enum { JSON_QUERY_MESSAGE = 200, JSON_QUERY_NODES = 1000 };
 
 /**
- * Compiles a query (an object). The result owns copies of all it needs: @query may go. NULL: @message names the key
- * and what was expected. A query of more than JSON_QUERY_NODES conditions and values ($in elements count) is refused.
+ * Compiles a query (an object). The result owns copies of all it needs: @query may go. NULL: @message names
+ * the key and what was expected. A query of more than JSON_QUERY_NODES conditions and values ($in elements
+ * count) is refused.
  */
 [[gnu::warn_unused_result]] struct json_query *json_query_compile(struct json_value query,
                                                                   char message[JSON_QUERY_MESSAGE]);
@@ -29,8 +31,9 @@ bool json_query_matches(const struct json_query *query, struct json_value docume
 struct slice json_query_text(const struct json_query *query);
 
 /**
- * What every match must satisfy for @field, as far as the top level and its $and say: the field (or an element of it)
- * equals one of @equal, or lies between @lower and @upper. For choosing an index; candidates are still matched.
+ * What every match must satisfy for @field, as far as the top level and its $and say: the field (or an
+ * element of it) equals one of @equal, or lies between @lower and @upper. For choosing an index; candidates
+ * are still matched.
  */
 struct json_query_bounds {
     const struct json_value *equal; /* NULL: no equality known; only scalars; owned by the query */
