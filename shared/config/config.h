@@ -5,19 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/config/permission.h"
 #include "shared/json/query.h"
 #include "shared/log.h"
-#include "shared/config/permission.h"
 
 /*
- * What the configuration file and the command line said, checked: dispatchd.conf(5). Built once by the master before
- * it forks; nobody changes it afterwards. Scalars are filled from the table in options.c, the one place that knows
- * name, type, default, range and help of each.
+ * What the configuration file and the command line said, checked: dispatchd.conf(5). Built once by the master
+ * before it forks; nobody changes it afterwards. Scalars are filled from the table in options.c, the one
+ * place that knows name, type, default, range and help of each.
  */
 
 enum { COLLECTION_LIMIT = 512, COLLECTION_NAME_BYTES = 64, FIELD_BYTES = 128 };
 
-/** The methods every collection may have; the ones that write are exposed only when the configuration lists them. */
+/** The methods every collection may have; the ones that write are exposed only when the configuration lists
+ * them. */
 enum collection_method {
     METHOD_DETAIL,
     METHOD_FIND,
@@ -55,22 +56,22 @@ enum builtin_collection {
 
 struct config_collection {
     char *name;
-    uint16_t index;             /* its place in config->collections: in ring records and messages between processes */
-    bool builtin;               /* not declared by the user */
-    bool internal;              /* never exposed, never dispatched to a client; its changes still pass the ring */
-    char **projector;           /* fields of the minimal document beside _id and _version */
-    size_t projector_count;     /* 0: the whole document */
+    uint16_t index;   /* its place in config->collections: in ring records and messages between processes */
+    bool builtin;     /* not declared by the user */
+    bool internal;    /* never exposed, never dispatched to a client; its changes still pass the ring */
+    char **projector; /* fields of the minimal document beside _id and _version */
+    size_t projector_count;         /* 0: the whole document */
     struct json_query *sync_filter; /* NULL: clients hold every document */
     char **unique;
     size_t unique_count;
-    char **index_fields;        /* "index"; the unique ones are not among them */
+    char **index_fields; /* "index"; the unique ones are not among them */
     size_t index_field_count;
-    int read;                   /* permission needed to see it; -1: none */
+    int read; /* permission needed to see it; -1: none */
     bool has_rights;
     struct config_rights rights;
     struct config_method methods[METHOD_COUNT_OF];
-    char *declaration;          /* canonical JSON of projector, sync_filter, unique, index, rights: what decides the
-                                   stored form; the store is rebuilt when it has another */
+    char *declaration; /* canonical JSON of projector, sync_filter, unique, index, rights: what decides the
+                          stored form; the store is rebuilt when it has another */
 };
 
 enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
@@ -89,8 +90,9 @@ struct config_limits {
     uint64_t authorize_ms;            /* until the connection is authorised; 60 s */
     uint64_t login_attempts;          /* failed log-ins for each user and for each address in a minute; 10 */
     uint64_t login_queue;             /* password checks that wait; 64; then busy */
-    uint64_t committer_queue_bytes;   /* change sets one worker has given and not seen answered; 32 MiB; then busy */
-    uint64_t bulk_documents;          /* documents in one insert, ids in one remove or query update; 10000 */
+    uint64_t
+        committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
+    uint64_t bulk_documents;   /* documents in one insert, ids in one remove or query update; 10000 */
 };
 
 struct config {
@@ -98,27 +100,27 @@ struct config {
     /* scalars of the options table */
     char **listen; /* "ADDRESS:PORT", "[V6]:PORT"; port 0: any free one */
     size_t listen_count;
-    char *data;    /* directory of the store */
-    uint64_t workers; /* 0: one for each CPU */
-    char *control; /* path of the control socket; default DATA/control */
+    char *data;            /* directory of the store */
+    uint64_t workers;      /* 0: one for each CPU */
+    char *control;         /* path of the control socket; default DATA/control */
     uint64_t control_mode; /* its file mode, octal on the command line */
-    char *user;    /* to run as; NULL: stay who we are */
+    char *user;            /* to run as; NULL: stay who we are */
     char *pid_file;
     bool foreground;
-    char *log;     /* stderr, syslog or a path */
+    char *log; /* stderr, syslog or a path */
     enum log_level log_level;
     enum durability durability;
     char **origins; /* allowed Origin values beside the server's own host */
     size_t origin_count;
-    uint64_t map_bytes;       /* address space of the store; 64 GiB */
-    uint64_t ring_bytes;      /* change ring; 32 MiB; a power of two */
-    uint64_t backlog_bytes;   /* frames a worker keeps; 8 MiB */
+    uint64_t map_bytes;          /* address space of the store; 64 GiB */
+    uint64_t ring_bytes;         /* change ring; 32 MiB; a power of two */
+    uint64_t backlog_bytes;      /* frames a worker keeps; 8 MiB */
     uint64_t change_log_entries; /* 1,000,000 */
-    uint64_t once_hours;      /* how long answers of `once` are kept; 24 */
-    uint64_t session_days;    /* a token unused for so long expires; 30 */
-    uint64_t ping_interval_ms; /* 10 s */
-    uint64_t stop_timeout_ms; /* how long an orderly stop may take; 10 s */
-    uint64_t threads;         /* of each worker, for what must block; 2 */
+    uint64_t once_hours;         /* how long answers of `once` are kept; 24 */
+    uint64_t session_days;       /* a token unused for so long expires; 30 */
+    uint64_t ping_interval_ms;   /* 10 s */
+    uint64_t stop_timeout_ms;    /* how long an orderly stop may take; 10 s */
+    uint64_t threads;            /* of each worker, for what must block; 2 */
     struct config_limits limits;
 
     char **permissions; /* names by number; modify_options is number 0 */
@@ -128,6 +130,9 @@ struct config {
 };
 
 enum { PERMISSION_MODIFY_OPTIONS = 0 };
+
+/** "detail", "find", ...: the method's name in the configuration and on the wire. */
+const char *collection_method_name(enum collection_method method);
 
 enum { CONFIG_MESSAGE = 512 };
 

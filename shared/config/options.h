@@ -3,12 +3,14 @@
 
 #include <stddef.h>
 
+#include "shared/buffer.h"
 #include "shared/config/config.h"
 
 /*
- * The table of options: name, type, default, range, help. The configuration file's top-level keys, the command line,
- * --help and the check of the man pages all come from it. Members of "limits" stand in it as "limits.NAME"; on the
- * command line they are given as --limits NAME=VALUE, as often as needed.
+ * The table of options: name, type, default, range, help. The configuration file's top-level keys, the
+ * command line,
+ * --help and the check of the man pages all come from it. Members of "limits" stand in it as "limits.NAME";
+ * on the command line they are given as --limits NAME=VALUE, as often as needed.
  */
 
 enum option_type {
@@ -23,13 +25,15 @@ enum option_type {
 };
 
 struct option_row {
-    const char *name; /* as in the file: "pid_file"; on the command line dashes: --pid-file (both are understood) */
+    const char
+        *name; /* as in the file: "pid_file"; on the command line dashes: --pid-file (both are understood) */
     enum option_type type;
     size_t offset;        /* of the member in struct config */
     const char *fallback; /* default, as on the command line; NULL: none */
-    uint64_t least, most; /* range of numbers */
-    const char *value;    /* what --help calls the value: "ADDRESS:PORT" */
-    const char *help;     /* one line */
+    uint64_t least,
+        most;          /* range of numbers; of text, of its length in bytes; of a list, of each element's */
+    const char *value; /* what --help calls the value: "ADDRESS:PORT" */
+    const char *help;  /* one line */
 };
 
 extern const struct option_row option_table[];
@@ -38,11 +42,25 @@ extern const size_t option_count;
 /** The row of that name; dashes and underscores are the same. NULL: none. */
 const struct option_row *option_find(const char *name, size_t length);
 
-/** Sets one option from text. @first: forget earlier values of a list. False: @message says what was expected. */
-[[gnu::warn_unused_result]] bool option_set(struct config *config, const struct option_row *row, const char *text,
-                                            bool first, char message[CONFIG_MESSAGE]);
+/**
+ * Sets one option from text; NULL as text of a flag means true. @first: forget earlier values of a list.
+ * False: nothing is changed and @message says "expected WHAT, found WHAT".
+ */
+[[gnu::warn_unused_result]] bool option_set(struct config *config, const struct option_row *row,
+                                            const char *text, bool first, char message[CONFIG_MESSAGE]);
+
+/** Back to no value: an absent text, an empty list. False: the option must have one; @message as
+ * option_set(). */
+[[gnu::warn_unused_result]] bool option_clear(struct config *config, const struct option_row *row,
+                                              char message[CONFIG_MESSAGE]);
+
+/** The known option that @name was probably meant to be; NULL: none is close. */
+const struct option_row *option_nearest(const char *name, size_t length);
 
 /** The --help text of all rows. */
 void options_help(struct buffer *out);
+
+/** The rows for programs: name, default, value, help, with tabs between and a line for each. */
+void options_table(struct buffer *out);
 
 #endif

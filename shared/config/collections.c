@@ -1,0 +1,87 @@
+#include "shared/config/collections.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/memory.h"
+
+void permission_declare(struct config *config, struct slice name)
+{
+    config->permissions =
+        memory_resize(config->permissions, config->permission_count + 1, sizeof *config->permissions);
+    config->permissions[config->permission_count++] = memory_copy(name.data, name.length);
+}
+
+struct config_collection *collection_add(struct config *config, struct slice name)
+{
+    size_t count = config->collection_count;
+    config->collections = memory_resize(config->collections, count + 1, sizeof *config->collections);
+    struct config_collection *collection = &config->collections[count];
+    *collection = (struct config_collection){
+        .name = memory_copy(name.data, name.length), .index = (uint16_t)count, .read = -1};
+    config->collection_count = count + 1;
+    return collection;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void append_list(struct buffer *out, const char *key, char *const *texts, size_t count)
+{
+    buffer_append_format(out, "\"%s\":[", key);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buffer_append_byte(out, ',');
+        json_append_string(out, slice_text(texts[i]));
+    }
+    buffer_append_byte(out, ']');
+}
+
+/* The order in which indexes are declared means nothing. */
+static void append_sorted(struct buffer *out, const char *key, char *const *texts, size_t count)
+{
+    char **sorted = memory_zeroed(count ? count : 1, sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = texts[i];
+    qsort(sorted, count, sizeof *sorted, compare_texts);
+    append_list(out, key, sorted, count);
+    free(sorted);
+}
+
+static void append_right(struct buffer *out, const char *key, const char *field)
+{
+    if (!field)
+        return;
+    if (out->data[out->length - 1] != '{')
+        buffer_append_byte(out, ',');
+    buffer_append_format(out, "\"%s\":", key);
+    json_append_string(out, slice_text(field));
+}
+
+void collection_declare(struct config_collection *collection)
+{
+    struct buffer out = {0};
+    buffer_append_byte(&out, '{');
+    append_list(&out, "projector", collection->projector, collection->projector_count);
+    buffer_append_text(&out, ",\"sync_filter\":");
+    buffer_append_slice(&out,
+                        collection->sync_filter ? json_query_text(collection->sync_filter) : SLICE("null"));
+    buffer_append_byte(&out, ',');
+    append_sorted(&out, "unique", collection->unique, collection->unique_count);
+    buffer_append_byte(&out, ',');
+    append_sorted(&out, "index", collection->index_fields, collection->index_field_count);
+    if (collection->has_rights) {
+        buffer_append_text(&out, ",\"rights\":{");
+        append_right(&out, "owner", collection->rights.owner);
+        append_right(&out, "group", collection->rights.group);
+        append_right(&out, "group_read", collection->rights.group_read);
+        append_right(&out, "all_read", collection->rights.all_read);
+        buffer_append_byte(&out, '}');
+    }
+    buffer_append_byte(&out, '}');
+    free(collection->declaration);
+    collection->declaration = memory_copy(out.data, out.length);
+    buffer_free(&out);
+}

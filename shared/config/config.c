@@ -1,0 +1,118 @@
+#include "shared/config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/config/collections.h"
+#include "shared/config/options.h"
+#include "shared/memory.h"
+
+const struct config_collection *config_collection(const struct config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->collection_count; i++)
+        if (slice_equal(slice_text(config->collections[i].name), name))
+            return &config->collections[i];
+    return NULL;
+}
+
+int config_permission(const struct config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->permission_count; i++)
+        if (slice_equal(slice_text(config->permissions[i]), name))
+            return (int)i;
+    return -1;
+}
+
+const char *collection_method_name(enum collection_method method)
+{
+    static const char *const names[METHOD_COUNT_OF] = {
+        [METHOD_DETAIL] = "detail", [METHOD_FIND] = "find",     [METHOD_COUNT] = "count",
+        [METHOD_SYNC] = "sync",     [METHOD_INSERT] = "insert", [METHOD_UPDATE] = "update",
+        [METHOD_PATCH] = "patch",   [METHOD_REMOVE] = "remove",
+    };
+    return names[method];
+}
+
+static void add_builtin(struct config *config, const char *name, bool internal)
+{
+    struct config_collection *collection = collection_add(config, slice_text(name));
+    collection->builtin = true;
+    collection->internal = internal;
+    if (internal)
+        return;
+    collection->read = PERMISSION_MODIFY_OPTIONS;
+    for (int i = 0; i < METHOD_COUNT_OF; i++) {
+        collection->methods[i].exposed = i < METHOD_INSERT;
+        permission_add(&collection->methods[i].needed, PERMISSION_MODIFY_OPTIONS);
+    }
+}
+
+static void add_builtins(struct config *config)
+{
+    /* In the order of enum builtin_collection. */
+    add_builtin(config, "users", false);
+    add_builtin(config, "groups", false);
+    add_builtin(config, "settings", true);
+    add_builtin(config, "credentials", true);
+    add_builtin(config, "sessions", true);
+    /* All sessions of a user end together. */
+    struct config_collection *sessions = &config->collections[COLLECTION_SESSIONS];
+    sessions->index_fields = memory_zeroed(1, sizeof *sessions->index_fields);
+    sessions->index_fields[sessions->index_field_count++] = memory_copy("user", strlen("user"));
+    for (size_t i = 0; i < config->collection_count; i++)
+        collection_declare(&config->collections[i]);
+}
+
+struct config *config_defaults(void)
+{
+    struct config *config = memory_zeroed(1, sizeof *config);
+    char message[CONFIG_MESSAGE];
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+        if (row->fallback && !option_set(config, row, row->fallback, true, message))
+            log_fatal("the default of %s: %s", row->name, message);
+    }
+    permission_declare(config, SLICE("modify_options"));
+    add_builtins(config);
+    return config;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static void free_collection(struct config_collection *collection)
+{
+    free(collection->name);
+    free_texts(collection->projector, collection->projector_count);
+    json_query_free(collection->sync_filter);
+    free_texts(collection->unique, collection->unique_count);
+    free_texts(collection->index_fields, collection->index_field_count);
+    free(collection->rights.owner);
+    free(collection->rights.group);
+    free(collection->rights.group_read);
+    free(collection->rights.all_read);
+    free(collection->declaration);
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < config->collection_count; i++)
+        free_collection(&config->collections[i]);
+    free(config->collections);
+    free_texts(config->permissions, config->permission_count);
+    free_texts(config->listen, config->listen_count);
+    free_texts(config->origins, config->origin_count);
+    free(config->file);
+    free(config->data);
+    free(config->control);
+    free(config->user);
+    free(config->pid_file);
+    free(config->log);
+    free(config);
+}

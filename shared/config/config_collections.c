@@ -1,0 +1,331 @@
+#include "shared/config/reader.h"
+
+#include <string.h>
+
+#include "shared/config/collections.h"
+#include "shared/memory.h"
+
+enum { FIELD_LIMIT = 64 }; /* in one list */
+
+/* Names that mean something else on the wire. */
+static const char *const reserved_names[] = {"dispatcher", "transaction"};
+
+bool config_read_permissions(struct config_reader *reader, struct json_value list)
+{
+    if (json_type(list) == JSON_NONE)
+        return true;
+    config_enter_name(reader, "permissions");
+    if (json_type(list) != JSON_ARRAY)
+        return config_expected(reader, list, "a list of names");
+    struct json_iterator i = json_begin(list);
+    for (uint32_t number = 0; json_step(&i); number++) {
+        size_t before = config_enter_element(reader, number);
+        struct slice name = config_string(reader, i.value);
+        if (!name.data || !config_is_name(name))
+            return config_expected(reader, i.value, "a name of 1 to %d characters a-z, A-Z, 0-9, _",
+                                   COLLECTION_NAME_BYTES);
+        int known = config_permission(reader->config, name);
+        if (known == PERMISSION_MODIFY_OPTIONS)
+            return config_expected(reader, i.value, "a permission that is not built in");
+        if (known >= 0)
+            return config_expected(reader, i.value, "each permission once");
+        if (reader->config->permission_count >= PERMISSION_LIMIT)
+            return config_expected(reader, i.value, "at most %d permissions", PERMISSION_LIMIT - 1);
+        permission_declare(reader->config, name);
+        config_leave(reader, before);
+    }
+    config_leave(reader, 0);
+    return true;
+}
+
+/* The number of a declared permission; -1 after an error. */
+static int read_permission(struct config_reader *reader, struct json_value value)
+{
+    struct slice name = config_string(reader, value);
+    if (!name.data) {
+        config_expected(reader, value, "the name of a permission");
+        return -1;
+    }
+    int number = config_permission(reader->config, name);
+    if (number >= 0)
+        return number;
+    struct nearest nearest = nearest_to(name);
+    for (size_t i = 0; i < reader->config->permission_count; i++)
+        nearest_offer(&nearest, reader->config->permissions[i]);
+    if (nearest.best)
+        config_expected(reader, value, "a declared permission, perhaps \"%s\"", nearest.best);
+    else
+        config_expected(reader, value, "a declared permission");
+    return -1;
+}
+
+/* A field at the top of a document; NULL after an error. _id and _version are the server's: they are in every
+ * minimal document, and _id is unique as it is. */
+static char *read_field(struct config_reader *reader, struct json_value value)
+{
+    struct slice name = config_string(reader, value);
+    if (!name.data) {
+        config_expected(reader, value, "the name of a field");
+        return NULL;
+    }
+    if (name.length == 0 || name.length > FIELD_BYTES || name.data[0] == '$' ||
+        memchr(name.data, '.', name.length)) {
+        config_expected(reader, value,
+                        "a field's name of 1 to %d bytes without \".\" and without \"$\" in front",
+                        FIELD_BYTES);
+        return NULL;
+    }
+    if (slice_equal(name, SLICE("_id")) || slice_equal(name, SLICE("_version"))) {
+        config_expected(reader, value, "a field other than _id and _version");
+        return NULL;
+    }
+    return memory_copy(name.data, name.length);
+}
+
+static bool has_text(char *const *texts, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(texts[i], text) == 0)
+            return true;
+    return false;
+}
+
+static bool read_fields(struct config_reader *reader, struct json_value list, char ***fields, size_t *count)
+{
+    if (json_type(list) != JSON_ARRAY)
+        return config_expected(reader, list, "a list of fields");
+    if (json_count(list) > FIELD_LIMIT)
+        return config_wrong(reader, list, "expected at most %d fields, found %u", FIELD_LIMIT,
+                            json_count(list));
+    *fields = memory_zeroed(json_count(list) + 1, sizeof **fields);
+    struct json_iterator i = json_begin(list);
+    for (uint32_t number = 0; json_step(&i); number++) {
+        size_t before = config_enter_element(reader, number);
+        char *field = read_field(reader, i.value);
+        if (!field)
+            return false;
+        bool again = has_text(*fields, *count, field);
+        (*fields)[(*count)++] = field; /* an error frees it with the rest */
+        if (again)
+            return config_expected(reader, i.value, "each field once");
+        config_leave(reader, before);
+    }
+    return true;
+}
+
+static bool read_sync_filter(struct config_reader *reader, struct json_value value,
+                             struct config_collection *collection)
+{
+    char message[JSON_QUERY_MESSAGE];
+    if (json_type(value) == JSON_NULL)
+        return true;
+    if (json_type(value) != JSON_OBJECT)
+        return config_expected(reader, value, "a query (an object) or null");
+    collection->sync_filter = json_query_compile(value, message);
+    return collection->sync_filter || config_wrong(reader, value, "%s", message);
+}
+
+static bool read_read(struct config_reader *reader, struct json_value value,
+                      struct config_collection *collection)
+{
+    if (json_type(value) == JSON_NULL)
+        return true;
+    collection->read = read_permission(reader, value);
+    return collection->read >= 0;
+}
+
+static bool read_method(struct config_reader *reader, struct json_value list, struct config_method *method)
+{
+    if (json_type(list) != JSON_ARRAY)
+        return config_expected(reader, list, "a list of permissions");
+    method->exposed = true;
+    struct json_iterator i = json_begin(list);
+    for (uint32_t number = 0; json_step(&i); number++) {
+        size_t before = config_enter_element(reader, number);
+        int permission = read_permission(reader, i.value);
+        if (permission < 0)
+            return false;
+        permission_add(&method->needed, (unsigned)permission);
+        config_leave(reader, before);
+    }
+    return true;
+}
+
+static bool read_methods(struct config_reader *reader, struct json_value object,
+                         struct config_collection *collection)
+{
+    if (json_type(object) != JSON_OBJECT)
+        return config_expected(reader, object, "an object of methods and their permissions");
+    struct json_iterator i = json_begin(object);
+    while (json_step(&i)) {
+        size_t before = config_enter_key(reader, i.key);
+        struct nearest nearest = nearest_to(config_string(reader, i.key));
+        int method = 0;
+        while (method < METHOD_COUNT_OF &&
+               !json_string_is(i.key, slice_text(collection_method_name((enum collection_method)method))))
+            nearest_offer(&nearest, collection_method_name((enum collection_method)method++));
+        if (method == METHOD_COUNT_OF)
+            return nearest.best
+                       ? config_expected(reader, i.key, "a method, perhaps \"%s\"", nearest.best)
+                       : config_expected(reader, i.key,
+                                         "detail, find, count, sync, insert, update, patch or remove");
+        if (!read_method(reader, i.value, &collection->methods[method]))
+            return false;
+        config_leave(reader, before);
+    }
+    return true;
+}
+
+static bool read_rights(struct config_reader *reader, struct json_value object,
+                        struct config_collection *collection)
+{
+    struct config_rights *rights = &collection->rights;
+    const struct {
+        const char *name;
+        char **field;
+    } known[] = {{"owner", &rights->owner},
+                 {"group", &rights->group},
+                 {"group_read", &rights->group_read},
+                 {"all_read", &rights->all_read}};
+    enum { KNOWN = sizeof known / sizeof *known };
+    if (json_type(object) == JSON_NULL)
+        return true;
+    if (json_type(object) != JSON_OBJECT)
+        return config_expected(reader, object, "an object of rights and their fields, or null");
+    struct json_iterator i = json_begin(object);
+    while (json_step(&i)) {
+        size_t before = config_enter_key(reader, i.key);
+        struct nearest nearest = nearest_to(config_string(reader, i.key));
+        size_t at = 0;
+        while (at < KNOWN && !json_string_is(i.key, slice_text(known[at].name)))
+            nearest_offer(&nearest, known[at++].name);
+        if (at == KNOWN)
+            return config_unknown(reader, i.key, &nearest);
+        *known[at].field = read_field(reader, i.value);
+        if (!*known[at].field)
+            return false;
+        config_leave(reader, before);
+    }
+    collection->has_rights = true;
+    if (!rights->owner)
+        return config_wrong(reader, object, "expected \"owner\", the field with the id of a document's user");
+    if (!rights->group != !rights->group_read)
+        return config_wrong(reader, object, "expected both of \"group\" and \"group_read\", or neither");
+    return true;
+}
+
+static bool read_projector(struct config_reader *reader, struct json_value value,
+                           struct config_collection *collection)
+{
+    return read_fields(reader, value, &collection->projector, &collection->projector_count);
+}
+
+static bool read_unique(struct config_reader *reader, struct json_value value,
+                        struct config_collection *collection)
+{
+    return read_fields(reader, value, &collection->unique, &collection->unique_count);
+}
+
+static bool read_index(struct config_reader *reader, struct json_value value,
+                       struct config_collection *collection)
+{
+    return read_fields(reader, value, &collection->index_fields, &collection->index_field_count);
+}
+
+/* What can stand in a declaration. */
+static const struct {
+    const char *name;
+    bool (*read)(struct config_reader *, struct json_value, struct config_collection *);
+} keys[] = {
+    {"projector", read_projector}, {"sync_filter", read_sync_filter},
+    {"unique", read_unique},       {"index", read_index},
+    {"read", read_read},           {"methods", read_methods},
+    {"rights", read_rights},
+};
+enum { KEYS = sizeof keys / sizeof *keys };
+
+static bool read_key(struct config_reader *reader, struct json_iterator *i,
+                     struct config_collection *collection)
+{
+    struct nearest nearest = nearest_to(config_string(reader, i->key));
+    for (size_t at = 0; at < KEYS; at++) {
+        if (json_string_is(i->key, slice_text(keys[at].name)))
+            return keys[at].read(reader, i->value, collection);
+        nearest_offer(&nearest, keys[at].name);
+    }
+    return config_unknown(reader, i->key, &nearest);
+}
+
+/* A unique field has an index already. */
+static bool check_indexes(struct config_reader *reader, struct json_value object,
+                          const struct config_collection *collection)
+{
+    struct json_iterator i = json_begin(json_member(object, SLICE("index")));
+    config_enter_name(reader, "index");
+    for (uint32_t number = 0; json_step(&i); number++) {
+        size_t before = config_enter_element(reader, number);
+        if (has_text(collection->unique, collection->unique_count, collection->index_fields[number]))
+            return config_expected(reader, i.value, "a field that is not in unique");
+        config_leave(reader, before);
+    }
+    return true;
+}
+
+static bool read_collection(struct config_reader *reader, struct json_value object,
+                            struct config_collection *collection)
+{
+    size_t before = reader->path.length;
+    if (json_type(object) != JSON_OBJECT)
+        return config_expected(reader, object, "an object");
+    for (int method = METHOD_DETAIL; method < METHOD_INSERT; method++)
+        collection->methods[method].exposed = true;
+    struct json_iterator i = json_begin(object);
+    while (json_step(&i)) {
+        config_enter_key(reader, i.key);
+        if (!read_key(reader, &i, collection))
+            return false;
+        config_leave(reader, before);
+    }
+    if (!check_indexes(reader, object, collection))
+        return false;
+    collection_declare(collection);
+    return true;
+}
+
+static bool check_collection_name(struct config_reader *reader, struct json_value key, struct slice name)
+{
+    if (!config_is_name(name))
+        return config_expected(reader, key, "a collection's name of 1 to %d characters a-z, A-Z, 0-9, _",
+                               COLLECTION_NAME_BYTES);
+    const struct config_collection *known = config_collection(reader->config, name);
+    bool reserved = known && known->builtin;
+    for (size_t i = 0; i < sizeof reserved_names / sizeof *reserved_names; i++)
+        reserved = reserved || slice_equal(name, slice_text(reserved_names[i]));
+    if (reserved)
+        return config_expected(reader, key, "a collection's name that is not built in");
+    if (known)
+        return config_expected(reader, key, "each collection once");
+    if (reader->config->collection_count >= COLLECTION_LIMIT)
+        return config_expected(reader, key, "at most %d collections", COLLECTION_LIMIT - COLLECTION_BUILTIN);
+    return true;
+}
+
+bool config_read_collections(struct config_reader *reader, struct json_value object)
+{
+    if (json_type(object) == JSON_NONE)
+        return true;
+    config_enter_name(reader, "collections");
+    if (json_type(object) != JSON_OBJECT)
+        return config_expected(reader, object, "an object");
+    struct json_iterator i = json_begin(object);
+    while (json_step(&i)) {
+        size_t before = config_enter_key(reader, i.key);
+        struct slice name = config_string(reader, i.key);
+        if (!check_collection_name(reader, i.key, name) ||
+            !read_collection(reader, i.value, collection_add(reader->config, name)))
+            return false;
+        config_leave(reader, before);
+    }
+    config_leave(reader, 0);
+    return true;
+}

@@ -1,0 +1,143 @@
+#include "shared/config/options.h"
+
+#include <string.h>
+
+#include "shared/config/nearest.h"
+
+#define AT(member) offsetof(struct config, member)
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+enum { PATH_BYTES = 4095, NAME_BYTES = 255 };
+
+const struct option_row option_table[] = {
+    {"listen", OPTION_TEXT_LIST, AT(listen), "127.0.0.1:9950", 1, NAME_BYTES, "ADDRESS:PORT",
+     "where clients connect; * for every address, port 0 for any free one; may be repeated"},
+    {"data", OPTION_TEXT, AT(data), "/var/lib/dispatchd", 1, PATH_BYTES, "DIRECTORY",
+     "where the documents are kept"},
+    {"workers", OPTION_NUMBER, AT(workers), "0", 0, 256, "NUMBER", "worker processes; 0 for one on each CPU"},
+    {"control", OPTION_TEXT, AT(control), "", 0, PATH_BYTES, "PATH",
+     "the control socket; empty for control in the data directory"},
+    {"control_mode", OPTION_MODE, AT(control_mode), "0600", 0, 0777, "MODE",
+     "who may use the control socket, octal"},
+    {"user", OPTION_TEXT, AT(user), NULL, 1, NAME_BYTES, "USER", "user to become after the start"},
+    {"pid_file", OPTION_TEXT, AT(pid_file), NULL, 1, PATH_BYTES, "PATH",
+     "file for the number of the master process"},
+    {"foreground", OPTION_FLAG, AT(foreground), "false", 0, 0, NULL, "do not go into the background"},
+    {"log", OPTION_TEXT, AT(log), "stderr", 1, PATH_BYTES, "PATH",
+     "stderr, syslog or a file; in the background stderr means syslog"},
+    {"log_level", OPTION_LOG_LEVEL, AT(log_level), "info", 0, 0, "LEVEL",
+     "error, warning, notice, info or debug"},
+    {"durability", OPTION_DURABILITY, AT(durability), "full", 0, 0, "DURABILITY",
+     "full: answered changes survive a power failure; relaxed: only a crash of dispatchd"},
+    {"origins", OPTION_TEXT_LIST, AT(origins), NULL, 1, NAME_BYTES, "ORIGIN",
+     "web origin that may connect beside the server's own; may be repeated"},
+    {"map_bytes", OPTION_BYTES, AT(map_bytes), "64G", MIB, 16384 * GIB, "BYTES",
+     "most that the store can grow to"},
+    {"ring_bytes", OPTION_BYTES, AT(ring_bytes), "32M", 64 * KIB, 4 * GIB, "BYTES",
+     "change ring in shared memory, a power of two"},
+    {"backlog_bytes", OPTION_BYTES, AT(backlog_bytes), "8M", 64 * KIB, 4 * GIB, "BYTES",
+     "frames each worker keeps for slow clients"},
+    {"change_log_entries", OPTION_NUMBER, AT(change_log_entries), "1000000", 1, 1000000000, "NUMBER",
+     "changes kept for clients that come back"},
+    {"once_hours", OPTION_NUMBER, AT(once_hours), "24", 1, 8760, "HOURS",
+     "how long the answers of once are kept"},
+    {"session_days", OPTION_NUMBER, AT(session_days), "30", 1, 3650, "DAYS",
+     "a token unused for so long expires"},
+    {"ping_interval_ms", OPTION_NUMBER, AT(ping_interval_ms), "10000", 100, 3600000, "MILLISECONDS",
+     "time between two pings of a client"},
+    {"stop_timeout_ms", OPTION_NUMBER, AT(stop_timeout_ms), "10000", 100, 600000, "MILLISECONDS",
+     "how long an orderly stop may take"},
+    {"threads", OPTION_NUMBER, AT(threads), "2", 1, 64, "NUMBER",
+     "threads of each worker for what must block"},
+
+    {"limits.message_bytes", OPTION_BYTES, AT(limits.message_bytes), "1M", KIB, 256 * MIB, "BYTES",
+     "one message from a client"},
+    {"limits.document_bytes", OPTION_BYTES, AT(limits.document_bytes), "1M", KIB, 256 * MIB, "BYTES",
+     "one document"},
+    {"limits.calls_in_flight", OPTION_NUMBER, AT(limits.calls_in_flight), "128", 1, 65536, "NUMBER",
+     "open calls of one connection"},
+    {"limits.connections", OPTION_NUMBER, AT(limits.connections), "100000", 1, 10000000, "NUMBER",
+     "connections in all"},
+    {"limits.connections_per_address", OPTION_NUMBER, AT(limits.connections_per_address), "0", 0, 10000000,
+     "NUMBER", "connections from one address; 0 for no limit"},
+    {"limits.reply_queue_bytes", OPTION_BYTES, AT(limits.reply_queue_bytes), "4M", 64 * KIB, GIB, "BYTES",
+     "answers that a connection has not read; then it is closed"},
+    {"limits.result_bytes", OPTION_BYTES, AT(limits.result_bytes), "1M", KIB, 256 * MIB, "BYTES",
+     "one answer of find"},
+    {"limits.pongs", OPTION_NUMBER, AT(limits.pongs), "16", 1, 1024, "NUMBER",
+     "pongs waiting for one connection; older ones are dropped"},
+    {"limits.handshake_ms", OPTION_NUMBER, AT(limits.handshake_ms), "10000", 100, 600000, "MILLISECONDS",
+     "until the handshake is complete"},
+    {"limits.authorize_ms", OPTION_NUMBER, AT(limits.authorize_ms), "60000", 100, 3600000, "MILLISECONDS",
+     "until a connection has logged in"},
+    {"limits.login_attempts", OPTION_NUMBER, AT(limits.login_attempts), "10", 1, 1000000, "NUMBER",
+     "failed log-ins in a minute for each user and for each address"},
+    {"limits.login_queue", OPTION_NUMBER, AT(limits.login_queue), "64", 1, 4096, "NUMBER",
+     "password checks that wait in one worker"},
+    {"limits.committer_queue_bytes", OPTION_BYTES, AT(limits.committer_queue_bytes), "32M", 64 * KIB, 4 * GIB,
+     "BYTES", "changes one worker has handed in and not seen answered"},
+    {"limits.bulk_documents", OPTION_NUMBER, AT(limits.bulk_documents), "10000", 1, 1000000, "NUMBER",
+     "documents in one insert, update by query or remove"},
+};
+const size_t option_count = sizeof option_table / sizeof option_table[0];
+
+const struct option_row *option_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const char *known = option_table[i].name;
+        size_t at = 0;
+        while (at < length && known[at] && known[at] == (name[at] == '-' ? '_' : name[at]))
+            at++;
+        if (at == length && known[at] == '\0')
+            return &option_table[i];
+    }
+    return NULL;
+}
+
+/* "--limits.pongs NUMBER" would be understood too, but people are shown the form that the file has. */
+static void append_name(struct buffer *out, const struct option_row *row)
+{
+    static const char limits[] = "limits.";
+    size_t start = out->length;
+    if (strncmp(row->name, limits, sizeof limits - 1) == 0) {
+        buffer_append_format(out, "  --limits %s=%s", row->name + sizeof limits - 1, row->value);
+        return;
+    }
+    buffer_append_format(out, "  --%s", row->name);
+    for (size_t i = start; i < out->length; i++)
+        if (out->data[i] == '_')
+            out->data[i] = '-';
+    if (row->value)
+        buffer_append_format(out, " %s", row->value);
+}
+
+void options_help(struct buffer *out)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+        append_name(out, row);
+        buffer_append_format(out, "\n        %s", row->help);
+        if (row->fallback && *row->fallback && row->type != OPTION_FLAG)
+            buffer_append_format(out, " (%s)", row->fallback);
+        buffer_append_byte(out, '\n');
+    }
+}
+
+void options_table(struct buffer *out)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+        buffer_append_format(out, "%s\t%s\t%s\t%s\n", row->name, row->fallback ? row->fallback : "",
+                             row->value ? row->value : "", row->help);
+    }
+}
+
+const struct option_row *option_nearest(const char *name, size_t length)
+{
+    struct nearest nearest = nearest_to(slice_of(name, length));
+    for (size_t i = 0; i < option_count; i++)
+        nearest_offer(&nearest, option_table[i].name);
+    return nearest.best ? option_find(nearest.best, strlen(nearest.best)) : NULL;
+}
