@@ -96,7 +96,7 @@ const struct option_row *option_find(const char *name, size_t length)
     return NULL;
 }
 
-/* "--limits.pongs NUMBER" would be understood too, but people are shown the form that the file has. */
+/* "  --pid-file PATH" or "  --limits pongs=NUMBER" */
 static void append_name(struct buffer *out, const struct option_row *row)
 {
     static const char limits[] = "limits.";
