@@ -21,13 +21,19 @@
 #include "shared/ring/layout.h"
 #include "tests/unit/ring/records.h"
 
-enum { MEMORY = RING_DATA + RING_LEAST_BYTES, STATES_MOST = 4000, STEPS_MOST = 400000, WORKERS = 3 };
+enum {
+    MEMORY = RING_DATA + RING_LEAST_BYTES,
+    STATES_MOST = 4000,
+    STEPS_MOST = 400000,
+    WORKERS = 3,
+    BEHIND = 10
+};
 
 struct scene {
     struct ring *ring;        /* where the producer dies */
     struct ring *left;        /* what it leaves behind */
     struct ring_cursor ready; /* has read everything that was published */
-    struct ring_cursor behind[16];
+    struct ring_cursor behind[BEHIND];
     unsigned behind_count;
     uint64_t seq; /* last published */
     size_t length;
@@ -151,19 +157,20 @@ static bool step_through(struct scene *scene)
     return true;
 }
 
-/* Fills the ring up to the position @until, with readers at the last records. */
+/* Fills the ring up to the position @until, with readers at some records of the last round. */
 static void prepare(struct scene *scene, uint64_t until)
 {
     struct ring_cursor cursor;
     ring_start(scene->ring, 0);
     ring_cursor_start(&cursor, scene->ring);
     while (ring_head(scene->ring) < until) {
-        ring_cursor_start(&scene->behind[scene->behind_count++ % 16], scene->ring);
+        if (scene->seq % 6 == 0)
+            ring_cursor_start(&scene->behind[scene->behind_count++ % BEHIND], scene->ring);
         produce(scene->ring, ++scene->seq, 900);
         ring_publish(scene->ring);
     }
-    if (scene->behind_count > 16)
-        scene->behind_count = 16;
+    if (scene->behind_count > BEHIND)
+        scene->behind_count = BEHIND;
     ring_cursor_start(&scene->ready, scene->ring);
 }
 
