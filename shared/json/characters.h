@@ -38,4 +38,12 @@ static inline bool json_escaped(struct json_value value)
 /** Byte order of the unescaped characters of two strings. */
 int json_string_compare(struct json_value a, struct json_value b);
 
+/** Whether two strings (or keys) have the same characters. */
+static inline bool json_same_string(struct json_value a, struct json_value b)
+{
+    if (!json_escaped(a) && !json_escaped(b))
+        return slice_equal(json_string_raw(a), json_string_raw(b));
+    return json_string_compare(a, b) == 0;
+}
+
 #endif

@@ -115,8 +115,7 @@ static struct json_key_slot *find_slot(const struct json_key_set *set, struct js
         struct json_key_slot *slot = &set->slots[at];
         if (!slot->key)
             return slot;
-        if (slot->hash == hash &&
-            json_string_compare((struct json_value){set->json, slot->key - 1}, key) == 0)
+        if (slot->hash == hash && json_same_string((struct json_value){set->json, slot->key - 1}, key))
             return slot;
     }
 }

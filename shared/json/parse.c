@@ -258,7 +258,7 @@ static bool duplicate(struct parser *parser, uint32_t key)
     unsigned count = 0;
     for (struct json_iterator i = json_begin(object); json_step(&i);) {
         for (unsigned before = 0; before < count; before++)
-            if (json_string_compare(keys[before], i.key) == 0)
+            if (json_same_string(keys[before], i.key))
                 return duplicate(parser, i.key.index);
         keys[count++] = i.key;
     }

@@ -1,0 +1,115 @@
+#include "shared/json/compare.h"
+
+#include "shared/json/characters.h"
+#include "shared/json/key_set.h"
+
+static struct json_value member_of_key(struct json_value object, struct json_value key)
+{
+    for (struct json_iterator i = json_begin(object); json_step(&i);)
+        if (json_same_string(i.key, key))
+            return i.value;
+    return (struct json_value){NULL, 0};
+}
+
+/* Both have the same number of members. Mostly they stand in the same order. */
+static bool objects_equal(struct json_value a, struct json_value b)
+{
+    struct json_iterator left = json_begin(a);
+    struct json_iterator right = json_begin(b);
+    struct json_key_set set = {0};
+    bool equal = true;
+    while (equal && json_step(&left) && json_step(&right)) {
+        struct json_value other = right.value;
+        if (set.slots || !json_same_string(left.key, right.key)) {
+            if (!set.slots && json_count(b) > JSON_KEY_SET_FROM)
+                json_key_set_of(&set, b);
+            other = set.slots ? json_key_set_find(&set, left.key) : member_of_key(b, left.key);
+        }
+        equal = json_equal(left.value, other);
+    }
+    json_key_set_free(&set);
+    return equal;
+}
+
+static bool arrays_equal(struct json_value a, struct json_value b)
+{
+    struct json_iterator left = json_begin(a);
+    struct json_iterator right = json_begin(b);
+    while (json_step(&left) && json_step(&right))
+        if (!json_equal(left.value, right.value))
+            return false;
+    return true;
+}
+
+bool json_equal(struct json_value a, struct json_value b)
+{
+    enum json_type type = json_type(a);
+    if (type != json_type(b) || json_count(a) != json_count(b))
+        return false;
+    switch (type) {
+    case JSON_NONE:
+    case JSON_NULL:
+    case JSON_FALSE:
+    case JSON_TRUE:
+        return true;
+    case JSON_NUMBER:
+        return json_number_compare(json_text(a), json_text(b)) == 0;
+    case JSON_STRING:
+        return json_same_string(a, b);
+    case JSON_ARRAY:
+        return slice_equal(json_text(a), json_text(b)) || arrays_equal(a, b);
+    case JSON_OBJECT:
+        return slice_equal(json_text(a), json_text(b)) || objects_equal(a, b);
+    }
+    return false;
+}
+
+int json_order(struct json_value a, struct json_value b)
+{
+    /* The types are declared in this order. */
+    enum json_type type = json_type(a);
+    if (type != json_type(b))
+        return type < json_type(b) ? -1 : 1;
+    if (type == JSON_NUMBER)
+        return json_number_compare(json_text(a), json_text(b));
+    if (type == JSON_STRING)
+        return json_string_compare(a, b);
+    if (type != JSON_ARRAY && type != JSON_OBJECT)
+        return 0;
+    struct slice left = json_text(a);
+    struct slice right = json_text(b);
+    if (left.length != right.length)
+        return left.length < right.length ? -1 : 1;
+    return slice_compare(left, right);
+}
+
+static struct json_value array_element(struct json_value array, struct slice step)
+{
+    if (step.length == 0 || step.length > 9 || (step.length > 1 && step.data[0] == '0'))
+        return (struct json_value){NULL, 0};
+    uint32_t wanted = 0;
+    for (size_t i = 0; i < step.length; i++) {
+        if (step.data[i] < '0' || step.data[i] > '9')
+            return (struct json_value){NULL, 0};
+        wanted = wanted * 10 + (uint32_t)(step.data[i] - '0');
+    }
+    struct json_iterator i = json_begin(array);
+    while (json_step(&i))
+        if (wanted-- == 0)
+            return i.value;
+    return (struct json_value){NULL, 0};
+}
+
+struct json_value json_at_path(struct json_value value, struct slice path)
+{
+    const char *at = path.data;
+    const char *end = path.data + path.length;
+    for (;;) {
+        const char *dot = memchr(at, '.', (size_t)(end - at));
+        struct slice step = slice_of(at, (size_t)((dot ? dot : end) - at));
+        value = json_type(value) == JSON_ARRAY ? array_element(value, step) : json_member(value, step);
+        if (!dot || !value.json)
+            return value;
+        at = dot + 1;
+    }
+}
