@@ -1,0 +1,340 @@
+#include "worker/authority/authority.h"
+
+#include <stdlib.h>
+
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "shared/store/change_set.h"
+#include "worker/authority/token.h"
+#include "worker/committer_link.h"
+#include "worker/session.h"
+
+const char administrator_group[] = "administrator";
+
+LIST_HEAD(account_list, account);
+
+enum { BUCKETS = 1024 };
+
+struct authority {
+    struct worker *worker;
+    struct account_list buckets[BUCKETS]; /* by user */
+    struct json user, group;              /* documents being read; reused */
+};
+
+static struct account_list *bucket_of(struct authority *authority, struct slice user)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < user.length; i++)
+        hash = (hash ^ (unsigned char)user.data[i]) * 16777619u;
+    return &authority->buckets[hash % BUCKETS];
+}
+
+static void forget_groups(struct account *account)
+{
+    for (size_t i = 0; i < account->group_count; i++)
+        free((char *)account->groups[i].data);
+    free(account->groups);
+    account->groups = NULL;
+    account->group_count = 0;
+}
+
+static void add_group(struct account *account, struct slice group)
+{
+    account->groups = memory_resize(account->groups, account->group_count + 1, sizeof *account->groups);
+    account->groups[account->group_count++] = slice_of(memory_copy(group.data, group.length), group.length);
+}
+
+static void all_permissions(struct account *account)
+{
+    memset(account->permissions.bits, 0xff, sizeof account->permissions.bits);
+}
+
+/* Adds what a group's document grants: "permissions": {name: true}. */
+static void add_permissions(struct authority *authority, struct account *account, struct slice group)
+{
+    struct worker *worker = authority->worker;
+    if (slice_equal(group, slice_text(administrator_group))) {
+        account->administrator = true;
+        all_permissions(account);
+        return;
+    }
+    struct store_record record;
+    if (store_get(worker->store, COLLECTION_GROUPS, group, &record) != ERROR_NONE ||
+        !json_parse(&authority->group, record.full.data, record.full.length))
+        return;
+    struct json_value permissions = json_member(json_root(&authority->group), SLICE("permissions"));
+    struct json_iterator each = json_begin(permissions);
+    while (json_step(&each)) {
+        bool granted = false;
+        struct buffer scratch = {0};
+        int number = config_permission(worker->config, json_string(each.key, &scratch));
+        if (json_boolean(each.value, &granted) && granted && number >= 0)
+            permission_add(&account->permissions, (unsigned)number);
+        buffer_free(&scratch);
+    }
+}
+
+/* Reads the account's rights from the snapshot. */
+static void load(struct authority *authority, struct account *account)
+{
+    struct store_record record;
+    forget_groups(account);
+    account->permissions = (struct permission_set){0};
+    account->administrator = false;
+    account->exists = store_get(authority->worker->store, COLLECTION_USERS,
+                                slice_of(account->user, account->user_length), &record) == ERROR_NONE &&
+                      json_parse(&authority->user, record.full.data, record.full.length);
+    if (!account->exists)
+        return;
+    struct json_iterator each = json_begin(json_member(json_root(&authority->user), SLICE("groups")));
+    while (json_step(&each)) {
+        struct buffer scratch = {0};
+        struct slice group = json_string(each.value, &scratch);
+        if (group.data) {
+            add_group(account, group);
+            add_permissions(authority, account, group);
+        }
+        buffer_free(&scratch);
+    }
+}
+
+static struct account *account_new(struct authority *authority, struct slice user)
+{
+    struct account *account = memory_zeroed(1, sizeof *account);
+    account->user = memory_copy(user.data, user.length);
+    account->user_length = user.length;
+    LIST_INIT(&account->sessions);
+    LIST_INSERT_HEAD(bucket_of(authority, user), account, all);
+    return account;
+}
+
+static struct account *account_find(struct authority *authority, struct slice user)
+{
+    struct account *account;
+    LIST_FOREACH (account, bucket_of(authority, user), all)
+        if (slice_equal(slice_of(account->user, account->user_length), user))
+            return account;
+    return NULL;
+}
+
+static void account_free(struct account *account)
+{
+    LIST_REMOVE(account, all);
+    forget_groups(account);
+    free(account->user);
+    free(account);
+}
+
+struct account *account_get(struct authority *authority, struct slice user)
+{
+    struct account *account = account_find(authority, user);
+    if (!account) {
+        account = account_new(authority, user);
+        load(authority, account);
+    }
+    if (!account->exists && !account->control) {
+        if (account->references == 0)
+            account_free(account);
+        return NULL;
+    }
+    account->references++;
+    return account;
+}
+
+struct account *account_control(struct authority *authority)
+{
+    /* No user can have this id: parentheses are refused in user names. */
+    struct account *account = account_find(authority, SLICE("(control)"));
+    if (!account) {
+        account = account_new(authority, SLICE("(control)"));
+        account->control = true;
+        account->administrator = true;
+        all_permissions(account);
+    }
+    account->references++;
+    return account;
+}
+
+void account_put(struct authority *authority, struct account *account)
+{
+    (void)authority;
+    if (--account->references == 0)
+        account_free(account);
+}
+
+/* Tells the account's sessions what changed for them. Sessions may end on the way. */
+static void apply(struct authority *authority, struct account *account, struct slice document)
+{
+    (void)authority;
+    struct session *session = LIST_FIRST(&account->sessions);
+    while (session) {
+        struct session *next = LIST_NEXT(session, of_account);
+        if (!account->exists) {
+            session_deauthorize(session, "Your account was removed");
+        } else {
+            session_send(session, "amend", "users", document);
+            if (session_review(session))
+                session_send(session, "resync", NULL, SLICE("{\"reason\":\"Your rights have changed\"}"));
+        }
+        session = next;
+    }
+}
+
+static void reload(struct authority *authority, struct account *account)
+{
+    struct worker *worker = authority->worker;
+    if (account->control)
+        return;
+    if (!worker_snapshot(worker)) {
+        log_error("the rights of %s could not be read again", account->user);
+        return;
+    }
+    load(authority, account);
+    struct buffer document = {0};
+    if (account->exists)
+        json_append_compact(&document, json_root(&authority->user));
+    worker_snapshot_end(worker);
+    account->references++; /* the last session may end on the way */
+    apply(authority, account, buffer_slice(&document));
+    account_put(authority, account);
+    buffer_free(&document);
+}
+
+static bool in_group(const struct account *account, struct slice group)
+{
+    for (size_t i = 0; i < account->group_count; i++)
+        if (slice_equal(account->groups[i], group))
+            return true;
+    return false;
+}
+
+static void group_changed(struct authority *authority, struct slice group)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        struct account *account = LIST_FIRST(&authority->buckets[i]);
+        while (account) {
+            struct account *next = LIST_NEXT(account, all);
+            if (!group.data || in_group(account, group))
+                reload(authority, account);
+            account = next;
+        }
+    }
+}
+
+/* Whether the stored session of that token is over. */
+static bool session_ended(struct authority *authority, struct slice id)
+{
+    struct worker *worker = authority->worker;
+    struct store_record record;
+    if (!worker_snapshot(worker))
+        return false;
+    bool ended = store_get(worker->store, COLLECTION_SESSIONS, id, &record) != ERROR_NONE ||
+                 !json_parse(&authority->user, record.full.data, record.full.length) ||
+                 json_type(json_member(json_root(&authority->user), SLICE("ended"))) != JSON_NONE;
+    worker_snapshot_end(worker);
+    return ended;
+}
+
+static void token_changed(struct authority *authority, struct slice id)
+{
+    bool known = false, ended = false;
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        struct account *account, *next_account;
+        for (account = LIST_FIRST(&authority->buckets[i]); account; account = next_account) {
+            next_account = LIST_NEXT(account, all);
+            struct session *session, *next;
+            for (session = LIST_FIRST(&account->sessions); session; session = next) {
+                next = LIST_NEXT(session, of_account);
+                char own[TOKEN_ID + 1];
+                if (!session->has_token)
+                    continue;
+                token_id(session->token_hash, own);
+                if (id.data && !slice_equal(id, slice_text(own)))
+                    continue;
+                if (!known || !id.data)
+                    ended = session_ended(authority, slice_text(own));
+                known = true;
+                bool last = !LIST_NEXT(session, of_account);
+                if (ended)
+                    session_deauthorize(session, "The session has ended");
+                if (last)
+                    break; /* the account may be gone with its last session */
+            }
+        }
+    }
+}
+
+void authority_changed(struct authority *authority, unsigned collection, struct slice id)
+{
+    if (collection == COLLECTION_USERS) {
+        struct account *account = account_find(authority, id);
+        if (account)
+            reload(authority, account);
+    } else if (collection == COLLECTION_GROUPS) {
+        group_changed(authority, id);
+    } else if (collection == COLLECTION_SESSIONS) {
+        token_changed(authority, id);
+    }
+}
+
+void authority_changed_all(struct authority *authority)
+{
+    group_changed(authority, (struct slice){0});
+    token_changed(authority, (struct slice){0});
+}
+
+static void bootstrapped(void *argument, const struct committer_result *result)
+{
+    (void)argument;
+    if (result->code != ERROR_NONE && result->code != ERROR_EXISTS)
+        log_error("the group %s could not be made: %.*s", administrator_group, (int)result->text.length,
+                  result->text.data);
+}
+
+void authority_bootstrap(struct authority *authority)
+{
+    struct worker *worker = authority->worker;
+    struct store_record record;
+    if (!worker_snapshot(worker))
+        return;
+    bool there = store_get(worker->store, COLLECTION_GROUPS, slice_text(administrator_group), &record) == ERROR_NONE;
+    worker_snapshot_end(worker);
+    if (there)
+        return;
+    struct buffer set = {0};
+    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
+    struct change change = {
+        .operation = CHANGE_INSERT,
+        .version = CHANGE_ANY_VERSION,
+        .collection = SLICE("groups"),
+        .id = slice_text(administrator_group),
+        .body = SLICE("{\"permissions\":{}}"),
+    };
+    change_set_add(&set, &change);
+    enum error_code code;
+    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, NULL, &code))
+        log_error("the group %s could not be made: %s", administrator_group, error_code_name(code));
+    buffer_free(&set);
+}
+
+struct authority *authority_create(struct worker *worker)
+{
+    struct authority *authority = memory_zeroed(1, sizeof *authority);
+    authority->worker = worker;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        LIST_INIT(&authority->buckets[i]);
+    return authority;
+}
+
+void authority_free(struct authority **authority)
+{
+    if (!*authority)
+        return;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        while (!LIST_EMPTY(&(*authority)->buckets[i]))
+            account_free(LIST_FIRST(&(*authority)->buckets[i]));
+    json_free(&(*authority)->user);
+    json_free(&(*authority)->group);
+    free(*authority);
+    *authority = NULL;
+}

@@ -1,0 +1,57 @@
+#ifndef WORKER_AUTHORITY_AUTHORITY_H
+#define WORKER_AUTHORITY_AUTHORITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "shared/config/permission.h"
+#include "worker/worker.h"
+
+/*
+ * Who may do what: one struct account for each user with a live connection in this worker, made from the documents of
+ * `users` and `groups`, and made again when one of these changes (the change comes through the ring, in its place
+ * among all others).
+ */
+
+struct session;
+
+enum { TOKEN_HASH_BYTES = 32 };
+
+struct account {
+    LIST_ENTRY(account) all;
+    LIST_HEAD(, session) sessions;
+    char *user;
+    size_t user_length;
+    struct permission_set permissions;
+    bool administrator; /* in the group administrator, or local control: every permission, every document */
+    bool control;       /* the control socket's */
+    bool exists;        /* the user's document is there */
+    struct slice *groups; /* ids; each allocated */
+    size_t group_count;
+    unsigned references;
+};
+
+extern const char administrator_group[];
+
+struct authority *authority_create(struct worker *worker);
+void authority_free(struct authority **authority);
+
+/** The account of a user, with one more reference; NULL when there is no such user. Needs a snapshot. */
+struct account *account_get(struct authority *authority, struct slice user);
+
+/** The account of the control socket, with one more reference. */
+struct account *account_control(struct authority *authority);
+
+void account_put(struct authority *authority, struct account *account);
+
+/** A document of `users`, `groups` or `sessions` changed: live connections feel it now. Needs no snapshot open. */
+void authority_changed(struct authority *authority, unsigned collection, struct slice id);
+
+/** All of them may have changed (the ring was overrun). */
+void authority_changed_all(struct authority *authority);
+
+/** The group administrator is there from the start: the first worker sees to it. */
+void authority_bootstrap(struct authority *authority);
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef WORKER_COMMITTER_LINK_H
+#define WORKER_COMMITTER_LINK_H
+
+#include <stdbool.h>
+
+#include "shared/ipc/committer_messages.h"
+#include "worker/worker.h"
+
+/*
+ * The worker's end of the stream to the committer (committer_messages.h): sets go out in order, results come back in
+ * order. When the committer dies its last results are read to the end; sets without a result wait for the new one's
+ * word whether they were committed, and are answered `unavailable` if not. Nothing is sent twice.
+ */
+
+struct committer_link;
+
+/** Called exactly once for each set given. Its slices are valid during the call. */
+typedef void committer_done(void *argument, const struct committer_result *result);
+
+struct committer_link *committer_link_create(struct worker *worker);
+void committer_link_free(struct committer_link **link);
+
+/** A new stream socket, from the master. Takes the descriptor. */
+void committer_link_connect(struct committer_link *link, int fd);
+
+/** Gives a set. False: limits.committer_queue_bytes are waiting (the caller answers `busy`), or there has been no
+ *  committer for too long (`unavailable`): @code says which. @done is then not called. */
+[[gnu::warn_unused_result]] bool committer_link_submit(struct committer_link *link, struct slice set,
+                                                       committer_done *done, void *argument,
+                                                       enum error_code *code);
+
+/** Writes what was submitted in this pass. */
+void committer_link_flush(struct committer_link *link);
+
+/** Sets without an answer. */
+size_t committer_link_waiting(const struct committer_link *link);
+
+/** Once a second: gives up sets that have waited too long for a committer. */
+void committer_link_tick(struct committer_link *link);
+
+#endif

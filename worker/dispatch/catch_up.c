@@ -1,0 +1,59 @@
+#include "worker/dispatch/catch_up.h"
+
+#include "shared/ipc/change_frame.h"
+#include "shared/ipc/frame_header.h"
+#include "shared/log.h"
+#include "worker/dispatch/log_walk.h"
+
+enum { REFILL_BYTES = 64 * 1024, REFILL_ENTRIES = 4096 };
+
+static void append_change(struct worker *worker, const struct viewer *viewer, const struct log_change *change,
+                          struct buffer *frames)
+{
+    const struct store_log_entry *entry = &change->entry;
+    if (!viewer || entry->collection >= worker->config->collection_count)
+        return;
+    struct slice name = slice_text(worker->config->collections[entry->collection].name);
+    bool holds = viewer_holds(viewer, entry->collection, entry->tag_after);
+    if (change->update && holds)
+        change_frame_update(frames, name, change->minimal, entry->seq);
+    else if (change->remove && !holds && viewer_holds(viewer, entry->collection, entry->tag_before))
+        change_frame_remove(frames, name, entry->id, entry->seq);
+}
+
+/* Too long ago: the client must sync; from here on it sees what is new. */
+static void refill_resync(struct worker *worker, struct connection *connection, struct buffer *frames)
+{
+    static const char message[] =
+        "{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":\"Too many changes were missed\"}}";
+    uint8_t header[FRAME_HEADER_MOST];
+    buffer_clear(frames);
+    buffer_append(frames, header, frame_header_write(header, OPCODE_TEXT, sizeof message - 1));
+    buffer_append(frames, message, sizeof message - 1);
+    output_refill(&connection->output, buffer_slice(frames), backlog_last_seq(worker->backlog));
+}
+
+void catch_up_refill(struct worker *worker, struct connection *connection)
+{
+    struct output *output = &connection->output;
+    if (output_rejoin(output, worker->backlog))
+        return;
+    if (!worker_snapshot(worker))
+        return;
+    struct buffer frames = {0};
+    struct log_change change;
+    uint64_t seq = output->caught_up_seq;
+    unsigned entries = REFILL_ENTRIES;
+    enum log_walk_result result = LOG_WALK_CHANGE;
+    while (result == LOG_WALK_CHANGE && entries && frames.length < REFILL_BYTES) {
+        result = log_walk_next(worker, &seq, &entries, &change);
+        if (result == LOG_WALK_CHANGE)
+            append_change(worker, output->viewer, &change, &frames);
+    }
+    if (result == LOG_WALK_TRIMMED)
+        refill_resync(worker, connection, &frames);
+    else
+        output_refill(output, buffer_slice(&frames), seq);
+    buffer_free(&frames);
+    (void)output_rejoin(output, worker->backlog);
+}

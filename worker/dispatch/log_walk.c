@@ -1,0 +1,34 @@
+#include "worker/dispatch/log_walk.h"
+
+#include <limits.h>
+
+static void look_at(struct worker *worker, struct log_change *change)
+{
+    const struct store_log_entry *entry = &change->entry;
+    struct store_record record;
+    change->update = false;
+    change->remove = false;
+    if (entry->collection == UINT_MAX)
+        return;
+    if (!entry->removed && store_get(worker->store, entry->collection, entry->id, &record) == ERROR_NONE &&
+        record.seq == entry->seq) {
+        change->update = true;
+        change->minimal = record.minimal;
+    }
+    change->remove = entry->tag_before.length && !slice_equal(entry->tag_before, entry->tag_after);
+}
+
+enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigned *entries,
+                                   struct log_change *change)
+{
+    if (*seq < store_log_horizon(worker->store))
+        return LOG_WALK_TRIMMED;
+    while (store_log_next(worker->store, *seq, &change->entry)) {
+        *seq = change->entry.seq;
+        look_at(worker, change);
+        if (*entries == 0 || --*entries == 0 || change->update || change->remove)
+            return LOG_WALK_CHANGE;
+    }
+    *seq = store_seq(worker->store);
+    return LOG_WALK_END;
+}

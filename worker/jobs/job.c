@@ -1,0 +1,88 @@
+#include "worker/jobs/job.h"
+
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/memory.h"
+
+TAILQ_HEAD(job_queue, job);
+
+struct job_list {
+    struct job_queue runnable;
+    struct job_queue blocked;
+};
+
+struct job_list *job_list_create(void)
+{
+    struct job_list *jobs = memory_zeroed(1, sizeof *jobs);
+    TAILQ_INIT(&jobs->runnable);
+    TAILQ_INIT(&jobs->blocked);
+    return jobs;
+}
+
+static void free_queue(struct job_queue *queue)
+{
+    struct job *job;
+    while ((job = TAILQ_FIRST(queue))) {
+        TAILQ_REMOVE(queue, job, queue);
+        job->free(job);
+    }
+}
+
+void job_list_free(struct job_list **jobs)
+{
+    if (!*jobs)
+        return;
+    free_queue(&(*jobs)->runnable);
+    free_queue(&(*jobs)->blocked);
+    free(*jobs);
+    *jobs = NULL;
+}
+
+/* Runs a job that is in no queue and puts it where its answer says. */
+static void step(struct job_list *jobs, struct job *job)
+{
+    switch (job->step(job)) {
+    case JOB_MORE:
+        job->runnable = true;
+        TAILQ_INSERT_TAIL(&jobs->runnable, job, queue);
+        return;
+    case JOB_BLOCKED:
+        job->runnable = false;
+        TAILQ_INSERT_TAIL(&jobs->blocked, job, queue);
+        return;
+    case JOB_DONE:
+        job->free(job);
+        return;
+    }
+}
+
+void job_start(struct job_list *jobs, struct job *job)
+{
+    step(jobs, job);
+}
+
+void job_wake(struct job_list *jobs, struct job *job)
+{
+    if (job->runnable)
+        return;
+    TAILQ_REMOVE(&jobs->blocked, job, queue);
+    TAILQ_INSERT_TAIL(&jobs->runnable, job, queue);
+    job->runnable = true;
+}
+
+bool job_list_run(struct job_list *jobs, uint64_t budget_us)
+{
+    struct job *job;
+    uint64_t end = 0;
+    while ((job = TAILQ_FIRST(&jobs->runnable))) {
+        uint64_t now = clock_monotonic_us();
+        if (!end)
+            end = now + budget_us;
+        else if (now >= end)
+            return true;
+        TAILQ_REMOVE(&jobs->runnable, job, queue);
+        step(jobs, job);
+    }
+    return false;
+}

@@ -1,0 +1,43 @@
+#ifndef WORKER_JOBS_JOB_H
+#define WORKER_JOBS_JOB_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "worker/worker.h"
+
+/*
+ * Work that is too long for one pass of the loop (a scan, a sync): done in steps, each bounded, each with its own
+ * snapshot, all jobs in turn. A job whose client does not read what it has made waits until the client's queue is
+ * short again.
+ */
+
+enum job_state {
+    JOB_MORE,    /* wants another step */
+    JOB_BLOCKED, /* waits for job_wake() */
+    JOB_DONE     /* to be freed */
+};
+
+struct job {
+    TAILQ_ENTRY(job) queue;
+    enum job_state (*step)(struct job *job); /* must leave no snapshot open that it has begun */
+    void (*free)(struct job *job);
+    bool runnable;
+};
+
+struct job_list;
+
+struct job_list *job_list_create(void);
+
+/** Frees all jobs. */
+void job_list_free(struct job_list **jobs);
+
+/** Runs the first step at once; if it is not the last, the job goes on in later passes. The list owns it. */
+void job_start(struct job_list *jobs, struct job *job);
+
+void job_wake(struct job_list *jobs, struct job *job);
+
+/** Runs jobs for at most about @budget_us. True: some are still runnable. */
+[[gnu::warn_unused_result]] bool job_list_run(struct job_list *jobs, uint64_t budget_us);
+
+#endif

@@ -1,0 +1,88 @@
+#include "worker/jobs/manifest.h"
+
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "worker/rpc/params.h"
+
+static int by_id(const void *a, const void *b)
+{
+    const struct manifest_entry *left = a, *right = b;
+    return slice_compare(left->id, right->id);
+}
+
+static bool read_entry(struct transaction *transaction, const struct json_iterator *each, struct buffer *memory,
+                       struct manifest_entry *entry)
+{
+    size_t start = memory->length;
+    struct slice id = json_string(each->key, memory);
+    if (memory->length == start) /* had no escapes: it points into the message */
+        buffer_append_slice(memory, id);
+    entry->id = slice_of(memory->data + start, memory->length - start);
+    if (!params_id_valid(entry->id)) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest: a key is no id of a document");
+        return false;
+    }
+    if (!json_integer(each->value, &entry->version) || entry->version < 0) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest.%.*s: expected a version, found %s",
+                         (int)entry->id.length, entry->id.data, json_type_name(json_type(each->value)));
+        return false;
+    }
+    return true;
+}
+
+bool manifest_read(struct transaction *transaction, struct json_value value, struct manifest *manifest)
+{
+    if (json_type(value) != JSON_OBJECT) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest: expected {id: version, ...}, found %s",
+                         json_type_name(json_type(value)));
+        return false;
+    }
+    struct buffer memory = {0};
+    buffer_reserve(&memory, json_text(value).length); /* all ids fit: nothing moves */
+    manifest->memory = memory.data;
+    manifest->entries = memory_zeroed(json_count(value), sizeof *manifest->entries);
+    struct json_iterator each = json_begin(value);
+    while (json_step(&each))
+        if (!read_entry(transaction, &each, &memory, &manifest->entries[manifest->count++]))
+            return false;
+    qsort(manifest->entries, manifest->count, sizeof *manifest->entries, by_id);
+    return true;
+}
+
+bool manifest_read_range(struct transaction *transaction, struct json_value from, struct json_value to,
+                         struct manifest *manifest)
+{
+    struct buffer bounds = {0};
+    struct buffer scratch = {0};
+    bool good = true;
+    buffer_reserve(&bounds, json_text(from).length + json_text(to).length + 2);
+    manifest->bounds = bounds.data;
+    if (json_type(from) > JSON_NULL && (good = params_id(transaction, from, "from", &scratch, &manifest->from))) {
+        buffer_append_slice(&bounds, manifest->from);
+        manifest->from.data = bounds.data;
+    }
+    buffer_clear(&scratch);
+    if (good && json_type(to) > JSON_NULL && (good = params_id(transaction, to, "to", &scratch, &manifest->to))) {
+        buffer_append_slice(&bounds, manifest->to);
+        manifest->to.data = bounds.data + manifest->from.length;
+    }
+    buffer_free(&scratch);
+    return good;
+}
+
+bool manifest_in_range(const struct manifest *manifest)
+{
+    if (!manifest->count)
+        return true;
+    return (!manifest->from.data || slice_compare(manifest->entries[0].id, manifest->from) >= 0) &&
+           (!manifest->to.data || slice_compare(manifest->entries[manifest->count - 1].id, manifest->to) < 0);
+}
+
+void manifest_free(struct manifest *manifest)
+{
+    free(manifest->entries);
+    free(manifest->memory);
+    free(manifest->bounds);
+    *manifest = (struct manifest){0};
+}

@@ -1,0 +1,36 @@
+#ifndef WORKER_JOBS_MANIFEST_H
+#define WORKER_JOBS_MANIFEST_H
+
+#include "shared/json/json.h"
+#include "worker/rpc/transaction.h"
+
+/* What a client says it holds of one collection: {id: version, ...}, in the byte order of the ids. */
+
+struct manifest_entry {
+    struct slice id; /* in the manifest's own memory */
+    int64_t version;
+};
+
+struct manifest {
+    const struct config_collection *collection;
+    struct manifest_entry *entries;
+    size_t count;
+    char *memory;
+    struct slice from, to; /* the range it speaks of; absent: open; in ->memory's neighbour ->bounds */
+    char *bounds;
+};
+
+/** Reads `{id: version}`. False: the call has been answered with `invalid`; free it all the same. */
+[[gnu::warn_unused_result]] bool manifest_read(struct transaction *transaction, struct json_value value,
+                                               struct manifest *manifest);
+
+/** Reads `from` and `to` (each absent or null: open). Call it before or after manifest_read(). */
+[[gnu::warn_unused_result]] bool manifest_read_range(struct transaction *transaction, struct json_value from,
+                                                     struct json_value to, struct manifest *manifest);
+
+/** Whether all ids lie in the range. */
+bool manifest_in_range(const struct manifest *manifest);
+
+void manifest_free(struct manifest *manifest);
+
+#endif

@@ -1,0 +1,115 @@
+#include "worker/jobs/search.h"
+
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "worker/net/connection.h"
+#include "worker/session.h"
+
+/* Work in one step: documents looked at, and bytes parsed. */
+enum { STEP_DOCUMENTS = 512, STEP_BYTES = 512 * 1024 };
+
+static bool wanted(struct search *search, const struct store_record *record)
+{
+    if (!search->query && !search->parse)
+        return true;
+    if (!json_parse(&search->document, record->full.data, record->full.length))
+        return false;
+    return !search->query || json_query_matches(search->query, json_root(&search->document));
+}
+
+static enum search_verdict walk(struct search *search)
+{
+    const struct viewer *viewer = search->transaction->session->connection->output.viewer;
+    unsigned collection = search->transaction->collection->index;
+    size_t documents = 0, bytes = 0;
+    struct slice id;
+    struct store_record record;
+    while (documents++ < STEP_DOCUMENTS && bytes < STEP_BYTES) {
+        if (!store_search_step(search->walk, &id, &record))
+            return SEARCH_ENOUGH;
+        bytes += record.full.length;
+        if (!viewer || !viewer_reads(viewer, collection, record.tag) || !wanted(search, &record))
+            continue;
+        enum search_verdict verdict = search->each(search, id, &record);
+        if (verdict != SEARCH_ON)
+            return verdict;
+    }
+    return SEARCH_ON;
+}
+
+static enum job_state step(struct job *job)
+{
+    struct search *search = (struct search *)job;
+    struct transaction *transaction = search->transaction;
+    struct worker *worker = transaction->worker;
+    if (!transaction->session) {
+        search->transaction = NULL;
+        transaction_fulfill(transaction, SLICE("null"), 0);
+        return JOB_DONE;
+    }
+    if (!worker_snapshot(worker)) {
+        search->transaction = NULL;
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return JOB_DONE;
+    }
+    if (!search->walk)
+        search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
+    store_search_resume(worker->store, search->walk);
+    enum search_verdict verdict = walk(search);
+    store_search_pause(search->walk);
+    if (verdict == SEARCH_ON) {
+        worker_snapshot_end(worker);
+        return JOB_MORE;
+    }
+    search->transaction = NULL;
+    if (verdict == SEARCH_ENOUGH) {
+        transaction->job = NULL;
+        search->finish(search, transaction);
+    }
+    return JOB_DONE;
+}
+
+static void search_free(struct job *job)
+{
+    struct search *search = (struct search *)job;
+    if (search->transaction) { /* the worker stops */
+        search->transaction->job = NULL;
+        transaction_fail(search->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    }
+    if (search->release)
+        search->release(search);
+    if (search->walk)
+        store_search_free(search->walk);
+    json_query_free(search->query);
+    json_free(&search->document);
+    free(search);
+}
+
+struct search *search_create(struct transaction *transaction, struct json_query *query)
+{
+    struct search *search = memory_zeroed(1, sizeof *search);
+    search->transaction = transaction;
+    search->query = query;
+    search->job.step = step;
+    search->job.free = search_free;
+    return search;
+}
+
+void search_start(struct search *search)
+{
+    search->transaction->job = &search->job;
+    job_start(search->transaction->worker->jobs, &search->job);
+}
+
+bool search_query(struct transaction *transaction, struct json_value query, struct json_query **out)
+{
+    char message[JSON_QUERY_MESSAGE];
+    *out = NULL;
+    if (json_type(query) == JSON_NONE || json_type(query) == JSON_NULL)
+        return true;
+    *out = json_query_compile(query, message);
+    if (!*out)
+        transaction_fail(transaction, ERROR_INVALID, "query: %s", message);
+    return *out != NULL;
+}

@@ -1,0 +1,41 @@
+#ifndef WORKER_JOBS_SEARCH_H
+#define WORKER_JOBS_SEARCH_H
+
+#include "worker/jobs/job.h"
+#include "worker/rpc/transaction.h"
+
+/*
+ * A walk over the documents of a collection that match a query and that the caller may read, in steps of bounded work.
+ * What to do with each, and at the end, is given by who starts it.
+ */
+
+enum search_verdict {
+    SEARCH_ON,
+    SEARCH_ENOUGH, /* no more documents are wanted: ->finish is called */
+    SEARCH_ANSWERED /* the transaction has been answered already: nothing more is called but ->release */
+};
+
+struct search {
+    struct job job;
+    struct transaction *transaction; /* NULL once answered */
+    struct store_search *walk;
+    struct json_query *query; /* NULL: every document; owned */
+    struct json document;     /* the candidate, parsed when there is a query or ->parse is set */
+    bool parse;
+    void *own;
+    enum search_verdict (*each)(struct search *search, struct slice id, const struct store_record *record);
+    void (*finish)(struct search *search, struct transaction *transaction); /* answers */
+    void (*release)(struct search *search); /* frees ->own; may be NULL */
+};
+
+/** A search with the given query (compiled; taken over; NULL: all). Set the callbacks, then search_start(). */
+struct search *search_create(struct transaction *transaction, struct json_query *query);
+
+/** Runs the first step at once. */
+void search_start(struct search *search);
+
+/** Compiles `query` of a call's data; absent is NULL. False: the call has been answered with `invalid`. */
+[[gnu::warn_unused_result]] bool search_query(struct transaction *transaction, struct json_value query,
+                                              struct json_query **out);
+
+#endif

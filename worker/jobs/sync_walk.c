@@ -1,0 +1,72 @@
+#include "worker/jobs/sync_walk.h"
+
+void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest)
+{
+    *walk = (struct sync_walk){.manifest = manifest};
+    store_scan_start(&walk->scan, manifest->collection->index, manifest->from, manifest->to);
+}
+
+static void remove_entry(struct sync_walk *walk, struct sync_batch *batch)
+{
+    const struct manifest_entry *entry = &walk->manifest->entries[walk->at];
+    walk->count++;
+    if (batch)
+        sync_batch_remove(batch, walk->manifest->collection, entry->id);
+}
+
+static void update_document(struct sync_walk *walk, struct sync_batch *batch, const struct store_record *record)
+{
+    walk->count++;
+    if (batch)
+        sync_batch_update(batch, walk->manifest->collection, record->minimal);
+}
+
+/* A document that is there: entries in front of it are gone; its own entry, if there is one, is compared. */
+static void compare(struct sync_walk *walk, const struct viewer *viewer, struct slice id,
+                    const struct store_record *record, struct sync_batch *batch)
+{
+    const struct manifest *manifest = walk->manifest;
+    int order = 1;
+    while (walk->at < manifest->count && (order = slice_compare(manifest->entries[walk->at].id, id)) < 0) {
+        remove_entry(walk, batch);
+        walk->at++;
+    }
+    bool listed = walk->at < manifest->count && order == 0;
+    bool holds = viewer && viewer_holds(viewer, manifest->collection->index, record->tag);
+    if (listed && !holds)
+        remove_entry(walk, batch);
+    else if (holds && !(listed && manifest->entries[walk->at].version == (int64_t)record->version))
+        update_document(walk, batch, record);
+    walk->at += listed;
+}
+
+bool sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct viewer *viewer, unsigned *documents,
+                    struct sync_batch *batch, size_t bytes_most)
+{
+    struct slice id;
+    struct store_record record;
+    if (!walk->scan_ended) {
+        store_scan_resume(worker->store, &walk->scan);
+        while (*documents && !(batch && sync_batch_bytes(batch) >= bytes_most)) {
+            --*documents;
+            if (!store_scan_step(&walk->scan, &id, &record)) {
+                walk->scan_ended = true;
+                break;
+            }
+            compare(walk, viewer, id, &record, batch);
+        }
+        store_scan_pause(&walk->scan);
+    }
+    while (walk->scan_ended && walk->at < walk->manifest->count) {
+        if (batch && sync_batch_bytes(batch) >= bytes_most)
+            return false;
+        remove_entry(walk, batch);
+        walk->at++;
+    }
+    return walk->scan_ended;
+}
+
+void sync_walk_free(struct sync_walk *walk)
+{
+    store_scan_free(&walk->scan);
+}

@@ -1,0 +1,184 @@
+/* import and export: for dispatchctl, over the control socket only. */
+
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "shared/random.h"
+#include "worker/jobs/job.h"
+#include "worker/jobs/search.h"
+#include "worker/rpc/method.h"
+#include "worker/rpc/params.h"
+
+enum { EXPORT_BYTES = 256 * 1024, STEP_DOCUMENTS = 512 };
+
+/* False: answered. */
+static bool add_document(struct transaction *transaction, struct buffer *set, struct json_value document,
+                         bool replace)
+{
+    struct slice id;
+    char made[RANDOM_ID_LENGTH + 1];
+    struct json_value given = json_member(document, SLICE("_id"));
+    struct buffer compact = {0};
+    buffer_clear(&transaction->worker->scratch);
+    if (json_type(document) != JSON_OBJECT) {
+        transaction_fail(transaction, ERROR_INVALID, "documents: expected objects, found %s",
+                         json_type_name(json_type(document)));
+        return false;
+    }
+    if (json_type(given) == JSON_NONE) {
+        random_id(made);
+        id = slice_of(made, RANDOM_ID_LENGTH);
+    } else if (!params_id(transaction, given, "_id", &transaction->worker->scratch, &id)) {
+        return false;
+    }
+    json_append_compact(&compact, document);
+    struct change change = {
+        .operation = replace ? CHANGE_REPLACE : CHANGE_INSERT,
+        .flags = replace ? 0 : CHANGE_SKIP_SAME,
+        .version = CHANGE_ANY_VERSION,
+        .collection = slice_text(transaction->collection->name),
+        .id = id,
+        .body = buffer_slice(&compact),
+    };
+    change_set_add(set, &change);
+    buffer_free(&compact);
+    return true;
+}
+
+static void import(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"documents", "replace"};
+    bool replace;
+    struct json_value documents = json_member(data, SLICE("documents"));
+    if (!params_object(transaction, data, keys, 2) ||
+        !params_boolean(transaction, json_member(data, SLICE("replace")), "replace", false, &replace))
+        return;
+    if (json_type(documents) != JSON_ARRAY) {
+        transaction_fail(transaction, ERROR_INVALID, "documents: expected a list");
+        return;
+    }
+    struct buffer set = {0};
+    transaction->listed = true;
+    transaction_begin_set(transaction, &set, ANSWER_IMPORT, (struct slice){0});
+    struct json_iterator each = json_begin(documents);
+    bool good = true;
+    while (good && json_step(&each))
+        good = add_document(transaction, &set, each.value, replace);
+    if (good)
+        transaction_commit(transaction, &set);
+    buffer_free(&set);
+}
+
+/* One batch of an export: a walk in the order of ids from where the last one ended. */
+struct export {
+    struct job job;
+    struct transaction *transaction;
+    struct json_query *query;
+    struct json document;
+    struct store_scan scan;
+    struct buffer documents;
+    struct buffer last; /* id of the last document looked at */
+    size_t taken;
+};
+
+static void export_take(struct export *export, struct slice id, const struct store_record *record)
+{
+    buffer_clear(&export->last);
+    buffer_append_slice(&export->last, id);
+    if (export->query && !(json_parse(&export->document, record->full.data, record->full.length) &&
+                           json_query_matches(export->query, json_root(&export->document))))
+        return;
+    if (export->taken++)
+        buffer_append_byte(&export->documents, ',');
+    buffer_append_slice(&export->documents, record->full);
+}
+
+static void export_answer(struct export *export, bool end)
+{
+    struct buffer answer = {0};
+    buffer_append_slice(&answer, SLICE("{\"documents\":["));
+    buffer_append_slice(&answer, buffer_slice(&export->documents));
+    buffer_append_slice(&answer, SLICE("],\"after\":"));
+    if (end)
+        buffer_append_slice(&answer, SLICE("null"));
+    else
+        json_append_string(&answer, buffer_slice(&export->last));
+    buffer_append_byte(&answer, '}');
+    struct transaction *transaction = export->transaction;
+    export->transaction = NULL;
+    transaction->job = NULL;
+    transaction_fulfill(transaction, buffer_slice(&answer), 0);
+    buffer_free(&answer);
+}
+
+static enum job_state export_step(struct job *job)
+{
+    struct export *export = (struct export *)job;
+    struct worker *worker = export->transaction->worker;
+    if (!worker_snapshot(worker)) {
+        struct transaction *transaction = export->transaction;
+        export->transaction = NULL;
+        transaction->job = NULL;
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return JOB_DONE;
+    }
+    struct slice id;
+    struct store_record record;
+    size_t looked_at = 0;
+    bool more = true;
+    store_scan_resume(worker->store, &export->scan);
+    while (export->documents.length < EXPORT_BYTES && looked_at++ < STEP_DOCUMENTS &&
+           (more = store_scan_step(&export->scan, &id, &record)))
+        if (!(export->last.length && slice_equal(id, buffer_slice(&export->last))))
+            export_take(export, id, &record);
+    store_scan_pause(&export->scan);
+    worker_snapshot_end(worker);
+    if (more && export->documents.length < EXPORT_BYTES && export->transaction->session)
+        return JOB_MORE;
+    export_answer(export, !more);
+    return JOB_DONE;
+}
+
+static void export_free(struct job *job)
+{
+    struct export *export = (struct export *)job;
+    if (export->transaction) {
+        export->transaction->job = NULL;
+        transaction_fail(export->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    }
+    json_query_free(export->query);
+    json_free(&export->document);
+    store_scan_free(&export->scan);
+    buffer_free(&export->documents);
+    buffer_free(&export->last);
+    free(export);
+}
+
+static void export_documents(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"query", "after"};
+    struct json_value after = json_member(data, SLICE("after"));
+    struct slice from = {0};
+    struct json_query *query;
+    if (!params_object(transaction, data, keys, 2) ||
+        (json_type(after) > JSON_NULL &&
+         !params_id(transaction, after, "after", &transaction->worker->scratch, &from)) ||
+        !search_query(transaction, json_member(data, SLICE("query")), &query))
+        return;
+    struct export *export = memory_zeroed(1, sizeof *export);
+    export->job.step = export_step;
+    export->job.free = export_free;
+    export->transaction = transaction;
+    export->query = query;
+    store_scan_start(&export->scan, transaction->collection->index, from, (struct slice){0});
+    buffer_append_slice(&export->last, from);
+    transaction->job = &export->job;
+    job_start(transaction->worker->jobs, &export->job);
+}
+
+static const struct method methods[] = {
+    {"import", METHOD_CONTROL, import, -1},
+    {"export", METHOD_CONTROL, export_documents, -1},
+};
+
+const struct method_table bulk_methods = {methods, sizeof methods / sizeof *methods};

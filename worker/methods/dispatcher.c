@@ -1,0 +1,162 @@
+/* The methods of `dispatcher` itself. */
+
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "worker/methods/resume.h"
+#include "worker/methods/sync.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/method.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+/* Reads a list of names of collections into flags by index. False: answered. */
+static bool read_collections(struct transaction *transaction, struct json_value names, bool *flags)
+{
+    if (json_type(names) != JSON_ARRAY) {
+        transaction_fail(transaction, ERROR_INVALID, "collections: expected a list of names or null, found %s",
+                         json_type_name(json_type(names)));
+        return false;
+    }
+    struct json_iterator each = json_begin(names);
+    while (json_step(&each)) {
+        struct slice name = json_string(each.value, &transaction->worker->scratch);
+        const struct config_collection *collection =
+            name.data ? config_collection(transaction->worker->config, name) : NULL;
+        if (!collection || collection->internal) {
+            transaction_fail(transaction, ERROR_INVALID, "collections: there is no collection %.*s",
+                             (int)name.length, name.data ? name.data : "");
+            return false;
+        }
+        flags[collection->index] = true;
+    }
+    return true;
+}
+
+static void subscribe(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"collections"};
+    struct session *session = transaction->session;
+    struct json_value names = json_member(data, SLICE("collections"));
+    bool *flags = NULL;
+    if (!params_object(transaction, data, keys, 1))
+        return;
+    if (json_type(names) == JSON_NONE) {
+        transaction_fail(transaction, ERROR_INVALID, "collections: expected a list of names or null, found nothing");
+        return;
+    }
+    if (json_type(names) != JSON_NULL) {
+        flags = memory_zeroed(COLLECTION_LIMIT, sizeof *flags);
+        if (!read_collections(transaction, names, flags)) {
+            free(flags);
+            return;
+        }
+    }
+    free(session->subscribed);
+    session->subscribed = flags;
+    (void)session_review(session);
+    transaction_fulfill(transaction, SLICE("null"), 0);
+}
+
+struct description {
+    const struct account *account;
+    const struct config_collection *collection;
+    struct buffer *out;
+    bool first;
+};
+
+static bool may_call(const struct description *description, const struct method *method)
+{
+    const struct account *account = description->account;
+    const struct config_collection *collection = description->collection;
+    if (method->access == METHOD_CONTROL && !account->control)
+        return false;
+    if (method->access == METHOD_OPTIONS && !permission_has(&account->permissions, PERMISSION_MODIFY_OPTIONS))
+        return false;
+    if (method->declared < 0)
+        return true;
+    return (collection->methods[method->declared].exposed || account->control) &&
+           permission_covers(&account->permissions, &collection->methods[method->declared].needed) &&
+           (collection->read < 0 || permission_has(&account->permissions, (unsigned)collection->read));
+}
+
+static void describe_method(const struct method *method, void *argument)
+{
+    struct description *description = argument;
+    if (!may_call(description, method))
+        return;
+    if (!description->first)
+        buffer_append_byte(description->out, ',');
+    description->first = false;
+    json_append_string(description->out, slice_text(method->name));
+}
+
+static void describe_collection(struct buffer *out, const struct account *account,
+                                const struct config_collection *collection, bool *first)
+{
+    struct buffer names = {0};
+    struct description description = {account, collection, &names, true};
+    method_each(collection, describe_method, &description);
+    if (names.length) {
+        if (!*first)
+            buffer_append_byte(out, ',');
+        *first = false;
+        json_append_string(out, slice_text(collection ? collection->name : "dispatcher"));
+        buffer_append_slice(out, SLICE(":{\"methods\":["));
+        buffer_append_slice(out, buffer_slice(&names));
+        buffer_append_slice(out, SLICE("]}"));
+    }
+    buffer_free(&names);
+}
+
+static void describe_limits(struct buffer *out, const struct config *config)
+{
+    buffer_append_format(out,
+                         "{\"message_bytes\":%llu,\"document_bytes\":%llu,\"calls_in_flight\":%llu,"
+                         "\"result_bytes\":%llu,\"bulk_documents\":%llu}",
+                         (unsigned long long)config->limits.message_bytes,
+                         (unsigned long long)config->limits.document_bytes,
+                         (unsigned long long)config->limits.calls_in_flight,
+                         (unsigned long long)config->limits.result_bytes,
+                         (unsigned long long)config->limits.bulk_documents);
+}
+
+static void describe(struct transaction *transaction, struct json_value data)
+{
+    struct worker *worker = transaction->worker;
+    const struct account *account = transaction->session->account;
+    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+        return;
+    struct buffer out = {0};
+    bool first = true;
+    buffer_append_slice(&out, SLICE("{\"version\":\"" DISPATCHD_VERSION "\",\"protocol\":1,\"user\":"));
+    json_append_string(&out, session_user(transaction->session));
+    buffer_append_slice(&out, SLICE(",\"collections\":{"));
+    describe_collection(&out, account, NULL, &first);
+    for (size_t i = 0; i < worker->config->collection_count; i++)
+        describe_collection(&out, account, &worker->config->collections[i], &first);
+    buffer_append_slice(&out, SLICE("},\"limits\":"));
+    describe_limits(&out, worker->config);
+    buffer_append_byte(&out, '}');
+    transaction_fulfill(transaction, buffer_slice(&out), 0);
+    buffer_free(&out);
+}
+
+static void shut_down(struct transaction *transaction, struct json_value data)
+{
+    struct worker *worker = transaction->worker;
+    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+        return;
+    transaction_fulfill(transaction, SLICE("null"), 0);
+    worker_request_stop(worker);
+}
+
+static const struct method methods[] = {
+    {"sync", METHOD_AUTHORIZED, sync_several, -1},
+    {"resume", METHOD_AUTHORIZED, resume, -1},
+    {"subscribe", METHOD_AUTHORIZED, subscribe, -1},
+    {"describe", METHOD_AUTHORIZED, describe, -1},
+    {"shutdown", METHOD_OPTIONS, shut_down, -1},
+};
+
+const struct method_table dispatcher_methods = {methods, sizeof methods / sizeof *methods};

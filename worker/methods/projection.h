@@ -1,0 +1,26 @@
+#ifndef WORKER_METHODS_PROJECTION_H
+#define WORKER_METHODS_PROJECTION_H
+
+#include "shared/json/json.h"
+#include "worker/rpc/transaction.h"
+
+/* The `fields` of find: which members of each document are wanted, beside _id and _version. */
+
+enum { PROJECTION_FIELDS = 100 };
+
+struct projection {
+    struct slice *fields; /* each allocated; none: the whole document */
+    size_t count;
+};
+
+/** Reads `fields` (absent or null: all). False: answered with `invalid`; free it all the same. */
+[[gnu::warn_unused_result]] bool projection_read(struct transaction *transaction, struct json_value fields,
+                                                 struct projection *projection);
+
+/** Appends what is wanted of @full. @document is used to parse it when fields are named. */
+void projection_append(struct buffer *out, const struct projection *projection, struct json *document,
+                       struct slice full);
+
+void projection_free(struct projection *projection);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * detail, find, count: reading. None of them changes anything, so none needs the committer; each document is shown only
+ * to those who may read it.
+ */
+
+#include <stdlib.h>
+
+#include "shared/json/compare.h"
+#include "shared/memory.h"
+#include "worker/jobs/search.h"
+#include "worker/methods/find_sort.h"
+#include "worker/methods/projection.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/method.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+enum { FIND_LIMIT = 1000, FIND_SKIP = 1000000 };
+
+static void detail(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id"};
+    struct worker *worker = transaction->worker;
+    struct slice id;
+    if (!params_object(transaction, data, keys, 1) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &id))
+        return;
+    if (!worker_snapshot(worker)) {
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return;
+    }
+    struct store_record record;
+    enum error_code code = store_get(worker->store, transaction->collection->index, id, &record);
+    const struct viewer *viewer = transaction->session->connection->output.viewer;
+    if (code == ERROR_NONE && !(viewer && viewer_reads(viewer, transaction->collection->index, record.tag)))
+        code = ERROR_NOT_FOUND; /* what may not be read is not there */
+    if (code == ERROR_NONE)
+        transaction_fulfill(transaction, record.full, 0);
+    else
+        transaction_fail(transaction, code, code == ERROR_NOT_FOUND ? "There is no document %.*s in %s"
+                                                                    : "Document %.*s of %s cannot be read",
+                         (int)id.length, id.data, transaction->collection->name);
+}
+
+static enum search_verdict count_each(struct search *search, struct slice id, const struct store_record *record)
+{
+    (void)id, (void)record;
+    ++*(uint64_t *)search->own;
+    return SEARCH_ON;
+}
+
+static void count_finish(struct search *search, struct transaction *transaction)
+{
+    struct buffer number = {0};
+    buffer_append_unsigned(&number, *(uint64_t *)search->own);
+    transaction_fulfill(transaction, buffer_slice(&number), 0);
+    buffer_free(&number);
+}
+
+static void free_own(struct search *search)
+{
+    free(search->own);
+}
+
+static void count(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"query"};
+    struct json_query *query = NULL;
+    bool given = json_type(data) > JSON_NULL;
+    if (given && (!params_object(transaction, data, keys, 1) ||
+                  !search_query(transaction, json_member(data, SLICE("query")), &query)))
+        return;
+    struct search *search = search_create(transaction, query);
+    search->own = memory_zeroed(1, sizeof(uint64_t));
+    search->each = count_each;
+    search->finish = count_finish;
+    search->release = free_own;
+    search_start(search);
+}
+
+/* One find: either documents are gathered as they come, or, with sort, the best of them are kept in order. */
+struct find {
+    struct projection projection;
+    struct find_sort *sort; /* NULL: in the order of the walk */
+    int64_t skip, limit;
+    int64_t skipped, taken;
+    uint64_t bytes_most;
+    struct buffer documents; /* JSON, with commas */
+    bool more;
+};
+
+static enum search_verdict find_take(struct search *search, struct slice full)
+{
+    struct find *find = search->own;
+    if (find->skipped < find->skip) {
+        find->skipped++;
+        return SEARCH_ON;
+    }
+    bool fits = find->taken == 0 || find->documents.length + full.length <= find->bytes_most;
+    if (find->taken == find->limit || !fits) {
+        find->more = true;
+        return SEARCH_ENOUGH;
+    }
+    if (find->taken++)
+        buffer_append_byte(&find->documents, ',');
+    projection_append(&find->documents, &find->projection, &search->document, full);
+    return SEARCH_ON;
+}
+
+static enum search_verdict find_each(struct search *search, struct slice id, const struct store_record *record)
+{
+    struct find *find = search->own;
+    if (!find->sort)
+        return find_take(search, record->full);
+    find_sort_add(find->sort, id, json_root(&search->document), record->full);
+    return SEARCH_ON;
+}
+
+static void find_finish(struct search *search, struct transaction *transaction)
+{
+    struct find *find = search->own;
+    if (find->sort) {
+        struct slice full;
+        find_sort_finish(find->sort);
+        while (find_sort_next(find->sort, &full))
+            if (find_take(search, full) != SEARCH_ON)
+                break;
+        find->more |= find_sort_cut(find->sort);
+    }
+    struct buffer answer = {0};
+    buffer_append_slice(&answer, SLICE("{\"documents\":["));
+    buffer_append_slice(&answer, buffer_slice(&find->documents));
+    buffer_append_text(&answer, find->more ? "],\"more\":true}" : "],\"more\":false}");
+    transaction_fulfill(transaction, buffer_slice(&answer), 0);
+    buffer_free(&answer);
+}
+
+static void find_release(struct search *search)
+{
+    struct find *find = search->own;
+    projection_free(&find->projection);
+    find_sort_free(&find->sort);
+    buffer_free(&find->documents);
+    free(find);
+}
+
+static bool find_read(struct transaction *transaction, struct json_value data, struct find *find,
+                      struct json_query **query)
+{
+    static const char *const keys[] = {"query", "fields", "sort", "skip", "limit"};
+    if (json_type(data) <= JSON_NULL) {
+        find->limit = FIND_LIMIT;
+        return true;
+    }
+    return params_object(transaction, data, keys, sizeof keys / sizeof *keys) &&
+           params_integer(transaction, json_member(data, SLICE("skip")), "skip", 0, FIND_SKIP, 0, &find->skip) &&
+           params_integer(transaction, json_member(data, SLICE("limit")), "limit", 0, FIND_LIMIT, FIND_LIMIT,
+                          &find->limit) &&
+           projection_read(transaction, json_member(data, SLICE("fields")), &find->projection) &&
+           find_sort_read(transaction, json_member(data, SLICE("sort")), (uint64_t)(find->skip + find->limit) + 1,
+                          &find->sort) &&
+           search_query(transaction, json_member(data, SLICE("query")), query);
+}
+
+static void find(struct transaction *transaction, struct json_value data)
+{
+    struct find *own = memory_zeroed(1, sizeof *own);
+    struct json_query *query = NULL;
+    struct search bare = {.own = own};
+    own->bytes_most = transaction->worker->config->limits.result_bytes;
+    if (!find_read(transaction, data, own, &query)) {
+        find_release(&bare);
+        return;
+    }
+    struct search *search = search_create(transaction, query);
+    search->own = own;
+    search->parse = own->sort || own->projection.count;
+    search->each = find_each;
+    search->finish = find_finish;
+    search->release = find_release;
+    search_start(search);
+}
+
+static const struct method methods[] = {
+    {"detail", METHOD_AUTHORIZED, detail, METHOD_DETAIL},
+    {"find", METHOD_AUTHORIZED, find, METHOD_FIND},
+    {"count", METHOD_AUTHORIZED, count, METHOD_COUNT},
+};
+
+const struct method_table read_methods = {methods, sizeof methods / sizeof *methods};

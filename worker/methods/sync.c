@@ -1,0 +1,269 @@
+/*
+ * sync: one collection by its manifest, or several in one call (dispatcher.sync, whose entry is here too). First a pass
+ * that counts, so that the client can show progress; then one that sends. Each step has a snapshot of its own, and
+ * what it sends goes out exactly between the changes that snapshot knows and the later ones: so applying everything
+ * in order of arrival ends in the server's state. The count is of the moment it was made: changes that commit between
+ * the passes can make the number of operations another by as many.
+ */
+
+#include "worker/methods/sync.h"
+
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "worker/jobs/sync_walk.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+/* Work in one step: documents compared, bytes sent. */
+enum { STEP_DOCUMENTS = 4096, STEP_BYTES = 64 * 1024 };
+
+struct sync {
+    struct job job;
+    struct transaction *transaction;
+    struct manifest *manifests;
+    uint64_t *counts;
+    size_t manifest_count;
+    size_t at; /* manifest being compared */
+    struct sync_walk walk;
+    struct sync_batch batch;
+    bool walking;  /* ->walk is started */
+    bool sending;  /* the second pass */
+    bool named;    /* dispatcher.sync: the count is {name: count} */
+};
+
+static void send_counts(struct sync *sync, uint64_t seq)
+{
+    struct buffer data = {0};
+    if (!sync->named) {
+        buffer_append_unsigned(&data, sync->counts[0]);
+    } else {
+        buffer_append_byte(&data, '{');
+        for (size_t i = 0; i < sync->manifest_count; i++) {
+            if (i)
+                buffer_append_byte(&data, ',');
+            json_append_string(&data, slice_text(sync->manifests[i].collection->name));
+            buffer_append_byte(&data, ':');
+            buffer_append_unsigned(&data, sync->counts[i]);
+        }
+        buffer_append_byte(&data, '}');
+    }
+    transaction_update(sync->transaction, buffer_slice(&data), seq);
+    buffer_free(&data);
+}
+
+/* Collections in which the first pass found nothing to do are not walked again. */
+static bool skip_manifest(const struct sync *sync)
+{
+    return sync->sending && sync->counts[sync->at] == 0;
+}
+
+static void next_manifest(struct sync *sync)
+{
+    if (sync->walking) {
+        if (!sync->sending)
+            sync->counts[sync->at] = sync->walk.count;
+        sync_walk_free(&sync->walk);
+        sync->walking = false;
+    }
+    sync->at++;
+}
+
+static void send_batch(struct sync *sync, uint64_t seq)
+{
+    sync_batch_finish(&sync->batch);
+    if (sync->batch.frames.length)
+        transaction_send_frames(sync->transaction, buffer_slice(&sync->batch.frames), seq);
+    buffer_clear(&sync->batch.frames);
+}
+
+/* One pass over the manifests, as far as this step goes. True: the pass is complete. */
+static bool walk_manifests(struct worker *worker, struct sync *sync, const struct viewer *viewer)
+{
+    unsigned documents = STEP_DOCUMENTS;
+    while (sync->at < sync->manifest_count) {
+        if (!skip_manifest(sync)) {
+            if (!sync->walking)
+                sync_walk_start(&sync->walk, &sync->manifests[sync->at]);
+            sync->walking = true;
+            if (!sync_walk_step(worker, &sync->walk, viewer, &documents, sync->sending ? &sync->batch : NULL,
+                                STEP_BYTES))
+                return false;
+        }
+        next_manifest(sync);
+    }
+    return true;
+}
+
+static enum job_state finish(struct sync *sync, uint64_t epoch, uint64_t seq)
+{
+    struct transaction *transaction = sync->transaction;
+    struct buffer answer = {0};
+    buffer_append_format(&answer, "{\"epoch\":%llu,\"seq\":%llu}", (unsigned long long)epoch,
+                         (unsigned long long)seq);
+    sync->transaction = NULL;
+    transaction->job = NULL;
+    transaction_fulfill(transaction, buffer_slice(&answer), seq);
+    buffer_free(&answer);
+    return JOB_DONE;
+}
+
+static enum job_state give_up(struct sync *sync, enum error_code code, const char *message)
+{
+    struct transaction *transaction = sync->transaction;
+    sync->transaction = NULL;
+    transaction->job = NULL;
+    transaction_fail(transaction, code, "%s", message);
+    return JOB_DONE;
+}
+
+static enum job_state step(struct job *job)
+{
+    struct sync *sync = (struct sync *)job;
+    struct transaction *transaction = sync->transaction;
+    struct worker *worker = transaction->worker;
+    if (!transaction->session || !transaction->session->account)
+        return give_up(sync, ERROR_UNAUTHORIZED, "Log in first");
+    if (!transaction_may_send(transaction))
+        return JOB_BLOCKED;
+    if (!worker_snapshot(worker))
+        return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
+    bool complete = walk_manifests(worker, sync, transaction->session->connection->output.viewer);
+    uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
+    if (sync->sending)
+        send_batch(sync, seq);
+    worker_snapshot_end(worker);
+    if (!complete)
+        return JOB_MORE;
+    if (sync->sending)
+        return finish(sync, epoch, seq);
+    send_counts(sync, seq);
+    sync->sending = true;
+    sync->at = 0;
+    return JOB_MORE;
+}
+
+static void sync_free(struct job *job)
+{
+    struct sync *sync = (struct sync *)job;
+    if (sync->transaction)
+        (void)give_up(sync, ERROR_UNAVAILABLE, "The server is stopping");
+    if (sync->walking)
+        sync_walk_free(&sync->walk);
+    sync_batch_free(&sync->batch);
+    for (size_t i = 0; i < sync->manifest_count; i++)
+        manifest_free(&sync->manifests[i]);
+    free(sync->manifests);
+    free(sync->counts);
+    free(sync);
+}
+
+static struct sync *sync_create(struct transaction *transaction, size_t manifests)
+{
+    struct sync *sync = memory_zeroed(1, sizeof *sync);
+    sync->job.step = step;
+    sync->job.free = sync_free;
+    sync->transaction = transaction;
+    sync->manifests = memory_zeroed(manifests, sizeof *sync->manifests);
+    sync->counts = memory_zeroed(manifests, sizeof *sync->counts);
+    sync->manifest_count = manifests;
+    return sync;
+}
+
+static void start(struct sync *sync)
+{
+    sync->transaction->job = &sync->job;
+    job_start(sync->transaction->worker->jobs, &sync->job);
+}
+
+/* The call has been answered by whoever said that something was wrong. */
+static void abandon(struct sync *sync)
+{
+    sync->transaction = NULL;
+    sync_free(&sync->job);
+}
+
+/* Data with a `manifest` that is an object is the long form; ids may be called "manifest", but versions are numbers. */
+static bool is_long_form(struct json_value data)
+{
+    return json_type(json_member(data, SLICE("manifest"))) == JSON_OBJECT;
+}
+
+static void sync_collection(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"manifest", "from", "to"};
+    struct sync *sync = sync_create(transaction, 1);
+    struct manifest *manifest = &sync->manifests[0];
+    struct json_value entries = data;
+    manifest->collection = transaction->collection;
+    if (is_long_form(data)) {
+        if (!params_object(transaction, data, keys, 3) ||
+            !manifest_read_range(transaction, json_member(data, SLICE("from")), json_member(data, SLICE("to")),
+                                 manifest)) {
+            abandon(sync);
+            return;
+        }
+        entries = json_member(data, SLICE("manifest"));
+    }
+    if (!manifest_read(transaction, entries, manifest)) {
+        abandon(sync);
+        return;
+    }
+    if (!manifest_in_range(manifest)) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest: expected only ids from `from` to before `to`");
+        abandon(sync);
+        return;
+    }
+    start(sync);
+}
+
+/* False: answered. Rights are as for the collection's own sync. */
+static bool read_named(struct transaction *transaction, const struct json_iterator *each, struct manifest *manifest)
+{
+    struct buffer scratch = {0};
+    struct slice name = json_string(each->key, &scratch);
+    const struct config *config = transaction->worker->config;
+    const struct config_collection *collection = config_collection(config, name);
+    const struct account *account = transaction->session->account;
+    bool good = false;
+    if (!collection || collection->internal || !collection->methods[METHOD_SYNC].exposed)
+        transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s to sync",
+                         (int)name.length, name.data);
+    else if (!permission_covers(&account->permissions, &collection->methods[METHOD_SYNC].needed) ||
+             (collection->read >= 0 && !permission_has(&account->permissions, (unsigned)collection->read)))
+        transaction_fail(transaction, ERROR_FORBIDDEN, "You may not sync %s", collection->name);
+    else
+        good = true;
+    buffer_free(&scratch);
+    manifest->collection = collection;
+    return good && manifest_read(transaction, each->value, manifest);
+}
+
+void sync_several(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"manifests"};
+    struct json_value manifests = json_member(data, SLICE("manifests"));
+    if (!params_object(transaction, data, keys, 1))
+        return;
+    if (json_type(manifests) != JSON_OBJECT) {
+        transaction_fail(transaction, ERROR_INVALID, "manifests: expected {collection: manifest, ...}, found %s",
+                         json_type_name(json_type(manifests)));
+        return;
+    }
+    struct sync *sync = sync_create(transaction, json_count(manifests));
+    sync->named = true;
+    struct json_iterator each = json_begin(manifests);
+    for (size_t i = 0; json_step(&each); i++)
+        if (!read_named(transaction, &each, &sync->manifests[i])) {
+            abandon(sync);
+            return;
+        }
+    start(sync);
+}
+
+static const struct method methods[] = {
+    {"sync", METHOD_AUTHORIZED, sync_collection, METHOD_SYNC},
+};
+
+const struct method_table sync_methods = {methods, sizeof methods / sizeof *methods};

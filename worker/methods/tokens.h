@@ -1,0 +1,27 @@
+#ifndef WORKER_METHODS_TOKENS_H
+#define WORKER_METHODS_TOKENS_H
+
+#include "shared/buffer.h"
+#include "worker/session.h"
+
+/* Sessions by token: what the log-in methods and the handshake share. */
+
+/** A token came with the handshake: the session is authorised, and told its user document by `amend`; or told
+ *  `deauthorize` with what is wrong, and may log in. */
+void token_authorize_handshake(struct session *session, struct slice token);
+
+/** Authorises by a token. NULL: done, and the user's document (JSON) is appended to @document; otherwise what is wrong,
+ *  for the client. */
+const char *token_authorize(struct session *session, struct slice token, struct buffer *document);
+
+/** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to @hash. */
+void token_add_session(struct worker *worker, struct buffer *set, struct slice user, const char *address,
+                       struct slice browser, char *token, uint8_t *hash);
+
+/** Appends operations that remove the user's stored sessions that are over. Needs a snapshot. */
+void token_prune(struct worker *worker, struct buffer *set, struct slice user);
+
+/** The answer to a log-in: the user's document with "token" behind its members. */
+void token_answer(struct buffer *out, struct slice document, struct slice token);
+
+#endif

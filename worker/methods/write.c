@@ -1,0 +1,343 @@
+/*
+ * insert, update, patch, remove: writing. None of them writes: each makes a change set, with ids and random values
+ * already in it, and gives it to the committer, whose answer is the call's.
+ */
+
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "shared/random.h"
+#include "worker/jobs/search.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/method.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+/* The change sets of this worker, one at a time; kept for its memory. */
+static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
+{
+    transaction_begin_set(transaction, set, answer, (struct slice){0});
+    return set;
+}
+
+/*
+ * A document that this caller may not read is, for this caller, not there. What the document's rights say is looked
+ * at when the call is handled; the permission for the method was checked before.
+ */
+static bool may_change(struct transaction *transaction, struct slice id)
+{
+    struct worker *worker = transaction->worker;
+    unsigned collection = transaction->collection->index;
+    struct store_record record;
+    const struct viewer *viewer = transaction->session->connection->output.viewer;
+    if (!transaction->collection->has_rights)
+        return true;
+    if (!worker_snapshot(worker))
+        return false;
+    return store_get(worker->store, collection, id, &record) != ERROR_NONE ||
+           (viewer && viewer_reads(viewer, collection, record.tag));
+}
+
+static void fail_not_found(struct transaction *transaction, struct slice id)
+{
+    transaction_fail(transaction, ERROR_NOT_FOUND, "There is no document %.*s in %s", (int)id.length, id.data,
+                     transaction->collection->name);
+}
+
+static bool document_fits(struct transaction *transaction, struct json_value document)
+{
+    uint64_t most = transaction->worker->config->limits.document_bytes;
+    if (json_text(document).length <= most)
+        return true;
+    transaction_fail(transaction, ERROR_TOO_LARGE, "A document may have %llu bytes", (unsigned long long)most);
+    return false;
+}
+
+/* Adds the insertion of one document to a set. False: answered. */
+static bool add_insert(struct transaction *transaction, struct buffer *set, struct json_value document)
+{
+    struct worker *worker = transaction->worker;
+    char made[RANDOM_ID_LENGTH + 1];
+    struct slice id;
+    if (json_type(document) != JSON_OBJECT) {
+        transaction_fail(transaction, ERROR_INVALID, "data: expected a document (an object) or a list, found %s",
+                         json_type_name(json_type(document)));
+        return false;
+    }
+    if (!document_fits(transaction, document))
+        return false;
+    struct json_value given = json_member(document, SLICE("_id"));
+    buffer_clear(&worker->scratch);
+    if (json_type(given) == JSON_NONE) {
+        random_id(made);
+        id = slice_of(made, RANDOM_ID_LENGTH);
+    } else if (!params_id(transaction, given, "_id", &worker->scratch, &id)) {
+        return false;
+    }
+    struct buffer compact = {0};
+    struct slice body = json_text(document);
+    if (!worker->message.compact) {
+        json_append_compact(&compact, document);
+        body = buffer_slice(&compact);
+    }
+    struct change change = {
+        .operation = CHANGE_INSERT,
+        .version = CHANGE_ANY_VERSION,
+        .collection = slice_text(transaction->collection->name),
+        .id = id,
+        .body = body,
+    };
+    change_set_add(set, &change);
+    buffer_free(&compact);
+    return true;
+}
+
+static bool count_allowed(struct transaction *transaction, uint32_t count, const char *what)
+{
+    uint64_t most = transaction->worker->config->limits.bulk_documents;
+    if (count <= most)
+        return true;
+    transaction_fail(transaction, ERROR_TOO_LARGE, "One call may have %llu %s", (unsigned long long)most, what);
+    return false;
+}
+
+static void insert(struct transaction *transaction, struct json_value data)
+{
+    struct buffer set = {0};
+    bool list = json_type(data) == JSON_ARRAY;
+    begin(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
+    transaction->listed = list;
+    bool good = true;
+    if (list) {
+        good = count_allowed(transaction, json_count(data), "documents");
+        struct json_iterator each = json_begin(data);
+        while (good && json_step(&each))
+            good = add_insert(transaction, &set, each.value);
+    } else {
+        good = add_insert(transaction, &set, data);
+    }
+    if (good)
+        transaction_commit(transaction, &set);
+    buffer_free(&set);
+}
+
+static bool read_version(struct transaction *transaction, struct json_value data, int64_t *version)
+{
+    return params_integer(transaction, json_member(data, SLICE("_version")), "_version", 0, INT64_MAX,
+                          CHANGE_ANY_VERSION, version);
+}
+
+static bool read_changes(struct transaction *transaction, struct json_value data, struct json_value *changes)
+{
+    *changes = json_member(data, SLICE("changes"));
+    if (json_type(*changes) == JSON_OBJECT)
+        return true;
+    transaction_fail(transaction, ERROR_INVALID, "changes: expected an object (a JSON Merge Patch), found %s",
+                     json_type_name(json_type(*changes)));
+    return false;
+}
+
+/* update of what a query finds: the ids are gathered first, in steps; the set skips those that go meanwhile. */
+struct update_all {
+    struct buffer set;
+    char *changes;
+    size_t changes_length;
+    uint64_t count;
+};
+
+static enum search_verdict update_each(struct search *search, struct slice id, const struct store_record *record)
+{
+    (void)record;
+    struct update_all *all = search->own;
+    uint64_t most = search->transaction->worker->config->limits.bulk_documents;
+    if (++all->count > most) {
+        transaction_fail(search->transaction, ERROR_TOO_LARGE, "One call may change %llu documents; this query finds more",
+                         (unsigned long long)most);
+        return SEARCH_ANSWERED;
+    }
+    struct change change = {
+        .operation = CHANGE_MERGE,
+        .flags = CHANGE_SKIP_MISSING,
+        .version = CHANGE_ANY_VERSION,
+        .collection = slice_text(search->transaction->collection->name),
+        .id = id,
+        .body = slice_of(all->changes, all->changes_length),
+    };
+    change_set_add(&all->set, &change);
+    return SEARCH_ON;
+}
+
+static void update_finish(struct search *search, struct transaction *transaction)
+{
+    struct update_all *all = search->own;
+    transaction_commit(transaction, &all->set);
+}
+
+static void update_release(struct search *search)
+{
+    struct update_all *all = search->own;
+    buffer_free(&all->set);
+    free(all->changes);
+    free(all);
+}
+
+static void update_by_query(struct transaction *transaction, struct json_value data, struct json_value changes)
+{
+    struct json_query *query;
+    if (json_type(json_member(data, SLICE("query"))) != JSON_OBJECT) {
+        transaction_fail(transaction, ERROR_INVALID, "query: expected an object");
+        return;
+    }
+    if (json_type(json_member(changes, SLICE("_id"))) != JSON_NONE) {
+        transaction_fail(transaction, ERROR_INVALID, "changes._id: an id cannot be changed");
+        return;
+    }
+    if (!search_query(transaction, json_member(data, SLICE("query")), &query))
+        return;
+    struct update_all *all = memory_zeroed(1, sizeof *all);
+    struct buffer compact = {0};
+    json_append_compact(&compact, changes);
+    all->changes = compact.data;
+    all->changes_length = compact.length;
+    begin(transaction, &all->set, ANSWER_IDS);
+    struct search *search = search_create(transaction, query);
+    search->own = all;
+    search->each = update_each;
+    search->finish = update_finish;
+    search->release = update_release;
+    search_start(search);
+}
+
+static void update_by_id(struct transaction *transaction, struct json_value data, struct json_value changes)
+{
+    struct slice id;
+    int64_t version;
+    bool upsert;
+    if (!params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &id) ||
+        !read_version(transaction, data, &version) ||
+        !params_boolean(transaction, json_member(data, SLICE("upsert")), "upsert", false, &upsert))
+        return;
+    if (!may_change(transaction, id)) {
+        fail_not_found(transaction, id);
+        return;
+    }
+    struct buffer set = {0}, compact = {0};
+    json_append_compact(&compact, changes);
+    struct change change = {
+        .operation = CHANGE_MERGE,
+        .flags = upsert ? CHANGE_UPSERT : 0,
+        .version = version,
+        .collection = slice_text(transaction->collection->name),
+        .id = id,
+        .body = buffer_slice(&compact),
+    };
+    change_set_add(begin(transaction, &set, ANSWER_IDS_VERSION), &change);
+    transaction_commit(transaction, &set);
+    buffer_free(&set);
+    buffer_free(&compact);
+}
+
+static void update(struct transaction *transaction, struct json_value data)
+{
+    static const char *const by_id[] = {"_id", "changes", "_version", "upsert"};
+    static const char *const by_query[] = {"query", "changes"};
+    struct json_value changes;
+    bool one = json_type(json_member(data, SLICE("query"))) == JSON_NONE;
+    if (!params_object(transaction, data, one ? by_id : by_query, one ? 4 : 2) ||
+        !read_changes(transaction, data, &changes))
+        return;
+    if (one)
+        update_by_id(transaction, data, changes);
+    else
+        update_by_query(transaction, data, changes);
+}
+
+static void patch(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id", "operations", "_version"};
+    struct slice id;
+    int64_t version;
+    if (!params_object(transaction, data, keys, 3) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &id) ||
+        !read_version(transaction, data, &version))
+        return;
+    struct json_value operations = json_member(data, SLICE("operations"));
+    if (json_type(operations) != JSON_ARRAY) {
+        transaction_fail(transaction, ERROR_INVALID, "operations: expected a list (a JSON Patch), found %s",
+                         json_type_name(json_type(operations)));
+        return;
+    }
+    if (!may_change(transaction, id)) {
+        fail_not_found(transaction, id);
+        return;
+    }
+    struct buffer set = {0}, compact = {0};
+    json_append_compact(&compact, operations);
+    struct change change = {
+        .operation = CHANGE_PATCH,
+        .version = version,
+        .collection = slice_text(transaction->collection->name),
+        .id = id,
+        .body = buffer_slice(&compact),
+    };
+    change_set_add(begin(transaction, &set, ANSWER_ID_VERSION), &change);
+    transaction_commit(transaction, &set);
+    buffer_free(&set);
+    buffer_free(&compact);
+}
+
+/* False: answered. */
+static bool add_remove(struct transaction *transaction, struct buffer *set, struct json_value value,
+                       int64_t version)
+{
+    struct slice id;
+    buffer_clear(&transaction->worker->scratch);
+    if (!params_id(transaction, value, "_id", &transaction->worker->scratch, &id))
+        return false;
+    if (!may_change(transaction, id))
+        return true; /* not there for this caller */
+    struct change change = {
+        .operation = CHANGE_REMOVE,
+        .flags = CHANGE_SKIP_MISSING,
+        .version = version,
+        .collection = slice_text(transaction->collection->name),
+        .id = id,
+    };
+    change_set_add(set, &change);
+    return true;
+}
+
+static void remove_documents(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id", "_version"};
+    int64_t version;
+    if (!params_object(transaction, data, keys, 2) || !read_version(transaction, data, &version))
+        return;
+    struct json_value ids = json_member(data, SLICE("_id"));
+    struct buffer set = {0};
+    begin(transaction, &set, ANSWER_IDS);
+    bool good = true;
+    if (json_type(ids) != JSON_ARRAY) {
+        good = add_remove(transaction, &set, ids, version);
+    } else if (version != CHANGE_ANY_VERSION) {
+        transaction_fail(transaction, ERROR_INVALID, "_version: only with one _id");
+        good = false;
+    } else {
+        good = count_allowed(transaction, json_count(ids), "ids");
+        struct json_iterator each = json_begin(ids);
+        while (good && json_step(&each))
+            good = add_remove(transaction, &set, each.value, version);
+    }
+    if (good)
+        transaction_commit(transaction, &set);
+    buffer_free(&set);
+}
+
+static const struct method methods[] = {
+    {"insert", METHOD_AUTHORIZED, insert, METHOD_INSERT},
+    {"update", METHOD_AUTHORIZED, update, METHOD_UPDATE},
+    {"patch", METHOD_AUTHORIZED, patch, METHOD_PATCH},
+    {"remove", METHOD_AUTHORIZED, remove_documents, METHOD_REMOVE},
+};
+
+const struct method_table write_methods = {methods, sizeof methods / sizeof *methods};

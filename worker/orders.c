@@ -1,0 +1,98 @@
+#include "worker/orders.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <unistd.h>
+
+#include "shared/ipc/orders.h"
+#include "shared/log.h"
+#include "worker/committer_link.h"
+#include "worker/net/connection.h"
+#include "worker/stopping.h"
+
+/* Packets taken in one pass of the loop: each may carry a batch of connections. */
+enum { PACKETS_IN_A_PASS = 8 };
+
+static struct event readable; /* one channel in a process */
+
+static void close_descriptors(const int *descriptors, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        close(descriptors[i]);
+}
+
+static void follow(struct worker *worker, const struct order *order, const int *descriptors, size_t count)
+{
+    switch ((enum order_type)order->type) {
+    case ORDER_CONNECTIONS:
+        for (size_t i = 0; i < count; i++)
+            network_add(worker->network, descriptors[i], (enum connection_kind)order->kinds[i]);
+        return;
+    case ORDER_LINK:
+        if (count != 1)
+            break;
+        committer_link_connect(worker->link, descriptors[0]);
+        return;
+    case ORDER_STOP:
+        stopping_begin(worker);
+        close_descriptors(descriptors, count);
+        return;
+    case REPORT_READY:
+    case REPORT_STOP_REQUESTED:
+    case REPORT_FAILED:
+        break;
+    }
+    log_error("the master sent an order that is none (type %u)", (unsigned)order->type);
+    close_descriptors(descriptors, count);
+}
+
+static void on_order(evutil_socket_t fd, short what, void *argument)
+{
+    (void)what;
+    struct worker *worker = argument;
+    for (unsigned i = 0; i < PACKETS_IN_A_PASS; i++) {
+        struct order order = {0};
+        int descriptors[FDPASS_MOST];
+        size_t count = 0;
+        ssize_t got = fdpass_receive(fd, &order, sizeof order, descriptors, &count);
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+            return;
+        if (got <= 0) {
+            log_error("the master is gone: stopping");
+            event_del(&readable);
+            worker->running = false;
+            return;
+        }
+        if ((size_t)got != sizeof order || order.count != count) {
+            log_error("the master sent an order of %zd bytes with %zu descriptors", got, count);
+            close_descriptors(descriptors, count);
+            continue;
+        }
+        follow(worker, &order, descriptors, count);
+    }
+}
+
+static void report(struct worker *worker, enum order_type type)
+{
+    struct order order = {.type = type};
+    if (!fdpass_send(worker->order_channel, &order, sizeof order, NULL, 0))
+        log_error("the master could not be told: %m");
+}
+
+void worker_request_stop(struct worker *worker)
+{
+    report(worker, REPORT_STOP_REQUESTED);
+}
+
+void orders_open(struct worker *worker)
+{
+    event_assign(&readable, worker->base, worker->order_channel, EV_READ | EV_PERSIST, on_order, worker);
+    if (event_add(&readable, NULL) != 0)
+        log_fatal("the order channel cannot be watched");
+    report(worker, REPORT_READY);
+}
+
+void orders_close(void)
+{
+    event_del(&readable);
+}

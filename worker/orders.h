@@ -1,0 +1,12 @@
+#ifndef WORKER_ORDERS_H
+#define WORKER_ORDERS_H
+
+#include "worker/worker.h"
+
+/* What the master says over the order channel, shared/ipc/orders.h, and what is reported back. */
+
+/** Watches the channel and reports that this worker is ready. */
+void orders_open(struct worker *worker);
+void orders_close(void);
+
+#endif

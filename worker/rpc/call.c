@@ -1,0 +1,168 @@
+#include "worker/rpc/call.h"
+
+#include "shared/clock.h"
+#include "shared/memory.h"
+#include "worker/rpc/message.h"
+#include "worker/rpc/method.h"
+
+static bool tid_in_use(const struct session *session, struct slice tid)
+{
+    const struct transaction *open;
+    LIST_FOREACH (open, &session->calls, of_session)
+        if (slice_equal(open->tid, tid))
+            return true;
+    return false;
+}
+
+static struct transaction *begin(struct session *session, const struct message *message)
+{
+    struct transaction *transaction =
+        memory_zeroed(1, sizeof *transaction + message->tid.length + message->once.length);
+    transaction->worker = session->worker;
+    transaction->session = session;
+    transaction->started_us = clock_monotonic_us();
+    memcpy(transaction->memory, message->tid.data, message->tid.length);
+    transaction->tid = slice_of(transaction->memory, message->tid.length);
+    if (message->once.data) {
+        char *once = transaction->memory + message->tid.length;
+        memcpy(once, message->once.data, message->once.length);
+        transaction->once = slice_of(once, message->once.length);
+    }
+    LIST_INSERT_HEAD(&session->calls, transaction, of_session);
+    session->open_calls++;
+    return transaction;
+}
+
+/* Stands for a method that was not found: a transaction always has one, for its line in the log. */
+static const struct method no_method = {.name = "?", .declared = -1};
+
+/* "dispatcher" itself is no collection. False: the transaction has been answered. */
+static bool find_method(struct transaction *transaction, const struct message *message)
+{
+    const struct config *config = transaction->worker->config;
+    transaction->method = &no_method;
+    if (message->fault) {
+        transaction_fail(transaction, ERROR_BAD_MESSAGE, "%s", message->fault);
+        return false;
+    }
+    if (message->collection.data && !slice_equal(message->collection, SLICE("dispatcher"))) {
+        transaction->collection = config_collection(config, message->collection);
+        if (!transaction->collection || transaction->collection->internal) {
+            transaction->collection = NULL;
+            transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s",
+                             (int)message->collection.length, message->collection.data);
+            return false;
+        }
+    }
+    const struct method *method = method_find(transaction->collection, message->method);
+    bool control = transaction->session->account && transaction->session->account->control;
+    bool exposed = method && (method->declared < 0 || control ||
+                              transaction->collection->methods[method->declared].exposed);
+    if (!exposed || (method->access == METHOD_CONTROL && !control)) {
+        transaction_fail(transaction, ERROR_UNKNOWN_METHOD, "There is no exposed method %.*s.%.*s",
+                         message->collection.data ? (int)message->collection.length : 10,
+                         message->collection.data ? message->collection.data : "dispatcher",
+                         (int)message->method.length, message->method.data);
+        return false;
+    }
+    transaction->method = method;
+    return true;
+}
+
+static const char *first_missing(const struct config *config, const struct permission_set *has,
+                                 const struct permission_set *needed)
+{
+    for (unsigned i = 0; i < config->permission_count; i++)
+        if (permission_has(needed, i) && !permission_has(has, i))
+            return config->permissions[i];
+    return "?";
+}
+
+static bool refuse(struct transaction *transaction, const struct permission_set *needed)
+{
+    const struct account *account = transaction->session->account;
+    if (permission_covers(&account->permissions, needed))
+        return false;
+    transaction_fail(transaction, ERROR_FORBIDDEN, "You need the permission %s",
+                     first_missing(transaction->worker->config, &account->permissions, needed));
+    return true;
+}
+
+/* Rights are looked at anew for every call. False: the transaction has been answered. */
+static bool check_rights(struct transaction *transaction)
+{
+    const struct method *method = transaction->method;
+    if (method->access == METHOD_UNPROTECTED)
+        return true;
+    if (!transaction->session->account) {
+        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
+        return false;
+    }
+    struct permission_set needed = {0};
+    const struct config_collection *collection = transaction->collection;
+    if (method->access == METHOD_OPTIONS)
+        permission_add(&needed, PERMISSION_MODIFY_OPTIONS);
+    if (method->declared >= 0) {
+        for (unsigned i = 0; i < PERMISSION_LIMIT / 64; i++)
+            needed.bits[i] |= collection->methods[method->declared].needed.bits[i];
+        if (collection->read >= 0)
+            permission_add(&needed, (unsigned)collection->read);
+    }
+    return !refuse(transaction, &needed);
+}
+
+/* A call made before under the same key is answered, not run. True: it was. */
+static bool answer_again(struct transaction *transaction)
+{
+    struct worker *worker = transaction->worker;
+    if (!transaction->once.data || !transaction->session->account || !worker_snapshot(worker))
+        return false;
+    struct buffer method = {0};
+    buffer_append_format(&method, "%s.%s", transaction->collection ? transaction->collection->name : "dispatcher",
+                         transaction->method->name);
+    struct slice answer;
+    uint64_t seq;
+    bool known = store_once_get(worker->store, transaction_user(transaction), buffer_slice(&method),
+                                transaction->once, clock_wall_ms(), &answer, &seq);
+    if (known)
+        transaction_fulfill(transaction, answer, seq);
+    buffer_free(&method);
+    return known;
+}
+
+static void bad_message(struct session *session, const char *fault, size_t offset)
+{
+    struct buffer text = {0};
+    buffer_append_text(&text, fault);
+    if (offset)
+        buffer_append_format(&text, " at byte %zu", offset);
+    session_bad_message(session, buffer_slice(&text));
+    buffer_free(&text);
+}
+
+void call_handle(struct session *session, struct slice text)
+{
+    struct worker *worker = session->worker;
+    struct message message;
+    const char *fault;
+    atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
+    if (!json_parse(&worker->message, text.data, text.length)) {
+        bad_message(session, worker->message.error, worker->message.error_offset + 1);
+        return;
+    }
+    if (!message_read(&worker->message, &worker->scratch, &message, &fault)) {
+        bad_message(session, fault, 0);
+        return;
+    }
+    if (tid_in_use(session, message.tid)) {
+        bad_message(session, "tid: a call with it is still open", 0);
+        return;
+    }
+    struct transaction *transaction = begin(session, &message);
+    if (!find_method(transaction, &message) || !check_rights(transaction))
+        return;
+    if (worker->stopping)
+        transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    else if (!answer_again(transaction))
+        transaction->method->run(transaction, message.data);
+}

@@ -1,0 +1,65 @@
+#include "worker/rpc/message.h"
+
+#include "worker/rpc/transaction.h"
+
+/* An integer of 64 bits as JSON writes it, or a string of at most TID_BYTES characters (in bytes). */
+static bool tid_usable(struct json_value tid, struct buffer *scratch)
+{
+    int64_t integer;
+    if (json_type(tid) == JSON_NUMBER)
+        return json_integer(tid, &integer);
+    if (json_type(tid) != JSON_STRING)
+        return false;
+    size_t before = scratch->length;
+    bool usable = json_string(tid, scratch).length <= TID_BYTES;
+    scratch->length = before;
+    return usable;
+}
+
+/* Unescaped names are put behind each other in @scratch, which has the room beforehand, so none of them moves. */
+static struct slice name(struct json_value value, struct buffer *scratch)
+{
+    return json_string(value, scratch);
+}
+
+bool message_read(const struct json *json, struct buffer *scratch, struct message *message, const char **fault)
+{
+    *message = (struct message){0};
+    struct json_value root = json_root(json);
+    if (json_type(root) != JSON_OBJECT) {
+        *fault = "A message is a JSON object";
+        return false;
+    }
+    struct json_value tid = {0}, collection = {0}, method = {0}, once = {0};
+    struct json_iterator each = json_begin(root);
+    while (json_step(&each)) {
+        if (json_string_is(each.key, SLICE("tid")))
+            tid = each.value;
+        else if (json_string_is(each.key, SLICE("methodName")))
+            method = each.value;
+        else if (json_string_is(each.key, SLICE("collectionName")))
+            collection = each.value;
+        else if (json_string_is(each.key, SLICE("data")))
+            message->data = each.value;
+        else if (json_string_is(each.key, SLICE("once")))
+            once = each.value;
+    }
+    buffer_clear(scratch);
+    buffer_reserve(scratch, json->length);
+    if (!tid_usable(tid, scratch)) {
+        *fault = "tid: expected an integer or a string of up to 128 bytes";
+        return false;
+    }
+    message->tid = json_text(tid);
+    message->method = name(method, scratch);
+    message->collection = name(collection, scratch);
+    message->once = name(once, scratch);
+    if (!message->method.data)
+        message->fault = "methodName: expected a string";
+    else if (json_type(collection) > JSON_NULL && !message->collection.data)
+        message->fault = "collectionName: expected a string or null";
+    else if (json_type(once) > JSON_NULL && (!message->once.data || message->once.length > ONCE_BYTES ||
+                                             message->once.length == 0))
+        message->fault = "once: expected a string of 1 to 128 bytes";
+    return true;
+}

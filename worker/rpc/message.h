@@ -1,0 +1,26 @@
+#ifndef WORKER_RPC_MESSAGE_H
+#define WORKER_RPC_MESSAGE_H
+
+#include <stdbool.h>
+
+#include "shared/json/json.h"
+
+/* A message from a client, dispatchd-protocol(7): {"tid", "methodName", "collectionName", "data", "once"}. */
+
+struct message {
+    struct slice tid;        /* JSON text, as it came */
+    struct slice collection; /* characters; absent: dispatcher */
+    struct slice method;     /* characters; absent when missing or no string */
+    struct slice once;       /* characters; absent: none */
+    struct json_value data;  /* absent when missing */
+    const char *fault;       /* with a usable tid: what else is wrong; NULL: nothing */
+};
+
+/**
+ * Takes a parsed text apart. Names with escapes are unescaped into @scratch. False: it is no object or has no usable
+ * tid; @fault says which.
+ */
+[[gnu::warn_unused_result]] bool message_read(const struct json *json, struct buffer *scratch,
+                                              struct message *message, const char **fault);
+
+#endif

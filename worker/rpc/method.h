@@ -1,0 +1,47 @@
+#ifndef WORKER_RPC_METHOD_H
+#define WORKER_RPC_METHOD_H
+
+#include "shared/json/json.h"
+#include "worker/rpc/transaction.h"
+
+/*
+ * The registry of exposed methods. Each file in methods/ ends in its own table; method.c joins them. What runs a
+ * method does not matter to the registry, and every method may answer later.
+ */
+
+enum method_access {
+    METHOD_UNPROTECTED, /* anybody who has connected */
+    METHOD_AUTHORIZED,  /* who has logged in; collection methods need what the configuration says besides */
+    METHOD_OPTIONS,     /* who has modify_options */
+    METHOD_CONTROL      /* only over the control socket */
+};
+
+struct method {
+    const char *name;
+    enum method_access access;
+    /** Runs the call. @data is valid during the call only; absent when the client sent none. */
+    void (*run)(struct transaction *transaction, struct json_value data);
+    int declared; /* enum collection_method when the configuration decides on it; -1 */
+};
+
+struct method_table {
+    const struct method *methods;
+    size_t count;
+};
+
+extern const struct method_table dispatcher_methods; /* of `dispatcher` */
+extern const struct method_table users_methods;
+extern const struct method_table groups_methods;
+extern const struct method_table read_methods;  /* of every collection */
+extern const struct method_table write_methods;
+extern const struct method_table sync_methods;
+extern const struct method_table bulk_methods;  /* import and export, control only */
+
+/** The method @name of @collection (NULL: dispatcher), NULL when there is none. Exposed or not is not asked here. */
+const struct method *method_find(const struct config_collection *collection, struct slice name);
+
+/** Calls @each with every method of @collection (NULL: dispatcher). */
+void method_each(const struct config_collection *collection, void (*each)(const struct method *, void *),
+                 void *argument);
+
+#endif

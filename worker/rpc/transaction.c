@@ -1,0 +1,185 @@
+#include "worker/rpc/transaction.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/json/json.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "worker/committer_link.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/method.h"
+#include "worker/session.h"
+
+/* What of its answers a client may leave unread before jobs stop making more. */
+enum { UNREAD_BYTES = 128 * 1024 };
+
+static const char *collection_name(const struct transaction *transaction)
+{
+    return transaction->collection ? transaction->collection->name : "dispatcher";
+}
+
+struct slice transaction_user(const struct transaction *transaction)
+{
+    return transaction->session ? session_user(transaction->session) : (struct slice){0};
+}
+
+static void log_outcome(const struct transaction *transaction, const char *outcome)
+{
+    if (!log_wants(LOG_LEVEL_INFO))
+        return;
+    unsigned long long took = clock_monotonic_us() - transaction->started_us;
+    if (transaction->who) {
+        log_info("%s requested %s.%s: %s in %llu us", transaction->who, collection_name(transaction),
+                 transaction->method->name, outcome, took);
+        return;
+    }
+    struct slice user = transaction_user(transaction);
+    char address[64];
+    log_info("%.*s (%s) requested %s.%s: %s in %llu us", user.data ? (int)user.length : 1,
+             user.data ? user.data : "-", connection_address(transaction->session->connection, address),
+             collection_name(transaction), transaction->method->name, outcome, took);
+}
+
+static void transaction_end(struct transaction *transaction, const char *outcome)
+{
+    log_outcome(transaction, outcome);
+    struct session *session = transaction->session;
+    if (session) {
+        LIST_REMOVE(transaction, of_session);
+        session->open_calls--;
+        connection_pause(session->connection,
+                         session->open_calls >= session->worker->config->limits.calls_in_flight);
+    }
+    free(transaction->who);
+    free(transaction);
+}
+
+/* The head of an answer, up to the value of its "data". */
+static struct buffer *answer_head(struct transaction *transaction, const char *head)
+{
+    struct buffer *reply = &transaction->worker->reply;
+    buffer_clear(reply);
+    buffer_append_text(reply, head);
+    buffer_append_slice(reply, transaction->tid);
+    return reply;
+}
+
+static void send_reply(struct transaction *transaction, uint64_t after_seq)
+{
+    connection_send(transaction->session->connection, buffer_slice(&transaction->worker->reply), after_seq);
+}
+
+void transaction_update(struct transaction *transaction, struct slice data, uint64_t after_seq)
+{
+    if (!transaction->session)
+        return;
+    struct buffer *reply = answer_head(
+        transaction, "{\"operation\":\"update\",\"collectionName\":\"transaction\",\"data\":{\"tid\":");
+    buffer_append_slice(reply, SLICE(",\"data\":"));
+    buffer_append_slice(reply, data);
+    buffer_append_slice(reply, SLICE("}}"));
+    send_reply(transaction, after_seq);
+}
+
+static const char fulfill_head[] =
+    "{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{\"tid\":";
+
+void transaction_fulfill(struct transaction *transaction, struct slice data, uint64_t after_seq)
+{
+    if (transaction->session) {
+        struct buffer *reply = answer_head(transaction, fulfill_head);
+        buffer_append_slice(reply, SLICE(",\"success\":true,\"data\":"));
+        buffer_append_slice(reply, data);
+        buffer_append_slice(reply, SLICE("}}"));
+        send_reply(transaction, after_seq);
+    }
+    transaction_end(transaction, "fulfilled");
+}
+
+void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
+                           struct slice members)
+{
+    if (transaction->session) {
+        struct buffer *reply = answer_head(transaction, fulfill_head);
+        buffer_append_slice(reply, SLICE(",\"success\":false,\"data\":{\"warning\":true,\"code\":\""));
+        buffer_append_text(reply, error_code_name(code));
+        buffer_append_slice(reply, SLICE("\",\"message\":"));
+        json_append_string(reply, message);
+        if (members.length)
+            buffer_append_byte(reply, ',');
+        buffer_append_slice(reply, members);
+        buffer_append_slice(reply, SLICE("}}}"));
+        send_reply(transaction, 0);
+    }
+    transaction_end(transaction, error_code_name(code));
+}
+
+void transaction_fail(struct transaction *transaction, enum error_code code, const char *format, ...)
+{
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    size_t used = length < 0 ? 0 : (size_t)length < sizeof message ? (size_t)length : sizeof message - 1;
+    /* What a client sent may have been cut within a character. */
+    while (used && !json_utf8_valid(message, used))
+        used--;
+    transaction_fail_with(transaction, code, slice_of(message, used), (struct slice){0});
+}
+
+void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq)
+{
+    if (transaction->session)
+        connection_send_frames(transaction->session->connection, frames, after_seq);
+}
+
+bool transaction_may_send(const struct transaction *transaction)
+{
+    return !transaction->session || transaction->session->connection->output.reply_bytes < UNREAD_BYTES;
+}
+
+void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
+                           struct slice literal)
+{
+    change_set_begin(set, answer, literal);
+    if (!transaction->once.data)
+        return;
+    char method[COLLECTION_NAME_BYTES + 64];
+    int length = snprintf(method, sizeof method, "%s.%s", collection_name(transaction), transaction->method->name);
+    uint64_t kept_ms = transaction->worker->config->once_hours * 3600000;
+    struct change once = {
+        .operation = CHANGE_ONCE,
+        .version = (int64_t)(clock_wall_ms() + kept_ms),
+        .collection = slice_of(method, (size_t)length),
+        .id = transaction->once,
+        .body = transaction_user(transaction),
+    };
+    change_set_add(set, &once);
+}
+
+/* A message of the committer about one operation: in a list it is of use to know which. */
+static void committed(void *argument, const struct committer_result *result)
+{
+    struct transaction *transaction = argument;
+    if (result->code == ERROR_NONE) {
+        transaction_fulfill(transaction, result->text, result->seq);
+        return;
+    }
+    struct buffer members = {0};
+    if (transaction->listed)
+        buffer_append_format(&members, "\"index\":%u", (unsigned)result->failed);
+    transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
+    buffer_free(&members);
+}
+
+void transaction_commit(struct transaction *transaction, struct buffer *set)
+{
+    enum error_code code;
+    if (!committer_link_submit(transaction->worker->link, buffer_slice(set), committed, transaction, &code))
+        transaction_fail(transaction, code, code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
+                                                               : "Changes cannot be stored now; try again");
+}

@@ -1,0 +1,72 @@
+#ifndef WORKER_RPC_TRANSACTION_H
+#define WORKER_RPC_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "shared/error_code.h"
+#include "shared/store/change_set.h"
+#include "worker/jobs/job.h"
+#include "worker/worker.h"
+
+/*
+ * One open call. A method may answer at once or later; it answers exactly once, with transaction_fulfill() or
+ * transaction_fail(), which free the transaction. When the client has gone meanwhile, ->session is NULL and answers
+ * go nowhere.
+ */
+
+struct session;
+struct method;
+
+enum { TID_BYTES = 128, ONCE_BYTES = 128 };
+
+struct transaction {
+    LIST_ENTRY(transaction) of_session;
+    struct worker *worker;
+    struct session *session; /* NULL: the client has gone */
+    const struct method *method;
+    const struct config_collection *collection; /* NULL: dispatcher */
+    struct slice tid;        /* as it came, JSON; in ->memory */
+    struct slice once;       /* key; absent: none; in ->memory */
+    char *who;               /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
+    struct job *job;         /* that works for it; woken when the client has read what was sent */
+    uint64_t started_us;
+    bool listed;             /* its set is a list the client gave: an error says which of it failed */
+    char memory[];
+};
+
+/** Progress: @data is JSON. It goes out when changes up to @after_seq have (0: at once). */
+void transaction_update(struct transaction *transaction, struct slice data, uint64_t after_seq);
+
+/** The one answer: @data is JSON; not before the changes up to @after_seq. Frees. */
+void transaction_fulfill(struct transaction *transaction, struct slice data, uint64_t after_seq);
+
+/** The one answer: it failed. The text is for people; it names the key and what was expected. Frees. */
+[[gnu::format(printf, 3, 4)]] void transaction_fail(struct transaction *transaction, enum error_code code,
+                                                    const char *format, ...);
+
+/** The same with more members of the error: @members is JSON, `"key":value` with commas between. */
+void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
+                           struct slice members);
+
+/** Frames for the caller alone, between the changes up to @after_seq and later ones. */
+void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq);
+
+/** Whether what the client has not read of our answers is little enough to make more. */
+bool transaction_may_send(const struct transaction *transaction);
+
+/**
+ * Gives @set to the committer; its answer (or error) is the answer. With `once` the call's key is added to the set
+ * (which must have been begun with transaction_begin_set()). Frees, later.
+ */
+void transaction_commit(struct transaction *transaction, struct buffer *set);
+
+/** Begins a change set in @set, with the `once` operation when the call asked for it. */
+void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
+                           struct slice literal);
+
+/** The caller's user id, "(control)" on the control socket; absent when nobody has logged in or the client is gone. */
+struct slice transaction_user(const struct transaction *transaction);
+
+#endif

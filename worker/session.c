@@ -1,0 +1,200 @@
+#include "worker/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "worker/authority/token.h"
+#include "worker/dispatch/catch_up.h"
+#include "worker/methods/tokens.h"
+#include "worker/rpc/call.h"
+
+enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
+
+struct slice session_user(const struct session *session)
+{
+    return session->account ? slice_of(session->account->user, session->account->user_length) : (struct slice){0};
+}
+
+bool session_may(const struct session *session, unsigned permission)
+{
+    return session->account && permission_has(&session->account->permissions, permission);
+}
+
+void session_send(struct session *session, const char *operation, const char *collection, struct slice data)
+{
+    struct buffer message = {0};
+    buffer_append_format(&message, "{\"operation\":\"%s\",\"collectionName\":", operation);
+    if (collection)
+        json_append_string(&message, slice_text(collection));
+    else
+        buffer_append_slice(&message, SLICE("null"));
+    buffer_append_slice(&message, SLICE(",\"data\":"));
+    buffer_append_slice(&message, data);
+    buffer_append_byte(&message, '}');
+    connection_send(session->connection, buffer_slice(&message), 0);
+    buffer_free(&message);
+}
+
+static bool sees(const struct session *session, const struct config_collection *collection)
+{
+    const struct account *account = session->account;
+    return !collection->internal && (!session->subscribed || session->subscribed[collection->index]) &&
+           (collection->read < 0 || permission_has(&account->permissions, (unsigned)collection->read));
+}
+
+bool session_review(struct session *session)
+{
+    struct worker *worker = session->worker;
+    struct output *output = &session->connection->output;
+    struct viewer *before = output->viewer;
+    struct viewer *after = NULL;
+    if (session->account) {
+        struct viewer_rights rights = {
+            .everything = session->account->administrator,
+            .user = session_user(session),
+            .groups = session->account->groups,
+            .group_count = session->account->group_count,
+        };
+        for (size_t i = 0; i < worker->config->collection_count; i++)
+            rights.collections[i] = sees(session, &worker->config->collections[i]);
+        after = viewer_get(worker->viewers, &rights);
+    }
+    output->viewer = after;
+    if (before)
+        viewer_put(worker->viewers, before);
+    return before != after;
+}
+
+void session_authorize(struct session *session, struct account *account, const uint8_t *hash)
+{
+    if (session->account)
+        session_deauthorize(session, NULL);
+    session->account = account;
+    LIST_INSERT_HEAD(&account->sessions, session, of_account);
+    if (hash) {
+        memcpy(session->token_hash, hash, TOKEN_HASH_BYTES);
+        session->has_token = true;
+    }
+    atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
+    connection_authorized(session->connection, true);
+    (void)session_review(session);
+}
+
+void session_deauthorize(struct session *session, const char *reason)
+{
+    struct account *account = session->account;
+    if (!account)
+        return;
+    LIST_REMOVE(session, of_account);
+    session->account = NULL;
+    session->has_token = false;
+    atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
+    account_put(session->worker->authority, account);
+    (void)session_review(session);
+    if (!reason)
+        return;
+    struct buffer data = {0};
+    buffer_append_slice(&data, SLICE("{\"reason\":"));
+    json_append_string(&data, slice_text(reason));
+    buffer_append_byte(&data, '}');
+    session_send(session, "deauthorize", "users", buffer_slice(&data));
+    buffer_free(&data);
+    connection_authorized(session->connection, false);
+}
+
+void session_bad_message(struct session *session, struct slice text)
+{
+    struct buffer message = {0};
+    buffer_append_slice(&message, SLICE("{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{"
+                                        "\"tid\":null,\"success\":false,\"data\":{\"warning\":true,"
+                                        "\"code\":\"bad_message\",\"message\":"));
+    json_append_string(&message, text);
+    buffer_append_slice(&message, SLICE("}}}"));
+    connection_send(session->connection, buffer_slice(&message), 0);
+    buffer_free(&message);
+    uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
+    if (now_s - session->bad_since_s >= BAD_MESSAGES_S) {
+        session->bad_since_s = now_s;
+        session->bad_messages = 0;
+    }
+    if (++session->bad_messages >= BAD_MESSAGES_MOST)
+        connection_close(session->connection, 1008, "too many messages that are none");
+}
+
+static void opened(void *context, struct connection *connection, const struct handshake *handshake)
+{
+    struct worker *worker = context;
+    struct session *session = memory_zeroed(1, sizeof *session);
+    session->worker = worker;
+    session->connection = connection;
+    LIST_INIT(&session->calls);
+    connection->owner = session;
+    atomic_fetch_add_explicit(&worker->score->accepted, 1, memory_order_relaxed);
+    if (connection->kind == CONNECTION_CONTROL)
+        session_authorize(session, account_control(worker->authority), NULL);
+    else if (handshake->token[0])
+        token_authorize_handshake(session, slice_text(handshake->token));
+}
+
+static void message(void *context, struct connection *connection, struct slice text, bool binary)
+{
+    (void)context, (void)binary;
+    call_handle(connection->owner, text);
+}
+
+/* Open calls go on without their client: what they answer goes nowhere. */
+static void leave_calls(struct session *session)
+{
+    struct transaction *transaction;
+    while ((transaction = LIST_FIRST(&session->calls))) {
+        char address[64];
+        struct slice user = session_user(session);
+        struct buffer who = {0};
+        buffer_append_format(&who, "%.*s (%s)", user.data ? (int)user.length : 1, user.data ? user.data : "-",
+                             connection_address(session->connection, address));
+        transaction->who = memory_copy(who.data, who.length);
+        buffer_free(&who);
+        LIST_REMOVE(transaction, of_session);
+        transaction->session = NULL;
+        if (transaction->job)
+            job_wake(session->worker->jobs, transaction->job);
+    }
+}
+
+static void closed(void *context, struct connection *connection)
+{
+    (void)context;
+    struct session *session = connection->owner;
+    leave_calls(session);
+    if (session->account)
+        session_deauthorize(session, NULL);
+    free(session->subscribed);
+    free(session);
+    connection->owner = NULL;
+}
+
+static void drained(void *context, struct connection *connection)
+{
+    struct worker *worker = context;
+    struct session *session = connection->owner;
+    struct transaction *transaction;
+    LIST_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->job)
+            job_wake(worker->jobs, transaction->job);
+}
+
+static void refill(void *context, struct connection *connection)
+{
+    catch_up_refill(context, connection);
+}
+
+const struct network_events session_events = {
+    .opened = opened,
+    .message = message,
+    .closed = closed,
+    .refill = refill,
+    .drained = drained,
+};

@@ -1,0 +1,50 @@
+#ifndef WORKER_SESSION_H
+#define WORKER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "worker/authority/authority.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/transaction.h"
+
+/* What the message layer knows of one connection: who it is, what it wants to see, its open calls. */
+struct session {
+    LIST_ENTRY(session) of_account;
+    LIST_HEAD(, transaction) calls; /* open */
+    struct worker *worker;
+    struct connection *connection;
+    struct account *account;  /* NULL: not logged in */
+    bool *subscribed;         /* by collection; NULL: all */
+    uint32_t open_calls;
+    uint32_t bad_since_s;     /* start of the minute in which ->bad_messages are counted */
+    uint8_t bad_messages;
+    bool has_token;
+    uint8_t token_hash[TOKEN_HASH_BYTES]; /* _id of its document in `sessions`, before hex */
+};
+
+/** Wires a worker's network to sessions. */
+extern const struct network_events session_events;
+
+/** The session is now this account's (takes the reference); sees changes from here on. */
+void session_authorize(struct session *session, struct account *account, const uint8_t *token_hash);
+
+/** Nobody's again; the client is told `deauthorize` with @reason. */
+void session_deauthorize(struct session *session, const char *reason);
+
+/** Works out again what the session may see, after its rights or its subscription changed. Returns whether it differs. */
+bool session_review(struct session *session);
+
+/** Sends {"operation":..., "collectionName":..., "data":...}; @collection NULL is null. */
+void session_send(struct session *session, const char *operation, const char *collection, struct slice data);
+
+/** The session's user id; "(control)"; absent when nobody. */
+struct slice session_user(const struct session *session);
+
+bool session_may(const struct session *session, unsigned permission);
+
+/** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */
+void session_bad_message(struct session *session, struct slice message);
+
+#endif

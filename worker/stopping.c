@@ -1,0 +1,71 @@
+#include "worker/stopping.h"
+
+#include <event2/event_struct.h>
+#include <stdio.h>
+
+#include "shared/clock.h"
+#include "shared/random.h"
+#include "worker/committer_link.h"
+#include "worker/net/connection.h"
+#include "worker/session.h"
+
+/* Clients come back within this; parts of the time allowed are for open calls and for the peers' close frames. */
+enum { COME_BACK_MS = 5000, TICK_MS = 50 };
+
+static struct {
+    uint64_t calls_until_ms;
+    uint64_t end_ms;
+    bool closing;
+    struct event tick; /* so that the loop passes while nothing happens */
+} stop;
+
+static void on_tick(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what, (void)argument;
+}
+
+static void tell(struct connection *connection, void *argument)
+{
+    (void)argument;
+    char data[64];
+    if (!connection->owner || connection->state != CONNECTION_OPEN)
+        return;
+    int length = snprintf(data, sizeof data, "{\"after_ms\":%u}", (unsigned)(random_number() % COME_BACK_MS));
+    session_send(connection->owner, "reconnect", NULL, slice_of(data, (size_t)length));
+}
+
+static void say_goodbye(struct connection *connection, void *argument)
+{
+    (void)argument;
+    connection_close(connection, 1001, "the server is stopping");
+}
+
+void stopping_begin(struct worker *worker)
+{
+    static const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    if (worker->stopping)
+        return;
+    uint64_t now_ms = clock_monotonic_ms();
+    worker->stopping = true;
+    stop.calls_until_ms = now_ms + worker->config->stop_timeout_ms / 2;
+    stop.end_ms = now_ms + worker->config->stop_timeout_ms * 8 / 10;
+    stop.closing = false;
+    network_each(worker->network, tell, NULL);
+    event_assign(&stop.tick, worker->base, -1, EV_PERSIST, on_tick, NULL);
+    (void)event_add(&stop.tick, &tick);
+}
+
+void stopping_step(struct worker *worker)
+{
+    if (!worker->stopping || !worker->running)
+        return;
+    uint64_t now_ms = clock_monotonic_ms();
+    if (!stop.closing && (committer_link_waiting(worker->link) == 0 || now_ms >= stop.calls_until_ms)) {
+        stop.closing = true;
+        network_each(worker->network, say_goodbye, NULL);
+    }
+    if (stop.closing && (network_connections(worker->network) == 0 || now_ms >= stop.end_ms)) {
+        event_del(&stop.tick);
+        worker->running = false;
+    }
+}

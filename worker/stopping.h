@@ -1,0 +1,16 @@
+#ifndef WORKER_STOPPING_H
+#define WORKER_STOPPING_H
+
+#include "worker/worker.h"
+
+/*
+ * The orderly stop of a worker: clients are told when to come back (spread, so that they do not come all at once), open
+ * calls are answered, then every connection is closed with 1001; when all are gone, or it takes too long, the loop ends.
+ */
+
+void stopping_begin(struct worker *worker);
+
+/** In every pass of the loop. */
+void stopping_step(struct worker *worker);
+
+#endif

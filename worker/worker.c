@@ -1,0 +1,190 @@
+/*
+ * A worker: one event loop that never blocks, a few threads for what must, its share of the connections.
+ *
+ * It is told by the master (order channel) of new connections and of its link to the committer; it reads the store and
+ * the change ring; it gives change sets to the committer. Each pass of the loop handles what is readable, takes new
+ * changes out of the ring into the backlog, lets long jobs do a step, and writes to a bounded number of connections.
+ * Read next: orders.c (what the master says), session.c and rpc/call.c (messages), dispatch/ring_intake.c (changes).
+ */
+
+#include "worker/worker.h"
+
+#include <event2/event_struct.h>
+#include <signal.h>
+#include <sodium.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/random.h"
+#include "worker/authority/authority.h"
+#include "worker/authority/throttle.h"
+#include "worker/committer_link.h"
+#include "worker/dispatch/ring_intake.h"
+#include "worker/jobs/job.h"
+#include "worker/net/connection.h"
+#include "worker/orders.h"
+#include "worker/session.h"
+#include "worker/stopping.h"
+#include "worker/thread_pool.h"
+
+enum { WRITES_IN_A_PASS = 256, JOBS_BUDGET_US = 2000, READERS_CHECK_S = 60 };
+
+bool worker_snapshot(struct worker *worker)
+{
+    /* What was acknowledged has been published before, so a snapshot as new as the ring has all of it. */
+    if (worker->snapshot && store_seq(worker->store) >= ring_last_seq(worker->ring))
+        return true;
+    worker_snapshot_end(worker);
+    worker->snapshot = store_begin(worker->store) == ERROR_NONE;
+    return worker->snapshot;
+}
+
+void worker_snapshot_end(struct worker *worker)
+{
+    if (worker->snapshot)
+        store_end(worker->store);
+    worker->snapshot = false;
+}
+
+struct loop {
+    struct worker *worker;
+    struct event ring_event;
+    struct event second;
+    struct event hangup;
+    unsigned seconds;
+};
+
+static void on_ring(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what, (void)argument; /* the loop looks at the ring in every pass; this only wakes it */
+}
+
+static void on_second(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what;
+    struct loop *loop = argument;
+    committer_link_tick(loop->worker->link);
+    if (++loop->seconds % READERS_CHECK_S == 0)
+        store_check_readers(loop->worker->store);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what, (void)argument;
+    log_reopen();
+}
+
+static void open_loop(struct loop *loop, struct worker *worker)
+{
+    static const struct timeval second = {.tv_sec = 1};
+    loop->worker = worker;
+    event_assign(&loop->ring_event, worker->base, ring_wakeup_fd(worker->ring, worker->slot), EV_READ | EV_PERSIST,
+                 on_ring, loop);
+    event_assign(&loop->second, worker->base, -1, EV_PERSIST, on_second, loop);
+    event_assign(&loop->hangup, worker->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, loop);
+    if (event_add(&loop->ring_event, NULL) || event_add(&loop->second, &second) || event_add(&loop->hangup, NULL))
+        log_fatal("the event loop cannot be set up");
+}
+
+static void close_loop(struct loop *loop)
+{
+    event_del(&loop->ring_event);
+    event_del(&loop->second);
+    event_del(&loop->hangup);
+}
+
+/* One pass. Returns whether there is more to do at once. */
+static bool pass(struct worker *worker)
+{
+    bool more = ring_intake(worker);
+    more |= job_list_run(worker->jobs, JOBS_BUDGET_US);
+    more |= network_flush(worker->network, WRITES_IN_A_PASS);
+    committer_link_flush(worker->link);
+    worker_snapshot_end(worker);
+    stopping_step(worker);
+    atomic_fetch_add_explicit(&worker->score->loops, 1, memory_order_relaxed);
+    log_flush();
+    return more;
+}
+
+static void run(struct worker *worker)
+{
+    bool more = true;
+    while (worker->running) {
+        bool sleeping = !more && ring_sleep(worker->ring, worker->slot, &worker->cursor);
+        event_base_loop(worker->base, sleeping ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        if (sleeping)
+            ring_awake(worker->ring, worker->slot);
+        more = pass(worker);
+    }
+}
+
+static void open_worker(struct worker *worker, const struct inheritance *inheritance)
+{
+    char message[STORE_MESSAGE];
+    worker->config = inheritance->config;
+    worker->slot = inheritance->slot;
+    worker->score = &inheritance->scoreboard->worker[worker->slot];
+    worker->ring = inheritance->ring;
+    worker->order_channel = inheritance->order_channel;
+    worker->incarnation = random_number();
+    worker->running = true;
+    worker->base = event_base_new();
+    if (!worker->base || sodium_init() < 0)
+        log_fatal("the event loop or libsodium cannot be set up");
+    worker->store = store_open(worker->config, STORE_READ, message);
+    if (!worker->store)
+        log_fatal("%s", message);
+    worker->backlog = backlog_create(worker->config->backlog_bytes);
+    worker->viewers = viewer_table_create(worker->config);
+    worker->jobs = job_list_create();
+    worker->link = committer_link_create(worker);
+    worker->threads = thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
+    worker->throttle = throttle_create(worker->config->limits.login_attempts);
+    worker->authority = authority_create(worker);
+    struct network_options options = {
+        .config = worker->config,
+        .backlog = worker->backlog,
+        .text_only = true,
+        .application_pings = true,
+        .score = worker->score,
+    };
+    worker->network = network_create(worker->base, &options, &session_events, worker);
+    ring_intake_start(worker);
+}
+
+/* In the order in which nobody is left who uses what is freed. */
+static void close_worker(struct worker *worker)
+{
+    worker_snapshot_end(worker);
+    network_free(&worker->network);
+    job_list_free(&worker->jobs);
+    committer_link_free(&worker->link);
+    thread_pool_free(&worker->threads);
+    authority_free(&worker->authority);
+    throttle_free(&worker->throttle);
+    viewer_table_free(&worker->viewers);
+    backlog_free(&worker->backlog);
+    store_close(&worker->store);
+    json_free(&worker->message);
+    buffer_free(&worker->scratch);
+    buffer_free(&worker->reply);
+    event_base_free(worker->base);
+}
+
+int worker_main(const struct inheritance *inheritance)
+{
+    struct worker worker = {0};
+    struct loop loop = {0};
+    open_worker(&worker, inheritance);
+    open_loop(&loop, &worker);
+    orders_open(&worker);
+    if (worker.slot == 0)
+        authority_bootstrap(worker.authority);
+    run(&worker);
+    orders_close();
+    close_loop(&loop);
+    close_worker(&worker);
+    log_flush();
+    return 0;
+}

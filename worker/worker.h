@@ -1,0 +1,56 @@
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buffer.h"
+#include "shared/config/config.h"
+#include "shared/ipc/inheritance.h"
+#include "shared/json/json.h"
+#include "shared/ring/ring.h"
+#include "shared/store/store.h"
+#include "worker/dispatch/backlog.h"
+#include "worker/dispatch/viewer.h"
+
+/* What the rooms of one worker process share. Made by worker_main(), one in a process. */
+struct worker {
+    const struct config *config;
+    struct scoreboard_worker *score;
+    struct ring *ring;
+    unsigned slot;
+    int order_channel;
+    uint64_t incarnation; /* random: tells this process from the ones before it in the same slot */
+
+    struct event_base *base;
+    struct store *store;
+    struct ring_cursor cursor;
+    struct backlog *backlog;
+    struct viewer_table *viewers;
+    struct network *network;
+    struct committer_link *link;
+    struct thread_pool *threads;
+    struct authority *authority;
+    struct throttle *throttle;  /* failed log-ins */
+    struct job_list *jobs;
+
+    struct json message;     /* the message being handled; reused */
+    struct buffer scratch;   /* for characters of strings within one method */
+    struct buffer reply;     /* the message being made; reused */
+    bool snapshot;           /* store_begin() was called in this pass: see worker_snapshot() */
+    bool stopping;
+    bool running;
+};
+
+/**
+ * A snapshot of the store that is at least as new as everything acknowledged before the bytes now being handled were
+ * received. It is kept for all messages of one read and ended by worker_snapshot_end(). False: the store failed.
+ */
+[[gnu::warn_unused_result]] bool worker_snapshot(struct worker *worker);
+void worker_snapshot_end(struct worker *worker);
+
+/** Asks the master for an orderly stop of the whole service. */
+void worker_request_stop(struct worker *worker);
+
+#endif
