@@ -20,7 +20,10 @@ enum order_type {
     /* child to master */
     REPORT_READY,
     REPORT_STOP_REQUESTED, /* a worker: somebody with the right to asked for an orderly stop of the whole */
+    REPORT_FAILED,         /* it cannot start and ends now; ->text is one clear line that says why */
 };
+
+enum { ORDER_TEXT = 448 };
 
 enum connection_kind {
     CONNECTION_CLIENT = 0,
@@ -32,6 +35,7 @@ struct order {
     uint32_t slot;               /* ORDER_LINK to the committer: the worker's slot */
     uint32_t count;              /* descriptors with it */
     uint8_t kinds[FDPASS_MOST];  /* enum connection_kind */
+    char text[ORDER_TEXT];       /* REPORT_FAILED; ends with a NUL */
 };
 
 #endif

@@ -1,0 +1,243 @@
+#include "daemon/committer/apply.h"
+
+#include "shared/clock.h"
+#include "shared/log.h"
+
+/* ---- the results of one link in this batch: u64 incarnation, then RESULT messages; so they are stored, too
+ * ---- */
+
+enum { INCARNATION_BYTES = 8 };
+
+static void append_incarnation(struct buffer *out, uint64_t incarnation)
+{
+    for (unsigned i = 0; i < INCARNATION_BYTES; i++)
+        buffer_append_byte(out, (char)(unsigned char)(incarnation >> (8 * i)));
+}
+
+static uint64_t read_incarnation(struct slice bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < INCARNATION_BYTES; i++)
+        value |= (uint64_t)(unsigned char)bytes.data[i] << (8 * i);
+    return value;
+}
+
+static void add_result(const struct batch_set *set, const struct apply_result *result)
+{
+    struct buffer *results = &set->link->results;
+    if (results->length == 0)
+        append_incarnation(results, set->link->incarnation);
+    struct committer_result message = {
+        .id = set->id,
+        .code = result->code,
+        .seq = result->seq,
+        .failed = result->failed,
+        .text = result->code == ERROR_NONE ? result->answer : slice_text(result->message),
+    };
+    committer_result_append(results, &message);
+}
+
+static void forget_results(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++)
+        buffer_clear(&applier->batch[i].link->results);
+}
+
+static void answer_all(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        struct link *link = applier->batch[i].link;
+        struct slice results = buffer_slice(&link->results);
+        if (results.length == 0)
+            continue; /* answered with an earlier set of this batch */
+        if (!link->ended) {
+            buffer_append(&link->out, results.data + INCARNATION_BYTES, results.length - INCARNATION_BYTES);
+            intake_flush(link);
+        }
+        buffer_clear(&link->results);
+    }
+}
+
+void apply_greet(struct applier *applier, struct link *link)
+{
+    struct buffer stored = {0};
+    store_read_results(applier->store, link->slot, &stored);
+    struct slice bytes = buffer_slice(&stored);
+    if (bytes.length > INCARNATION_BYTES && read_incarnation(bytes) == link->incarnation)
+        buffer_append(&link->out, bytes.data + INCARNATION_BYTES, bytes.length - INCARNATION_BYTES);
+    committer_welcome_append(&link->out);
+    buffer_free(&stored);
+}
+
+/* ---- transactions ---- */
+
+static void begin(struct applier *applier)
+{
+    if (store_write_begin(applier->store) != ERROR_NONE)
+        log_fatal("the store takes no transaction: the committer ends");
+}
+
+/* After these nothing of the transaction can remain. */
+static bool is_spoilt(enum error_code code)
+{
+    return code == ERROR_STORE_FULL || code == ERROR_INTERNAL;
+}
+
+static enum error_code commit(struct applier *applier)
+{
+    enum error_code code = store_write_commit(applier->store);
+    if (code == ERROR_STORE_FULL) {
+        store_write_abort(applier->store);
+        return code;
+    }
+    if (code !=
+        ERROR_NONE) /* it may be on disk or not: the callers learn that from a committer that can read it */
+        log_fatal("a transaction could not be committed: the committer ends");
+    return code;
+}
+
+static void publish_committed(struct applier *applier)
+{
+    struct scoreboard_committer *row = applier->row;
+    if (applier->after_commit)
+        applier->after_commit();
+    size_t count = 0;
+    const struct applied_change *changes = store_write_changes(applier->store, &count);
+    publish_changes(applier->publisher, changes, count);
+    atomic_store(&row->seq, store_write_seq(applier->store));
+    atomic_fetch_add(&row->commits, 1);
+    atomic_fetch_add(&row->changes, count);
+    atomic_store(&row->store_full, 0);
+}
+
+static void count_result(struct applier *applier, enum error_code code)
+{
+    atomic_fetch_add(code == ERROR_NONE ? &applier->row->sets : &applier->row->refused, 1);
+}
+
+/* Stores the results of every link that has some in this batch. */
+static enum error_code store_results(struct applier *applier)
+{
+    const struct link *done[RING_WORKERS] = {0};
+    for (size_t i = 0; i < applier->count; i++) {
+        const struct link *link = applier->batch[i].link;
+        if (done[link->slot])
+            continue;
+        done[link->slot] = link;
+        enum error_code code = store_write_results(applier->store, link->slot, buffer_slice(&link->results));
+        if (code != ERROR_NONE)
+            return code;
+    }
+    return ERROR_NONE;
+}
+
+/* False: nothing of the batch was done, and it is to be tried set by set. */
+static bool apply_together(struct applier *applier, uint64_t now_ms)
+{
+    size_t good = 0;
+    begin(applier);
+    for (size_t i = 0; i < applier->count; i++) {
+        struct batch_set *set = &applier->batch[i];
+        struct apply_result result;
+        if (is_spoilt(store_write_apply(applier->store, set->set, now_ms, &result)))
+            goto spoilt;
+        good += result.code == ERROR_NONE;
+        add_result(set, &result);
+    }
+    if (good == 0) {
+        store_write_abort(applier->store); /* refusals need not be durable */
+    } else {
+        if (store_results(applier) != ERROR_NONE)
+            goto spoilt;
+        if (commit(applier) != ERROR_NONE) {
+            forget_results(applier);
+            return false;
+        }
+        publish_committed(applier);
+    }
+    atomic_fetch_add(&applier->row->sets, good);
+    atomic_fetch_add(&applier->row->refused, applier->count - good);
+    return true;
+
+spoilt:
+    store_write_abort(applier->store);
+    forget_results(applier);
+    return false;
+}
+
+static void fail(struct apply_result *result, enum error_code code)
+{
+    *result = (struct apply_result){.code = code};
+    const char *why = code == ERROR_STORE_FULL ? "The store is full" : "Internal error";
+    memcpy(result->message, why, strlen(why) + 1);
+}
+
+/* One set in a transaction of its own. Its result joins those its worker has in this batch already, which are
+ * stored again with it, since none of them has been written out. */
+static enum error_code apply_alone(struct applier *applier, struct batch_set *set, uint64_t now_ms)
+{
+    struct buffer *results = &set->link->results;
+    size_t before = results->length;
+    struct apply_result result = {0};
+    begin(applier);
+    enum error_code code = store_write_apply(applier->store, set->set, now_ms, &result);
+    if (code == ERROR_NONE) {
+        add_result(set, &result);
+        code = store_write_results(applier->store, set->link->slot, buffer_slice(results));
+        if (code == ERROR_NONE) {
+            code = commit(applier);
+            if (code == ERROR_NONE) {
+                publish_committed(applier);
+                return code;
+            }
+        } else {
+            store_write_abort(applier->store);
+        }
+        results->length = before;
+        fail(&result, code);
+    } else {
+        store_write_abort(applier->store);
+    }
+    if (is_spoilt(code))
+        fail(&result, code);
+    add_result(set, &result);
+    return code;
+}
+
+static void apply_one_by_one(struct applier *applier, uint64_t now_ms)
+{
+    bool full = false;
+    for (size_t i = 0; i < applier->count; i++) {
+        enum error_code code = apply_alone(applier, &applier->batch[i], now_ms);
+        count_result(applier, code);
+        full = full || code == ERROR_STORE_FULL;
+    }
+    if (full && !atomic_exchange(&applier->row->store_full, 1))
+        log_error("the store is full: what needs more room is refused");
+}
+
+static void collect(struct applier *applier, struct intake *intake)
+{
+    size_t bytes = 0;
+    applier->count = 0;
+    while (applier->count < APPLY_SETS && bytes < APPLY_BYTES) {
+        struct batch_set *next = &applier->batch[applier->count];
+        if (!intake_next_set(intake, &next->link, &next->id, &next->set))
+            return;
+        bytes += next->set.length;
+        applier->count++;
+    }
+}
+
+bool apply_batch(struct applier *applier, struct intake *intake)
+{
+    collect(applier, intake);
+    if (applier->count > 0) {
+        uint64_t now_ms = clock_wall_ms();
+        if (!apply_together(applier, now_ms))
+            apply_one_by_one(applier, now_ms);
+        answer_all(applier);
+    }
+    intake_release(intake);
+    return applier->count > 0;
+}

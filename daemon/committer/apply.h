@@ -1,0 +1,36 @@
+#ifndef DAEMON_COMMITTER_APPLY_H
+#define DAEMON_COMMITTER_APPLY_H
+
+#include "daemon/committer/intake.h"
+#include "daemon/committer/publish.h"
+#include "shared/ipc/scoreboard.h"
+#include "shared/store/store_write.h"
+
+/* Batches of change sets: one transaction, one sync, published, answered. */
+
+enum { APPLY_SETS = 4096, APPLY_BYTES = 16 * 1024 * 1024 };
+
+struct batch_set {
+    struct link *link;
+    uint64_t id;
+    struct slice set;
+};
+
+struct applier {
+    struct store *store;
+    struct publisher *publisher;
+    struct scoreboard_committer *row; /* the committer's, which it writes */
+    size_t count;
+    struct batch_set batch[APPLY_SETS];
+    void (*after_commit)(void); /* NULL; a test's way to die between commit and publish */
+};
+
+/** Takes the sets that wait (up to the bounds above), applies, commits, publishes and answers them. Ends the
+ * process when the store cannot go on. False: no set waits. */
+bool apply_batch(struct applier *applier, struct intake *intake);
+
+/** Appends to @link->out the stored results of that worker's last sets, if they are of its incarnation, and
+ * the welcome. */
+void apply_greet(struct applier *applier, struct link *link);
+
+#endif

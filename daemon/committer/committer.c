@@ -1,0 +1,235 @@
+/*
+ * Welcome to the committer: the one process that writes the store.
+ *
+ * Workers give it change sets over their links (intake.c). It takes all that wait, applies them in one
+ * transaction and commits once for all of them (apply.c), puts the changes into the ring, from which every
+ * worker takes them (publish.c), and answers. While a commit is on its way to the disk more sets gather, so
+ * that load makes batches.
+ *
+ * The master gives it orders (shared/ipc/orders.h): a link to a new worker, the end. It may be killed at any
+ * moment: the next committer publishes what this one committed and did not publish, and tells the workers
+ * which of their sets were committed (shared/ipc/committer_messages.h).
+ */
+#include "daemon/committer/committer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "daemon/committer/apply.h"
+#include "daemon/committer/intake.h"
+#include "daemon/committer/publish.h"
+#include "shared/clock.h"
+#include "shared/ipc/fdpass.h"
+#include "shared/ipc/inheritance.h"
+#include "shared/ipc/orders.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "shared/store/store_write.h"
+
+enum { EACH_SECOND_MS = 1000, READERS_MS = 60000 };
+
+/* Places in the poll set behind the links. */
+enum { POLL_ORDERS = RING_WORKERS, POLL_SIGNALS, POLL_COUNT };
+
+void (*committer_after_commit)(void);
+
+struct committer {
+    const struct inheritance *inheritance;
+    struct store *store;
+    struct intake intake;
+    struct publisher publisher;
+    struct applier *applier;
+    int signals;
+    bool draining;        /* no more orders: ends when the links have */
+    uint64_t deadline_ms; /* of that */
+    bool dirty;           /* committed since the last look at the store's size (and, if relaxed, sync) */
+    uint64_t looked_ms;
+    uint64_t readers_ms; /* when dead readers were looked for */
+};
+
+static void report(const struct committer *committer, enum order_type type, const char *text)
+{
+    struct order order = {.type = type};
+    snprintf(order.text, sizeof order.text, "%s", text);
+    if (!fdpass_send(committer->inheritance->order_channel, &order, sizeof order, NULL, 0))
+        log_warning("the master takes no report: %m");
+}
+
+static void drain(struct committer *committer)
+{
+    if (committer->draining)
+        return;
+    committer->draining = true;
+    committer->deadline_ms = clock_monotonic_ms() + committer->inheritance->config->stop_timeout_ms;
+}
+
+static void read_orders(struct committer *committer)
+{
+    for (;;) {
+        struct order order;
+        int descriptors[FDPASS_MOST];
+        size_t count = 0;
+        ssize_t length =
+            fdpass_receive(committer->inheritance->order_channel, &order, sizeof order, descriptors, &count);
+        if (length < 0 && errno == EAGAIN)
+            return;
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length == (ssize_t)sizeof order && order.type == ORDER_LINK && count == 1) {
+            intake_add(&committer->intake, order.slot, descriptors[0]);
+            continue;
+        }
+        for (size_t i = 0; length > 0 && i < count; i++)
+            close(descriptors[i]);
+        if (length <= 0 || order.type == ORDER_STOP) {
+            drain(committer); /* the workers end too: the last of their sets may still be under way */
+            return;
+        }
+        log_error("an order of type %u is not for the committer", order.type);
+    }
+}
+
+static void read_signals(struct committer *committer)
+{
+    struct signalfd_siginfo info;
+    while (read(committer->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        log_reopen();
+}
+
+static bool open_signals(struct committer *committer)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGHUP, SIG_DFL) == SIG_ERR)
+        return false;
+    committer->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return committer->signals >= 0;
+}
+
+static void show_usage(struct committer *committer)
+{
+    struct scoreboard_committer *row = &committer->inheritance->scoreboard->committer;
+    uint64_t used;
+    uint64_t map;
+    store_usage(committer->store, &used, &map);
+    atomic_store(&row->store_used_bytes, used);
+    atomic_store(&row->store_map_bytes, map);
+}
+
+static void sync_relaxed(struct committer *committer)
+{
+    if (committer->inheritance->config->durability != DURABILITY_RELAXED)
+        return;
+    if (store_sync(committer->store) != ERROR_NONE)
+        log_error("the store could not be synced");
+}
+
+/* What happens now and then. Returns how long poll(2) may wait for the next time. */
+static int look_after(struct committer *committer)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (now - committer->readers_ms >= READERS_MS) {
+        committer->readers_ms = now;
+        store_check_readers(committer->store);
+    }
+    if (committer->dirty && now - committer->looked_ms >= EACH_SECOND_MS) {
+        committer->looked_ms = now;
+        committer->dirty = false;
+        sync_relaxed(committer);
+        show_usage(committer);
+    }
+    return committer->dirty || committer->draining ? EACH_SECOND_MS : READERS_MS;
+}
+
+static void wait_for_work(struct committer *committer, int wait_ms)
+{
+    struct pollfd polled[POLL_COUNT];
+    intake_poll(&committer->intake, polled);
+    polled[POLL_ORDERS] = (struct pollfd){
+        .fd = committer->draining ? -1 : committer->inheritance->order_channel, .events = POLLIN};
+    polled[POLL_SIGNALS] = (struct pollfd){.fd = committer->signals, .events = POLLIN};
+    if (intake_has_work(&committer->intake))
+        wait_ms = 0;
+    if (poll(polled, POLL_COUNT, wait_ms) < 0) {
+        if (errno != EINTR)
+            log_fatal("poll: %m");
+        return;
+    }
+    intake_move(&committer->intake, polled);
+    if (polled[POLL_ORDERS].revents)
+        read_orders(committer); /* after the links: it may close some of those that were polled */
+    if (polled[POLL_SIGNALS].revents)
+        read_signals(committer);
+}
+
+static bool is_done(const struct committer *committer)
+{
+    return committer->draining &&
+           (intake_count(&committer->intake) == 0 || clock_monotonic_ms() >= committer->deadline_ms);
+}
+
+static void run(struct committer *committer)
+{
+    while (!is_done(committer)) {
+        int wait_ms = look_after(committer);
+        log_flush();
+        wait_for_work(committer, wait_ms);
+        struct link *link;
+        while ((link = intake_next_greeting(&committer->intake))) {
+            apply_greet(committer->applier, link);
+            intake_flush(link);
+        }
+        if (apply_batch(committer->applier, &committer->intake))
+            committer->dirty = true;
+    }
+}
+
+static bool start(struct committer *committer)
+{
+    const struct inheritance *inheritance = committer->inheritance;
+    char message[STORE_MESSAGE];
+    committer->store = store_open(inheritance->config, STORE_WRITE, message);
+    if (!committer->store) {
+        report(committer, REPORT_FAILED, message);
+        return false;
+    }
+    committer->publisher = (struct publisher){.config = inheritance->config, .ring = inheritance->ring};
+    committer->applier->store = committer->store;
+    committer->applier->publisher = &committer->publisher;
+    committer->applier->row = &inheritance->scoreboard->committer;
+    if (!open_signals(committer) || !publish_missed(&committer->publisher, committer->store)) {
+        report(committer, REPORT_FAILED, "the store was opened but cannot be read");
+        return false;
+    }
+    atomic_store(&inheritance->scoreboard->committer.seq, store_write_seq(committer->store));
+    store_check_readers(committer->store);
+    committer->readers_ms = clock_monotonic_ms();
+    show_usage(committer);
+    return true;
+}
+
+int committer_main(const struct inheritance *inheritance)
+{
+    struct committer committer = {.inheritance = inheritance, .signals = -1};
+    committer.applier = memory_zeroed(1, sizeof *committer.applier);
+    committer.applier->after_commit = committer_after_commit;
+    bool started = start(&committer);
+    if (started) {
+        report(&committer, REPORT_READY, "");
+        run(&committer);
+        sync_relaxed(&committer);
+    }
+    intake_close(&committer.intake);
+    publisher_free(&committer.publisher);
+    store_close(&committer.store);
+    if (committer.signals >= 0)
+        close(committer.signals);
+    free(committer.applier);
+    return started ? 0 : 1;
+}

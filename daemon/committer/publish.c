@@ -1,0 +1,182 @@
+#include "daemon/committer/publish.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "shared/ipc/change_frame.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "shared/store/access_tag.h"
+
+static bool is_in_sync(struct slice tag)
+{
+    struct access_tag read;
+    return access_tag_read(tag, &read) && (read.flags & ACCESS_IN_SYNC);
+}
+
+/* Clients hold only what is in the sync set, so only for these are there frames: the update for those who see
+ * the document now, the remove for those who saw it and do not any more, who can only be there when the tags
+ * differ. */
+static void make_frames(struct publisher *publisher, const struct applied_change *change)
+{
+    const struct config_collection *collection = &publisher->config->collections[change->collection];
+    struct slice name = slice_text(collection->name);
+    buffer_clear(&publisher->update_frame);
+    buffer_clear(&publisher->remove_frame);
+    if (collection->internal)
+        return;
+    if (!change->removed && is_in_sync(change->tag_after))
+        change_frame_update(&publisher->update_frame, name, change->minimal, change->seq);
+    if (is_in_sync(change->tag_before) &&
+        (change->removed || !slice_equal(change->tag_before, change->tag_after)))
+        change_frame_remove(&publisher->remove_frame, name, change->id, change->seq);
+}
+
+static void flush(struct publisher *publisher)
+{
+    ring_publish(publisher->ring);
+    publisher->unpublished_bytes = 0;
+}
+
+static void publish_one(struct publisher *publisher, const struct applied_change *change)
+{
+    make_frames(publisher, change);
+    struct ring_record record = {
+        .seq = change->seq,
+        .version = change->version,
+        .collection = change->collection,
+        .id = change->id,
+        .tag_before = change->tag_before,
+        .tag_after = change->tag_after,
+        .update_frame = buffer_slice(&publisher->update_frame),
+        .remove_frame = buffer_slice(&publisher->remove_frame),
+    };
+    ring_append(publisher->ring, &record);
+    /* A large transaction is shown piece by piece: readers would be lapped before they saw a byte of it. */
+    publisher->unpublished_bytes +=
+        record.update_frame.length + record.remove_frame.length + record.id.length;
+    if (publisher->unpublished_bytes > ring_bytes(publisher->ring) / 8)
+        flush(publisher);
+}
+
+void publish_changes(struct publisher *publisher, const struct applied_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        publish_one(publisher, &changes[i]);
+    flush(publisher);
+}
+
+/* ---- what a predecessor left ---- */
+
+/* The bounds of a document's changes: as it was before the first of them, as it is after the last. */
+struct missed {
+    struct store_log_entry entry; /* the last one */
+    struct slice tag_before;      /* of the first one */
+};
+
+struct missed_list {
+    struct missed *items;
+    size_t count, capacity;
+};
+
+static struct missed *add_missed(struct missed_list *list)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? list->capacity * 2 : 256;
+        list->items = memory_resize(list->items, list->capacity, sizeof *list->items);
+    }
+    return &list->items[list->count++];
+}
+
+static int by_document(const void *a, const void *b)
+{
+    const struct store_log_entry *left = &((const struct missed *)a)->entry;
+    const struct store_log_entry *right = &((const struct missed *)b)->entry;
+    if (left->collection != right->collection)
+        return left->collection < right->collection ? -1 : 1;
+    int order = slice_compare(left->id, right->id);
+    return order ? order : (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct missed *left = a;
+    const struct missed *right = b;
+    return (left->entry.seq > right->entry.seq) - (left->entry.seq < right->entry.seq);
+}
+
+/* One item for each document, in the order of their last changes. */
+static void fold(struct missed_list *list)
+{
+    if (list->count == 0)
+        return;
+    qsort(list->items, list->count, sizeof *list->items, by_document);
+    size_t kept = 0;
+    for (size_t i = 1; i < list->count; i++) {
+        struct missed *last = &list->items[kept];
+        const struct missed *next = &list->items[i];
+        if (last->entry.collection == next->entry.collection && slice_equal(last->entry.id, next->entry.id))
+            last->entry = next->entry; /* ->tag_before remains the first one's */
+        else
+            list->items[++kept] = *next;
+    }
+    list->count = kept + 1;
+    qsort(list->items, list->count, sizeof *list->items, by_seq);
+}
+
+static void publish_folded(struct publisher *publisher, struct store *store, const struct missed *missed)
+{
+    const struct store_log_entry *entry = &missed->entry;
+    struct applied_change change = {
+        .seq = entry->seq,
+        .version = entry->version,
+        .collection = (uint16_t)entry->collection,
+        .removed = entry->removed,
+        .id = entry->id,
+        .tag_before = missed->tag_before,
+        .tag_after = entry->tag_after,
+    };
+    struct store_record record;
+    if (!entry->removed) {
+        if (store_get(store, entry->collection, entry->id, &record) != ERROR_NONE) {
+            log_error("change %llu of the change log has no document", (unsigned long long)entry->seq);
+            return;
+        }
+        change.minimal = record.minimal;
+    }
+    publish_one(publisher, &change);
+}
+
+bool publish_missed(struct publisher *publisher, struct store *store)
+{
+    if (store_begin(store) != ERROR_NONE)
+        return false;
+    ring_start(publisher->ring, store_seq(store));
+    uint64_t published = ring_last_seq(publisher->ring);
+    if (store_log_horizon(store) > published)
+        log_error(
+            "changes %llu to %llu were committed but not dispatched, and are no longer in the change log: "
+            "change_log_entries is too small",
+            (unsigned long long)published + 1, (unsigned long long)store_log_horizon(store));
+    struct missed_list list = {0};
+    struct store_log_entry entry;
+    for (uint64_t seq = published; store_log_next(store, seq, &entry); seq = entry.seq)
+        if (entry.collection != UINT_MAX)
+            *add_missed(&list) = (struct missed){entry, entry.tag_before};
+    fold(&list);
+    for (size_t i = 0; i < list.count; i++)
+        publish_folded(publisher, store, &list.items[i]);
+    flush(publisher);
+    if (list.count > 0)
+        log_notice("changes %llu to %llu, committed before, are dispatched now",
+                   (unsigned long long)published + 1, (unsigned long long)store_seq(store));
+    free(list.items);
+    store_end(store);
+    return true;
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    buffer_free(&publisher->update_frame);
+    buffer_free(&publisher->remove_frame);
+}

@@ -1,0 +1,31 @@
+#ifndef DAEMON_COMMITTER_PUBLISH_H
+#define DAEMON_COMMITTER_PUBLISH_H
+
+#include "shared/config/config.h"
+#include "shared/ring/ring.h"
+#include "shared/store/store.h"
+#include "shared/store/store_write.h"
+
+/* From what was committed to the change ring: one record a change, with its frames made once for the whole
+ * host. */
+
+struct publisher {
+    const struct config *config;
+    struct ring *ring;
+    struct buffer update_frame, remove_frame; /* of the change at hand */
+    size_t unpublished_bytes;                 /* appended to the ring, about */
+};
+
+/** Publishes the changes of one transaction, in their order. */
+void publish_changes(struct publisher *publisher, const struct applied_change *changes, size_t count);
+
+/**
+ * At the start: publishes what the predecessor committed and did not publish, from the change log, folded to
+ * the last state of each document. A ring that is new starts at the store's last sequence number. False: the
+ * store could not be read.
+ */
+[[gnu::warn_unused_result]] bool publish_missed(struct publisher *publisher, struct store *store);
+
+void publisher_free(struct publisher *publisher);
+
+#endif

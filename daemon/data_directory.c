@@ -1,0 +1,145 @@
+#include "daemon/data_directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+
+/* Bytes of the lock file, each a lock of its own. Locks of open file descriptions (fcntl(2), F_OFD_SETLK) are
+ * shared with children over a fork and last until the last copy of the descriptor is closed. */
+enum { LOCK_MASTER = 0, LOCK_FAMILY = 1 };
+
+enum { RETRY_MS = 50 };
+
+static bool lock_byte(int fd, off_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+static bool make_directory(const char *path, uid_t uid, gid_t gid, char *message)
+{
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be made: %s", path, strerror(errno));
+        return false;
+    }
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s: %s", path, strerror(errno));
+        return false;
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not a directory", path);
+        return false;
+    }
+    if (uid != (uid_t)-1 && (status.st_uid != uid || status.st_gid != gid) && chown(path, uid, gid) != 0) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be given to user %u: %s", path,
+                 (unsigned)uid, strerror(errno));
+        return false;
+    }
+    if (access(path, R_OK | W_OK | X_OK) != 0) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not writable: %s", path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static int open_lock_file(const char *path, uid_t uid, gid_t gid, char *message)
+{
+    char name[4096];
+    int length = snprintf(name, sizeof name, "%s/lock", path);
+    int fd = -1;
+    if (length < 0 || (size_t)length >= sizeof name)
+        errno = ENAMETOOLONG;
+    else
+        fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || (uid != (uid_t)-1 && fchown(fd, uid, gid) != 0)) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: the lock file in %s cannot be opened: %s", path,
+                 strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The holder writes its process id into the file: for the message alone, the locks are what counts. */
+static void say_who_holds(int fd, const char *path, char *message)
+{
+    char pid[16] = "";
+    ssize_t length = pread(fd, pid, sizeof pid - 1, 0);
+    pid[length > 0 ? length : 0] = '\0';
+    pid[strspn(pid, "0123456789")] = '\0';
+    snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is in use by another dispatchd%s%s", path,
+             pid[0] ? ", process " : "", pid);
+}
+
+static void write_holder(int fd)
+{
+    char pid[16];
+    int length = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)length, 0) != length)
+        log_warning("the lock file cannot be written: %m");
+}
+
+static bool wait_for_family(int fd, uint64_t wait_ms)
+{
+    uint64_t deadline = clock_monotonic_ms() + wait_ms;
+    bool said = false;
+    while (!lock_byte(fd, LOCK_FAMILY)) {
+        if (clock_monotonic_ms() >= deadline)
+            return false;
+        if (!said) {
+            log_notice("waiting for processes that an earlier dispatchd left behind");
+            log_flush();
+            said = true;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
+    }
+    return true;
+}
+
+bool data_directory_open(const char *path, uid_t uid, gid_t gid, uint64_t wait_ms, struct data_directory *out,
+                         char message[DATA_DIRECTORY_MESSAGE])
+{
+    *out = (struct data_directory){-1, -1};
+    if (!make_directory(path, uid, gid, message))
+        return false;
+    out->master_lock = open_lock_file(path, uid, gid, message);
+    if (out->master_lock < 0)
+        return false;
+    if (!lock_byte(out->master_lock, LOCK_MASTER)) {
+        say_who_holds(out->master_lock, path, message);
+        goto refused;
+    }
+    out->family_lock = open_lock_file(path, uid, gid, message);
+    if (out->family_lock < 0)
+        goto refused;
+    if (!wait_for_family(out->family_lock, wait_ms)) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE,
+                 "data: %s is still in use by processes that an earlier dispatchd left behind", path);
+        goto refused;
+    }
+    write_holder(out->master_lock);
+    return true;
+
+refused:
+    data_directory_close(out);
+    return false;
+}
+
+void data_directory_close(struct data_directory *directory)
+{
+    if (directory->master_lock >= 0)
+        close(directory->master_lock);
+    if (directory->family_lock >= 0)
+        close(directory->family_lock);
+    *directory = (struct data_directory){-1, -1};
+}

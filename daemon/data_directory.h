@@ -1,0 +1,29 @@
+#ifndef DAEMON_DATA_DIRECTORY_H
+#define DAEMON_DATA_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The directory of the store, which one dispatchd at a time may use. */
+
+enum { DATA_DIRECTORY_MESSAGE = 512 };
+
+struct data_directory {
+    int master_lock; /* held by the master alone: closed in every child */
+    int family_lock; /* held by the master and every child: the last of them releases it */
+};
+
+/**
+ * Makes @path when it is missing (mode 0700), gives what it makes to @uid and @gid ((uid_t)-1: leaves them
+ * alone), and locks it. A living master is refused at once; for processes that a dead master left behind it
+ * waits up to @wait_ms milliseconds. False: @message is one clear line.
+ */
+[[gnu::warn_unused_result]] bool data_directory_open(const char *path, uid_t uid, gid_t gid, uint64_t wait_ms,
+                                                     struct data_directory *out,
+                                                     char message[DATA_DIRECTORY_MESSAGE]);
+
+/** Releases the locks of this process. */
+void data_directory_close(struct data_directory *directory);
+
+#endif

@@ -1,0 +1,285 @@
+#include "daemon/handover.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "daemon/order_channel.h"
+#include "daemon/supervisor.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+
+/* ACCEPT_MOST: connections in one pass, so that the rest of the master gets its turn. PAUSE_MS: after running
+ * out of descriptors or memory. */
+enum { ACCEPT_MOST = FDPASS_MOST, PAUSE_MS = 100, COMPLAIN_MS = 10000 };
+
+/* The connections of one pass that go to one worker, in one packet. */
+struct batch {
+    struct order order;
+    int descriptors[FDPASS_MOST];
+};
+
+struct handover {
+    struct event_base *base;
+    const struct inheritance *common;
+    const struct supervisor *supervisor;
+    struct listeners *listeners;
+    struct event *events[LISTENER_MOST];
+    struct event *pause;   /* accepting goes on when it fires */
+    struct batch *batches; /* by slot */
+    int reserve;           /* given up to accept and close a connection when no descriptor is left */
+    bool running;
+    bool accepting;
+    uint64_t complained_ms; /* when the last line about a shortage was written */
+};
+
+static void accept_on(struct handover *handover, bool on)
+{
+    if (on == handover->accepting)
+        return;
+    handover->accepting = on;
+    for (size_t i = 0; i < handover->listeners->count; i++) {
+        if (on)
+            event_add(handover->events[i], NULL);
+        else
+            event_del(handover->events[i]);
+    }
+}
+
+static void complain(struct handover *handover, const char *what)
+{
+    int saved = errno;
+    uint64_t now = clock_monotonic_ms();
+    if (handover->complained_ms && now - handover->complained_ms < COMPLAIN_MS)
+        return;
+    handover->complained_ms = now;
+    errno = saved;
+    log_warning("%s: %m", what);
+}
+
+/* ---- which worker ---- */
+
+static bool can_take(const struct handover *handover, unsigned slot)
+{
+    const struct order_channel *channel = supervisor_worker_channel(handover->supervisor, slot);
+    return channel && order_channel_waiting(channel) < ORDER_CHANNEL_BEHIND;
+}
+
+/* The least loaded worker; if that one is behind with its orders, the least loaded of the others. -1: none.
+ */
+static int choose_worker(const struct handover *handover)
+{
+    struct scoreboard *scoreboard = handover->common->scoreboard;
+    int least = scoreboard_least(scoreboard);
+    if (least >= 0 && can_take(handover, (unsigned)least))
+        return least;
+    least = -1;
+    uint32_t fewest = 0;
+    for (unsigned slot = 0; slot < scoreboard->workers; slot++) {
+        uint32_t connections = atomic_load(&scoreboard->worker[slot].connections);
+        if (can_take(handover, slot) && (least < 0 || connections < fewest)) {
+            least = (int)slot;
+            fewest = connections;
+        }
+    }
+    return least;
+}
+
+static void send_batch(struct handover *handover, unsigned slot)
+{
+    struct batch *batch = &handover->batches[slot];
+    struct order_channel *channel = supervisor_worker_channel(handover->supervisor, slot);
+    uint32_t count = batch->order.count;
+    if (count == 0)
+        return;
+    /* The worker was ready a moment ago, in this pass. */
+    if (!order_channel_send(channel, &batch->order, batch->descriptors)) {
+        log_debug("%u connections for worker %u are lost with it", count, slot);
+        atomic_fetch_sub(&handover->common->scoreboard->worker[slot].connections, count);
+    }
+    batch->order.count = 0;
+}
+
+static void add_to_batch(struct handover *handover, unsigned slot, int fd, enum connection_kind kind)
+{
+    struct batch *batch = &handover->batches[slot];
+    batch->descriptors[batch->order.count] = fd;
+    batch->order.kinds[batch->order.count++] = (uint8_t)kind;
+    atomic_fetch_add(&handover->common->scoreboard->worker[slot].connections, 1);
+    if (batch->order.count == FDPASS_MOST)
+        send_batch(handover, slot);
+}
+
+/* ---- accepting ---- */
+
+static uint64_t all_connections(const struct scoreboard *scoreboard)
+{
+    uint64_t sum = 0;
+    for (unsigned slot = 0; slot < scoreboard->workers; slot++)
+        sum += atomic_load_explicit(&scoreboard->worker[slot].connections, memory_order_relaxed);
+    return sum;
+}
+
+static void pause_accepting(struct handover *handover)
+{
+    accept_on(handover, false);
+    event_add(handover->pause, &(struct timeval){.tv_usec = PAUSE_MS * 1000});
+}
+
+/* No descriptor is left: the connection that waits is accepted with the reserve and closed, so that its
+ * client knows at once; then the kernel's queue holds the others for a moment. */
+static void shed(struct handover *handover, int listener)
+{
+    complain(handover, "connections cannot be accepted");
+    if (handover->reserve >= 0) {
+        close(handover->reserve);
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            close(fd);
+        handover->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    pause_accepting(handover);
+}
+
+static void refuse(struct handover *handover, int fd)
+{
+    static const char answer[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    errno = EUSERS;
+    complain(handover, "limits.connections is reached");
+    ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0)
+        shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+/* False: no more in this pass. */
+static bool accept_one(struct handover *handover, int listener, uint64_t *room)
+{
+    int slot = choose_worker(handover);
+    if (slot < 0) { /* handover_resume() goes on; until then the kernel's queue holds them */
+        accept_on(handover, false);
+        return false;
+    }
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && *room > 0) {
+        add_to_batch(handover, (unsigned)slot, fd, CONNECTION_CLIENT);
+        --*room;
+        return true;
+    }
+    if (fd >= 0) {
+        refuse(handover, fd);
+        return true;
+    }
+    switch (errno) {
+    case EMFILE:
+    case ENFILE:
+        shed(handover, listener);
+        return false;
+    case ENOBUFS:
+    case ENOMEM:
+        complain(handover, "connections cannot be accepted");
+        pause_accepting(handover);
+        return false;
+    case EAGAIN:
+        return false;
+    }
+    return true; /* that connection has an error of its own (accept(2)): the next one */
+}
+
+static void on_listener(evutil_socket_t listener, short what, void *argument)
+{
+    (void)what;
+    struct handover *handover = argument;
+    const struct scoreboard *scoreboard = handover->common->scoreboard;
+    uint64_t limit = handover->common->config->limits.connections;
+    uint64_t connected = all_connections(scoreboard);
+    uint64_t room = connected < limit ? limit - connected : 0;
+    for (unsigned i = 0; i < ACCEPT_MOST && accept_one(handover, listener, &room); i++)
+        ;
+    for (unsigned slot = 0; slot < scoreboard->workers; slot++)
+        send_batch(handover, slot);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what;
+    struct handover *handover = argument;
+    handover_resume(handover);
+}
+
+void handover_resume(struct handover *handover)
+{
+    if (handover->running && !event_pending(handover->pause, EV_TIMEOUT, NULL))
+        accept_on(handover, choose_worker(handover) >= 0);
+}
+
+bool handover_control(struct handover *handover, int fd)
+{
+    int slot = choose_worker(handover);
+    if (slot < 0)
+        return false;
+    add_to_batch(handover, (unsigned)slot, fd, CONNECTION_CONTROL);
+    send_batch(handover, (unsigned)slot);
+    return true;
+}
+
+void handover_start(struct handover *handover)
+{
+    handover->running = true;
+    handover_resume(handover);
+}
+
+void handover_stop(struct handover *handover)
+{
+    handover->running = false;
+    accept_on(handover, false);
+    event_del(handover->pause);
+}
+
+struct handover *handover_create(struct event_base *base, const struct inheritance *common,
+                                 const struct supervisor *supervisor, struct listeners *listeners)
+{
+    struct handover *handover = memory_zeroed(1, sizeof *handover);
+    handover->base = base;
+    handover->common = common;
+    handover->supervisor = supervisor;
+    handover->listeners = listeners;
+    handover->batches = memory_zeroed(common->scoreboard->workers, sizeof *handover->batches);
+    for (unsigned slot = 0; slot < common->scoreboard->workers; slot++)
+        handover->batches[slot].order.type = ORDER_CONNECTIONS;
+    handover->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    handover->pause = event_new(base, -1, 0, on_pause_over, handover);
+    bool made = handover->reserve >= 0 && handover->pause;
+    for (size_t i = 0; i < listeners->count; i++) {
+        handover->events[i] =
+            event_new(base, listeners->items[i].fd, EV_READ | EV_PERSIST, on_listener, handover);
+        made = made && handover->events[i];
+    }
+    if (!made)
+        handover_free(&handover);
+    return handover;
+}
+
+void handover_free(struct handover **handover)
+{
+    struct handover *gone = *handover;
+    if (!gone)
+        return;
+    *handover = NULL;
+    for (size_t i = 0; i < gone->listeners->count; i++)
+        if (gone->events[i])
+            event_free(gone->events[i]);
+    if (gone->pause)
+        event_free(gone->pause);
+    if (gone->reserve >= 0)
+        close(gone->reserve);
+    free(gone->batches);
+    free(gone);
+}

@@ -1,0 +1,45 @@
+/*
+ * Welcome to dispatchd(8).
+ *
+ * This is the first process, the master. It holds no document and runs no method: what is here must not be
+ * able to crash or to stall. It reads the command line and the configuration, claims the data directory, the
+ * listening sockets and the control socket, gives up its privileges, and starts its children: one committer,
+ * the only writer of the store, and the workers, which hold the connections. From then on it accepts
+ * connections and hands them over, starts children again when they die, answers dispatchctl(8), and in the
+ * end stops everything in order.
+ *
+ * What to read next:
+ *   master.c         the order in which all that happens, and how it is undone
+ *   supervisor.c     the life of the children; child_process.c what is between the fork and their main
+ * function handover.c       from accept(2) to a worker; order_channel.c the way to a child control.c the
+ * control socket; status.c what it answers shared/ipc/inheritance.h   all that a child gets
+ *   committer/committer.c, worker/worker.c   where the children go on
+ */
+#include <stdio.h>
+
+#include "daemon/command_line.h"
+#include "daemon/master.h"
+#include "daemon/process_title.h"
+#include "shared/log.h"
+
+int main(int argc, char **argv)
+{
+    struct config *config = NULL;
+    enum command_line_action action;
+    char message[CONFIG_MESSAGE];
+    if (!command_line_read(argc, argv, &config, &action, message)) {
+        fprintf(stderr, "dispatchd: %s\n", message);
+        return 1;
+    }
+    int status = 1;
+    if (action == COMMAND_LINE_RUN) {
+        process_title_init(argc, argv);
+        status = master_run(config);
+    } else if (command_line_answer(action, config)) {
+        status = 0;
+    } else {
+        fprintf(stderr, "dispatchd: standard output cannot be written\n");
+    }
+    config_free(config);
+    return status;
+}
