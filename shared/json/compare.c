@@ -2,6 +2,7 @@
 
 #include "shared/json/characters.h"
 #include "shared/json/key_set.h"
+#include "shared/json/number.h"
 
 static struct json_value member_of_key(struct json_value object, struct json_value key)
 {
@@ -83,20 +84,12 @@ int json_order(struct json_value a, struct json_value b)
     return slice_compare(left, right);
 }
 
-static struct json_value array_element(struct json_value array, struct slice step)
+static struct json_value array_element(struct json_value array, uint32_t position)
 {
-    if (step.length == 0 || step.length > 9 || (step.length > 1 && step.data[0] == '0'))
-        return (struct json_value){NULL, 0};
-    uint32_t wanted = 0;
-    for (size_t i = 0; i < step.length; i++) {
-        if (step.data[i] < '0' || step.data[i] > '9')
-            return (struct json_value){NULL, 0};
-        wanted = wanted * 10 + (uint32_t)(step.data[i] - '0');
-    }
-    struct json_iterator i = json_begin(array);
-    while (json_step(&i))
-        if (wanted-- == 0)
-            return i.value;
+    if (position < json_count(array))
+        for (struct json_iterator i = json_begin(array); json_step(&i);)
+            if (position-- == 0)
+                return i.value;
     return (struct json_value){NULL, 0};
 }
 
@@ -107,7 +100,8 @@ struct json_value json_at_path(struct json_value value, struct slice path)
     for (;;) {
         const char *dot = memchr(at, '.', (size_t)(end - at));
         struct slice step = slice_of(at, (size_t)((dot ? dot : end) - at));
-        value = json_type(value) == JSON_ARRAY ? array_element(value, step) : json_member(value, step);
+        value = json_type(value) == JSON_ARRAY ? array_element(value, json_position(step))
+                                               : json_member(value, step);
         if (!dot || !value.json)
             return value;
         at = dot + 1;

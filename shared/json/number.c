@@ -176,3 +176,17 @@ bool json_number_integer(struct slice text, int64_t *out)
     *out = decimal.negative ? (int64_t)(0 - value) : (int64_t)value;
     return true;
 }
+
+uint32_t json_position(struct slice step)
+{
+    /* Nine digits are more than a text can have elements (json_node.count). */
+    if (step.length == 0 || step.length > 9 || (step.length > 1 && step.data[0] == '0'))
+        return UINT32_MAX;
+    uint32_t position = 0;
+    for (size_t i = 0; i < step.length; i++) {
+        if (!is_digit(step.data[i]))
+            return UINT32_MAX;
+        position = position * 10 + (uint32_t)(step.data[i] - '0');
+    }
+    return position;
+}

@@ -1,6 +1,8 @@
 #ifndef SHARED_JSON_NUMBER_H
 #define SHARED_JSON_NUMBER_H
 
+/* Only for the files of shared/json. */
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -9,5 +11,9 @@
 /** Whether a number text that the parser has accepted is exactly an integer of 64 bits. Only for shared/json.
  */
 bool json_number_integer(struct slice text, int64_t *out);
+
+/** The array position that a step of a path means (RFC 6901, section 4: no leading zeros); UINT32_MAX: none.
+ */
+uint32_t json_position(struct slice step);
 
 #endif

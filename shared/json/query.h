@@ -9,6 +9,11 @@
  * array is equal); $ne, $nin and $not are the negations of that. $gt and its kin compare numbers with numbers
  * and strings with strings (byte order) and match nothing else. {field: null} and $eq null also match an
  * absent field, as in MongoDB.
+ *
+ * All of $eq $in $gt $gte $lt $lte given for one field hold for one and the same value of it: {"a": {"$gt":
+ * 1, "$lt": 5}} does not match {"a": [0, 10]}. A dotted path goes on in every element of an array that is an
+ * object; a number steps into the array instead. An object with operators deeper in a value is refused ($eq
+ * compares with such an object).
  */
 
 struct json_query;
