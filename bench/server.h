@@ -1,0 +1,38 @@
+#ifndef BENCH_SERVER_H
+#define BENCH_SERVER_H
+
+#include "bench/bench.h"
+
+/* The processes of the server on this machine: what they use, from /proc. */
+
+struct server {
+    pid_t pids[PID_LIMIT];
+    size_t count; /* 0: not known; nothing is measured of it */
+    char control[256];
+    bool has_control;
+};
+
+/** Bytes, summed over the processes; proc(5), smaps_rollup. */
+struct server_memory {
+    uint64_t pss;
+    uint64_t anonymous; /* the part of the PSS that is no file: without the store's pages */
+};
+
+/** From --pid, or from the status of the dispatchd behind --control. A control socket that was named and does
+ * not answer ends the program; without one the server's figures are left out with a note on stderr. */
+void server_find(struct server *server, const struct bench_options *options);
+
+/** User and system time of all its processes. */
+double server_cpu_seconds(const struct server *server);
+
+/** False: not allowed to look, or not known. */
+[[gnu::warn_unused_result]] bool server_memory_read(const struct server *server,
+                                                    struct server_memory *memory);
+
+/** Memory of its processes that is no file's, in bytes, cheaply (proc(5), RssAnon); 0 when not known. */
+uint64_t server_anonymous(const struct server *server);
+
+/** A number of the committer in the status ("commits", "changes"); 0 when there is no control socket. */
+uint64_t server_committer(const struct server *server, const char *key);
+
+#endif
