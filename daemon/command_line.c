@@ -31,7 +31,7 @@ struct command_line {
 
 static bool wrong(struct command_line *line, const struct argument *argument, const char *text)
 {
-    snprintf(line->message, CONFIG_MESSAGE, "--%.*s: %s", (int)argument->length, argument->name, text);
+    snprintf(line->message, CONFIG_MESSAGE, "--%.*s: %.380s", (int)argument->length, argument->name, text);
     return false;
 }
 

@@ -165,13 +165,23 @@ static bool read_top(struct config_reader *reader, struct json_value root)
            config_read_collections(reader, json_member(root, SLICE("collections")));
 }
 
+/* The name of a key given twice, from its opening quote; everything else that is no JSON has a place but no
+ * name. */
 static bool syntax_error(struct config_reader *reader, const struct json *json)
 {
-    size_t line = 1;
-    size_t column = 1;
+    size_t line;
+    size_t column;
     config_place(reader, json->error_offset, &line, &column);
-    snprintf(reader->message, CONFIG_MESSAGE, "%s:%zu:%zu: expected JSON, found %s", reader->name, line,
-             column, json->error);
+    const char *at = json->text + json->error_offset;
+    const char *quote = strcmp(json->error, "duplicate key") == 0
+                            ? memchr(at + 1, '"', json->length - json->error_offset - 1)
+                            : NULL;
+    if (quote && quote - at <= NEAREST_BYTES)
+        snprintf(reader->message, CONFIG_MESSAGE, "%s:%zu:%zu: %.*s: expected each key once, found it again",
+                 reader->name, line, column, (int)(quote - at - 1), at + 1);
+    else
+        snprintf(reader->message, CONFIG_MESSAGE, "%s:%zu:%zu: not JSON: %s", reader->name, line, column,
+                 json->error);
     return false;
 }
 

@@ -70,9 +70,13 @@ static bool report(struct config_reader *reader, struct json_value at, const cha
     size_t column;
     struct slice value = json_text(at);
     config_place(reader, value.data ? (size_t)(value.data - at.json->text) : 0, &line, &column);
-    struct slice path = buffer_slice(&reader->path);
-    snprintf(reader->message, CONFIG_MESSAGE, "%s:%zu:%zu: %.*s%s%s", reader->name, line, column,
-             (int)path.length, path.data, path.length ? ": " : "", text);
+    struct buffer line_text = {0};
+    buffer_append_format(&line_text, "%s:%zu:%zu: ", reader->name, line, column);
+    buffer_append_slice(&line_text, buffer_slice(&reader->path));
+    buffer_append_text(&line_text, reader->path.length ? ": " : "");
+    buffer_append_text(&line_text, text);
+    snprintf(reader->message, CONFIG_MESSAGE, "%.*s", (int)line_text.length, line_text.data);
+    buffer_free(&line_text);
     return false;
 }
 

@@ -1,0 +1,356 @@
+/* What a good configuration comes to: defaults, options by file, collections, and the checks across options.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shared/config/config.h"
+#include "shared/config/options.h"
+
+static struct config *read_text(const char *text)
+{
+    char message[CONFIG_MESSAGE] = "";
+    struct config *config = config_defaults();
+    if (!config_read_text(config, "f", text, strlen(text), message))
+        fail_msg("%s", message);
+    return config;
+}
+
+static const struct config_collection *find(const struct config *config, const char *name)
+{
+    const struct config_collection *collection = config_collection(config, slice_text(name));
+    assert_non_null(collection);
+    return collection;
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    char message[CONFIG_MESSAGE] = "";
+    struct config *config = config_defaults();
+    assert_int_equal(config->listen_count, 1);
+    assert_string_equal(config->listen[0], "127.0.0.1:9950");
+    assert_string_equal(config->data, "/var/lib/dispatchd");
+    assert_string_equal(config->control, "");
+    assert_null(config->user);
+    assert_null(config->file);
+    assert_int_equal(config->control_mode, 0600);
+    assert_int_equal(config->map_bytes, UINT64_C(64) << 30);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    assert_int_equal(config->durability, DURABILITY_FULL);
+    assert_int_equal(config->limits.message_bytes, 1 << 20);
+    assert_int_equal(config->limits.handshake_ms, 10000);
+    if (!config_check(config, message))
+        fail_msg("%s", message);
+    assert_string_equal(config->control, "/var/lib/dispatchd/control");
+    config_free(config);
+}
+
+static void test_builtins(void **state)
+{
+    (void)state;
+    static const char *const names[COLLECTION_BUILTIN] = {
+        [COLLECTION_USERS] = "users",       [COLLECTION_GROUPS] = "groups",
+        [COLLECTION_SETTINGS] = "settings", [COLLECTION_CREDENTIALS] = "credentials",
+        [COLLECTION_SESSIONS] = "sessions",
+    };
+    struct config *config = config_defaults();
+    assert_int_equal(config->collection_count, COLLECTION_BUILTIN);
+    assert_int_equal(config_permission(config, SLICE("modify_options")), PERMISSION_MODIFY_OPTIONS);
+    for (unsigned i = 0; i < COLLECTION_BUILTIN; i++) {
+        const struct config_collection *collection = &config->collections[i];
+        bool visible = i == COLLECTION_USERS || i == COLLECTION_GROUPS;
+        assert_string_equal(collection->name, names[i]);
+        assert_int_equal(collection->index, i);
+        assert_true(collection->builtin);
+        assert_int_equal(collection->internal, !visible);
+        assert_non_null(collection->declaration);
+        for (int method = 0; method < METHOD_COUNT_OF; method++)
+            assert_int_equal(collection->methods[method].exposed, visible && method < METHOD_INSERT);
+        if (visible) {
+            assert_int_equal(collection->read, PERMISSION_MODIFY_OPTIONS);
+            assert_true(permission_has(&collection->methods[METHOD_FIND].needed, PERMISSION_MODIFY_OPTIONS));
+        }
+    }
+    config_free(config);
+}
+
+/* The example that came with the request for this program. */
+static void test_example(void **state)
+{
+    (void)state;
+    struct config *config =
+        read_text("{ \"listen\": [\"127.0.0.1:9950\"], \"data\": \"/var/lib/dispatchd\", \"workers\": 0,\n"
+                  "  \"permissions\": [\"modify_virus\", \"remove_virus\"],\n"
+                  "  \"collections\": {\n"
+                  "    \"viruses\": { \"projector\": [\"name\", \"abbreviation\"], \"sync_filter\": "
+                  "{\"archived\": {\"$ne\": true}},\n"
+                  "                 \"unique\": [\"name\"], \"index\": [\"abbreviation\"], \"read\": null,\n"
+                  "                 \"methods\": {\"insert\": [\"modify_virus\"], \"update\": "
+                  "[\"modify_virus\"], \"patch\": "
+                  "[\"modify_virus\"], \"remove\": [\"remove_virus\"]} } },\n"
+                  "  \"limits\": { } }\n");
+    const struct config_collection *viruses = find(config, "viruses");
+    assert_int_equal(viruses->index, COLLECTION_BUILTIN);
+    assert_int_equal(viruses->projector_count, 2);
+    assert_string_equal(viruses->projector[1], "abbreviation");
+    assert_non_null(viruses->sync_filter);
+    assert_string_equal(viruses->unique[0], "name");
+    assert_string_equal(viruses->index_fields[0], "abbreviation");
+    assert_int_equal(viruses->read, -1);
+    assert_false(viruses->has_rights);
+    for (int method = 0; method < METHOD_COUNT_OF; method++)
+        assert_true(viruses->methods[method].exposed);
+    assert_true(permission_has(&viruses->methods[METHOD_REMOVE].needed, 2));
+    assert_false(permission_has(&viruses->methods[METHOD_REMOVE].needed, 1));
+    assert_true(permission_covers(&(struct permission_set){0}, &viruses->methods[METHOD_DETAIL].needed));
+    config_free(config);
+}
+
+static void test_methods(void **state)
+{
+    (void)state;
+    struct config *config =
+        read_text("{\"collections\": {\"files\": {\"methods\": {\"find\": [\"look\"], \"insert\": []}, "
+                  "\"read\": \"look\"}, \"b\": {}}, \"permissions\": [\"look\"]}");
+    const struct config_collection *files = find(config, "files");
+    assert_int_equal(files->read, 1);
+    assert_true(permission_has(&files->methods[METHOD_FIND].needed, 1));
+    assert_true(files->methods[METHOD_INSERT].exposed);
+    assert_false(files->methods[METHOD_UPDATE].exposed);
+    assert_true(files->methods[METHOD_COUNT].exposed);
+    assert_false(permission_has(&files->methods[METHOD_COUNT].needed, 1));
+    assert_int_equal(find(config, "b")->index, COLLECTION_BUILTIN + 1);
+    assert_null(config_collection(config, SLICE("c")));
+    assert_int_equal(config_permission(config, SLICE("fly")), -1);
+    config_free(config);
+}
+
+/* Texts that mean the same stored form have the same declaration, others another. */
+static void test_declarations(void **state)
+{
+    (void)state;
+    struct config *config =
+        read_text("{\"permissions\": [\"p\"], \"collections\": {"
+                  "\"a\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
+                  "\"sync_filter\": { \"k\" : 1 }},"
+                  "\"b\": {\"projector\": [\"\\u0078\"], \"sync_filter\": {\"k\":1}, \"index\": [\"v\", "
+                  "\"u\"], \"unique\": [\"y\", \"x\"],"
+                  "        \"read\": \"p\", \"methods\": {\"insert\": [\"p\"]}, \"rights\": null},"
+                  "\"c\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\"], \"projector\": [\"x\"], "
+                  "\"sync_filter\": {\"k\":1}},"
+                  "\"d\": {\"rights\": {\"all_read\": \"all\", \"owner\": \"user\"}},"
+                  "\"e\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"all\"}}, \"g\": {}}}");
+    assert_string_equal(find(config, "a")->declaration, find(config, "b")->declaration);
+    assert_string_not_equal(find(config, "a")->declaration, find(config, "c")->declaration);
+    assert_string_equal(find(config, "d")->declaration, find(config, "e")->declaration);
+    assert_string_not_equal(find(config, "d")->declaration, find(config, "g")->declaration);
+    assert_string_equal(find(config, "d")->declaration,
+                        "{\"projector\":[],\"sync_filter\":null,\"unique\":[],\"index\":[],"
+                        "\"rights\":{\"owner\":\"user\",\"all_read\":\"all\"}}");
+    struct json json = {0};
+    assert_true(json_parse(&json, find(config, "a")->declaration, strlen(find(config, "a")->declaration)));
+    assert_true(json.compact);
+    json_free(&json);
+    config_free(config);
+}
+
+static void test_comments(void **state)
+{
+    (void)state;
+    struct config *config = read_text(
+        "// first\n{ // \"data\": \"/no\",\n\"data\": \"/a//b\", // one\n"
+        "\"log\": \"/x\\\"//y\", \"listen\": [ // two\n\"*:1\" // three \"\n, \"*:2\"//\n]//\n} // end");
+    assert_string_equal(config->data, "/a//b");
+    assert_string_equal(config->log, "/x\"//y");
+    assert_int_equal(config->listen_count, 2);
+    config_free(config);
+}
+
+/* A value other than the default for each option, as the file has it. */
+static void append_value(struct buffer *out, const struct option_row *row)
+{
+    switch (row->type) {
+    case OPTION_TEXT:
+        buffer_append_text(out, "\"/else/where\"");
+        break;
+    case OPTION_TEXT_LIST:
+        buffer_append_text(out, strcmp(row->name, "listen") == 0 ? "[\"*:1\", \"[::1]:0\"]"
+                                                                 : "[\"http://a\", \"http://b:1\"]");
+        break;
+    case OPTION_FLAG:
+        buffer_append_text(out, "true");
+        break;
+    case OPTION_NUMBER:
+    case OPTION_BYTES:
+        buffer_append_unsigned(out, row->most);
+        break;
+    case OPTION_MODE:
+        buffer_append_text(out, "\"0777\"");
+        break;
+    case OPTION_LOG_LEVEL:
+        buffer_append_text(out, "\"debug\"");
+        break;
+    case OPTION_DURABILITY:
+        buffer_append_text(out, "\"relaxed\"");
+        break;
+    }
+}
+
+static void expect_highest(const struct config *config, const struct option_row *row)
+{
+    const char *at = (const char *)config + row->offset;
+    switch (row->type) {
+    case OPTION_TEXT:
+        assert_string_equal(*(char *const *)at, "/else/where");
+        break;
+    case OPTION_TEXT_LIST:
+        assert_int_equal(*(const size_t *)(at + sizeof(char **)), 2);
+        break;
+    case OPTION_FLAG:
+        assert_true(*(const bool *)at);
+        break;
+    case OPTION_NUMBER:
+    case OPTION_BYTES:
+        assert_int_equal(*(const uint64_t *)at, row->most);
+        break;
+    case OPTION_MODE:
+        assert_int_equal(*(const uint64_t *)at, 0777);
+        break;
+    case OPTION_LOG_LEVEL:
+        assert_int_equal(*(const enum log_level *)at, LOG_LEVEL_DEBUG);
+        break;
+    case OPTION_DURABILITY:
+        assert_int_equal(*(const enum durability *)at, DURABILITY_RELAXED);
+        break;
+    }
+}
+
+/* Each option alone, so that a wrong offset shows, and nothing else changes. */
+static void test_every_option_by_file(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option_row *row = &option_table[i];
+        bool limit = strncmp(row->name, "limits.", 7) == 0;
+        struct buffer text = {0};
+        buffer_append_format(&text,
+                             limit ? "{\"limits\": {\"%s\": " : "{\"%s\": ", row->name + (limit ? 7 : 0));
+        append_value(&text, row);
+        buffer_append_text(&text, limit ? "}}" : "}");
+        buffer_append_byte(&text, 0);
+        struct config *config = read_text(text.data);
+        expect_highest(config, row);
+        config_free(config);
+        buffer_free(&text);
+    }
+}
+
+static void test_null_takes_away(void **state)
+{
+    (void)state;
+    struct config *config = read_text("{\"user\": null, \"pid_file\": null, \"origins\": []}");
+    assert_null(config->user);
+    assert_null(config->pid_file);
+    assert_int_equal(config->origin_count, 0);
+    config_free(config);
+}
+
+struct combination {
+    const char *text;
+    const char *message; /* NULL: good */
+};
+
+static void test_check(void **state)
+{
+    (void)state;
+    static const struct combination cases[] = {
+        {"{\"listen\": []}", "listen: expected at least one ADDRESS:PORT, found an empty list"},
+        {"{\"ring_bytes\": 33554431}", "ring_bytes: expected a power of two, found 33554431"},
+        {"{\"ring_bytes\": \"4M\"}",
+         "ring_bytes: expected at least 8 times limits.message_bytes (8388608), found 4194304"},
+        {"{\"ring_bytes\": \"8M\"}", NULL},
+        {"{\"limits\": {\"document_bytes\": \"4100K\"}}",
+         "ring_bytes: expected at least 8 times limits.document_bytes (33587200), found 33554432"},
+        {"{\"backlog_bytes\": \"4095K\"}",
+         "backlog_bytes: expected at least 4 times limits.message_bytes (4194304), found 4193280"},
+        {"{\"backlog_bytes\": \"4M\"}", NULL},
+        {"{\"map_bytes\": 1048577}", "map_bytes: expected a multiple of 4096, found 1048577"},
+        {"{\"limits\": {\"committer_queue_bytes\": \"64K\"}}",
+         "limits.committer_queue_bytes: expected at least limits.message_bytes (1048576), found 65536"},
+        {"{\"limits\": {\"reply_queue_bytes\": \"1M\", \"result_bytes\": \"2M\"}}",
+         "limits.reply_queue_bytes: expected at least limits.result_bytes (2097152), found 1048576"},
+        {"{\"limits\": {\"reply_queue_bytes\": \"512K\"}}",
+         "limits.reply_queue_bytes: expected at least limits.document_bytes (1048576), found 524288"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char message[CONFIG_MESSAGE] = "";
+        struct config *config = read_text(cases[i].text);
+        bool good = config_check(config, message);
+        assert_string_equal(message, cases[i].message ? cases[i].message : "");
+        assert_int_equal(good, cases[i].message == NULL);
+        config_free(config);
+    }
+}
+
+/* The daemon leaves the directory where it was started, so paths become absolute; standard error goes with
+ * it. */
+static void test_settled_paths(void **state)
+{
+    (void)state;
+    char message[CONFIG_MESSAGE] = "";
+    assert_int_equal(chdir("/usr"), 0);
+    struct config *config = read_text("{\"data\": \"d\", \"pid_file\": \"p\", \"foreground\": true}");
+    assert_true(config_check(config, message));
+    assert_string_equal(config->data, "/usr/d");
+    assert_string_equal(config->control, "/usr/d/control");
+    assert_string_equal(config->pid_file, "/usr/p");
+    assert_string_equal(config->log, "stderr");
+    assert_true(config_check(config, message)); /* once more changes nothing */
+    assert_string_equal(config->data, "/usr/d");
+    config_free(config);
+
+    config = read_text("{\"log\": \"l\", \"control\": \"c\"}");
+    assert_true(config_check(config, message));
+    assert_string_equal(config->log, "/usr/l");
+    assert_string_equal(config->control, "/usr/c");
+    config_free(config);
+
+    config = read_text("{}");
+    assert_true(config_check(config, message));
+    assert_string_equal(config->log, "syslog");
+    config_free(config);
+
+    char text[200];
+    snprintf(text, sizeof text, "{\"control\": \"/%0110d\"}", 0);
+    config = read_text(text);
+    assert_false(config_check(config, message));
+    assert_int_equal(strncmp(message, "control: expected a path of at most 107 bytes, found 111: /000", 60),
+                     0);
+    config_free(config);
+}
+
+int main(void)
+{
+    alarm(60);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_example),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_every_option_by_file),
+        cmocka_unit_test(test_null_takes_away),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_settled_paths),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

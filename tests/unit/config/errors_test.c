@@ -1,0 +1,285 @@
+/* Every wrong thing in a configuration file, and the one line that says so. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shared/config/config.h"
+
+struct wrong {
+    const char *text;
+    const char *message; /* behind "f:" */
+};
+
+static void refuse_each(const struct wrong *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct config *config = config_defaults();
+        char message[CONFIG_MESSAGE] = "";
+        bool read = config_read_text(config, "f", cases[i].text, strlen(cases[i].text), message);
+        config_free(config);
+        if (read)
+            fail_msg("accepted: %s", cases[i].text);
+        assert_string_equal(message, cases[i].message);
+        assert_null(strchr(message, '\n'));
+    }
+}
+
+#define REFUSE(...)                                                                                          \
+    const struct wrong cases[] = {__VA_ARGS__};                                                              \
+    refuse_each(cases, sizeof cases / sizeof *cases)
+
+static void test_syntax(void **state)
+{
+    (void)state;
+    REFUSE({"", "f:1:1: not JSON: the text ends too early"},
+           {"// nothing", "f:1:11: not JSON: the text ends too early"},
+           {"[]", "f:1:1: expected an object, found an array"},
+           {"\"a\"", "f:1:1: expected an object, found \"a\""},
+           {"{\"workers\": 1 \"log\": \"syslog\"}", "f:1:15: not JSON: a comma or } was expected"},
+           {"{ // one\n  // \"two\n  \"workers\": 01 }", "f:3:15: not JSON: a number with a leading zero"},
+           {"{\"workers\": 1, \"workers\": 1}", "f:1:16: workers: expected each key once, found it again"},
+           {"{} /", "f:1:4: not JSON: something stands behind the value"},
+           {"{\"data\": \"a", "f:1:12: not JSON: the text ends too early"}, );
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    REFUSE({"{\"worker\": 1}", "f:1:2: worker: expected a known key, perhaps \"workers\", found \"worker\""},
+           {"{\n  \"durabiltiy\": \"full\"}",
+            "f:2:3: durabiltiy: expected a known key, perhaps \"durability\", found \"durabiltiy\""},
+           {"{\"pid-file\": \"x\"}",
+            "f:1:2: pid-file: expected a known key, perhaps \"pid_file\", found \"pid-file\""},
+           {"{\"limit\": {}}", "f:1:2: limit: expected a known key, perhaps \"limits\", found \"limit\""},
+           {"{\"elephant\": 1}", "f:1:2: elephant: expected a known key, found \"elephant\""},
+           {"{\"\": 1}", "f:1:2: expected a known key, found \"\""},
+           {"{\"config\": \"f\"}", "f:1:2: config: expected a known key, found \"config\""},
+           {"{\"limits.pongs\": 1}", "f:1:2: limits.pongs: expected a known key, found \"limits.pongs\""},
+           {"{\"a\\nb\\\"\": 1}", "f:1:2: a\\nb\\\": expected a known key, found \"a\\nb\\\"\""},
+           {"{\"limits\": []}", "f:1:12: limits: expected an object, found an array"},
+           {"{\"limits\": {\"pong\": 1}}",
+            "f:1:13: limits.pong: expected a known key, perhaps \"pongs\", found \"pong\""},
+           {"{\"limits\": {\"workers\": 1}}",
+            "f:1:13: limits.workers: expected a known key, found \"workers\""}, );
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    REFUSE(
+        {"{\"workers\": \"2\"}", "f:1:13: workers: expected a number, found \"2\""},
+        {"{\"workers\": 257}", "f:1:13: workers: expected a number from 0 to 256, found \"257\""},
+        {"{\"workers\": -1}", "f:1:13: workers: expected a number from 0 to 256, found \"-1\""},
+        {"{\"workers\": 1.5}", "f:1:13: workers: expected a number from 0 to 256, found \"1.5\""},
+        {"{\"workers\": 18446744073709551617}",
+         "f:1:13: workers: expected a number from 0 to 256, found \"18446744073709551617\""},
+        {"{\"workers\": null}", "f:1:13: workers: expected a value, found null"},
+        {"{\"ring_bytes\": \"32X\"}",
+         "f:1:16: ring_bytes: expected a number of bytes from 64K to 4G, found \"32X\""},
+        {"{\"ring_bytes\": \"5G\"}",
+         "f:1:16: ring_bytes: expected a number of bytes from 64K to 4G, found \"5G\""},
+        {"{\"ring_bytes\": \"17179869184G\"}",
+         "f:1:16: ring_bytes: expected a number of bytes from 64K to 4G, found \"17179869184G\""},
+        {"{\"ring_bytes\": true}",
+         "f:1:16: ring_bytes: expected a number or a text such as \"8M\", found a boolean"},
+        {"{\"foreground\": 1}", "f:1:16: foreground: expected true or false, found 1"},
+        {"{\"foreground\": \"true\"}", "f:1:16: foreground: expected true or false, found \"true\""},
+        {"{\"control_mode\": 660}", "f:1:18: control_mode: expected a string, found 660"},
+        {"{\"control_mode\": \"0680\"}",
+         "f:1:18: control_mode: expected an octal mode such as 0660, found \"0680\""},
+        {"{\"control_mode\": \"1777\"}",
+         "f:1:18: control_mode: expected an octal mode such as 0660, found \"1777\""},
+        {"{\"log_level\": \"loud\"}",
+         "f:1:15: log_level: expected error, warning, notice, info or debug, found \"loud\""},
+        {"{\"durability\": \"maybe\"}", "f:1:16: durability: expected full or relaxed, found \"maybe\""},
+        {"{\"data\": \"\"}", "f:1:10: data: expected 1 to 4095 bytes of text, found \"\""},
+        {"{\"data\": \"a\\nb\"}", "f:1:10: data: expected text without control characters, found \"a.b\""},
+        {"{\"user\": 3}", "f:1:10: user: expected a string, found 3"},
+        {"{\"listen\": \"127.0.0.1:1\"}",
+         "f:1:12: listen: expected a list of strings, found \"127.0.0.1:1\""},
+        {"{\"listen\": [\"a:1\", 2]}", "f:1:20: listen[1]: expected a string, found 2"},
+        {"{\"listen\": [\"9950\"]}",
+         "f:1:13: listen[0]: expected ADDRESS:PORT, [ADDRESS]:PORT or *:PORT with a "
+         "port up to 65535, found \"9950\""},
+        {"{\"origins\": [\"example.org\"]}",
+         "f:1:14: origins[0]: expected SCHEME://HOST or SCHEME://HOST:PORT, found \"example.org\""},
+        {"{\"origins\": [\"https://example.org/\"]}",
+         "f:1:14: origins[0]: expected SCHEME://HOST or SCHEME://HOST:PORT, found \"https://example.org/\""},
+        {"{\"limits\": {\"pongs\": 0}}",
+         "f:1:22: limits.pongs: expected a number from 1 to 1024, found \"0\""},
+        {"{ // \xc3\xa9\n\t/* */ }", "f:2:2: not JSON: a key was expected"},
+        {"{\"data\": \"\xc3\xa9\xc3\xa9\", \"workers\": 300}",
+         "f:1:27: workers: expected a number from 0 to 256, found \"300\""}, );
+}
+
+static void test_listen_addresses(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "127.0.0.1", ":80",   "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",           "[::1]",
+        "[::1:80",   "[]:80", "[::1]:80x",  "a b:80",          "[x]:80",       "127.0.0.1:0000080"};
+    static const char *const good[] = {"127.0.0.1:0", "*:80", "[::]:65535", "[fe80::1%eth0]:80",
+                                       "lab.example-1.org:1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad + sizeof good / sizeof *good; i++) {
+        bool is_good = i >= sizeof bad / sizeof *bad;
+        const char *address = is_good ? good[i - sizeof bad / sizeof *bad] : bad[i];
+        char text[100];
+        char message[CONFIG_MESSAGE] = "";
+        int length = snprintf(text, sizeof text, "{\"listen\": [\"%s\"]}", address);
+        struct config *config = config_defaults();
+        bool read = config_read_text(config, "f", text, (size_t)length, message);
+        if (read != is_good)
+            fail_msg("%s: %s", address, message);
+        config_free(config);
+    }
+}
+
+static void test_permissions(void **state)
+{
+    (void)state;
+    REFUSE(
+        {"{\"permissions\": {}}", "f:1:17: permissions: expected a list of names, found an object"},
+        {"{\"permissions\": [\"a\", 1]}",
+         "f:1:23: permissions[1]: expected a name of 1 to 64 characters a-z, A-Z, 0-9, _, found 1"},
+        {"{\"permissions\": [\"a b\"]}",
+         "f:1:18: permissions[0]: expected a name of 1 to 64 characters a-z, A-Z, 0-9, _, found \"a b\""},
+        {"{\"permissions\": [\"a\", \"a\"]}",
+         "f:1:23: permissions[1]: expected each permission once, found \"a\""},
+        {"{\"permissions\": [\"modify_options\"]}",
+         "f:1:18: permissions[0]: expected a permission that is not built in, found \"modify_options\""}, );
+}
+
+#define VIRUSES(declaration)                                                                                 \
+    "{\"permissions\":[\"modify_virus\"],\n\"collections\":{\"viruses\":" declaration "}}"
+
+static void test_collections(void **state)
+{
+    (void)state;
+    REFUSE(
+        {"{\"collections\": []}", "f:1:17: collections: expected an object, found an array"},
+        {"{\"collections\": {\"a b\": {}}}",
+         "f:1:18: collections.a b: expected a collection's name of 1 to 64 "
+         "characters a-z, A-Z, 0-9, _, found \"a b\""},
+        {"{\"collections\": {\"users\": {}}}",
+         "f:1:18: collections.users: expected a collection's name that is not built in, found \"users\""},
+        {"{\"collections\": {\"sessions\": {}}}", "f:1:18: collections.sessions: expected a collection's "
+                                                  "name that is not built in, found \"sessions\""},
+        {"{\"collections\": {\"dispatcher\": {}}}", "f:1:18: collections.dispatcher: expected a collection's "
+                                                    "name that is not built in, found \"dispatcher\""},
+        {"{\"collections\": {\"transaction\": {}}}",
+         "f:1:18: collections.transaction: expected a collection's name "
+         "that is not built in, found \"transaction\""},
+        {VIRUSES("null"), "f:2:26: collections.viruses: expected an object, found null"},
+        {VIRUSES("{\"projecter\":[]}"),
+         "f:2:27: collections.viruses.projecter: expected a known key, perhaps "
+         "\"projector\", found \"projecter\""},
+        {VIRUSES("{\"projector\":\"name\"}"),
+         "f:2:39: collections.viruses.projector: expected a list of fields, found \"name\""},
+        {VIRUSES("{\"unique\":[\"name\", 5]}"),
+         "f:2:45: collections.viruses.unique[1]: expected the name of a field, found 5"},
+        {VIRUSES("{\"unique\":[\"name\", \"name\"]}"),
+         "f:2:45: collections.viruses.unique[1]: expected each field once, found \"name\""},
+        {VIRUSES("{\"index\":[\"a.b\"]}"),
+         "f:2:36: collections.viruses.index[0]: expected a field's name of 1 to 128 "
+         "bytes without \".\" and without \"$\" in front, found \"a.b\""},
+        {VIRUSES("{\"index\":[\"_id\"]}"),
+         "f:2:36: collections.viruses.index[0]: expected a field other than _id and _version, found \"_id\""},
+        {VIRUSES("{\"index\":[\"b\",\"a\"],\"unique\":[\"a\"]}"),
+         "f:2:40: collections.viruses.index[1]: expected a field that is not in unique, found \"a\""},
+        {VIRUSES("{\"read\":\"modify_viruses\"}"),
+         "f:2:34: collections.viruses.read: expected a declared permission, "
+         "perhaps \"modify_virus\", found \"modify_viruses\""},
+        {VIRUSES("{\"read\":[]}"),
+         "f:2:34: collections.viruses.read: expected the name of a permission, found an array"},
+        {VIRUSES("{\"sync_filter\":[]}"),
+         "f:2:41: collections.viruses.sync_filter: expected a query (an object) or null, found an array"},
+        {VIRUSES("{\"methods\":[]}"),
+         "f:2:37: collections.viruses.methods: expected an object of methods and their "
+         "permissions, found an array"},
+        {VIRUSES("{\"methods\":{\"updat\":[]}}"),
+         "f:2:38: collections.viruses.methods.updat: expected a method, "
+         "perhaps \"update\", found \"updat\""},
+        {VIRUSES("{\"methods\":{\"zap\":[]}}"),
+         "f:2:38: collections.viruses.methods.zap: expected detail, find, "
+         "count, sync, insert, update, patch or remove, found \"zap\""},
+        {VIRUSES("{\"methods\":{\"insert\":\"modify_virus\"}}"),
+         "f:2:47: collections.viruses.methods.insert: expected a list of permissions, found "
+         "\"modify_virus\""},
+        {VIRUSES("{\"methods\":{\"insert\":[\"fly\"]}}"),
+         "f:2:48: collections.viruses.methods.insert[0]: expected a declared permission, found \"fly\""},
+        {VIRUSES("{\"rights\":{\"owners\":\"user\"}}"), "f:2:37: collections.viruses.rights.owners: expected "
+                                                        "a known key, perhaps \"owner\", found \"owners\""},
+        {VIRUSES("{\"rights\":{\"owner\":1}}"),
+         "f:2:45: collections.viruses.rights.owner: expected the name of a field, found 1"},
+        {VIRUSES("{\"rights\":{}}"),
+         "f:2:36: collections.viruses.rights: expected \"owner\", the field with the id "
+         "of a document's user"},
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"group\":\"g\"}}"),
+         "f:2:36: collections.viruses.rights: expected "
+         "both of \"group\" and \"group_read\", or "
+         "neither"}, );
+}
+
+/* What the query says is wrong is passed on behind the place. */
+static void test_sync_filter(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"collections\":{\"a\":{\"sync_filter\":{\"x\":{\"$near\":1}}}}}";
+    static const char start[] = "f:1:36: collections.a.sync_filter: ";
+    struct config *config = config_defaults();
+    char message[CONFIG_MESSAGE] = "";
+    assert_false(config_read_text(config, "f", text, strlen(text), message));
+    assert_int_equal(strncmp(message, start, sizeof start - 1), 0);
+    assert_non_null(strstr(message, "$near"));
+    config_free(config);
+}
+
+/* A line is one line and fits, however long the parts are. */
+static void test_long_parts(void **state)
+{
+    (void)state;
+    struct buffer text = {0};
+    buffer_append_text(&text, "{\"");
+    for (int i = 0; i < 5000; i++)
+        buffer_append_text(&text, "\xe2\x82\xac");
+    buffer_append_text(&text, "\": 1}");
+    struct config *config = config_defaults();
+    char message[CONFIG_MESSAGE] = "";
+    assert_false(config_read_text(config, "f", text.data, text.length, message));
+    assert_true(json_utf8_valid(message, strlen(message)));
+    assert_non_null(strstr(message, "...\""));
+    config_free(config);
+    buffer_free(&text);
+}
+
+static void test_missing_file(void **state)
+{
+    (void)state;
+    struct config *config = config_defaults();
+    char message[CONFIG_MESSAGE] = "";
+    assert_false(config_read_file(config, "/nowhere/at/all", message));
+    assert_string_equal(message,
+                        "/nowhere/at/all: cannot open the configuration file: No such file or directory");
+    assert_false(config_read_file(config, "/", message));
+    assert_string_equal(message, "/: cannot read the configuration file: Is a directory");
+    config_free(config);
+}
+
+int main(void)
+{
+    alarm(60);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_syntax),       cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),       cmocka_unit_test(test_listen_addresses),
+        cmocka_unit_test(test_permissions),  cmocka_unit_test(test_collections),
+        cmocka_unit_test(test_sync_filter),  cmocka_unit_test(test_long_parts),
+        cmocka_unit_test(test_missing_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
