@@ -1,6 +1,10 @@
 /* The methods of `groups` beside the reading ones. */
 
+#include <stdlib.h>
+
+#include "shared/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/committer_link.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 
@@ -63,6 +67,42 @@ static bool read_permissions(struct transaction *transaction, struct json_value 
     return true;
 }
 
+/* A change of a group on its way: the answer is the group as it then is. */
+struct update {
+    struct transaction *transaction;
+    char *group;
+};
+
+static void updated(void *argument, const struct committer_result *result)
+{
+    struct update *update = argument;
+    struct transaction *transaction = update->transaction;
+    struct worker *worker = transaction->worker;
+    struct store_record record;
+    if (result->code != ERROR_NONE)
+        transaction_fail(transaction, result->code, "%.*s", (int)result->text.length, result->text.data);
+    else if (worker_snapshot(worker) &&
+             store_get(worker->store, COLLECTION_GROUPS, slice_text(update->group), &record) == ERROR_NONE)
+        transaction_fulfill(transaction, record.full, result->seq);
+    else
+        transaction_fulfill(transaction, SLICE("null"), result->seq);
+    free(update->group);
+    free(update);
+}
+
+static void commit_update(struct transaction *transaction, struct slice group, struct slice set)
+{
+    struct update *update = memory_zeroed(1, sizeof *update);
+    enum error_code code;
+    update->transaction = transaction;
+    update->group = memory_copy(group.data, group.length);
+    if (committer_link_submit(transaction->worker->link, set, updated, update, &code))
+        return;
+    free(update->group);
+    free(update);
+    transaction_fail(transaction, code, "The group cannot be changed now; try again");
+}
+
 static void update_permissions(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "permissions"};
@@ -87,7 +127,7 @@ static void update_permissions(struct transaction *transaction, struct json_valu
             .body = buffer_slice(&patch),
         };
         change_set_add(&set, &change);
-        transaction_commit(transaction, &set);
+        commit_update(transaction, group, buffer_slice(&set));
     }
     buffer_free(&set);
     buffer_free(&patch);
