@@ -40,10 +40,11 @@ void backlog_append(struct backlog *backlog, const struct ring_record *record);
 /** The number of the oldest frame that will be kept once @record is appended: who is behind it must let go first. */
 uint64_t backlog_first_after(const struct backlog *backlog, const struct ring_record *record);
 
-/** Undoes the last backlog_append(). */
+/** Undoes the last backlog_append() (not what it dropped). Nobody may have looked at its frames in between. */
 void backlog_forget_last(struct backlog *backlog);
 
-/** Forgets all frames; numbers go on. Later frames have sequence numbers over @seq. */
+/** Forgets all frames; numbers go on. Later frames have sequence numbers over @seq. Whoever has a cursor falls behind
+ *  first, also those at backlog_next(): output_fall_behind() with backlog_next() + 1. */
 void backlog_restart(struct backlog *backlog, uint64_t seq);
 
 uint64_t backlog_first(const struct backlog *backlog); /* number of the oldest frame kept; backlog_next() when none */

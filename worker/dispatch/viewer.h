@@ -18,8 +18,8 @@ struct viewer;
 struct viewer_rights {
     bool collections[COLLECTION_LIMIT]; /* by index: may see and wants to (permission and subscription) */
     bool everything;                    /* sees all documents regardless of owner (administrators, local control) */
-    struct slice user;                  /* id; absent: nobody */
-    const struct slice *groups;
+    struct slice user;                  /* id; absent or empty: nobody */
+    const struct slice *groups;         /* in any order */
     size_t group_count;
 };
 
@@ -43,7 +43,25 @@ bool viewer_reads(const struct viewer *viewer, unsigned collection, struct slice
 bool viewer_sees_collection(const struct viewer *viewer, unsigned collection);
 
 /** Whether frame @number goes to these rights: an update to those who hold the document after the change, a remove to
- *  those who held it before and do not after. Decided once, then remembered while the frame is kept. */
+ *  those who held it before and do not after. Decided once, then remembered while it is one of the VIEWER_WINDOW
+ *  newest that were asked for (a connection further behind costs the decision again). All viewers of a table are asked
+ *  about one backlog. */
 bool viewer_sees(struct viewer *viewer, const struct backlog *backlog, uint64_t number);
+
+enum { VIEWER_WINDOW = 1024, VIEWER_RUN_VECTORS = 32, VIEWER_RUN_BYTES = 64 * 1024 };
+
+/** Frames that can be written together: those of first <= number < upto that the viewer sees, adjacent ones merged. */
+struct viewer_run {
+    uint64_t first;
+    uint64_t upto;   /* backlog_next(), or less when bytes (about VIEWER_RUN_BYTES) or vectors ran out */
+    uint64_t frames; /* seen among them */
+    size_t bytes;
+    int count;
+    struct iovec vectors[VIEWER_RUN_VECTORS];
+};
+
+/** The run that starts at frame @first (kept, or backlog_next(): then it is empty). Connections with the same rights
+ *  and the same cursor, which is most of them, share the work. Valid until the next call for any viewer. */
+const struct viewer_run *viewer_run(struct viewer *viewer, const struct backlog *backlog, uint64_t first);
 
 #endif

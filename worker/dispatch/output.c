@@ -1,0 +1,373 @@
+#include "worker/dispatch/output.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "shared/memory.h"
+
+/* Capacities of a reply's memory, so that several small replies share one: of the first in the queue, and of
+ * others. */
+enum { FIRST_REPLY_BYTES = 1024, FURTHER_REPLY_BYTES = 8192 };
+
+/* A look at what goes out in which order: the planner's, without changing anything. */
+struct walk {
+    uint64_t frame;
+    const struct reply *urgent, *refill, *reply;
+    enum output_source unfinished;
+    uint32_t sent; /* bytes of the unfinished item */
+};
+
+void output_open(struct output *output, const struct backlog *backlog, struct viewer *viewer)
+{
+    *output = (struct output){.frame = backlog_next(backlog), .viewer = viewer};
+}
+
+static void free_replies(struct reply **first)
+{
+    while (*first) {
+        struct reply *reply = *first;
+        *first = reply->next;
+        free(reply);
+    }
+}
+
+void output_close(struct output *output)
+{
+    free_replies(&output->urgent);
+    free_replies(&output->first);
+    free_replies(&output->refill);
+    output->last = NULL;
+    output->reply_bytes = 0;
+    output->unfinished = OUTPUT_NOTHING;
+}
+
+static struct reply *reply_create(struct slice frames, uint64_t after_seq, size_t capacity)
+{
+    if (capacity < frames.length)
+        capacity = frames.length;
+    assert(capacity <= UINT32_MAX);
+    struct reply *reply = memory_allocate(sizeof *reply + capacity);
+    reply->next = NULL;
+    reply->after_seq = after_seq;
+    reply->length = (uint32_t)frames.length;
+    reply->capacity = (uint32_t)capacity;
+    memcpy(reply->bytes, frames.data, frames.length);
+    return reply;
+}
+
+static void count_queued(struct output *output, size_t length)
+{
+    assert(length <= UINT32_MAX - output->reply_bytes); /* the owner closes the connection long before */
+    output->reply_bytes += (uint32_t)length;
+}
+
+void output_reply(struct output *output, struct slice frames, uint64_t after_seq)
+{
+    if (frames.length == 0)
+        return;
+    count_queued(output, frames.length);
+    struct reply *last = output->last;
+    if (last && after_seq <= last->after_seq && frames.length <= last->capacity - last->length) {
+        memcpy(last->bytes + last->length, frames.data, frames.length);
+        last->length += (uint32_t)frames.length;
+        return;
+    }
+    struct reply *reply = reply_create(frames, after_seq, last ? FURTHER_REPLY_BYTES : FIRST_REPLY_BYTES);
+    if (last)
+        last->next = reply;
+    else
+        output->first = reply;
+    output->last = reply;
+}
+
+void output_urgent(struct output *output, struct slice frame)
+{
+    if (frame.length == 0)
+        return;
+    count_queued(output, frame.length);
+    struct reply **link = &output->urgent;
+    while (*link)
+        link = &(*link)->next;
+    *link = reply_create(frame, 0, 0);
+}
+
+bool output_wants_refill(const struct output *output)
+{
+    return output->catching_up && !output->refill &&
+           !(output->first && output->first->after_seq <= output->caught_up_seq);
+}
+
+uint64_t output_refill_most(const struct output *output, const struct backlog *backlog)
+{
+    uint64_t most = backlog_last_seq(backlog);
+    if (output->first && output->first->after_seq < most)
+        most = output->first->after_seq;
+    return most > output->caught_up_seq ? most : output->caught_up_seq;
+}
+
+void output_refill(struct output *output, struct slice frames, uint64_t seq)
+{
+    assert(output->catching_up && !output->refill);
+    assert(seq >= output->caught_up_seq);
+    if (frames.length > 0)
+        output->refill = reply_create(frames, 0, 0);
+    output->caught_up_seq = seq;
+}
+
+bool output_rejoin(struct output *output, const struct backlog *backlog)
+{
+    if (!output->catching_up || output->caught_up_seq < backlog_floor_seq(backlog) ||
+        output->caught_up_seq > backlog_last_seq(backlog))
+        return false;
+    output->frame = backlog_find(backlog, output->caught_up_seq);
+    output->catching_up = false;
+    return true;
+}
+
+/* The first frame from @number on, and before @end, that is seen. */
+static uint64_t next_seen(const struct output *output, const struct backlog *backlog, uint64_t number,
+                          uint64_t end)
+{
+    if (!output->viewer)
+        return number > end ? number : end;
+    while (number < end && !viewer_sees(output->viewer, backlog, number)) {
+        const struct viewer_run *run = viewer_run(output->viewer, backlog, number);
+        number = run->count == 0 && run->upto <= end ? run->upto : number + 1;
+    }
+    return number;
+}
+
+void output_fall_behind(struct output *output, const struct backlog *backlog, uint64_t first)
+{
+    if (output->catching_up || output->frame >= first)
+        return;
+    if (output->unfinished == OUTPUT_FRAME) {
+        const struct backlog_frame *frame = backlog_frame(backlog, output->frame);
+        struct slice rest = slice_of(frame->bytes + output->frame_sent, frame->length - output->frame_sent);
+        assert(!output->refill); /* it would have gone first */
+        output->refill = reply_create(rest, 0, 0);
+        output->unfinished = OUTPUT_REFILL;
+        output->reply_sent = 0;
+        output->frame_sent = 0;
+        output->frame++;
+    }
+    uint64_t next = backlog_next(backlog), end = first < next ? first : next;
+    output->frame = next_seen(output, backlog, output->frame, end);
+    if (output->frame >= first || !output->viewer)
+        return;
+    output->catching_up = true;
+    output->caught_up_seq =
+        output->frame < next ? backlog_frame(backlog, output->frame)->seq - 1 : backlog_last_seq(backlog);
+}
+
+static struct walk walk_start(const struct output *output)
+{
+    return (struct walk){
+        .frame = output->frame,
+        .urgent = output->urgent,
+        .refill = output->refill,
+        .reply = output->first,
+        .unfinished = output->unfinished,
+        .sent = output->unfinished == OUTPUT_FRAME ? output->frame_sent : output->reply_sent,
+    };
+}
+
+/* What goes out next, by the rule at the top of output.h; moves over frames that are not seen. */
+static enum output_source walk_source(struct walk *walk, const struct output *output,
+                                      const struct backlog *backlog)
+{
+    if (walk->unfinished != OUTPUT_NOTHING)
+        return walk->unfinished;
+    if (walk->urgent)
+        return OUTPUT_URGENT;
+    if (walk->refill)
+        return OUTPUT_REFILL;
+    uint64_t after_seq = walk->reply ? walk->reply->after_seq : UINT64_MAX;
+    if (output->catching_up)
+        return walk->reply && after_seq <= output->caught_up_seq ? OUTPUT_REPLY : OUTPUT_NOTHING;
+    uint64_t next = backlog_next(backlog);
+    walk->frame = next_seen(output, backlog, walk->frame, next);
+    if (walk->frame < next)
+        return walk->reply && after_seq < backlog_frame(backlog, walk->frame)->seq ? OUTPUT_REPLY
+                                                                                   : OUTPUT_FRAME;
+    return walk->reply && after_seq <= backlog_last_seq(backlog) ? OUTPUT_REPLY : OUTPUT_NOTHING;
+}
+
+/* The number of the first frame that must wait until the first reply has gone. */
+static uint64_t gate(const struct reply *reply, const struct backlog *backlog)
+{
+    return reply ? backlog_find(backlog, reply->after_seq) : backlog_next(backlog);
+}
+
+static bool plan_add(struct output_plan *plan, const char *bytes, size_t length)
+{
+    if (plan->count == OUTPUT_VECTORS)
+        return false;
+    plan->vectors[plan->count++] = (struct iovec){(void *)(uintptr_t)bytes, length};
+    plan->bytes += length;
+    return true;
+}
+
+static bool plan_reply(struct output_plan *plan, struct walk *walk, const struct reply **reply)
+{
+    if (!plan_add(plan, (*reply)->bytes + walk->sent, (*reply)->length - walk->sent))
+        return false;
+    *reply = (*reply)->next;
+    walk->sent = 0;
+    walk->unfinished = OUTPUT_NOTHING;
+    return true;
+}
+
+static bool plan_frame(struct output_plan *plan, struct walk *walk, const struct backlog *backlog)
+{
+    const struct backlog_frame *frame = backlog_frame(backlog, walk->frame);
+    const char *start = frame->bytes + walk->sent;
+    size_t length = frame->length - walk->sent;
+    struct iovec *last = plan->count ? &plan->vectors[plan->count - 1] : NULL;
+    if (last && (char *)last->iov_base + last->iov_len == start) {
+        last->iov_len += length;
+        plan->bytes += length;
+    } else if (!plan_add(plan, start, length)) {
+        return false;
+    }
+    plan->frames++;
+    walk->frame++;
+    walk->sent = 0;
+    walk->unfinished = OUTPUT_NOTHING;
+    return true;
+}
+
+/* As many frames as can go out before anything else: usually a run that others with the same cursor have,
+ * too. */
+static bool plan_frames(struct output_plan *plan, struct walk *walk, const struct output *output,
+                        const struct backlog *backlog)
+{
+    if (walk->unfinished != OUTPUT_NOTHING)
+        return plan_frame(plan, walk, backlog);
+    const struct viewer_run *run = viewer_run(output->viewer, backlog, walk->frame);
+    if (run->upto > gate(walk->reply, backlog))
+        return plan_frame(plan, walk, backlog);
+    if (run->count > OUTPUT_VECTORS - plan->count)
+        return false;
+    memcpy(plan->vectors + plan->count, run->vectors, (size_t)run->count * sizeof *run->vectors);
+    plan->count += run->count;
+    plan->bytes += run->bytes;
+    plan->frames += run->frames;
+    walk->frame = run->upto;
+    return true;
+}
+
+void output_plan(struct output *output, const struct backlog *backlog, size_t bytes_most,
+                 struct output_plan *plan)
+{
+    plan->count = 0;
+    plan->bytes = 0;
+    plan->frames = 0;
+    struct walk walk = walk_start(output);
+    bool more = true;
+    while (more && plan->bytes < bytes_most) {
+        switch (walk_source(&walk, output, backlog)) {
+        case OUTPUT_NOTHING:
+            more = false;
+            break;
+        case OUTPUT_FRAME:
+            more = plan_frames(plan, &walk, output, backlog);
+            break;
+        case OUTPUT_URGENT:
+            more = plan_reply(plan, &walk, &walk.urgent);
+            break;
+        case OUTPUT_REPLY:
+            more = plan_reply(plan, &walk, &walk.reply);
+            break;
+        case OUTPUT_REFILL:
+            more = plan_reply(plan, &walk, &walk.refill);
+            break;
+        }
+    }
+    plan->cursor = walk.frame;
+    if (plan->count == 0 && !output->catching_up)
+        output->frame = walk.frame;
+}
+
+/* Takes @bytes off the first of a queue; returns how many of them it took. */
+static size_t advance_reply(struct output *output, struct reply **first, enum output_source source,
+                            size_t bytes)
+{
+    struct reply *reply = *first;
+    size_t left = reply->length - (output->unfinished == source ? output->reply_sent : 0);
+    size_t taken = bytes < left ? bytes : left;
+    if (source != OUTPUT_REFILL)
+        output->reply_bytes -= (uint32_t)taken;
+    if (taken < left) {
+        output->reply_sent = reply->length - (uint32_t)(left - taken);
+        output->unfinished = (uint8_t)source;
+        return taken;
+    }
+    *first = reply->next;
+    if (output->last == reply)
+        output->last = NULL;
+    free(reply);
+    output->reply_sent = 0;
+    output->unfinished = OUTPUT_NOTHING;
+    return taken;
+}
+
+static size_t advance_frames(struct output *output, const struct backlog *backlog, size_t bytes,
+                             uint64_t *completed)
+{
+    if (output->unfinished == OUTPUT_NOTHING) {
+        const struct viewer_run *run = viewer_run(output->viewer, backlog, output->frame);
+        if (run->bytes <= bytes && run->upto <= gate(output->first, backlog)) {
+            output->frame = run->upto;
+            *completed += run->frames;
+            return run->bytes;
+        }
+    }
+    size_t left = backlog_frame(backlog, output->frame)->length - output->frame_sent;
+    if (bytes < left) {
+        output->frame_sent += (uint32_t)bytes;
+        output->unfinished = OUTPUT_FRAME;
+        return bytes;
+    }
+    output->frame++;
+    output->frame_sent = 0;
+    output->unfinished = OUTPUT_NOTHING;
+    ++*completed;
+    return left;
+}
+
+uint64_t output_advance(struct output *output, const struct backlog *backlog, size_t bytes)
+{
+    uint64_t completed = 0;
+    while (bytes > 0) {
+        struct walk walk = walk_start(output);
+        enum output_source source = walk_source(&walk, output, backlog);
+        output->frame = walk.frame;
+        assert(source != OUTPUT_NOTHING); /* more is out than was planned */
+        switch (source) {
+        case OUTPUT_NOTHING:
+            return completed;
+        case OUTPUT_FRAME:
+            bytes -= advance_frames(output, backlog, bytes, &completed);
+            break;
+        case OUTPUT_URGENT:
+            bytes -= advance_reply(output, &output->urgent, source, bytes);
+            break;
+        case OUTPUT_REPLY:
+            bytes -= advance_reply(output, &output->first, source, bytes);
+            break;
+        case OUTPUT_REFILL:
+            bytes -= advance_reply(output, &output->refill, source, bytes);
+            break;
+        }
+    }
+    if (output->unfinished == OUTPUT_NOTHING && !output->catching_up)
+        output->frame = next_seen(output, backlog, output->frame, backlog_next(backlog));
+    return completed;
+}
+
+bool output_idle(const struct output *output, const struct backlog *backlog)
+{
+    return !output->urgent && !output->first && !output->refill && !output->catching_up &&
+           output->frame >= backlog_next(backlog);
+}
