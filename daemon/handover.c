@@ -29,8 +29,8 @@ struct handover {
     struct event_base *base;
     const struct inheritance *common;
     const struct supervisor *supervisor;
-    struct listeners *listeners;
     struct event *events[LISTENER_MOST];
+    size_t event_count;    /* the listeners are closed before this */
     struct event *pause;   /* accepting goes on when it fires */
     struct batch *batches; /* by slot */
     int reserve;           /* given up to accept and close a connection when no descriptor is left */
@@ -44,7 +44,7 @@ static void accept_on(struct handover *handover, bool on)
     if (on == handover->accepting)
         return;
     handover->accepting = on;
-    for (size_t i = 0; i < handover->listeners->count; i++) {
+    for (size_t i = 0; i < handover->event_count; i++) {
         if (on)
             event_add(handover->events[i], NULL);
         else
@@ -250,7 +250,6 @@ struct handover *handover_create(struct event_base *base, const struct inheritan
     handover->base = base;
     handover->common = common;
     handover->supervisor = supervisor;
-    handover->listeners = listeners;
     handover->batches = memory_zeroed(common->scoreboard->workers, sizeof *handover->batches);
     for (unsigned slot = 0; slot < common->scoreboard->workers; slot++)
         handover->batches[slot].order.type = ORDER_CONNECTIONS;
@@ -261,6 +260,7 @@ struct handover *handover_create(struct event_base *base, const struct inheritan
         handover->events[i] =
             event_new(base, listeners->items[i].fd, EV_READ | EV_PERSIST, on_listener, handover);
         made = made && handover->events[i];
+        handover->event_count++;
     }
     if (!made)
         handover_free(&handover);
@@ -273,7 +273,7 @@ void handover_free(struct handover **handover)
     if (!gone)
         return;
     *handover = NULL;
-    for (size_t i = 0; i < gone->listeners->count; i++)
+    for (size_t i = 0; i < gone->event_count; i++)
         if (gone->events[i])
             event_free(gone->events[i]);
     if (gone->pause)

@@ -133,6 +133,7 @@ static bool make_shared(struct master *master, char *line)
 {
     const struct config *config = master->config;
     unsigned workers = count_workers(config);
+    raise_descriptor_limit(config);
     master->common.config = config;
     master->common.order_channel = -1;
     master->common.scoreboard = scoreboard_create(workers);
@@ -315,7 +316,6 @@ int master_run(const struct config *config)
         .config = config, .data = {-1, -1}, .control_fd = -1, .pid_file = {.fd = -1}, .signals = {.fd = -1}};
     log_process("master");
     process_title_set("dispatchd: master %s", config->file ? config->file : "");
-    raise_descriptor_limit(config);
     if (claim_names(&master, line) && make_shared(&master, line) && privileges_drop(config->user, line) &&
         make_loop(&master, line))
         run(&master);
