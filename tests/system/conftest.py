@@ -1,0 +1,72 @@
+"""Fixtures: a server for each test, made from one prepared data directory; coroutine tests are run to their end."""
+
+import asyncio
+import inspect
+import os
+
+import pytest
+
+from client import Client
+from configuration import GROUPS, USERS, password
+from server import DISPATCHCTL, DISPATCHD, Server
+
+TEST_SECONDS = 240
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS))
+    return True
+
+
+@pytest.fixture(scope='session')
+def template():
+    """A data directory with users and groups, and a token for each user: making them once is what takes time."""
+    for program in (DISPATCHD, DISPATCHCTL):
+        if not os.path.exists(program):
+            pytest.fail(f'{program} is missing: build first, or set DISPATCHD_BUILD')
+    server = Server(workers=1)
+    try:
+        server.start()
+        for name, permissions in GROUPS.items():
+            server.ctl('group', 'add', name, *(word for p in permissions for word in ('--permission', p)))
+        for name, groups in USERS.items():
+            server.ctl('user', 'add', name, '--password-stdin', *(word for g in groups for word in ('--group', g)),
+                       text=password(name) + '\n')
+        server.tokens = asyncio.run(log_everybody_in(server))
+        assert server.stop() == 0, server.log()
+        yield server
+    finally:
+        problems = server.close()
+    assert not problems, '\n'.join(problems)
+
+
+async def log_everybody_in(server):
+    client = await Client.connect(server)
+    tokens = {name: (await client.log_in(name))['token'] for name in USERS}
+    await client.close()
+    return tokens
+
+
+@pytest.fixture
+def make_server(template):
+    """Makes servers; afterwards each must have ended well, without reports of sanitizers or processes left."""
+    servers = []
+
+    def make(start=True, **options):
+        server = Server(template=options.pop('prepared', True) and template or None, **options)
+        servers.append(server)
+        return server.start() if start else server
+
+    yield make
+    problems = [problem for server in servers for problem in server.close()]
+    assert not problems, '\n'.join(problems)
+
+
+@pytest.fixture
+def server(make_server):
+    """Two workers, the configuration of configuration.py."""
+    return make_server()

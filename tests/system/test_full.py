@@ -1,0 +1,78 @@
+"""A full store refuses writes, says so, and goes on serving; room that is made can be used."""
+
+import json
+
+from client import CallError, Client
+from configuration import configuration
+from server import wait_until
+
+
+async def fill(client):
+    """Inserts until there is no room; the ids that were taken."""
+    taken = []
+    for i in range(20000):
+        try:
+            await client.call('insert', 'notes', {'_id': f'n{i}', 'text': 'x' * 20000})
+        except CallError as error:
+            assert error.code == 'store_full', error
+            return taken
+        taken.append(f'n{i}')
+    raise AssertionError('it never got full')
+
+
+async def test_full_map(make_server):
+    server = make_server(prepared=False, start=False, config=configuration(map_bytes='4M', change_log_entries=100))
+    server.start()
+    client, other = await Client.control(server), await Client.control(server)
+    taken = await fill(client)
+    assert len(taken) > 20
+    assert wait_until(lambda: server.status()['committer']['store_full'], what='the status')
+
+    # Everything but writing goes on, on old and new connections.
+    assert await other.call('count', 'notes') == len(taken)
+    assert (await other.call('detail', 'notes', {'_id': taken[-1]}))['_version'] == 0
+    await other.until(lambda: len(other.copy('notes')) == len(taken))
+    third = await Client.control(server)
+    await third.synchronize('notes')
+    assert set(third.copy('notes')) == set(taken)
+    await third.fails('store_full', 'insert', 'notes', {'_id': 'more', 'text': 'x' * 20000})
+    failed = server.ctl('import', 'notes', '-', text=json.dumps({'_id': 'b', 'text': 'x' * 200000}) + '\n', check=False)
+    assert failed.returncode == 1 and ('full' in failed.stderr or 'room' in failed.stderr)
+
+    # The processes are the same, and after a restart with more room writing goes on.
+    assert server.status()['restarts'] == 0
+    assert server.stop() == 0
+    server.configure(configuration(map_bytes='64M'))
+    server.start()
+    client = await Client.control(server)
+    await client.call('insert', 'notes', {'_id': 'more', 'text': 'x' * 20000})
+    assert set(server.export('notes')) == {*taken, 'more'}
+
+
+async def test_a_set_too_large_does_not_harm_others(make_server):
+    """Sets that are committed together fail one by one: a small one beside a huge one is taken."""
+    server = make_server(prepared=False, start=False, workers=1, config=configuration(map_bytes='8M'))
+    server.start()
+    client = await Client.control(server)
+    huge = [{'_id': f'h{i}', 'text': 'x' * 10000} for i in range(1500)]
+    futures = []
+    for i in range(20):
+        futures.append(await client.start('insert', 'notes', {'_id': f's{i}'}))
+        if i == 10:
+            huge_future = await client.start('import', 'notes', {'documents': huge[:90]})
+    for future in futures:
+        assert (await future)['success']
+    await huge_future
+    failures = 0
+    for start in range(0, 1500, 90):
+        small = await client.start('insert', 'notes', {'_id': f'beside{start}'})
+        big = await client.start('import', 'notes', {'documents': huge[start:start + 90]})
+        failures += not (await big)['success']
+        if not (await small)['success']:
+            assert (await small)['data']['code'] == 'store_full'
+            break
+    assert failures
+    stored = server.export('notes')
+    for start in range(90, 1500, 90):
+        part = [f'h{i}' in stored for i in range(start, min(start + 90, 1500))]
+        assert all(part) or not any(part), 'a set is whole or not there'

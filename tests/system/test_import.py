@@ -1,0 +1,176 @@
+"""dispatchctl import and export; the whole plant virus reference, synced and compared document by document."""
+
+import asyncio
+import gzip
+import json
+import os
+import re
+
+import pytest
+
+from client import Client
+from server import TOP, read_lines, scaled
+
+DATA = os.path.join(TOP, '..', 'shared', 'data')
+REFERENCE = {name: os.path.join(DATA, f'{name}.jsonl.gz') for name in ('viruses', 'sequences')}
+
+needs_reference = pytest.mark.skipif(
+    not all(map(os.path.exists, REFERENCE.values())),
+    reason='the plant virus reference is not at ../shared/data: viruses.jsonl.gz and sequences.jsonl.gz')
+
+
+def minimal(document, fields):
+    return {'_id': document['_id'], '_version': 0, **{f: document[f] for f in fields if f in document}}
+
+
+@needs_reference
+async def test_whole_reference(server):
+    truth = {}
+    watcher = await Client.connect(server, 'reader')
+    await watcher.call('subscribe', data={'collections': ['viruses']})
+    for name, path in REFERENCE.items():
+        truth[name] = {document['_id']: document for document in read_lines(path)}
+        shown = await asyncio.to_thread(server.ctl, 'import', name, path, seconds=120)
+        assert str(len(truth[name])) in re.sub('[ ,]', '', shown.stdout + shown.stderr)
+    fields = {'viruses': ['name', 'abbreviation'], 'sequences': ['accession', 'definition', 'otu_id']}
+    expected = {name: {key: minimal(document, fields[name]) for key, document in documents.items()}
+                for name, documents in truth.items()}
+
+    # Live.
+    await watcher.until(lambda: len(watcher.copy('viruses')) == len(truth['viruses']))
+    assert watcher.copy('viruses') == expected['viruses']
+
+    # In one sync, in ranges, and again with everything there already.
+    client = await Client.connect(server, 'reader')
+    await client.call('sync', data={'manifests': {'viruses': {}, 'sequences': {}}})
+    assert client.replica == expected
+    client.replica = {}
+    bounds = [None, *'48cgkosw', None]
+    for first, last in zip(bounds, bounds[1:]):
+        range_ = {key: value for key, value in (('from', first), ('to', last)) if value is not None}
+        await client.call('sync', 'sequences', {'manifest': {}, **range_})
+    assert client.copy('sequences') == expected['sequences']
+    manifest = {key: 0 for key in truth['sequences']}
+    assert (await client.call_progress('sync', 'sequences', manifest))[1] == [0]
+
+    # Whole documents, one by one and exported.
+    chosen = sorted(truth['sequences'])[::scaled(1, 10)]
+    futures = [await client.start('detail', 'sequences', {'_id': key}) for key in chosen]
+    for key, future in zip(chosen, futures):
+        assert (await asyncio.wait_for(future, 60))['data'] == {**truth['sequences'][key], '_version': 0}
+    for name, documents in truth.items():
+        exported = await asyncio.to_thread(server.export, name)
+        assert exported == {key: {**document, '_version': 0} for key, document in documents.items()}
+    exported = await asyncio.to_thread(server.export, 'viruses', '--query', '{"abbreviation": "ABTV"}')
+    assert [d['name'] for d in exported.values()] == ['Abaca bunchy top virus']
+
+    # By an index: the segments of one virus.
+    otu = truth['sequences'][chosen[0]]['otu_id']
+    found = await client.call('find', 'sequences', {'query': {'otu_id': otu}, 'fields': ['otu_id']})
+    assert {d['_id'] for d in found['documents']} == {k for k, d in truth['sequences'].items() if d['otu_id'] == otu}
+
+    # Once more: everything is there.
+    await asyncio.to_thread(server.ctl, 'import', 'viruses', REFERENCE['viruses'], seconds=60)
+    assert await client.call('count', 'viruses') == len(truth['viruses'])
+    assert all(d['_version'] == 0 for d in watcher.copy('viruses').values())
+
+
+def write(server, name, lines, opener=open):
+    path = os.path.join(server.directory, name)
+    with opener(path, 'wt', encoding='utf-8') as file:
+        file.writelines(line if isinstance(line, str) else json.dumps(line) + '\n' for line in lines)
+    return path
+
+
+def documents(count):
+    return [{'_id': f'n{i:06}', 'n': i, 'text': 'x' * 100} for i in range(count)]
+
+
+@pytest.mark.parametrize('bad, words', [
+    ('{"_id": "x"\n', []), ('nonsense\n', []), ('[]\n', []), ('{"_id": ""}\n', ['_id']),
+    ('{"a":1,"a":2}\n', []), ('{"_id": "n000001", "n": "other"}\n', []), ('{"a":"\xff"}\n', [])])
+def test_bad_line(server, bad, words):
+    lines = documents(5000)
+    path = write(server, 'bad.jsonl', [*lines[:4000], bad, *lines[4000:]])
+    if '\xff' in bad:
+        with open(path, 'rb') as file:
+            content = file.read()
+        with open(path, 'wb') as file:
+            file.write(content.replace(b'\xc3\xbf', b'\xff'))
+    failed = server.ctl('import', 'notes', path, check=False)
+    assert failed.returncode == 1
+    last = failed.stderr.strip().splitlines()[-1]
+    assert '4001' in last and all(word in last for word in words), failed.stderr
+    # The line put right, the import goes on where it was.
+    path = write(server, 'good.jsonl', lines)
+    server.ctl('import', 'notes', path)
+    stored = server.export('notes')
+    assert len(stored) == 5000 and all(d['_version'] == 0 for d in stored.values())
+
+
+def test_import_goes_on_after_it_was_broken_off(server):
+    lines = documents(3000)
+    server.ctl('import', 'notes', write(server, 'part.jsonl', lines[:1700]))
+    shown = server.ctl('import', 'notes', write(server, 'all.jsonl', lines))
+    assert '1700' in shown.stdout + shown.stderr, 'it says how many were there'
+    assert len(server.export('notes')) == 3000
+
+
+def test_replace(server):
+    server.load('notes', [{'_id': 'a', 'n': 1}, {'_id': 'b', 'n': 1}])
+    text = '{"_id":"a","n":2}\n{"_id":"b","n":1}\n{"_id":"c","n":3}\n'
+    assert server.ctl('import', 'notes', '-', text=text, check=False).returncode == 1
+    server.ctl('import', '--replace', 'notes', '-', text=text)
+    stored = server.export('notes')
+    assert {k: (d['n'], d['_version']) for k, d in stored.items()} == {'a': (2, 1), 'b': (1, 0), 'c': (3, 0)}
+
+
+def test_compressed_and_standard_input_and_empty_lines(server):
+    lines = documents(100)
+    server.ctl('import', 'notes', write(server, 'packed.jsonl.gz', lines, gzip.open))
+    server.ctl('import', 'fixed', '-', text=''.join(json.dumps(d) + '\n' for d in lines)[:-1])
+    assert server.export('notes') == server.export('fixed')
+    assert server.ctl('import', 'notes', '-', text='').returncode == 0
+
+
+def test_broken_archive(server):
+    path = write(server, 'broken.jsonl.gz', documents(1000), gzip.open)
+    with open(path, 'r+b') as file:
+        file.truncate(os.path.getsize(path) // 2)
+    failed = server.ctl('import', 'notes', path, check=False)
+    assert failed.returncode == 1 and failed.stderr
+
+
+def test_wrong_arguments(server):
+    for arguments in (['import'], ['import', 'notes'], ['import', 'bogus', '-'], ['import', 'notes', '/nonexistent'],
+                      ['export'], ['export', 'bogus'], ['export', 'notes', '--query', '{'], ['bogus'], [],
+                      ['export', 'notes', '--query', '{"$bogus":1}'], ['import', 'credentials', '-']):
+        failed = server.ctl(*arguments, text='', check=False)
+        assert failed.returncode == 1 and failed.stderr.strip(), arguments
+
+
+def test_export_can_be_imported(server):
+    server.load('notes', documents(2000))
+    text = server.ctl('export', 'notes').stdout
+    server.ctl('import', 'fixed', '-', text=text)
+    assert server.export('fixed') == server.export('notes')
+
+
+def test_documents_without_ids(server):
+    server.ctl('import', 'notes', '-', text='{"n":1}\n{"n":2}\n')
+    assert sorted(d['n'] for d in server.export('notes').values()) == [1, 2]
+
+
+async def test_import_beside_clients(server):
+    """Clients see imported documents as they come, and are answered meanwhile."""
+    count = scaled(20000, 3000)
+    path = write(server, 'many.jsonl', documents(count))
+    client = await Client.connect(server, 'reader')
+    running = asyncio.ensure_future(asyncio.to_thread(server.ctl, 'import', 'notes', path, seconds=120))
+    answered = 0
+    while not running.done():
+        await client.call('count', 'guarded')
+        answered += 1
+    await running
+    await client.until(lambda: len(client.copy('notes')) == count)
+    assert answered >= 5

@@ -1,0 +1,448 @@
+"""The processes: titles, restarts, stopping, pid file, options, data directories, the log."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from client import Client
+from configuration import configuration
+from raw import TEXT, RawClient, frame
+from server import DISPATCHD, PATIENCE, title, wait_until
+
+
+def test_titles(server):
+    status = server.status()
+    assert title(status['pid']) == f'dispatchd: master {server.config_path}'
+    assert title(status['committer']['pid']) == 'dispatchd: committer'
+    assert [title(w['pid']) for w in status['workers']] == ['dispatchd: worker 0', 'dispatchd: worker 1']
+    shown = subprocess.run(['ps', '-o', 'args=', '-p', str(status['workers'][1]['pid'])], capture_output=True,
+                           text=True, check=True).stdout.strip()
+    assert shown == 'dispatchd: worker 1'
+
+
+def test_status(server):
+    text = server.ctl('status', '--json').stdout
+    status = json.loads(text)
+    assert text.count('\n') == 1
+    assert status['listen'] == [f'127.0.0.1:{server.port}']
+    assert {'version', 'pid', 'uptime_ms', 'seq', 'restarts', 'ring', 'rates', 'committer', 'workers'} <= set(status)
+    shown = server.ctl('status').stdout
+    assert 'worker' in shown and 'committer' in shown and str(status['pid']) in shown
+
+
+async def test_status_counts(server):
+    clients = [await Client.connect(server, 'editor') for _ in range(3)]
+    await clients[0].call('insert', 'notes', {'_id': 'a'})
+    for client in clients:
+        await client.until(lambda c=client: 'a' in c.copy('notes'))
+
+    def counted():
+        status = server.status()
+        workers = status['workers']
+        return (sum(w['connections'] for w in workers) == 3 and sum(w['authorized'] for w in workers) == 3 and
+                sum(w['deliveries'] for w in workers) == 3 and status['seq'] == clients[0].last_seq)
+    wait_until(counted, what='the counters')
+
+
+async def test_worker_is_started_again(server):
+    before = server.status()
+    client = await Client.connect(server, 'editor')
+    server.kill(before['workers'][0]['pid'])
+    assert server.status()['restarts'] == before['restarts'] + 1
+    other = [await Client.connect(server, 'editor') for _ in range(2)]
+    for c in other:
+        assert await c.call('count', 'notes') == 0
+    del client
+
+
+def test_crashing_child_is_started_again_with_pauses(server):
+    """The committer is killed as soon as it is there: the pauses grow, and the master does not give up."""
+    started = time.monotonic()
+    for _ in range(4):
+        server.kill(server.committer_pid())
+    assert time.monotonic() - started < PATIENCE * 3
+    assert server.status()['restarts'] == 4
+    assert 'committer' in server.log()
+
+
+async def test_orderly_stop(server):
+    clients = [await Client.connect(server, 'reader') for _ in range(10)]
+    clients += [await Client.connect(server) for _ in range(2)]
+    assert await asyncio.to_thread(server.stop) == 0
+    delays = []
+    for client in clients:
+        assert await client.until_closed() == 1001
+        last = client.messages[-1]
+        assert last['operation'] == 'reconnect' and last['collectionName'] is None
+        delays.append(last['data']['after_ms'])
+        assert isinstance(delays[-1], int) and delays[-1] >= 0
+    assert len(set(delays)) > 1, 'spread over the clients'
+
+
+def test_stop_with_a_client_that_does_not_close(make_server):
+    server = make_server(options=['--stop-timeout-ms', '500'])
+    with RawClient(server) as client:
+        client.open('reader')
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < PATIENCE / 2
+
+
+def test_second_signal_stops_at_once(make_server):
+    server = make_server(options=['--stop-timeout-ms', '600000'])
+    with RawClient(server) as client:
+        client.open('reader')
+        server.signal(signal.SIGINT)
+        wait_until(lambda: refuses(server.port), what='the listener being closed')
+        if server.process.poll() is None:
+            server.signal(signal.SIGINT)
+        server.wait_exit()
+        assert server.processes() == []
+
+
+def refuses(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(('127.0.0.1', port)) != 0
+
+
+def test_dispatchctl_stop(server):
+    server.ctl('stop')
+    assert server.wait_exit() == 0
+    assert server.processes() == []
+    failed = server.ctl('status', check=False)
+    assert failed.returncode == 1 and len(failed.stderr.strip().splitlines()) == 1
+
+
+def test_sigterm_of_a_child_is_not_the_end(server):
+    """A worker that is told to stop by somebody else than the master is replaced."""
+    pid = server.worker_pids()[0]
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: server.process.poll() is None and
+               (server.worker_pids()[0] == pid or server.replaced(pid)), what='a worker in the place')
+    assert server.process.poll() is None
+
+
+def test_stopped_child_that_never_gets_ready(server):
+    """kill -STOP of a worker stops neither the other nor an orderly end."""
+    pid = server.worker_pids()[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        served = 0
+        for _ in range(4):
+            with RawClient(server) as client:
+                client.socket.settimeout(1)
+                try:
+                    client.open('reader')
+                    served += 1
+                except (TimeoutError, AssertionError):
+                    pass
+        assert served >= 1
+        assert server.status()['pid'] == server.process.pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_daemonised_with_pid_file(make_server):
+    server = make_server(start=False)
+    pid_file = os.path.join(server.directory, 'pid')
+    started = server.run_once('--pid-file', pid_file)
+    assert started.returncode == 0, started.stderr
+    try:
+        status = wait_until(lambda: server.status(missing=None), what='the control socket')
+        pid = int(open(pid_file, encoding='utf-8').read())
+        assert pid == status['pid']
+        assert os.getsid(pid) != os.getsid(0)
+        assert os.readlink(f'/proc/{pid}/cwd') == '/'
+        server.ctl('stop')
+        wait_until(lambda: not server.processes(), what='all processes ending')
+        assert not os.path.exists(pid_file)
+    finally:
+        for pid in server.processes():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_background_start_that_fails_says_so(make_server):
+    server = make_server(start=False)
+    os.makedirs(server.data, exist_ok=True)
+    with open(os.path.join(server.data, 'data.mdb'), 'wb') as file:
+        file.write(b'not a store' * 1000)
+    failed = server.run_once()
+    assert failed.returncode == 1 or 'error' in server.log()
+    wait_until(lambda: not server.processes(), what='all processes ending')
+
+
+# ---- command lines and configurations ----
+
+def check(server, *arguments):
+    return subprocess.run([DISPATCHD, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
+                          env=server.environment())
+
+
+def one_line(result, *words):
+    """A refusal: one clear line with these words, status 1."""
+    assert result.returncode == 1, result
+    assert len(result.stderr.strip().splitlines()) == 1 and not result.stdout, result
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+def test_check_config(make_server):
+    server = make_server(start=False)
+    assert server.run_once('--check-config').returncode == 0
+    assert server.processes() == []
+
+
+def test_example_configuration(make_server):
+    server = make_server(start=False)
+    example = os.path.join(os.path.dirname(__file__), '..', '..', 'examples', 'laboratory.conf')
+    result = check(server, '--config', example, '--check-config')
+    assert result.returncode == 0, result.stderr
+
+
+BAD_CONFIGURATIONS = [
+    ('{', []), ('[]', []), ('', []), ('{"listen": "x"}', ['listen']), ('{"lisen": []}', ['lisen']),
+    ('{\n  "workers": "many"\n}', ['workers', ':2:']), ('{"workers": 300}', ['workers', '256']),
+    ('{"collections": []}', ['collections']), ('{"collections": {"a": {"projecto": []}}}', ['projecto']),
+    ('{"collections": {"a": {"methods": {"insert": ["bogus"]}}}}', ['bogus']),
+    ('{"collections": {"a": {"methods": {"inset": []}}}}', ['inset']),
+    ('{"collections": {"a": {"read": "bogus"}}}', ['bogus']),
+    ('{"collections": {"a": {"sync_filter": {"$bogus": 1}}}}', ['sync_filter']),
+    ('{"collections": {"users": {}}}', ['users']), ('{"collections": {"a b": {}}}', ['a b']),
+    ('{"limits": {"message_bytes": "1X"}}', ['message_bytes']), ('{"limits": {"bogus": 1}}', ['bogus']),
+    ('{"map_bytes": "1"}', ['map_bytes']), ('{"ring_bytes": "100000"}', ['ring_bytes']),
+    ('{"workers": 1, "workers": 2}', ['workers']), ('{"log_level": "loud"}', ['log_level']),
+    ('{"permissions": ["a", 5]}', ['permissions']), ('{"durability": "maybe"}', ['durability']),
+    ('{"control_mode": "999"}', ['control_mode']), ('{"listen": ["nonsense"]}', ['listen']),
+]
+
+
+@pytest.mark.parametrize('text, words', BAD_CONFIGURATIONS)
+def test_bad_configurations(make_server, text, words):
+    server = make_server(start=False)
+    server.configure(text)
+    result = check(server, '--config', server.config_path, '--check-config')
+    one_line(result, *words)
+    if text.strip():
+        assert server.config_path in result.stderr or 'listen' in words or 'ring_bytes' in words
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (['--bogus'], ['bogus']), (['--workers'], ['workers']), (['--workers', 'x'], ['workers']),
+    (['--workers', '-1'], ['workers']), (['--limits', 'bogus=1'], ['bogus']), (['--limits', 'pongs'], ['pongs']),
+    (['--config', '/nonexistent/file'], ['/nonexistent/file']), (['stray'], ['stray']),
+    (['--listen', 'x'], ['x']), (['--listen', '127.0.0.1:99999'], ['99999']), (['--user', 'no such user'], ['user']),
+    (['--log-level', 'loud'], ['loud']), (['--foreground=yes', '--bogus'], []),
+])
+def test_bad_command_lines(make_server, arguments, words):
+    server = make_server(start=False)
+    one_line(server.run_once('--check-config', *arguments) if '--user' not in arguments else
+             server.run_once('--foreground', *arguments), *words)
+
+
+def test_help_and_version(make_server):
+    server = make_server(start=False)
+    shown = check(server, '--help')
+    assert shown.returncode == 0 and '--listen' in shown.stdout and '--check-config' in shown.stdout
+    assert re.search(r'\d+\.\d+\.\d+', check(server, '--version').stdout)
+
+
+def test_command_line_wins(make_server):
+    server = make_server(config=configuration(workers=4, listen=['127.0.0.1:1']), workers=1)
+    assert len(server.status()['workers']) == 1
+
+
+def test_port_in_use(make_server):
+    server = make_server()
+    other = make_server(start=False)
+    other.port = server.port
+    one_line(other.run_once('--foreground', '--log', 'stderr'), str(server.port))
+
+
+# ---- data directories ----
+
+def test_data_directory_in_use(make_server):
+    server = make_server()
+    other = make_server(start=False)
+    other.data = server.data
+    one_line(other.run_once('--foreground', '--log', 'stderr'), server.data)
+    assert server.status()
+
+
+def test_data_directory_that_is_a_file(make_server):
+    server = make_server(start=False, prepared=False)
+    with open(server.data, 'w', encoding='utf-8'):
+        pass
+    one_line(server.run_once('--foreground', '--log', 'stderr'), server.data)
+
+
+def test_data_directory_that_cannot_be_made(make_server):
+    server = make_server(start=False, prepared=False)
+    server.data = '/proc/nowhere/data'
+    one_line(server.run_once('--foreground', '--log', 'stderr'), server.data)
+
+
+def test_data_directory_that_cannot_be_written(make_server):
+    if os.geteuid() != 0:
+        pytest.skip('needs root, to become another user')
+    server = make_server(start=False)
+    os.chmod(server.directory, 0o755)
+    os.chmod(server.data, 0o500)
+    failed = server.run_once('--foreground', '--log', 'stderr', '--user', 'nobody')
+    assert failed.returncode == 1 and server.data in failed.stderr
+
+
+def test_store_that_is_none(make_server):
+    server = make_server(start=False, prepared=False)
+    os.makedirs(server.data)
+    with open(os.path.join(server.data, 'data.mdb'), 'wb') as file:
+        file.write(b'not a store' * 1000)
+    failed = server.run_once('--foreground', '--log', 'stderr')
+    assert failed.returncode == 1 and server.data in failed.stderr
+
+
+def test_runs_as_another_user(make_server):
+    if os.geteuid() != 0:
+        pytest.skip('needs root, to become another user')
+    server = make_server(start=False, prepared=False, options=['--user', 'nobody'])
+    os.chmod(server.directory, 0o777)
+    server.start()
+    for pid in server.worker_pids() + [server.committer_pid()]:
+        status = open(f'/proc/{pid}/status', encoding='utf-8').read()
+        assert re.search(r'^Uid:\s+65534\s+65534\s+65534', status, re.MULTILINE)
+        assert re.search(r'^NoNewPrivs:\s+1', status, re.MULTILINE)
+
+
+# ---- the log ----
+
+async def test_line_for_each_call(make_server):
+    server = make_server()
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', {'_id': 'a'})
+    await client.fails('not_found', 'detail', 'notes', {'_id': 'b'})
+    await client.send(json.dumps({'tid': 'x', 'methodName': 'bad\nname', 'collectionName': 'notes'}))
+    assert server.stop() == 0
+    log = server.log()
+    assert re.search(r'editor \(127\.0\.0\.1:\d+\) requested notes\.insert\b.*\d+ ?(us|µs)', log), log
+    assert re.search(r'editor \(127\.0\.0\.1:\d+\) requested notes\.detail\b.*not_found', log)
+    assert '\nname' not in log
+    for line in log.splitlines():
+        assert re.match(r'\S+ .*\[\d+\] (error|warning|notice|info|debug): ', line), line
+
+
+async def test_log_levels(make_server):
+    server = make_server(config=configuration(log_level='warning'))
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', {'_id': 'a'})
+    await client.close()
+    assert server.stop() == 0
+    assert 'requested' not in server.log()
+
+
+async def test_secrets_are_not_logged(make_server):
+    server = make_server(config=configuration(log_level='debug'))
+    client = await Client.connect(server)
+    token = (await client.log_in('editor'))['token']
+    await client.call('authorize_by_token', 'users', {'token': token})
+    assert server.stop() == 0
+    log = server.log()
+    assert token not in log and 'long password' not in log
+
+
+async def test_log_is_opened_again(server):
+    """SIGHUP after rotating."""
+    client = await Client.connect(server, 'editor')
+    os.rename(server.log_path, server.log_path + '.1')
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: os.path.exists(server.log_path), what='a new log file')
+    assert server.process.poll() is None
+    assert await client.call('count', 'notes') == 0
+
+
+# ---- the control socket ----
+
+def ask(server, line):
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(PATIENCE)
+        control.connect(server.control)
+        control.sendall(line)
+        answer = b''
+        while chunk := control.recv(4096):
+            answer += chunk
+        return answer
+
+
+def test_control_socket(server):
+    assert os.stat(server.control).st_mode & 0o777 == 0o600
+    assert 'error' in json.loads(ask(server, b'nonsense\n'))
+    answer = ask(server, b'x' * 5000)
+    assert answer == b'' or 'error' in json.loads(answer)
+    # One that says nothing holds nobody up.
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(server.control)
+        assert server.status()['pid'] == server.process.pid
+
+
+async def test_control_session(server):
+    client = await Client.control(server)
+    assert (await client.call('status'))['pid'] == server.process.pid
+    assert await client.call('import', 'fixed', {'documents': [{'_id': 'a', 'n': 1}, {'_id': 'b'}]}) == {
+        'inserted': 2, 'replaced': 0, 'skipped': 0}
+    answer = await client.call('import', 'fixed', {'documents': [{'_id': 'a', 'n': 1}, {'_id': 'c'}]})
+    assert (answer['inserted'], answer['skipped']) == (1, 1)
+    failure = await client.fails('exists', 'import', 'fixed', {'documents': [{'_id': 'd'}, {'_id': 'a', 'n': 2}]})
+    assert failure['index'] == 1
+    await client.call('import', 'fixed', {'documents': [{'_id': 'a', 'n': 2}], 'replace': True})
+    exported = await client.call('export', 'fixed', {})
+    assert exported['after'] is None
+    assert [(d['_id'], d.get('n')) for d in exported['documents']] == [('a', 2), ('b', None), ('c', None)]
+    other = await Client.connect(server, 'admin')
+    await other.fails('unknown_method', 'import', 'fixed', {'documents': []})
+    await other.fails('unknown_method', 'export', 'fixed', {})
+
+
+def test_tail(server):
+    with subprocess.Popen(
+            [os.path.join(os.path.dirname(DISPATCHD), 'ctl', 'dispatchctl'), '--control', server.control, 'tail',
+             'notes'], stdout=subprocess.PIPE, text=True, env=server.environment()) as tail:
+        try:
+            wait_until(lambda: sum(server.connections()) >= 1, what='the session')
+            # It subscribes after it has connected: a change that comes too early is not told, so there are several.
+            with RawClient(server) as writer:
+                writer.open('editor')
+                lines = []
+                os.set_blocking(tail.stdout.fileno(), False)
+
+                def told():
+                    number = writer.next_tid
+                    writer.call('insert', 'viruses', {'name': f'{number}'})
+                    writer.call('insert', 'notes', {'_id': f'n{number}'})
+                    lines.extend(tail.stdout.readlines())
+                    return lines
+                wait_until(told, what='a line')
+            assert all('"notes"' in line and '"viruses"' not in line for line in lines)
+            assert json.loads(lines[0])['operation'] == 'update'
+        finally:
+            tail.send_signal(signal.SIGINT)
+            tail.wait(timeout=PATIENCE)
+
+
+def test_bad_input_costs_nothing_that_lasts(server):
+    """A thousand broken connections of all kinds: afterwards there are none, and little memory is held."""
+    before = sum(map(server.memory, server.worker_pids()))
+    pieces = [b'', b'GET', b'\x00' * 100, frame(TEXT, b'{}'), frame(TEXT, b'x', length=100000)[:14],
+              frame(TEXT, b'{"tid":1', final=False), frame(9, b'x') * 50]
+    for i in range(300):
+        with RawClient(server) as client:
+            if i % 7 > 2:
+                client.open()
+            client.send(pieces[i % 7])
+    wait_until(lambda: sum(server.connections()) == 0, what='all connections being forgotten')
+    if not os.environ.get('DISPATCHD_TEST_SANITIZE'):
+        assert sum(map(server.memory, server.worker_pids())) - before < 4 << 20

@@ -1,0 +1,251 @@
+"""Documents, and the methods that write: insert, update, patch, remove, and detail to look."""
+
+import json
+
+import pytest
+
+from client import Client
+from configuration import configuration
+
+
+@pytest.mark.parametrize('identifier', ['a', 'x' * 256, 'ü' * 128, ' ', '"\\/', '\U0001f331', '$in', 'a.b'])
+async def test_ids(server, identifier):
+    client = await Client.connect(server, 'editor')
+    assert await client.call('insert', 'notes', {'_id': identifier, 'n': 1}) == {'_id': identifier, '_version': 0}
+    assert await client.call('detail', 'notes', {'_id': identifier}) == {'_id': identifier, '_version': 0, 'n': 1}
+    assert client.copy('notes')[identifier]['n'] == 1
+    assert await client.call('remove', 'notes', {'_id': identifier}) == {'_ids': [identifier]}
+    assert not client.copy('notes')
+
+
+@pytest.mark.parametrize('identifier', ['', 'x' * 257, 'ü' * 129, 'a\nb', '\x7f', '\t', 5, None, {}, ['a']])
+async def test_impossible_ids(server, identifier):
+    client = await Client.connect(server, 'editor')
+    await client.fails('invalid', 'insert', 'notes', {'_id': identifier})
+
+
+async def test_random_ids(server):
+    client = await Client.connect(server, 'editor')
+    ids = {answer['_id'] for answer in await client.call('insert', 'notes', [{} for _ in range(100)])}
+    assert len(ids) == 100
+    assert all(len(i) == 12 and set(i) <= set('abcdefghijklmnopqrstuvwxyz0123456789') for i in ids)
+
+
+NUMBERS = ['0', '-0', '9007199254740993', '9223372036854775807', '-9223372036854775808', '18446744073709551615',
+           '0.1', '1.50', '1e400', '-1E-400', '1.0000000000000000000000000001', '123456789012345678901234567890', '1e5']
+
+
+async def test_numbers_come_back_digit_for_digit(server):
+    client = await Client.connect(server, 'editor')
+    listener = await Client.connect(server, 'reader')
+    texts = []
+    original = client.socket.recv
+
+    async def recv():
+        text = await original()
+        texts.append(text)
+        return text
+    client.socket.recv = recv
+    body = '{"_id":"n","list":[' + ','.join(NUMBERS) + ']}'
+    _, future, _ = client.begin('insert', tid=1000)
+    await client.send('{"tid":1000,"methodName":"insert","collectionName":"notes","data":' + body + '}')
+    assert (await future)['success']
+    await client.call('detail', 'notes', {'_id': 'n'})
+    await client.call('update', 'notes', {'_id': 'n', 'changes': {'x': 1}})
+    await client.call('patch', 'notes', {'_id': 'n', 'operations': [{'op': 'add', 'path': '/y', 'value': 1}]})
+    await client.call('detail', 'notes', {'_id': 'n'})
+    await client.call('find', 'notes', {})
+    await client.call('sync', 'notes', {})
+    expected = '[' + ','.join(NUMBERS) + ']'
+    carrying = [text for text in texts if '"list"' in text]
+    # insert, two details, update, patch, find, sync
+    assert len(carrying) >= 7 and all(expected in text for text in carrying), carrying
+    await listener.until(lambda: listener.copy('notes').get('n', {}).get('_version') == 2)
+
+
+TEXTS = ['', 'ü€\U0001f331', '"\\/\b\f\n\r\t', '\u2028', '</script>', 'a' * 10000, '\x7f', '\ufffe']
+
+
+async def test_texts_come_back(server):
+    client = await Client.connect(server, 'editor')
+    document = {'_id': 't', 'texts': TEXTS, 'nested': {'a': [{'b': None}, True, False, [], {}, '']}}
+    await client.call('insert', 'notes', document)
+    assert await client.call('detail', 'notes', {'_id': 't'}) == {**document, '_version': 0}
+    assert client.copy('notes')['t'] == {**document, '_version': 0}
+
+
+async def test_deep_documents(server):
+    client = await Client.connect(server, 'editor')
+
+    def nested(levels):
+        value = 1
+        for _ in range(levels):
+            value = [value]
+        return value
+    await client.call('insert', 'notes', {'_id': 'deep', 'value': nested(40)})
+    await client.send(json.dumps({'tid': 999, 'methodName': 'insert', 'collectionName': 'notes',
+                                  'data': {'value': nested(70)}}))
+    await client.until(lambda: any(not m['data']['success'] for m in client.of('fulfill', 'transaction')))
+    assert await client.call('count', 'notes') == 1
+
+
+async def test_document_too_large(make_server):
+    server = make_server(config=configuration(limits={'document_bytes': '10K'}))
+    client = await Client.connect(server, 'editor')
+    await client.fails('too_large', 'insert', 'notes', {'text': 'x' * 10300})
+    await client.call('insert', 'notes', {'_id': 'a', 'text': 'x' * 9000})
+    await client.fails('too_large', 'update', 'notes', {'_id': 'a', 'changes': {'more': 'x' * 2000}})
+    await client.fails('too_large', 'patch', 'notes', {'_id': 'a', 'operations': [
+        {'op': 'copy', 'from': '/text', 'path': '/again'}]})
+    assert (await client.call('detail', 'notes', {'_id': 'a'}))['_version'] == 0
+
+
+async def test_insert(server):
+    client = await Client.connect(server, 'editor')
+    assert await client.call('insert', 'notes', {'_id': 'a', 'n': 1}) == {'_id': 'a', '_version': 0}
+    assert await client.call('insert', 'notes', [{'_id': 'b'}, {'_id': 'c'}]) == [
+        {'_id': 'b', '_version': 0}, {'_id': 'c', '_version': 0}]
+    await client.fails('exists', 'insert', 'notes', {'_id': 'a'})
+    await client.fails('exists', 'insert', 'notes', [{'_id': 'd'}, {'_id': 'd'}])
+    await client.fails('not_found', 'detail', 'notes', {'_id': 'd'})
+    await client.fails('invalid', 'insert', 'notes', [{'_id': 'e'}, 5])
+    assert await client.call('count', 'notes') == 3
+    # A version is the server's.
+    answer = await client.call('insert', 'notes', {'_id': 'v', '_version': 0})
+    assert answer == {'_id': 'v', '_version': 0}
+
+
+async def test_minimal_documents(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'viruses', {'_id': 'v', 'name': 'A', 'abbreviation': 'a', 'isolates': [1, 2]})
+    assert client.copy('viruses')['v'] == {'_id': 'v', '_version': 0, 'name': 'A', 'abbreviation': 'a'}
+    assert (await client.call('detail', 'viruses', {'_id': 'v'}))['isolates'] == [1, 2]
+    await client.call('insert', 'viruses', {'_id': 'w', 'name': 'B'})
+    assert client.copy('viruses')['w'] == {'_id': 'w', '_version': 0, 'name': 'B'}
+
+
+async def test_unique_fields(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'viruses', [{'_id': 'v', 'name': 'A'}, {'_id': 'w', 'name': 'B'}])
+    failure = await client.fails('exists', 'insert', 'viruses', {'_id': 'x', 'name': 'A'})
+    assert 'name' in failure['message']
+    await client.fails('exists', 'update', 'viruses', {'_id': 'w', 'changes': {'name': 'A'}})
+    await client.fails('exists', 'insert', 'viruses', [{'name': 'C'}, {'name': 'C'}])
+    # The place is free as soon as the other has another value, or has gone.
+    await client.call('update', 'viruses', {'_id': 'v', 'changes': {'name': 'Z'}})
+    await client.call('update', 'viruses', {'_id': 'w', 'changes': {'name': 'A'}})
+    await client.call('remove', 'viruses', {'_id': 'v'})
+    await client.call('insert', 'viruses', {'name': 'Z'})
+    # Documents without the field do not meet.
+    assert len(await client.call('insert', 'viruses', [{'abbreviation': 'x'}, {'abbreviation': 'x'}])) == 2
+
+
+async def test_update(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', {'_id': 'a', 'n': 1, 'o': {'x': 1, 'y': 2}, 'l': [1, 2]})
+    answer = await client.call('update', 'notes', {'_id': 'a', 'changes': {'n': 2, 'o': {'x': None, 'z': 3}, 'l': [3]}})
+    assert answer == {'_ids': ['a'], '_version': 1}
+    assert client.copy('notes')['a'] == {'_id': 'a', '_version': 1, 'n': 2, 'o': {'y': 2, 'z': 3}, 'l': [3]}
+    assert (await client.call('update', 'notes', {'_id': 'a', 'changes': {'n': 3}, '_version': 1}))['_version'] == 2
+    await client.fails('conflict', 'update', 'notes', {'_id': 'a', 'changes': {'n': 4}, '_version': 1})
+    await client.fails('not_found', 'update', 'notes', {'_id': 'b', 'changes': {'n': 4}})
+    await client.fails('invalid', 'update', 'notes', {'_id': 'a'})
+    await client.fails('invalid', 'update', 'notes', {'_id': 'a', 'changes': 5})
+    await client.fails('invalid', 'update', 'notes', {'changes': {'n': 4}})
+    await client.fails('invalid', 'update', 'notes', {'_id': 'a', 'changes': {'n': 4}, '_version': 'x'})
+    assert (await client.call('detail', 'notes', {'_id': 'a'}))['n'] == 3
+
+
+async def test_id_and_version_are_not_changed_by_changes(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', {'_id': 'a'})
+    for changes in ({'_id': 'b', 'n': 1}, {'_version': 7, 'n': 2}, {'_id': None, 'n': 3}):
+        try:
+            await client.call('update', 'notes', {'_id': 'a', 'changes': changes})
+        except Exception as error:  # refusing is as good as ignoring
+            assert error.code in ('invalid', 'conflict')
+    await client.fails('invalid', 'patch', 'notes', {'_id': 'a', 'operations': [
+        {'op': 'replace', 'path': '/_id', 'value': 'b'}]})
+    document = await client.call('detail', 'notes', {'_id': 'a'})
+    assert document['_id'] == 'a' and document['_version'] <= 3
+    assert await client.call('count', 'notes') == 1
+
+
+async def test_upsert(server):
+    client = await Client.connect(server, 'editor')
+    upsert = {'_id': 'u', 'changes': {'n': 1, 'gone': None}, 'upsert': True}
+    assert await client.call('update', 'notes', upsert) == {'_ids': ['u'], '_version': 0}
+    assert client.copy('notes')['u'] == {'_id': 'u', '_version': 0, 'n': 1}
+    assert await client.call('update', 'notes', {**upsert, 'changes': {'n': 2}}) == {'_ids': ['u'], '_version': 1}
+
+
+async def test_update_by_query(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', [{'_id': f'n{i}', 'n': i} for i in range(10)])
+    answer = await client.call('update', 'notes', {'query': {'n': {'$gte': 7}}, 'changes': {'big': True}})
+    assert sorted(answer['_ids']) == ['n7', 'n8', 'n9']
+    assert {k for k, d in client.copy('notes').items() if d.get('big')} == {'n7', 'n8', 'n9'}
+    assert (await client.call('update', 'notes', {'query': {'n': 100}, 'changes': {'x': 1}}))['_ids'] == []
+
+
+async def test_change_that_changes_nothing(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', {'_id': 'a', 'n': 1})
+    count = len(client.messages)
+    assert await client.call('update', 'notes', {'_id': 'a', 'changes': {'n': 1, 'absent': None}}) == {
+        '_ids': ['a'], '_version': 0}
+    assert await client.call('patch', 'notes', {'_id': 'a', 'operations': [
+        {'op': 'test', 'path': '/n', 'value': 1}]}) == {'_id': 'a', '_version': 0}
+    assert await client.call('remove', 'notes', {'_id': 'absent'}) == {'_ids': []}
+    assert [m['operation'] for m in client.messages[count:]] == ['fulfill'] * 3
+
+
+async def test_patch(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', {'_id': 'a', 'l': [1, 2], 'o': {'x': 1}})
+    answer = await client.call('patch', 'notes', {'_id': 'a', 'operations': [
+        {'op': 'test', 'path': '/l/0', 'value': 1}, {'op': 'add', 'path': '/l/-', 'value': 3},
+        {'op': 'move', 'from': '/o/x', 'path': '/moved'}, {'op': 'copy', 'from': '/l', 'path': '/o/l'},
+        {'op': 'replace', 'path': '/l/0', 'value': 'one'}, {'op': 'remove', 'path': '/l/1'}]})
+    assert answer == {'_id': 'a', '_version': 1}
+    expected = {'_id': 'a', '_version': 1, 'l': ['one', 3], 'o': {'l': [1, 2, 3]}, 'moved': 1}
+    assert client.copy('notes')['a'] == expected
+    failures = [('conflict', [{'op': 'add', 'path': '/n', 'value': 1}, {'op': 'test', 'path': '/n', 'value': 2}]),
+                ('invalid', [{'op': 'nonsense', 'path': '/n'}]), ('invalid', [{'op': 'add', 'path': 'n', 'value': 1}]),
+                ('invalid', [{'op': 'add', 'path': '/n'}]), ('invalid', 5)]
+    for code, operations in failures:
+        await client.fails(code, 'patch', 'notes', {'_id': 'a', 'operations': operations})
+    for operations in ([{'op': 'remove', 'path': '/absent'}], [{'op': 'add', 'path': '/l/9', 'value': 1}]):
+        with pytest.raises(Exception) as error:
+            await client.call('patch', 'notes', {'_id': 'a', 'operations': operations})
+        assert error.value.code in ('invalid', 'conflict', 'not_found')
+    await client.fails('conflict', 'patch', 'notes', {'_id': 'a', 'operations': [], '_version': 0})
+    await client.fails('not_found', 'patch', 'notes', {'_id': 'b', 'operations': [
+        {'op': 'add', 'path': '/x', 'value': 1}]})
+    assert await client.call('detail', 'notes', {'_id': 'a'}) == expected
+
+
+async def test_remove(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'notes', [{'_id': f'n{i}'} for i in range(5)])
+    assert await client.call('remove', 'notes', {'_id': 'n0'}) == {'_ids': ['n0']}
+    assert (await client.call('remove', 'notes', {'_id': ['n1', 'absent', 'n2']}))['_ids'] == ['n1', 'n2']
+    await client.fails('conflict', 'remove', 'notes', {'_id': 'n3', '_version': 1})
+    assert await client.call('remove', 'notes', {'_id': 'n3', '_version': 0}) == {'_ids': ['n3']}
+    await client.fails('invalid', 'remove', 'notes', {'_id': ['n4'], '_version': 0})
+    await client.fails('invalid', 'remove', 'notes', {})
+    assert list(client.copy('notes')) == ['n4']
+    # A document that comes again starts again.
+    assert await client.call('insert', 'notes', {'_id': 'n0'}) == {'_id': 'n0', '_version': 0}
+
+
+async def test_methods_need_their_permissions(server):
+    curator = await Client.connect(server, 'curator')
+    await curator.call('insert', 'viruses', {'_id': 'v', 'name': 'A'})
+    await curator.call('update', 'viruses', {'_id': 'v', 'changes': {'name': 'B'}})
+    assert 'remove_virus' in (await curator.fails('forbidden', 'remove', 'viruses', {'_id': 'v'}))['message']
+    editor = await Client.connect(server, 'editor')
+    assert await editor.call('remove', 'viruses', {'_id': 'v'}) == {'_ids': ['v']}
+    admin = await Client.connect(server, 'admin')
+    await admin.call('insert', 'secrets', {'_id': 's'})
+    await admin.call('insert', 'viruses', {'_id': 'w', 'name': 'C'})

@@ -1,0 +1,210 @@
+"""Logging in and out, sessions, and what a user's groups give."""
+
+import asyncio
+import time
+
+from client import Client, connect_to_workers
+from configuration import password
+from server import SANITIZE
+
+SECRETS = ('password', 'salt', 'hash', '$argon2')
+
+
+async def test_log_in(server):
+    client = await Client.connect(server)
+    user = await client.log_in('editor')
+    assert user['_id'] == 'editor' and isinstance(user['token'], str) and len(user['token']) >= 32
+    assert not any(word in str({k: v for k, v in user.items() if k != 'token'}).lower() for word in SECRETS)
+    assert await client.call('insert', 'notes', {'_id': 'a'}) == {'_id': 'a', '_version': 0}
+    other = await Client.connect(server)
+    again = await other.call('authorize_by_token', 'users', {'token': user['token']})
+    assert again['_id'] == 'editor'
+    assert await other.call('count', 'notes') == 1
+
+
+async def test_log_in_with_browser(server):
+    client = await Client.connect(server)
+    user = await client.call('authorize_by_login', 'users', {
+        'username': 'editor', 'password': password('editor'), 'browser': {'name': 'Firefox', 'version': '128'}})
+    assert user['_id'] == 'editor'
+
+
+async def test_wrong_log_ins(server):
+    client = await Client.connect(server)
+    for name, secret in (('editor', 'wrong'), ('nobody', 'wrong'), ('', ''), ('x' * 300, 'x'), ('editor', '')):
+        try:
+            await client.log_in(name, secret or 'x')
+        except Exception as error:
+            assert error.message == 'Incorrect username or password' or error.code == 'invalid'
+        else:
+            raise AssertionError(f'{name} was let in')
+    for data in (None, {}, {'username': 'editor'}, {'username': 5, 'password': 'x'}, [], {'password': 'x'}):
+        await client.fails('invalid', 'authorize_by_login', 'users', data)
+    failure = await client.fails('unauthorized', 'count', 'notes')
+    assert failure['message']
+
+
+async def test_wrong_tokens(server):
+    client = await Client.connect(server)
+    for token in ('nonsense', '', 'x' * 500, server.tokens['editor'][:-1]):
+        try:
+            await client.call('authorize_by_token', 'users', {'token': token})
+        except Exception as error:
+            assert error.message == 'Token does not exist' or error.code == 'invalid'
+        else:
+            raise AssertionError(f'{token} was taken')
+    await client.fails('invalid', 'authorize_by_token', 'users', {'token': 5})
+
+
+async def test_failed_log_ins_are_throttled(make_server):
+    server = make_server(workers=1, options=['--limits', 'login_attempts=3'])
+    client = await Client.connect(server)
+    codes = []
+    for _ in range(5):
+        try:
+            await client.log_in('editor', 'wrong')
+        except Exception as error:
+            codes.append(error.code)
+    assert codes[:3].count('rate_limited') == 0 and codes[4] == 'rate_limited'
+    # With the right password as well: otherwise guessing would go on.
+    await client.fails('rate_limited', 'authorize_by_login', 'users',
+                       {'username': 'editor', 'password': password('editor')})
+    # A token is no guess.
+    other = await Client.connect(server, 'editor')
+    assert await other.call('count', 'notes') == 0
+
+
+async def test_log_in_does_not_stall_others(make_server):
+    """While passwords are checked, other clients of the worker are answered."""
+    server = make_server(workers=1, options=['--limits', 'login_attempts=1000'])
+    other = await Client.connect(server, 'reader')
+    clients = [await Client.connect(server) for _ in range(6)]
+    futures = [await c.start('authorize_by_login', 'users', {'username': 'editor', 'password': password('editor')})
+               for c in clients]
+    answered = 0
+    while not all(future.done() for future in futures):
+        await other.call('count', 'notes')
+        answered += 1
+    for future in futures:
+        assert (await future)['success']
+    assert answered >= (5 if SANITIZE else 20)
+
+
+async def test_same_time_whether_the_user_exists_or_not(make_server):
+    server = make_server(workers=1, options=['--limits', 'login_attempts=1000'])
+    client = await Client.connect(server)
+    shortest = {}
+    for name in ('editor', 'nobody') * 3:
+        started = time.monotonic()
+        try:
+            await client.log_in(name, 'wrong')
+        except Exception as error:
+            assert error.message == 'Incorrect username or password'
+        shortest[name] = min(shortest.get(name, 60), time.monotonic() - started)
+    assert shortest['nobody'] > shortest['editor'] / 2
+
+
+async def test_log_in_queue_is_bounded(make_server):
+    server = make_server(workers=1, options=['--limits', 'login_queue=2', '--limits', 'login_attempts=1000'])
+    client = await Client.connect(server)
+    futures = [await client.start('authorize_by_login', 'users', {'username': f'nobody{i}', 'password': 'x'})
+               for i in range(30)]
+    codes = [(await asyncio.wait_for(f, 60))['data'].get('code') for f in futures]
+    assert 'busy' in codes
+
+
+async def test_logout_ends_the_session_on_all_connections(server):
+    first, second = await connect_to_workers(server, 'editor', 2)
+    other_session = await Client.connect(server)
+    await other_session.log_in('editor')
+    assert await first.call('logout', 'users', {}) is None
+    await second.until(lambda: second.of('deauthorize', 'users'))
+    for client in (first, second):
+        await client.fails('unauthorized', 'count', 'notes')
+    again = await Client.connect(server)
+    try:
+        await again.call('authorize_by_token', 'users', {'token': server.tokens['editor']})
+    except Exception as error:
+        assert error.message in ('Token does not exist', 'Token was invalidated')
+    else:
+        raise AssertionError('the token still works')
+    # Another session of the same user goes on, and gets changes; the ended ones do not.
+    await other_session.call('insert', 'notes', {'_id': 'after'})
+    assert 'after' in other_session.copy('notes')
+    admin = await Client.connect(server, 'admin')
+    assert await admin.call('count', 'notes') == 1
+    assert not first.copy('notes') and not second.copy('notes')
+
+
+async def test_log_in_again_after_logout(server):
+    client = await Client.connect(server, 'editor')
+    await client.call('logout', 'users', {})
+    await client.log_in('editor')
+    await client.call('insert', 'viruses', {'_id': 'v', 'name': 'V'})
+    assert 'v' in client.copy('viruses')
+
+
+async def test_log_in_as_another_user(server):
+    client = await Client.connect(server, 'reader')
+    await client.fails('forbidden', 'insert', 'viruses', {'name': 'V'})
+    await client.log_in('editor')
+    await client.call('insert', 'viruses', {'_id': 'v', 'name': 'V'})
+    assert 'v' in client.copy('viruses')
+
+
+async def test_token_works_on_every_worker_at_once(server):
+    client = await Client.connect(server)
+    token = (await client.log_in('ann'))['token']
+    for _ in range(4):
+        other = await Client.connect(server, token=token)
+        assert await other.call('count', 'notes') == 0
+
+
+async def test_users_and_groups_are_for_modify_options(server):
+    admin, reader = await Client.connect(server, 'admin'), await Client.connect(server, 'reader')
+    users = (await admin.call('find', 'users', {}))['documents']
+    assert {'admin', 'editor', 'reader', 'ann'} <= {user['_id'] for user in users}
+    assert not any(word in str(users).lower() for word in ('argon2', 'salt', 'token'))
+    groups = (await admin.call('find', 'groups', {}))['documents']
+    assert {'administrator', 'editors', 'lab'} <= {group['_id'] for group in groups}
+    for collection in ('users', 'groups'):
+        await reader.fails('forbidden', 'find', collection, {})
+        await reader.fails('forbidden', 'sync', collection, {})
+
+
+async def test_user_and_group_made_while_running(server):
+    admin = await Client.connect(server, 'admin')
+    reader = await Client.connect(server, 'reader')
+    server.ctl('group', 'add', 'newcomers', '--permission', 'modify_virus')
+    server.ctl('user', 'add', 'nora', '--group', 'newcomers', '--password-stdin', text='a secret of nora\n')
+    await admin.until(lambda: 'nora' in admin.copy('users') and 'newcomers' in admin.copy('groups'))
+    assert not reader.copy('users') and not reader.copy('groups')
+    nora = await Client.connect(server)
+    await nora.log_in('nora', 'a secret of nora')
+    await nora.call('insert', 'viruses', {'name': 'V'})
+    await nora.fails('forbidden', 'remove', 'viruses', {'_id': 'v'})
+
+
+async def test_permissions_change_on_live_connections(server):
+    """modify_options through the control session: groups.update_permissions takes effect at once, on every worker."""
+    clients = await connect_to_workers(server, 'insider', 2)
+    control = await Client.control(server)
+    await control.call('insert', 'secrets', {'_id': 's'})
+    for client in clients:
+        await client.until(lambda c=client: 's' in c.copy('secrets'))
+    await control.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': False}})
+    for client in clients:
+        await client.until(lambda c=client: not c.copy('secrets'))
+        await client.fails('forbidden', 'find', 'secrets', {})
+    await control.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': True}})
+    for client in clients:
+        await client.until(lambda c=client: 's' in c.copy('secrets'))
+    await control.fails('invalid', 'update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'bogus': True}})
+
+
+async def test_dispatchctl_user_errors(server):
+    assert 'already exists' in server.ctl('user', 'add', 'editor', '--password-stdin', text='long enough\n',
+                                          check=False).stderr
+    assert server.ctl('user', 'add', 'x', '--group', 'bogus', '--password-stdin', text='long enough\n',
+                      check=False).returncode == 1
+    assert server.ctl('group', 'add', 'x', '--permission', 'bogus', check=False).returncode == 1
