@@ -1,0 +1,39 @@
+#ifndef SHARED_JSON_PATCH_TREE_H
+#define SHARED_JSON_PATCH_TREE_H
+
+#include <cjson/cJSON.h>
+
+#include "shared/json/json.h"
+
+/*
+ * Documents as cJSON trees while a JSON Patch changes them. Numbers are cJSON_Raw and keep their text.
+ * Nothing is printed by cJSON. Only for the files of shared/json.
+ */
+
+/** What a tree is in numbers: the length of its compact text, the levels it nests, its nodes. */
+struct patch_measure {
+    size_t bytes;
+    unsigned depth; /* 0 for a scalar */
+    size_t nodes;
+};
+
+/** A tree of @value; the caller deletes it (cJSON_Delete) or puts it into another. */
+cJSON *patch_tree_build(struct json_value value);
+
+cJSON *patch_tree_copy(const cJSON *item);
+
+/** Puts @item behind the members of @object. @key is copied. */
+void patch_tree_add_member(cJSON *object, const char *key, cJSON *item);
+
+struct patch_measure patch_tree_measure(const cJSON *item);
+
+/** Bytes of @text as a JSON string with its quotes, as json_append_string() writes it. */
+size_t patch_string_bytes(const char *text);
+
+/** Appends the tree, compact. */
+void patch_tree_append(struct buffer *out, const cJSON *item);
+
+/** json_equal() of a tree and a value. Adds to @work what it costs beside reading the value once. */
+bool patch_tree_equal(const cJSON *item, struct json_value value, size_t *work);
+
+#endif
