@@ -1,5 +1,6 @@
 #include "shared/config/options.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "shared/config/nearest.h"
@@ -125,11 +126,35 @@ void options_help(struct buffer *out)
     }
 }
 
+static const char *type_name(enum option_type type)
+{
+    switch (type) {
+    case OPTION_TEXT:
+        return "text";
+    case OPTION_TEXT_LIST:
+        return "texts";
+    case OPTION_FLAG:
+        return "flag";
+    case OPTION_NUMBER:
+        return "number";
+    case OPTION_BYTES:
+        return "bytes";
+    case OPTION_MODE:
+        return "mode";
+    case OPTION_LOG_LEVEL:
+        return "level";
+    case OPTION_DURABILITY:
+        return "durability";
+    }
+    return "";
+}
+
 void options_table(struct buffer *out)
 {
     for (size_t i = 0; i < option_count; i++) {
         const struct option_row *row = &option_table[i];
-        buffer_append_format(out, "%s\t%s\t%s\t%s\n", row->name, row->fallback ? row->fallback : "",
+        buffer_append_format(out, "%s\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%s\t%s\n", row->name,
+                             type_name(row->type), row->fallback ? row->fallback : "", row->least, row->most,
                              row->value ? row->value : "", row->help);
     }
 }

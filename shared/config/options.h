@@ -60,7 +60,8 @@ const struct option_row *option_nearest(const char *name, size_t length);
 /** The --help text of all rows. */
 void options_help(struct buffer *out);
 
-/** The rows for programs: name, default, value, help, with tabs between and a line for each. */
+/** The rows for programs: name, type, default, least, most, value, help, with tabs between and a line for
+ * each. */
 void options_table(struct buffer *out);
 
 #endif
