@@ -104,7 +104,7 @@ static bool name_control_socket(struct master *master, char *line)
 {
     const struct config *config = master->config;
     int length =
-        config->control
+        config->control && config->control[0]
             ? snprintf(master->control_path, sizeof master->control_path, "%s", config->control)
             : snprintf(master->control_path, sizeof master->control_path, "%s/control", config->data);
     if (length > 0 && (size_t)length < sizeof master->control_path)
