@@ -1,15 +1,14 @@
 #include "daemon/supervisor.h"
 
-#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/child.h"
 #include "daemon/child_process.h"
 #include "daemon/order_channel.h"
 #include "shared/clock.h"
@@ -20,22 +19,6 @@
 enum { READY_WORKER_MS = 20000, READY_COMMITTER_MS = 60000, READY_FIRST_COMMITTER_MS = 600000 };
 
 enum { BACKOFF_FIRST_MS = 100 };
-
-struct child {
-    struct supervisor *supervisor;
-    bool is_committer;
-    unsigned slot; /* a worker's */
-    char name[24];
-    pid_t pid; /* 0: not running */
-    struct order_channel *channel;
-    enum process_state state;
-    bool linked;                 /* a worker: has its stream to the committer that runs now */
-    bool reopen_owed;            /* SIGHUP came while it could not handle it yet */
-    unsigned failures;           /* deaths in a row, each before SUPERVISOR_SOUND_MS */
-    uint64_t started_ms;         /* monotonic */
-    char last_words[ORDER_TEXT]; /* why it ends, when it said so */
-    struct event *timer;         /* running: until it must be ready; not running: until it starts again */
-};
 
 struct supervisor {
     struct event_base *base;
@@ -73,37 +56,6 @@ static void set_timer(struct event *timer, uint64_t wait_ms)
     struct timeval wait = milliseconds(wait_ms);
     if (event_add(timer, &wait) != 0)
         log_fatal("a timer cannot be set");
-}
-
-/* ---- the scoreboard: the master writes process id and state ---- */
-
-static void show(const struct child *child)
-{
-    struct scoreboard *scoreboard = child->supervisor->common->scoreboard;
-    int32_t pid = (int32_t)child->pid;
-    if (child->is_committer) {
-        atomic_store(&scoreboard->committer.pid, pid);
-        atomic_store(&scoreboard->committer.state, (uint32_t)child->state);
-    } else {
-        atomic_store(&scoreboard->worker[child->slot].pid, pid);
-        atomic_store(&scoreboard->worker[child->slot].state, (uint32_t)child->state);
-    }
-}
-
-static void set_state(struct child *child, enum process_state state)
-{
-    child->state = state;
-    show(child);
-}
-
-/* What a dead child left in its row counts no more. Nobody else writes it now. */
-static void clear_row(const struct child *child)
-{
-    struct scoreboard *scoreboard = child->supervisor->common->scoreboard;
-    if (child->is_committer)
-        memset((void *)&scoreboard->committer, 0, sizeof scoreboard->committer);
-    else
-        memset((void *)&scoreboard->worker[child->slot], 0, sizeof scoreboard->worker[0]);
 }
 
 /* ---- links between workers and the committer ---- */
@@ -164,7 +116,7 @@ static void child_ready(struct child *child)
     if (child->state != PROCESS_STARTING)
         return;
     event_del(child->timer);
-    set_state(child, PROCESS_READY);
+    child_set_state(child, PROCESS_READY);
     log_info("%s (process %d) is ready", child->name, (int)child->pid);
     if (child->reopen_owed)
         kill(child->pid, SIGHUP);
@@ -251,7 +203,7 @@ static void start_child(struct child *child)
     child->channel = order_channel_create(supervisor->base, end, &channel_callbacks, child);
     if (!child->channel)
         log_fatal("%s: its order channel cannot be watched", child->name);
-    set_state(child, PROCESS_STARTING);
+    child_set_state(child, PROCESS_STARTING);
     set_timer(child->timer, ready_within_ms(child));
     if (!child->is_committer)
         link_worker(supervisor, child);
@@ -309,8 +261,8 @@ static void child_died(struct child *child, int status)
     child->pid = 0;
     order_channel_free(&child->channel);
     event_del(child->timer);
-    clear_row(child);
-    set_state(child, PROCESS_NONE);
+    child_clear_row(child);
+    child_set_state(child, PROCESS_NONE);
     child->linked = false;
     for (unsigned i = 0; child->is_committer && i < child->supervisor->worker_count; i++)
         child->supervisor->workers[i].linked = false;
@@ -345,19 +297,11 @@ void supervisor_start(struct supervisor *supervisor)
 
 /* ---- the rest of a child's life ---- */
 
-static void reopen_log(struct child *child)
-{
-    if (child->state == PROCESS_READY || child->state == PROCESS_STOPPING)
-        kill(child->pid, SIGHUP);
-    else
-        child->reopen_owed = true;
-}
-
 void supervisor_reopen_logs(struct supervisor *supervisor)
 {
-    reopen_log(&supervisor->committer);
+    child_reopen_log(&supervisor->committer);
     for (unsigned i = 0; i < supervisor->worker_count; i++)
-        reopen_log(&supervisor->workers[i]);
+        child_reopen_log(&supervisor->workers[i]);
 }
 
 struct order_channel *supervisor_worker_channel(const struct supervisor *supervisor, unsigned slot)
@@ -365,17 +309,6 @@ struct order_channel *supervisor_worker_channel(const struct supervisor *supervi
     if (slot >= supervisor->worker_count || supervisor->workers[slot].state != PROCESS_READY)
         return NULL;
     return supervisor->workers[slot].channel;
-}
-
-static void order_stop(struct child *child)
-{
-    struct order order = {.type = ORDER_STOP};
-    event_del(child->timer);
-    if (!child->pid || child->state == PROCESS_STOPPING)
-        return;
-    set_state(child, PROCESS_STOPPING);
-    if (!order_channel_send(child->channel, &order, NULL))
-        kill(child->pid, SIGKILL);
 }
 
 static unsigned running_workers(const struct supervisor *supervisor)
@@ -398,17 +331,9 @@ static void stop_committer(struct supervisor *supervisor)
         return;
     }
     if (committer->state != PROCESS_STOPPING) {
-        order_stop(committer);
+        child_stop(committer);
         set_timer(supervisor->stop_timer, supervisor->common->config->stop_timeout_ms);
     }
-}
-
-static void kill_late(struct child *child)
-{
-    if (!child->pid || child->state != PROCESS_STOPPING)
-        return;
-    log_warning("%s (process %d) did not stop in time: it is killed", child->name, (int)child->pid);
-    kill(child->pid, SIGKILL);
 }
 
 static void on_stop_timer(evutil_socket_t fd, short what, void *argument)
@@ -416,8 +341,8 @@ static void on_stop_timer(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct supervisor *supervisor = argument;
     for (unsigned i = 0; i < supervisor->worker_count; i++)
-        kill_late(&supervisor->workers[i]);
-    kill_late(&supervisor->committer);
+        child_kill_late(&supervisor->workers[i]);
+    child_kill_late(&supervisor->committer);
 }
 
 void supervisor_stop(struct supervisor *supervisor)
@@ -426,30 +351,24 @@ void supervisor_stop(struct supervisor *supervisor)
         return;
     supervisor->stopping = true;
     for (unsigned i = 0; i < supervisor->worker_count; i++)
-        order_stop(&supervisor->workers[i]);
+        child_stop(&supervisor->workers[i]);
     event_del(supervisor->committer.timer);
     set_timer(supervisor->stop_timer, supervisor->common->config->stop_timeout_ms);
     stop_committer(supervisor);
-}
-
-static void kill_now(const struct child *child)
-{
-    if (child->pid && kill(child->pid, SIGKILL) == 0)
-        while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
 }
 
 void supervisor_kill(struct supervisor *supervisor)
 {
     supervisor->stopping = true;
     for (unsigned i = 0; i < supervisor->worker_count; i++)
-        kill_now(&supervisor->workers[i]);
-    kill_now(&supervisor->committer);
+        child_kill(&supervisor->workers[i]);
+    child_kill(&supervisor->committer);
 }
 
 static void init_child(struct supervisor *supervisor, struct child *child)
 {
     child->supervisor = supervisor;
+    child->scoreboard = supervisor->common->scoreboard;
     child->timer = event_new(supervisor->base, -1, 0, on_child_timer, child);
     if (!child->timer)
         log_fatal("out of memory");
@@ -481,21 +400,15 @@ struct supervisor *supervisor_create(struct event_base *base, const struct inher
     return supervisor;
 }
 
-static void free_child(struct child *child)
-{
-    order_channel_free(&child->channel);
-    event_free(child->timer);
-}
-
 void supervisor_free(struct supervisor **supervisor)
 {
     struct supervisor *gone = *supervisor;
     if (!gone)
         return;
     *supervisor = NULL;
-    free_child(&gone->committer);
+    child_release(&gone->committer);
     for (unsigned i = 0; i < gone->worker_count; i++)
-        free_child(&gone->workers[i]);
+        child_release(&gone->workers[i]);
     event_free(gone->stop_timer);
     free(gone->workers);
     free(gone);
