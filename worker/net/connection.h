@@ -15,47 +15,62 @@
 #include "worker/net/handshake.h"
 
 /*
- * Connections of one worker: reading, handshake, frames, pings, close handshake, and writing what output.h decides.
- * What a message means is not known here: the owner registers struct network_events. The owner's loop is
+ * Connections of one worker: reading, handshake, frames, pings, close handshake, and writing what output.h
+ * decides. What a message means is not known here: the owner registers struct network_events. The owner's
+ * loop is
  *
  *   event_base_loop(ONCE) ... take in the ring ... network_flush()
  *
- * where network_flush() writes to connections that have something, a bounded number of them, and says whether more is
- * to be done (the loop then polls without blocking). An idle connection must stay under a kilobyte in all.
+ * where network_flush() writes to connections that have something, a bounded number of them, and says whether
+ * more is to be done (the loop then polls without blocking). An idle connection must stay under a kilobyte in
+ * all.
  */
 
 struct network;
 struct connection;
+struct scoreboard_worker;
 
 enum connection_state {
     CONNECTION_HANDSHAKE,
     CONNECTION_OPEN,
-    CONNECTION_CLOSING, /* our close frame is queued or out; nothing more is read but the peer's close */
+    CONNECTION_CLOSING, /* our close frame (or a refusal) is queued or out; only the peer's close still
+                           matters */
     CONNECTION_LINGER,  /* everything is written and shut down; waiting for the peer's end, bounded */
+    CONNECTION_DEAD, /* closed() was called and the descriptor is closed; freed at the end of the callback */
 };
 
 struct connection {
     LIST_ENTRY(connection) all;
-    TAILQ_ENTRY(connection) queue; /* in network's queue of connections to write to, when ->queued */
-    LIST_ENTRY(connection) wheel;  /* its slot of the ping wheel */
+    TAILQ_ENTRY(connection) queue; /* when ->queued: of those to write to, or of those that are up to date */
+    LIST_ENTRY(connection) wheel;  /* its slot of the ping wheel, while open */
+    LIST_ENTRY(connection) timed;  /* its slot of the deadlines, when ->deadline_ms */
     struct network *network;
-    struct event event;            /* read, or read and write while the kernel's buffer is full */
+    struct event event; /* read, or read and write while the kernel's buffer is full */
     int fd;
-    uint8_t state;                 /* enum connection_state */
-    uint8_t kind;                  /* enum connection_kind */
-    bool queued;
-    bool blocked;                  /* the kernel's buffer is full: waiting for EV_WRITE */
-    bool eof;
-    bool paused;                   /* not reading: too many calls in flight */
+    uint32_t up_to_date;  /* when ->queued and equal to the network's: in the list of those up to date */
+    uint32_t deadline_ms; /* low bits of monotonic ms, for handshake, authorisation, closing; 0: none */
+    uint16_t close_code;  /* sent, 0: none */
+    uint8_t state;        /* enum connection_state */
+    uint8_t kind;         /* enum connection_kind */
+    uint8_t armed;        /* what ->event waits for: EV_READ, EV_WRITE */
     uint8_t missed_pongs;
-    uint8_t pongs_waiting;
-    uint16_t close_code;           /* sent, 0: none */
-    uint32_t deadline_ms;          /* low bits of monotonic ms, for handshake, authorisation, closing; 0: none */
-    struct frame_reader *reader;   /* borrowed while a message is incomplete */
-    struct buffer *head;           /* bytes of an incomplete handshake */
+    uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
+    bool opened;    /* opened() was called */
+    bool queued;
+    bool blocked;      /* the kernel's buffer is full: waiting for EV_WRITE */
+    bool eof;          /* the peer sends no more, and we still have to write */
+    bool paused;       /* not reading: too many calls in flight */
+    bool held_back;    /* ->reader has bytes that came before the pause and were not looked at */
+    bool close_urgent; /* the close frame is the last of the urgent ones, not of the replies */
+    bool close_out;    /* it is written */
+    bool peer_closed;  /* the peer's close frame was seen */
+    bool deaf;         /* what comes cannot be understood any more: read and thrown away */
+    uint32_t pongs_waiting;
+    struct frame_reader *reader; /* borrowed while a message is incomplete */
+    struct buffer *head;         /* bytes of an incomplete handshake */
+    struct buffer *late_pong;    /* the newest pong beyond limits.pongs; takes the place of those before it */
     struct output output;
-    void *owner;                   /* network_events' own: its session of this connection */
-    uint8_t family;                /* AF_INET, AF_INET6, AF_UNIX */
+    void *owner; /* network_events' own: its session of this connection */
     uint8_t address[16];
     uint16_t port;
 };
@@ -63,22 +78,26 @@ struct connection {
 struct network_events {
     /** The handshake is complete and the 101 is queued; set ->owner. */
     void (*opened)(void *context, struct connection *connection, const struct handshake *handshake);
+    /** A whole message. The connection may be closed or paused in it; the rest then waits or is thrown away.
+     */
     void (*message)(void *context, struct connection *connection, struct slice message, bool binary);
-    /** The connection is gone; it is freed after this. Called once if opened() was. */
+    /** The connection is gone; it is freed after this. Called once if opened() was, never from within a
+     * function of this header that was given the connection (they only begin to close). */
     void (*closed)(void *context, struct connection *connection);
     /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync. May be NULL. */
     void (*refill)(void *context, struct connection *connection);
-    /** The private queue fell below a quarter of its limit: a job that waited for that may go on. May be NULL. */
+    /** The private queue fell below a quarter of its limit: a job that waited for that may go on. May be
+     * NULL. */
     void (*drained)(void *context, struct connection *connection);
 };
 
 struct network_options {
-    const struct config *config;    /* limits, origins, ping interval */
+    const struct config *config; /* limits, origins, ping interval; kept */
     struct backlog *backlog;
-    bool text_only;                 /* binary: 1003 */
-    bool application_pings;         /* {"operation":"ping",...} with each WebSocket ping */
+    bool text_only;         /* binary: 1003 */
+    bool application_pings; /* {"operation":"ping",...} with each WebSocket ping */
     bool any_path;
-    struct scoreboard_worker *score;
+    struct scoreboard_worker *score; /* NULL: nothing is counted */
 };
 
 /** Timers (ping wheel, deadlines) are events of @base. */
@@ -86,25 +105,30 @@ struct network *network_create(struct event_base *base, const struct network_opt
                                const struct network_events *events, void *context);
 void network_free(struct network **network);
 
-/** Takes over an accepted descriptor (non-blocking or not). Over limits.connections or per address: closed. */
+/** Takes over an accepted descriptor (non-blocking or not). Over limits.connections or
+ * connections_per_address (of this worker; the addresses of an IPv6 /64 count as one): closed. */
 void network_add(struct network *network, int fd, enum connection_kind kind);
 
 /** The backlog has grown: every connection that was up to date is queued for writing, at constant cost. */
 void network_backlog_grew(struct network *network);
 
-/** Before backlog frames are dropped: connections behind @first fall behind (output_fall_behind()). */
+/** Before backlog frames are dropped: connections behind @first fall behind (output_fall_behind()). Looks at
+ * every connection, but at a given @first only once. */
 void network_backlog_drops(struct network *network, uint64_t first);
 
 /** Writes to queued connections, at most @most of them. True: some are left. */
 [[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
 
-/** Queues a text message (JSON without header). Over limits.reply_queue_bytes: closed with 1008 "too slow". */
+/** Queues a text message (JSON without header). Over limits.reply_queue_bytes: closed with 1008 "too slow".
+ */
 void connection_send(struct connection *connection, struct slice message, uint64_t after_seq);
 
 /** Queues complete frames, several at a time. */
 void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
 
-/** Begins the close handshake. What is queued before goes out first, except with codes 1002, 1007, 1008, 1009. */
+/** Begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and so do the
+ * frames of the backlog up to now, except with codes 1002, 1007, 1008, 1009. Nothing when it is closing
+ * already. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 /** Stops or goes on reading from this connection (back-pressure on calls). */
@@ -119,9 +143,13 @@ void connection_authorized(struct connection *connection, bool authorized);
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "local". */
 const char *connection_address(const struct connection *connection, char text[64]);
 
-/** Each connection in turn; @each may close them. */
+/** Each open connection in turn (not those that shake hands or close); @each may close them. */
 void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument);
 
+/** All connections, in whatever state. */
 unsigned network_connections(const struct network *network);
+
+/** Frame readers lent to connections in the middle of a message, for tests. */
+size_t network_readers(const struct network *network);
 
 #endif

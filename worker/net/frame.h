@@ -9,9 +9,10 @@
 #include "shared/slice.h"
 
 /*
- * Frames from the client, RFC 6455 sections 5 to 8, on wslay's frame API: the only file that includes wslay. No socket
- * in it. A connection that is between messages holds no memory here: the reader (wslay's context and the message being
- * put together) is borrowed from the pool with the first byte of a message and given back with its last.
+ * Frames from the client, RFC 6455 sections 5 to 8, on wslay's frame API: the only file that includes wslay.
+ * No socket in it. A connection that is between messages holds no memory here: the reader (wslay's context
+ * and the message being put together) is borrowed from the pool with the first byte of a message and given
+ * back with its last.
  */
 
 struct frame_pool;   /* readers not in use, of one worker */
@@ -23,8 +24,9 @@ void frame_pool_free(struct frame_pool **pool);
 size_t frame_pool_lent(const struct frame_pool *pool);
 
 /**
- * What the frames mean, in order of arrival. Slices are valid during the call. Return false to stop: what has been
- * given and not looked at is kept, and frame_feed() goes on with it when it is called again, also without new bytes.
+ * What the frames mean, in order of arrival. Slices are valid during the call. Return false to stop: what has
+ * been given and not looked at is kept, and frame_feed() goes on with it when it is called again, also
+ * without new bytes.
  */
 struct frame_sink {
     bool (*message)(void *owner, struct slice message, bool binary); /* whole, UTF-8 checked when text */
@@ -35,11 +37,12 @@ struct frame_sink {
 };
 
 /**
- * Feeds bytes as they came from the socket, any number. @reader is the connection's slot: NULL between messages.
- * Returns 0, or the close code to send (1002 protocol error, also unmasked frames, reserved bits and opcodes, bad
- * control frames and bad close payloads; 1003 for binary when @text_only; 1007 bad UTF-8 (fail fast within a
- * fragmented message is allowed, not needed); 1009 when a message's frames announce more than the limit: before
- * memory is taken). After a code no more may be fed. @message_most: this connection's limit (0: the pool's).
+ * Feeds bytes as they came from the socket, any number. @reader is the connection's slot: NULL between
+ * messages. Returns 0, or the close code to send (1002 protocol error, also unmasked frames, reserved bits
+ * and opcodes, bad control frames and bad close payloads; 1003 for binary when @text_only; 1007 bad UTF-8
+ * (fail fast within a fragmented message is allowed, not needed); 1009 when a message's frames announce more
+ * than the limit: before memory is taken). After a code no more may be fed. @message_most: this connection's
+ * limit (0: the pool's).
  */
 [[gnu::warn_unused_result]] uint16_t frame_feed(struct frame_pool *pool, struct frame_reader **reader,
                                                 struct slice bytes, bool text_only, uint64_t message_most,

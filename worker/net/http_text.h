@@ -16,13 +16,13 @@ bool http_same(struct slice a, struct slice b);
 /** Whether all bytes are token characters, and there is at least one. */
 bool http_is_token(struct slice text);
 
-/** Cuts the next element off a list whose elements are separated by @separator; false at the end. Empty elements are
- *  skipped; what it gives is trimmed. */
+/** Cuts the next element off a list whose elements are separated by @separator; false at the end. Empty
+ * elements are skipped; what it gives is trimmed. */
 bool http_next_element(struct slice *list, char separator, struct slice *element);
 
 /**
- * Whether an Origin ("https://lab.example:8443") is the server's own, named in Host ("lab.example:8443"): scheme http
- * or https, same host and port, a missing port being the scheme's.
+ * Whether an Origin ("https://lab.example:8443") is the server's own, named in Host ("lab.example:8443"):
+ * scheme http or https, same host and port, a missing port being the scheme's.
  */
 bool http_origin_is_host(struct slice origin, struct slice host);
 

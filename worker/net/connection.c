@@ -1,0 +1,241 @@
+#include "worker/net/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "shared/ipc/frame_header.h"
+#include "shared/ipc/scoreboard.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "worker/net/network_internal.h"
+
+/* One connection: reading, its handshake, its frames, and what its owner may ask of it. */
+
+/* The event is made anew because one that waits can not be told to wait for something else. */
+void connection_arm(struct connection *connection)
+{
+    uint8_t wanted = 0;
+    if (!connection->paused && !connection->eof)
+        wanted |= EV_READ;
+    if (connection->blocked)
+        wanted |= EV_WRITE;
+    if (wanted == connection->armed)
+        return;
+    if (connection->armed)
+        event_del(&connection->event);
+    connection->armed = wanted;
+    if (event_assign(&connection->event, connection->network->base, connection->fd,
+                     (short)(wanted | EV_PERSIST), connection_event, connection) != 0 ||
+        (wanted && event_add(&connection->event, NULL) != 0))
+        log_fatal("descriptor %d could not be watched", connection->fd);
+    /* What came before a pause will not be announced by the kernel. */
+    if (connection->held_back && !connection->paused)
+        event_active(&connection->event, EV_READ, 0);
+}
+
+static bool on_message(void *owner, struct slice message, bool binary)
+{
+    struct connection *connection = owner;
+    struct network *network = connection->network;
+    if (connection->state == CONNECTION_OPEN)
+        network->events.message(network->context, connection, message, binary);
+    return !connection->paused;
+}
+
+static bool on_ping(void *owner, struct slice payload)
+{
+    struct connection *connection = owner;
+    if (connection->state == CONNECTION_OPEN)
+        connection_pong_send(connection, payload);
+    return !connection->paused;
+}
+
+static bool on_pong(void *owner, struct slice payload)
+{
+    (void)payload;
+    struct connection *connection = owner;
+    connection->missed_pongs = 0;
+    return !connection->paused;
+}
+
+static void on_close(void *owner, uint16_t code, struct slice reason)
+{
+    (void)reason;
+    connection_peer_closed(owner, code);
+}
+
+static const struct frame_sink SINK = {
+    .message = on_message, .ping = on_ping, .pong = on_pong, .close = on_close};
+
+static void feed(struct connection *connection, struct slice bytes)
+{
+    if (connection->deaf || connection->peer_closed || connection->state > CONNECTION_CLOSING)
+        return;
+    struct network *network = connection->network;
+    uint64_t most = network->options.config->limits.message_bytes;
+    if (connection->kind == CONNECTION_CONTROL)
+        most *= CONTROL_BOUNDS;
+    uint16_t code = frame_feed(network->frames, &connection->reader, bytes, network->options.text_only, most,
+                               &SINK, connection);
+    connection->held_back = connection->paused && connection->reader;
+    if (code)
+        connection_fail(connection, code);
+    if (connection->state == CONNECTION_CLOSING && (connection->peer_closed || connection->deaf)) {
+        /* Nobody will look at what there may be of a message; and the answer goes out now, while the peer
+         * listens. */
+        frame_drop(network->frames, &connection->reader);
+        if (!connection->blocked)
+            connection_write(connection);
+    }
+}
+
+static void connection_open(struct connection *connection, const struct handshake *handshake,
+                            struct slice response)
+{
+    struct network *network = connection->network;
+    const struct config_limits *limits = &network->options.config->limits;
+    connection->state = CONNECTION_OPEN;
+    connection->opened = true;
+    output_open(&connection->output, network->options.backlog, NULL);
+    output_urgent(&connection->output, response);
+    timers_ping_start(network->timers, connection);
+    timers_deadline(network->timers, connection, limits->authorize_ms);
+    connection_queue(connection);
+    if (network->options.score)
+        atomic_fetch_add_explicit(&network->options.score->accepted, 1, memory_order_relaxed);
+    network->events.opened(network->context, connection, handshake);
+}
+
+/* @bytes is everything since the first byte. */
+static void shake_hands(struct connection *connection, struct slice bytes)
+{
+    struct network *network = connection->network;
+    struct handshake handshake;
+    size_t used;
+    buffer_clear(&network->scratch);
+    enum handshake_result result =
+        handshake_parse(&network->handshake, bytes, &used, &handshake, &network->scratch);
+    switch (result) {
+    case HANDSHAKE_INCOMPLETE:
+        if (!connection->head) {
+            connection->head = memory_zeroed(1, sizeof *connection->head);
+            buffer_append_slice(connection->head, bytes);
+        }
+        return;
+    case HANDSHAKE_REFUSED:
+        connection_refuse(connection, buffer_slice(&network->scratch));
+        break;
+    case HANDSHAKE_ACCEPTED:
+        connection_open(connection, &handshake, buffer_slice(&network->scratch));
+        if (used < bytes.length)
+            feed(connection, slice_of(bytes.data + used, bytes.length - used));
+        break;
+    }
+    if (connection->head)
+        buffer_free(connection->head);
+    free(connection->head);
+    connection->head = NULL;
+}
+
+static void take_bytes(struct connection *connection, struct slice bytes)
+{
+    switch ((enum connection_state)connection->state) {
+    case CONNECTION_HANDSHAKE:
+        if (connection->head) {
+            buffer_append_slice(connection->head, bytes);
+            bytes = buffer_slice(connection->head);
+        }
+        shake_hands(connection, bytes);
+        return;
+    case CONNECTION_OPEN:
+    case CONNECTION_CLOSING:
+        feed(connection, bytes);
+        return;
+    case CONNECTION_LINGER:
+    case CONNECTION_DEAD:
+        return;
+    }
+}
+
+/* One read in a pass: who sends much is served again in the next one, after the others. */
+static void connection_read(struct connection *connection)
+{
+    struct network *network = connection->network;
+    if (connection->held_back) {
+        connection->held_back = false;
+        feed(connection, slice_of("", 0));
+        if (connection->paused || !connection_alive(connection))
+            return;
+    }
+    ssize_t length;
+    do {
+        length = recv(connection->fd, network->read_buffer, sizeof network->read_buffer, MSG_DONTWAIT);
+    } while (length < 0 && errno == EINTR);
+    if (length > 0)
+        take_bytes(connection, slice_of(network->read_buffer, (size_t)length));
+    else if (length == 0)
+        connection_peer_ended(connection);
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        connection_gone(connection);
+}
+
+void connection_event(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    struct connection *connection = argument;
+    struct network *network = connection->network;
+    network_enter(network);
+    if (what & EV_WRITE)
+        connection_write(connection);
+    if (what & EV_READ && connection_alive(connection) && !connection->paused && !connection->eof)
+        connection_read(connection);
+    network_leave(network);
+}
+
+uint64_t connection_reply_limit(const struct connection *connection)
+{
+    uint64_t most = connection->network->options.config->limits.reply_queue_bytes;
+    if (connection->kind == CONNECTION_CONTROL)
+        most *= CONTROL_BOUNDS;
+    return most < UINT32_MAX / 2 ? most : UINT32_MAX / 2;
+}
+
+void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq)
+{
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    uint64_t most = connection_reply_limit(connection);
+    if (frames.length > most || connection->output.reply_bytes > most - frames.length) {
+        connection_close(connection, 1008, "too slow");
+        return;
+    }
+    output_reply(&connection->output, frames, after_seq);
+    connection_queue(connection);
+}
+
+void connection_send(struct connection *connection, struct slice message, uint64_t after_seq)
+{
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    struct buffer *scratch = &connection->network->scratch;
+    buffer_clear(scratch);
+    frame_append(scratch, OPCODE_TEXT, message);
+    connection_send_frames(connection, buffer_slice(scratch), after_seq);
+}
+
+void connection_pause(struct connection *connection, bool pause)
+{
+    if (connection->paused == pause || connection->state != CONNECTION_OPEN)
+        return;
+    connection->paused = pause;
+    connection_arm(connection);
+}
+
+void connection_authorized(struct connection *connection, bool authorized)
+{
+    struct network *network = connection->network;
+    if (connection->state == CONNECTION_OPEN)
+        timers_deadline(network->timers, connection,
+                        authorized ? 0 : network->options.config->limits.authorize_ms);
+}

@@ -1,0 +1,229 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/ipc/scoreboard.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "worker/net/network_internal.h"
+
+/*
+ * The set of connections of one worker: how they come in and how their memory goes. What happens on one is in
+ * connection.c (reading), write.c, closing.c and pings.c.
+ */
+
+struct network *network_create(struct event_base *base, const struct network_options *options,
+                               const struct network_events *events, void *context)
+{
+    struct network *network = memory_zeroed(1, sizeof *network);
+    network->base = base;
+    network->options = *options;
+    network->events = *events;
+    network->context = context;
+    network->handshake = (struct handshake_options){.origins = options->config->origins,
+                                                    .origin_count = options->config->origin_count,
+                                                    .accept_any_path = options->any_path};
+    network->frames = frame_pool_create(options->config->limits.message_bytes);
+    network->addresses = address_table_create();
+    network->timers = timers_create(base, network, options->config->ping_interval_ms);
+    LIST_INIT(&network->all);
+    LIST_INIT(&network->dead);
+    TAILQ_INIT(&network->ready);
+    TAILQ_INIT(&network->current);
+    pings_prepare(network);
+    return network;
+}
+
+void network_free(struct network **owned)
+{
+    struct network *network = *owned;
+    if (!network)
+        return;
+    *owned = NULL;
+    network_enter(network);
+    while (!LIST_EMPTY(&network->all))
+        connection_gone(LIST_FIRST(&network->all));
+    network_leave(network);
+    timers_free(&network->timers);
+    address_table_free(&network->addresses);
+    frame_pool_free(&network->frames);
+    buffer_free(&network->scratch);
+    buffer_free(&network->pings);
+    free(network);
+}
+
+static void connection_free(struct connection *connection)
+{
+    frame_drop(connection->network->frames, &connection->reader);
+    output_close(&connection->output);
+    if (connection->head)
+        buffer_free(connection->head);
+    if (connection->late_pong)
+        buffer_free(connection->late_pong);
+    free(connection->head);
+    free(connection->late_pong);
+    free(connection);
+}
+
+void network_enter(struct network *network)
+{
+    network->depth++;
+}
+
+void network_leave(struct network *network)
+{
+    if (--network->depth > 0)
+        return;
+    while (!LIST_EMPTY(&network->dead)) {
+        struct connection *connection = LIST_FIRST(&network->dead);
+        LIST_REMOVE(connection, all);
+        connection_free(connection);
+    }
+    timers_run(network->timers, network->count > 0);
+}
+
+/* An IPv4 client of an IPv6 listener has an address like ::ffff:192.0.2.1; it is kept as the IPv4 address it
+ * is. */
+static void take_address6(struct connection *connection, const struct sockaddr_in6 *peer)
+{
+    connection->port = ntohs(peer->sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&peer->sin6_addr)) {
+        connection->family = AF_INET;
+        memcpy(connection->address, peer->sin6_addr.s6_addr + 12, 4);
+    } else {
+        connection->family = AF_INET6;
+        memcpy(connection->address, peer->sin6_addr.s6_addr, 16);
+    }
+}
+
+static bool take_address(struct connection *connection)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage storage;
+    } peer;
+    socklen_t length = sizeof peer;
+    if (getpeername(connection->fd, &peer.any, &length) != 0)
+        return false;
+    connection->family = AF_UNIX;
+    if (peer.any.sa_family == AF_INET6) {
+        take_address6(connection, &peer.v6);
+    } else if (peer.any.sa_family == AF_INET) {
+        connection->family = AF_INET;
+        connection->port = ntohs(peer.v4.sin_port);
+        memcpy(connection->address, &peer.v4.sin_addr, 4);
+    }
+    return true;
+}
+
+static bool prepare_socket(const struct connection *connection)
+{
+    int flags = fcntl(connection->fd, F_GETFL);
+    if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) < 0))
+        return false;
+    const int yes = 1;
+    return connection->family == AF_UNIX ||
+           setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0;
+}
+
+static bool is_admitted(struct network *network, const struct connection *connection)
+{
+    const struct config_limits *limits = &network->options.config->limits;
+    if (connection->kind == CONNECTION_CONTROL)
+        return true;
+    if (network->count >= limits->connections) {
+        log_warning("a connection was refused: limits.connections is %llu",
+                    (unsigned long long)limits->connections);
+        return false;
+    }
+    if (limits->connections_per_address == 0 ||
+        address_table_add(network->addresses, connection->family, connection->address,
+                          limits->connections_per_address))
+        return true;
+    char text[64];
+    log_info("%s: refused, limits.connections_per_address is %llu", connection_address(connection, text),
+             (unsigned long long)limits->connections_per_address);
+    return false;
+}
+
+static void refuse_descriptor(struct network *network, struct connection *connection)
+{
+    close(connection->fd);
+    free(connection);
+    if (network->options.score)
+        atomic_fetch_sub_explicit(&network->options.score->connections, 1, memory_order_relaxed);
+}
+
+void network_add(struct network *network, int fd, enum connection_kind kind)
+{
+    struct connection *connection = memory_zeroed(1, sizeof *connection);
+    connection->network = network;
+    connection->fd = fd;
+    connection->kind = (uint8_t)kind;
+    connection->state = CONNECTION_HANDSHAKE;
+    if (!take_address(connection) || !prepare_socket(connection) || !is_admitted(network, connection)) {
+        refuse_descriptor(network, connection);
+        return;
+    }
+    LIST_INSERT_HEAD(&network->all, connection, all);
+    network->count++;
+    network_enter(network);
+    timers_run(network->timers, true);
+    timers_deadline(network->timers, connection, network->options.config->limits.handshake_ms);
+    connection_arm(connection);
+    network_leave(network);
+}
+
+void network_backlog_drops(struct network *network, uint64_t first)
+{
+    if (first <= network->dropped_first)
+        return;
+    network->dropped_first = first;
+    struct connection *connection;
+    LIST_FOREACH(connection, &network->all, all)
+    {
+        if (connection->opened)
+            output_fall_behind(&connection->output, network->options.backlog, first);
+    }
+}
+
+void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument)
+{
+    network_enter(network);
+    struct connection *connection = LIST_FIRST(&network->all), *next;
+    for (; connection; connection = next) {
+        next = LIST_NEXT(connection, all);
+        if (connection->state == CONNECTION_OPEN)
+            each(connection, argument);
+    }
+    network_leave(network);
+}
+
+unsigned network_connections(const struct network *network)
+{
+    return network->count;
+}
+
+size_t network_readers(const struct network *network)
+{
+    return frame_pool_lent(network->frames);
+}
+
+const char *connection_address(const struct connection *connection, char text[64])
+{
+    char address[INET6_ADDRSTRLEN];
+    if (connection->family == AF_UNIX ||
+        !inet_ntop(connection->family, connection->address, address, sizeof address))
+        return "local";
+    snprintf(text, 64, connection->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address,
+             (unsigned)connection->port);
+    return text;
+}

@@ -1,0 +1,99 @@
+#ifndef WORKER_NET_NETWORK_INTERNAL_H
+#define WORKER_NET_NETWORK_INTERNAL_H
+
+#include "worker/net/address_table.h"
+#include "worker/net/connection.h"
+#include "worker/net/timers.h"
+
+/* What network.c, connection.c, closing.c, write.c and timers.c share. Nobody else includes this. */
+
+enum {
+    READ_BYTES = 65536,   /* one read of one connection in one pass */
+    WRITE_BYTES = 262144, /* one write, about */
+    CLOSE_MS = 5000,      /* for our close frame to go out and the peer's to come */
+    LINGER_MS = 2000,     /* for the peer to read what we said last, after shutdown(2) */
+    MISSED_PONGS_MOST = 3,
+    CONTROL_BOUNDS = 16, /* a control session's message and reply bounds are so many times larger */
+};
+
+LIST_HEAD(connection_list, connection);
+TAILQ_HEAD(connection_queue_head, connection);
+
+struct network {
+    struct event_base *base;
+    struct network_options options;
+    struct network_events events;
+    void *context;
+    struct handshake_options handshake;
+    struct frame_pool *frames;
+    struct address_table *addresses;
+    struct timers *timers;
+
+    struct connection_list all;  /* alive */
+    struct connection_list dead; /* to be freed when no callback is running */
+    unsigned count;              /* in ->all */
+    unsigned depth;              /* callbacks running inside each other */
+
+    /* A connection is in ->ready (something may have to be written), or in ->current (written to up to the
+     * end of the backlog), or in neither (blocked, or not open). When the backlog grows all of ->current is
+     * put behind ->ready at once, and ->stamp changes: so who was in ->current is now known to be in ->ready.
+     */
+    struct connection_queue_head ready, current;
+    uint32_t stamp;
+    uint64_t dropped_first; /* the last @first of network_backlog_drops() */
+
+    struct buffer scratch;   /* the frame being made */
+    struct buffer pings;     /* what is sent at a ping's time */
+    struct output_plan plan; /* the write being made */
+    char read_buffer[READ_BYTES];
+};
+
+/** Around everything that may end connections: the dead are freed when the outermost leaves. */
+void network_enter(struct network *network);
+void network_leave(struct network *network);
+
+static inline bool connection_alive(const struct connection *connection)
+{
+    return connection->state != CONNECTION_DEAD;
+}
+
+/* connection.c */
+/** Waits for what the connection's flags say (paused, blocked, eof). */
+void connection_arm(struct connection *connection);
+/** The socket's callback. */
+void connection_event(evutil_socket_t fd, short what, void *argument);
+
+/** Bytes of replies that may wait for it. */
+uint64_t connection_reply_limit(const struct connection *connection);
+
+/* closing.c */
+/** Ends the connection at once: calls closed(), closes the descriptor; it is freed later. */
+void connection_gone(struct connection *connection);
+/** The answer to a bad handshake is the last thing said. */
+void connection_refuse(struct connection *connection, struct slice response);
+/** The frames are not to be understood: close with @code and read no more. */
+void connection_fail(struct connection *connection, uint16_t code);
+/** The peer's close frame came. */
+void connection_peer_closed(struct connection *connection, uint16_t code);
+/** The peer sends no more. */
+void connection_peer_ended(struct connection *connection);
+/** Our close frame (or refusal) is written. */
+void connection_close_is_out(struct connection *connection);
+/** The deadline has passed. */
+void connection_expired(struct connection *connection);
+
+/* write.c */
+/** Takes the connection out of both queues. */
+void connection_unqueue(struct connection *connection);
+/** Writes once; then queues it, waits for room, or notes that it is up to date. */
+void connection_write(struct connection *connection);
+
+/* pings.c */
+/** What is to be sent at each ping's time. */
+void pings_prepare(struct network *network);
+void connection_ping(struct connection *connection);
+void connection_pong_send(struct connection *connection, struct slice payload);
+/** After a write: the pong that had no room. */
+void connection_pong_late(struct connection *connection);
+
+#endif

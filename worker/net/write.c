@@ -1,0 +1,185 @@
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "shared/ipc/scoreboard.h"
+#include "worker/net/network_internal.h"
+
+/* What output.h decides, written; and the two queues of connections. */
+
+enum written {
+    WRITTEN_ALL,     /* what could go out is out */
+    WRITTEN_MORE,    /* the plan is out and there may be more */
+    WRITTEN_BLOCKED, /* the kernel's buffer is full */
+    WRITTEN_NEVER,   /* the connection is broken */
+};
+
+static bool is_current(const struct connection *connection)
+{
+    return connection->queued && connection->up_to_date == connection->network->stamp;
+}
+
+void connection_unqueue(struct connection *connection)
+{
+    struct network *network = connection->network;
+    if (!connection->queued)
+        return;
+    if (is_current(connection))
+        TAILQ_REMOVE(&network->current, connection, queue);
+    else
+        TAILQ_REMOVE(&network->ready, connection, queue);
+    connection->queued = false;
+}
+
+void connection_queue(struct connection *connection)
+{
+    struct network *network = connection->network;
+    bool writes = connection->state == CONNECTION_OPEN || connection->state == CONNECTION_CLOSING;
+    if (!writes || connection->close_out || connection->blocked ||
+        (connection->queued && !is_current(connection)))
+        return;
+    connection_unqueue(connection);
+    connection->queued = true;
+    connection->up_to_date = network->stamp - 1; /* any but the present one */
+    TAILQ_INSERT_TAIL(&network->ready, connection, queue);
+}
+
+static void queue_current(struct connection *connection)
+{
+    struct network *network = connection->network;
+    connection_unqueue(connection);
+    connection->queued = true;
+    connection->up_to_date = network->stamp;
+    TAILQ_INSERT_TAIL(&network->current, connection, queue);
+}
+
+void network_backlog_grew(struct network *network)
+{
+    if (TAILQ_EMPTY(&network->current))
+        return;
+    TAILQ_CONCAT(&network->ready, &network->current, queue);
+    network->stamp++;
+}
+
+/* Where our close frame ends: nothing may be sent behind it (RFC 6455 section 5.5.1). */
+static const char *close_frame_end(const struct connection *connection)
+{
+    const struct reply *last = connection->output.last;
+    if (connection->close_urgent) {
+        last = connection->output.urgent;
+        while (last && last->next)
+            last = last->next;
+    }
+    return last ? last->bytes + last->length : NULL;
+}
+
+/* Cuts the plan behind the close frame; true when the frame is in it. */
+static bool cut_at_close(const struct connection *connection, struct output_plan *plan)
+{
+    const char *end = close_frame_end(connection);
+    size_t bytes = 0;
+    for (int i = 0; end && i < plan->count; i++) {
+        const char *base = plan->vectors[i].iov_base;
+        if (end > base && end <= base + plan->vectors[i].iov_len) {
+            plan->vectors[i].iov_len = (size_t)(end - base);
+            plan->count = i + 1;
+            plan->bytes = bytes + plan->vectors[i].iov_len;
+            return true;
+        }
+        bytes += plan->vectors[i].iov_len;
+    }
+    return false;
+}
+
+/* The kernel took @sent bytes, the last ones of @frames frames of changes among them. */
+static void count_written(const struct network *network, size_t sent, uint64_t frames)
+{
+    struct scoreboard_worker *score = network->options.score;
+    if (!score)
+        return;
+    atomic_fetch_add_explicit(&score->bytes_out, sent, memory_order_relaxed);
+    if (frames)
+        atomic_fetch_add_explicit(&score->deliveries, frames, memory_order_relaxed);
+}
+
+static enum written write_once(struct connection *connection, bool *close_went)
+{
+    struct network *network = connection->network;
+    struct output_plan *plan = &network->plan;
+    output_plan(&connection->output, network->options.backlog, WRITE_BYTES, plan);
+    bool closes = connection->state == CONNECTION_CLOSING && cut_at_close(connection, plan);
+    if (plan->count == 0)
+        return WRITTEN_ALL;
+    struct msghdr message = {.msg_iov = plan->vectors, .msg_iovlen = (size_t)plan->count};
+    ssize_t sent;
+    do {
+        sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? WRITTEN_BLOCKED : WRITTEN_NEVER;
+    uint64_t frames = output_advance(&connection->output, network->options.backlog, (size_t)sent);
+    count_written(network, (size_t)sent, frames);
+    if ((size_t)sent < plan->bytes)
+        return WRITTEN_BLOCKED;
+    *close_went = closes;
+    /* What is left may have been too much for one plan, or may have to wait: the next plan shows which. */
+    return output_idle(&connection->output, network->options.backlog) ? WRITTEN_ALL : WRITTEN_MORE;
+}
+
+/* All is written that could be: the owner may have more from the change log. */
+static void refill(struct connection *connection)
+{
+    struct network *network = connection->network;
+    bool wanted = connection->state == CONNECTION_OPEN && network->events.refill &&
+                  output_wants_refill(&connection->output);
+    if (wanted)
+        network->events.refill(network->context, connection);
+    if (connection->state > CONNECTION_CLOSING)
+        return;
+    /* When the owner has nothing yet it queues the connection once it has. */
+    if (wanted && !output_wants_refill(&connection->output))
+        connection_queue(connection);
+    else if (!connection->queued)
+        queue_current(connection);
+}
+
+static void tell_drained(struct connection *connection, uint32_t before)
+{
+    struct network *network = connection->network;
+    uint64_t quarter = connection_reply_limit(connection) / 4;
+    if (connection->state == CONNECTION_OPEN && network->events.drained && before >= quarter &&
+        connection->output.reply_bytes < quarter)
+        network->events.drained(network->context, connection);
+}
+
+void connection_write(struct connection *connection)
+{
+    uint32_t before = connection->output.reply_bytes;
+    bool close_went = false;
+    connection_unqueue(connection);
+    enum written written = write_once(connection, &close_went);
+    if (written == WRITTEN_NEVER) {
+        connection_gone(connection);
+        return;
+    }
+    connection->blocked = written == WRITTEN_BLOCKED;
+    connection_arm(connection);
+    if (close_went) {
+        connection_close_is_out(connection);
+        return;
+    }
+    connection_pong_late(connection);
+    tell_drained(connection, before);
+    if (written == WRITTEN_MORE)
+        connection_queue(connection);
+    else if (written == WRITTEN_ALL)
+        refill(connection);
+}
+
+bool network_flush(struct network *network, unsigned most)
+{
+    network_enter(network);
+    for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready); i++)
+        connection_write(TAILQ_FIRST(&network->ready));
+    network_leave(network);
+    return !TAILQ_EMPTY(&network->ready);
+}
