@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,14 +18,21 @@ static void on_signal(int number)
     caught = number;
 }
 
-/* One line without its end. False: the end came before it, it is too long, or a signal was caught. */
-static bool read_line(int fd, struct buffer *line)
+/* One line without its end. Signals come through only while this waits, as @mask has it. False: the end came
+   before the line, it is too long, or a signal was caught. */
+static bool read_line(int fd, struct buffer *line, const sigset_t *mask)
 {
     buffer_clear(line);
     for (;;) {
         char byte;
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        int ready = ppoll(&wait, 1, NULL, mask);
+        if (caught || (ready < 0 && errno != EINTR))
+            return false;
+        if (ready < 0)
+            continue;
         ssize_t got = read(fd, &byte, 1);
-        if (got < 0 && errno == EINTR && !caught)
+        if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 || (got == 0 && line->length == 0))
             return false;
@@ -36,11 +44,11 @@ static bool read_line(int fd, struct buffer *line)
     }
 }
 
-static bool ask(int terminal, const char *prompt, struct buffer *line)
+static bool ask(int terminal, const char *prompt, struct buffer *line, const sigset_t *mask)
 {
     if (write(terminal, prompt, strlen(prompt)) < 0)
         return false;
-    bool read = read_line(terminal, line);
+    bool read = read_line(terminal, line, mask);
     return write(terminal, "\n", 1) == 1 && read;
 }
 
@@ -52,17 +60,22 @@ static const char *ask_twice(int terminal, struct buffer *password)
     enum { SIGNALS = sizeof signals / sizeof *signals };
     struct sigaction action = {.sa_handler = on_signal}, before[SIGNALS];
     struct termios shown, hidden;
+    sigset_t blocked, mask;
     if (tcgetattr(terminal, &shown) < 0)
         return strerror(errno);
-    for (size_t i = 0; i < SIGNALS; i++)
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        sigaddset(&blocked, signals[i]);
         sigaction(signals[i], &action, &before[i]);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, &mask);
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     tcsetattr(terminal, TCSAFLUSH, &hidden);
 
     struct buffer again = {0};
     const char *problem = NULL;
-    if (!ask(terminal, "Password: ", password) || !ask(terminal, "The same again: ", &again))
+    if (!ask(terminal, "Password: ", password, &mask) || !ask(terminal, "The same again: ", &again, &mask))
         problem = "no password was given";
     else if (!slice_equal(buffer_slice(password), buffer_slice(&again)))
         problem = "the passwords differ";
@@ -70,6 +83,7 @@ static const char *ask_twice(int terminal, struct buffer *password)
     tcsetattr(terminal, TCSAFLUSH, &shown);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     if (again.data)
         explicit_bzero(again.data, again.capacity);
     buffer_free(&again);
@@ -82,7 +96,7 @@ bool ctl_password(bool from_stdin, struct buffer *password)
 {
     const char *problem = NULL;
     if (from_stdin) {
-        if (!read_line(STDIN_FILENO, password))
+        if (!read_line(STDIN_FILENO, password, NULL))
             problem = "no password on the standard input";
     } else {
         int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
