@@ -73,6 +73,15 @@ static inline uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/** User and system time of this program so far: near the time that has passed, it is the tool that is
+ * measured. */
+static inline double bench_cpu_seconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
 static inline double bench_seconds(uint64_t from_ns, uint64_t to_ns)
 {
     return (double)(to_ns - from_ns) / 1e9;

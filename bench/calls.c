@@ -120,7 +120,7 @@ static void run_for(struct calls *calls, double seconds)
     }
 }
 
-static void report(struct calls *calls, uint64_t answered, double seconds, double cpu,
+static void report(struct calls *calls, uint64_t answered, double seconds, double cpu, double own_cpu,
                    const struct server *server)
 {
     struct report *out = calls->bench->report;
@@ -169,14 +169,15 @@ static bool run(struct bench *bench)
     run_for(calls, 0.5); /* warm-up */
     calls->measuring = true;
     uint64_t began = bench_now_ns(), before = calls->answered;
-    double cpu = server_cpu_seconds(&server);
+    double cpu = server_cpu_seconds(&server), own_cpu = bench_cpu_seconds();
     run_for(calls, (double)options->duration);
     uint64_t answered = calls->answered - before;
     double seconds = bench_seconds(began, bench_now_ns());
     cpu = server_cpu_seconds(&server) - cpu;
+    own_cpu = bench_cpu_seconds() - own_cpu;
     calls->stopping = true;
     run_for(calls, 0);
-    report(calls, answered, seconds, cpu, &server);
+    report(calls, answered, seconds, cpu, own_cpu, &server);
 
     peers_close(calls->peers, options->connections);
     setup_remove(bench, 0, options->documents);

@@ -22,6 +22,7 @@ struct change {
 struct traffic {
     struct bench *bench;
     bool plain;
+    bool until_answered;
     uint64_t subscribers;
     struct loop loop;
     struct peer *peers; /* the subscribers */
@@ -37,7 +38,7 @@ struct traffic {
     bool measuring;
     uint64_t first; /* number of the first change that is measured */
     uint64_t started_ns, ended_ns, started_deliveries;
-    double started_cpu, cpu;
+    double started_cpu, cpu, started_own_cpu;
     struct server server;
     struct histogram latency;
 };
@@ -67,12 +68,11 @@ static void send_change(struct traffic *traffic)
     peer_send(&traffic->sender, buffer_slice(text));
 }
 
-/* A change leaves the number of those under way when both ends have seen it. */
+/* A change is under way until it is answered and (unless --until-answered) every subscriber has it. Called
+   when either has just become true, which each does once. */
 static void settle(struct traffic *traffic, const struct change *change)
 {
-    bool delivered = change->delivered == traffic->subscribers ||
-                     (traffic->bench->options.until_answered && !traffic->plain);
-    if (delivered && change->answered)
+    if (change->answered && (traffic->until_answered || change->delivered == traffic->subscribers))
         traffic->under_way--;
 }
 
@@ -104,7 +104,7 @@ static void on_delivery(struct peer *peer, struct slice text)
     traffic->deliveries++;
     if (traffic->measuring && number >= traffic->first)
         histogram_add(&traffic->latency, traffic->loop.now_ns - change->sent_ns);
-    if (change->delivered == traffic->subscribers)
+    if (change->delivered == traffic->subscribers && !traffic->until_answered)
         settle(traffic, change);
 }
 
@@ -126,8 +126,7 @@ static void on_answer(struct peer *peer, struct slice text)
     struct change *change = &traffic->changes[number];
     change->answered = true;
     traffic->answered++;
-    if (traffic->bench->options.until_answered || change->delivered == traffic->subscribers)
-        settle(traffic, change);
+    settle(traffic, change);
 }
 
 static const struct peer_events subscriber_events = {.message = on_delivery};
@@ -170,6 +169,7 @@ static void begin_measuring(struct traffic *traffic)
     traffic->measuring = true;
     traffic->first = traffic->sent;
     traffic->started_deliveries = traffic->deliveries;
+    traffic->started_own_cpu = bench_cpu_seconds();
     traffic->started_cpu = server_cpu_seconds(&traffic->server);
     traffic->started_ns = bench_now_ns();
 }
@@ -256,6 +256,8 @@ static bool report(struct traffic *traffic)
         report_number(out, "cpu_us_per_delivery", "server CPU a delivery",
                       deliveries ? traffic->cpu * 1e6 / (double)deliveries : 0, 3, "us");
     }
+    report_number(out, "own_cpu_share", "CPU of this tool",
+                  100 * (bench_cpu_seconds() - traffic->started_own_cpu) / seconds, 0, "% of one core");
     report_count(out, "losses", "losses", lost, "");
     report_count(out, "duplicates", "duplicates", traffic->duplicates, "");
     report_count(out, "reorderings", "reorderings", traffic->reorderings, "");
@@ -268,6 +270,7 @@ bool traffic_run(struct bench *bench, bool plain)
     const struct bench_options *options = &bench->options;
     traffic->bench = bench;
     traffic->plain = plain;
+    traffic->until_answered = options->until_answered && !plain;
     traffic->subscribers = options->subscribers;
     traffic->peers = memory_zeroed(traffic->subscribers, sizeof *traffic->peers);
     traffic->capacity = BEGIN_CHANGES;
