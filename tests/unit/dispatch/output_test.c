@@ -1,0 +1,432 @@
+/* The order of what goes out, case by case, each with the write cut at every offset. */
+#include "worker/dispatch/output.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/dispatch/peer.h"
+#include "tests/unit/dispatch/world.h"
+
+static struct viewer_table *table;
+static struct viewer *viewer; /* sees the collection OPEN */
+static struct backlog *backlog;
+static struct output output;
+static struct buffer received;
+
+static void open_world(void)
+{
+    table = viewer_table_create(&world_config);
+    viewer = world_viewer(table, 1 << OPEN, NULL, NULL);
+    backlog = backlog_create(1 << 20);
+    backlog_restart(backlog, 10);
+    output_open(&output, backlog, viewer);
+    buffer_clear(&received);
+}
+
+static void close_world(void)
+{
+    output_close(&output);
+    viewer_put(table, viewer);
+    viewer_table_free(&table);
+    backlog_free(&backlog);
+}
+
+static int open_test(void **state)
+{
+    (void)state;
+    open_world();
+    return 0;
+}
+
+static int close_test(void **state)
+{
+    (void)state;
+    close_world();
+    buffer_free(&received);
+    return 0;
+}
+
+static void change(uint64_t seq, unsigned collection)
+{
+    struct buffer frame = {0};
+    item_append(&frame, 'F', seq, 3);
+    struct ring_record record = {.seq = seq,
+                                 .collection = (uint16_t)collection,
+                                 .tag_after = TAG_HELD,
+                                 .update_frame = buffer_slice(&frame)};
+    backlog_append(backlog, &record);
+    buffer_free(&frame);
+}
+
+static void reply(const char *text, uint64_t after_seq)
+{
+    output_reply(&output, slice_text(text), after_seq);
+}
+
+static void take(size_t most)
+{
+    peer_take(&output, backlog, 1 << 20, most, &received);
+}
+
+static void assert_received(const char *expected)
+{
+    buffer_append_byte(&received, '\0');
+    assert_string_equal(received.data, expected);
+    received.length--;
+}
+
+static void assert_nothing_goes_out(void)
+{
+    struct output_plan plan;
+    output_plan(&output, backlog, 1 << 20, &plan);
+    assert_int_equal(plan.count, 0);
+    assert_int_equal(plan.bytes, 0);
+}
+
+static void starts_at_the_end_and_is_idle(void **state)
+{
+    (void)state;
+    change(11, OPEN);
+    output_open(&output, backlog, viewer);
+    assert_true(output_idle(&output, backlog));
+    assert_nothing_goes_out();
+    change(12, OPEN);
+    assert_false(output_idle(&output, backlog));
+    take(SIZE_MAX);
+    assert_received("F12...;");
+    assert_true(output_idle(&output, backlog));
+}
+
+static void merges_adjacent_frames_into_one_vector(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 43; seq++)
+        change(seq, OPEN);
+    struct output_plan plan;
+    output_plan(&output, backlog, 1 << 20, &plan);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.frames, 32);
+    assert_int_equal(plan.cursor, backlog_next(backlog));
+    assert_int_equal(output_advance(&output, backlog, plan.bytes), 32);
+    assert_true(output_idle(&output, backlog));
+}
+
+static void moves_over_what_is_not_seen(void **state)
+{
+    (void)state;
+    change(11, HIDDEN);
+    change(12, HIDDEN);
+    assert_false(output_idle(&output, backlog));
+    assert_nothing_goes_out();
+    assert_true(output_idle(&output, backlog));
+    change(13, HIDDEN);
+    change(14, OPEN);
+    change(15, HIDDEN);
+    take(SIZE_MAX);
+    assert_received("F14...;");
+    assert_true(output_idle(&output, backlog)); /* over 15, too */
+    output.viewer = NULL;
+    change(16, OPEN);
+    assert_nothing_goes_out();
+    assert_true(output_idle(&output, backlog));
+}
+
+static void a_reply_waits_for_its_change(void **state)
+{
+    (void)state;
+    reply("R1;", 12);
+    assert_nothing_goes_out();
+    assert_false(output_idle(&output, backlog));
+    change(11, OPEN);
+    take(SIZE_MAX);
+    assert_nothing_goes_out();
+    change(12, HIDDEN); /* its own change may be one that it does not see */
+    take(SIZE_MAX);
+    assert_received("F11...;R1;");
+    assert_true(output_idle(&output, backlog));
+}
+
+static void a_reply_waits_for_a_change_without_frames(void **state)
+{
+    (void)state;
+    reply("R1;", 11);
+    assert_nothing_goes_out();
+    struct ring_record record = {.seq = 11, .collection = INTERNAL};
+    backlog_append(backlog, &record);
+    take(SIZE_MAX);
+    assert_received("R1;");
+}
+
+static void a_reply_goes_out_in_front_of_later_changes(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 15; seq++)
+        change(seq, OPEN);
+    reply("R1;", 5);
+    reply("R2;", 12);
+    reply("R3;", 12);
+    take(SIZE_MAX);
+    assert_received("R1;F11...;F12...;R2;R3;F13...;F14...;");
+}
+
+static void replies_keep_their_order(void **state)
+{
+    (void)state;
+    reply("R1;", 12);
+    reply("R2;", 10);
+    change(11, OPEN);
+    change(12, OPEN);
+    change(13, OPEN);
+    take(SIZE_MAX);
+    assert_received("F11...;F12...;R1;R2;F13...;");
+}
+
+static void a_frame_that_is_half_out_is_finished_for_whoever_looks(void **state)
+{
+    (void)state;
+    change(11, OPEN);
+    change(12, OPEN);
+    take(2);
+    output.viewer = NULL;
+    output_urgent(&output, SLICE("U1;"));
+    take(SIZE_MAX);
+    assert_received("F11...;U1;");
+    assert_true(output_idle(&output, backlog));
+}
+
+static void counts_what_waits(void **state)
+{
+    (void)state;
+    reply("R1;", 12);
+    reply("R2;", 9);
+    output_urgent(&output, SLICE("U1;"));
+    assert_int_equal(output.reply_bytes, 9);
+    take(2);
+    assert_int_equal(output.reply_bytes, 7);
+    change(12, OPEN);
+    take(5);
+    assert_int_equal(output.reply_bytes, 6);
+    take(SIZE_MAX);
+    assert_int_equal(output.reply_bytes, 0);
+}
+
+static void a_plan_is_bounded(void **state)
+{
+    (void)state;
+    enum { MANY = 3000 };
+    struct buffer expected = {0};
+    for (uint64_t seq = 11; seq < MANY; seq++) {
+        change(seq, OPEN);
+        change(++seq, HIDDEN);
+    }
+    struct output_plan plan;
+    output_plan(&output, backlog, SIZE_MAX, &plan);
+    assert_int_equal(plan.count, OUTPUT_VECTORS);
+    output_plan(&output, backlog, 50, &plan);
+    assert_in_range(plan.bytes, 50, 50 + VIEWER_RUN_BYTES);
+    for (unsigned i = 0; i < 100 && !output_idle(&output, backlog); i++)
+        take(SIZE_MAX);
+    for (uint64_t seq = 11; seq < MANY; seq += 2)
+        item_append(&expected, 'F', seq, 3);
+    assert_true(slice_equal(buffer_slice(&received), buffer_slice(&expected)));
+    buffer_free(&expected);
+}
+
+static void resumes_from_the_log_where_it_fell_behind(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 18; seq++)
+        change(seq, OPEN);
+    reply("R1;", 13);
+    take(9); /* frame 12 is half out */
+    output_fall_behind(&output, backlog, 5);
+    assert_true(output.catching_up);
+    assert_int_equal(output.caught_up_seq, 12);
+    assert_false(output_wants_refill(&output)); /* the rest of 12 comes first */
+    take(SIZE_MAX);
+    assert_true(output_wants_refill(&output));
+    assert_int_equal(output_refill_most(&output, backlog), 13); /* not beyond the reply's */
+    output_refill(&output, SLICE("F13;"), 13);
+    assert_false(output_wants_refill(&output));
+    take(4);
+    assert_false(output_wants_refill(&output)); /* the reply is to go first */
+    take(SIZE_MAX);
+    assert_true(output_wants_refill(&output));
+    assert_int_equal(output_refill_most(&output, backlog), 17);
+    output_refill(&output, TAG_NONE, 14);
+    assert_true(output_rejoin(&output, backlog));
+    take(SIZE_MAX);
+    assert_received("F11...;F12...;F13;R1;F15...;F16...;F17...;");
+}
+
+static void does_not_fall_behind_for_what_it_would_not_see(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 15; seq++)
+        change(seq, HIDDEN);
+    change(15, OPEN);
+    output_fall_behind(&output, backlog, 4);
+    assert_false(output.catching_up);
+    take(3);
+    output_fall_behind(&output, backlog,
+                       6); /* the rest of what is half out is kept, then nothing is missing */
+    assert_false(output.catching_up);
+    backlog_restart(backlog, 15);
+    take(SIZE_MAX);
+    assert_received("F15...;");
+    assert_true(output_idle(&output, backlog));
+    output.viewer = NULL;
+    output_fall_behind(&output, backlog, backlog_next(backlog) + 1);
+    assert_false(output.catching_up);
+}
+
+static void rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice(void **state)
+{
+    (void)state;
+    change(11, OPEN);
+    take(SIZE_MAX);
+    output_fall_behind(&output, backlog, backlog_next(backlog) + 1);
+    backlog_restart(backlog, 20);
+    assert_true(output.catching_up);
+    assert_int_equal(output.caught_up_seq, 11);
+    assert_false(output_rejoin(&output, backlog)); /* 12 to 20 are missing */
+    assert_nothing_goes_out();
+    output_refill(&output, SLICE("F12;"), 19);
+    take(SIZE_MAX);
+    assert_false(output_rejoin(&output, backlog));
+    output_refill(&output, SLICE("F22;"), 22); /* the log is ahead of the backlog */
+    assert_false(output_rejoin(&output, backlog));
+    change(21, OPEN);
+    assert_false(output_rejoin(&output, backlog));
+    change(22, OPEN);
+    change(23, OPEN);
+    assert_true(output_rejoin(&output, backlog));
+    assert_false(output_rejoin(&output, backlog));
+    reply("R1;", 22);
+    take(SIZE_MAX);
+    assert_received("F11...;F12;F22;R1;F23...;");
+}
+
+/* Everything at once, cut at every offset, with something happening at the cut. */
+enum happening { NOTHING_HAPPENS, URGENT_COMES, REPLY_COMES, FRAMES_ARE_DROPPED, HAPPENINGS };
+
+static void refill_all(void)
+{
+    for (unsigned rounds = 0; rounds < 50 && output.catching_up; rounds++) {
+        if (output_wants_refill(&output)) {
+            uint64_t seq = output.caught_up_seq + 1, most = output_refill_most(&output, backlog);
+            struct buffer frames = {0};
+            if (seq <= most && seq != 13)
+                item_append(&frames, 'F', seq, 3);
+            output_refill(&output, buffer_slice(&frames), seq <= most ? seq : most);
+            buffer_free(&frames);
+        }
+        take(1 + rounds % 5);
+        if (output.caught_up_seq >= 16)
+            (void)output_rejoin(&output, backlog);
+    }
+}
+
+static void check_order(size_t cut, enum happening happening)
+{
+    struct slice bytes = buffer_slice(&received);
+    struct item item;
+    uint64_t last_frame = 10, last_reply = 0;
+    unsigned urgents = 0, changed = 0;
+    while (peer_item(&bytes, &item)) {
+        if (item.kind == 'F') {
+            assert_int_equal(item.number, last_frame == 12 ? 14 : last_frame + 1);
+            last_frame = item.number;
+            changed++;
+        } else if (item.kind == 'R') {
+            assert_int_equal(item.number, ++last_reply);
+            uint64_t gates[] = {0, 10, 12, 12, 14};
+            if (item.number < 5)
+                assert_true(last_frame == gates[item.number]);
+        } else {
+            size_t start = received.length - bytes.length - 3;
+            urgents++;
+            if (happening == URGENT_COMES && item.number == 2) /* a reply can be as long as two of these */
+                assert_in_range(start, cut < received.length - 3 ? cut : received.length - 3, cut + 8);
+        }
+    }
+    assert_int_equal(bytes.length, 0);
+    assert_int_equal(last_frame, 17);
+    assert_int_equal(changed, 6);
+    assert_int_equal(last_reply, happening == REPLY_COMES ? 5 : 4);
+    assert_int_equal(urgents, happening == URGENT_COMES ? 2 : 1);
+}
+
+static size_t play(size_t cut, enum happening happening)
+{
+    for (uint64_t seq = 11; seq < 18; seq++)
+        change(seq, seq == 13 ? HIDDEN : OPEN);
+    output_urgent(&output, SLICE("U1;"));
+    reply("R1;", 10);
+    reply("R2;", 12);
+    reply("R3;", 12);
+    reply("R4.;", 14);
+    take(cut);
+    switch (happening) {
+    case NOTHING_HAPPENS:
+    case HAPPENINGS:
+        break;
+    case URGENT_COMES:
+        output_urgent(&output, SLICE("U2;"));
+        break;
+    case REPLY_COMES:
+        reply("R5;", 11);
+        break;
+    case FRAMES_ARE_DROPPED:
+        output_fall_behind(&output, backlog, backlog_next(backlog) - 1);
+        refill_all();
+        break;
+    }
+    for (unsigned i = 0; i < 100 && !output_idle(&output, backlog); i++)
+        take(1 + i % 7);
+    assert_true(output_idle(&output, backlog));
+    assert_int_equal(output.reply_bytes, 0);
+    return received.length;
+}
+
+static void keeps_the_order_wherever_a_write_ends(void **state)
+{
+    (void)state;
+    for (enum happening happening = NOTHING_HAPPENS; happening < HAPPENINGS; happening++) {
+        size_t length = SIZE_MAX;
+        for (size_t cut = 0; cut <= length; cut++) {
+            close_world();
+            open_world();
+            length = play(cut, happening);
+            check_order(cut, happening);
+        }
+        assert_true(length > 40);
+    }
+}
+
+#define OUTPUT_TEST(name) cmocka_unit_test_setup_teardown(name, open_test, close_test)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OUTPUT_TEST(starts_at_the_end_and_is_idle),
+        OUTPUT_TEST(merges_adjacent_frames_into_one_vector),
+        OUTPUT_TEST(moves_over_what_is_not_seen),
+        OUTPUT_TEST(a_reply_waits_for_its_change),
+        OUTPUT_TEST(a_reply_waits_for_a_change_without_frames),
+        OUTPUT_TEST(a_reply_goes_out_in_front_of_later_changes),
+        OUTPUT_TEST(replies_keep_their_order),
+        OUTPUT_TEST(a_frame_that_is_half_out_is_finished_for_whoever_looks),
+        OUTPUT_TEST(counts_what_waits),
+        OUTPUT_TEST(a_plan_is_bounded),
+        OUTPUT_TEST(resumes_from_the_log_where_it_fell_behind),
+        OUTPUT_TEST(does_not_fall_behind_for_what_it_would_not_see),
+        OUTPUT_TEST(rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice),
+        OUTPUT_TEST(keeps_the_order_wherever_a_write_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
