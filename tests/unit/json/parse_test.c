@@ -1,0 +1,442 @@
+/* What is JSON and what is not, and that what was read comes back as it was. */
+
+#include "json_helpers.h"
+
+static const char *const accepted[] = {
+    "[]",
+    "{}",
+    "[[]]",
+    "[{}]",
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "-0.0",
+    "1E5",
+    "1e+5",
+    "1e-5",
+    "0e1",
+    "0E+1",
+    "20e1",
+    "123.456e78",
+    "[1,2]",
+    " [ 1 , 2 ] ",
+    "\t\n\r {} \t\n\r",
+    "\"\"",
+    "\" \"",
+    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+    "\"\\u0041\"",
+    "\"\\uFFFF\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\uD800\\uDC00\"",
+    "\"\\uDBFF\\uDFFF\"",
+    "\"\x7f\"",
+    "\"/\"",
+    "\"\xc2\x80\"",
+    "\"\xdf\xbf\"",
+    "\"\xe0\xa0\x80\"",
+    "\"\xed\x9f\xbf\"",
+    "\"\xee\x80\x80\"",
+    "\"\xef\xbf\xbf\"",
+    "\"\xf0\x90\x80\x80\"",
+    "\"\xf4\x8f\xbf\xbf\"",
+    "{\"\":0}",
+    "{\"a\":{\"a\":1},\"b\":{\"a\":2}}",
+    "{\"a\":1,\"A\":2}",
+    "[1e400,-1e-400,9007199254740993,0.1000000000000000055511151231257827]",
+    "\"a string that is longer than any block of bytes that is looked at in one go \\\" and has a quote\"",
+};
+
+struct refused {
+    const char *text;
+    size_t offset;
+    const char *error; /* a part of it */
+};
+
+static const struct refused refused[] = {
+    {"", 0, "too early"},
+    {" ", 1, "too early"},
+    {"[", 1, "too early"},
+    {"{", 1, "too early"},
+    {"{\"a\"", 4, "too early"},
+    {"{\"a\":", 5, "too early"},
+    {"{\"a\":1", 6, "too early"},
+    {"[1,", 3, "too early"},
+    {"\"abc", 4, "too early"},
+    {"\"abc\\", 5, "too early"},
+    {"tru", 3, "too early"},
+    {"-", 1, "too early"},
+    {"1.", 2, "too early"},
+    {"1e", 2, "too early"},
+    {"]", 0, "value"},
+    {"[1,]", 3, "value"},
+    {"[,1]", 1, "value"},
+    {"[1 2]", 3, "comma"},
+    {"[1}", 2, "comma"},
+    {"{\"a\":1]", 6, "comma"},
+    {"{\"a\":1,}", 7, "key"},
+    {"{,}", 1, "key"},
+    {"{a:1}", 1, "key"},
+    {"{1:1}", 1, "key"},
+    {"{'a':1}", 1, "key"},
+    {"{\"a\" 1}", 5, "colon"},
+    {"{\"a\",1}", 4, "colon"},
+    {"{\"a\"::1}", 5, "value"},
+    {"nul", 3, "too early"},
+    {"nulL", 3, "value"},
+    {"True", 0, "value"},
+    {"NaN", 0, "value"},
+    {"Infinity", 0, "value"},
+    {"-Infinity", 1, "digit"},
+    {"+1", 0, "value"},
+    {".5", 0, "value"},
+    {"01", 1, "leading zero"},
+    {"-01", 2, "leading zero"},
+    {"00", 1, "leading zero"},
+    {"1.e5", 2, "digit"},
+    {"1e+", 3, "too early"},
+    {"1ee5", 2, "digit"},
+    {"0x10", 1, "behind"},
+    {"1 2", 2, "behind"},
+    {"{}x", 2, "behind"},
+    {"[]]", 2, "behind"},
+    {"1,", 1, "behind"},
+    {"[1/* */]", 2, "comma"},
+    {"\xef\xbb\xbf{}", 0, "value"},
+    {"[\v1]", 1, "value"},
+    {"[\xc2\xa0]", 1, "value"},
+    {"\"\t\"", 1, "control"},
+    {"\"\n\"", 1, "control"},
+    {"\"abcdefghijklmnopqrstuvwxyz\x1f\"", 27, "control"},
+    {"\"\\u0000\"", 1, "NUL"},
+    {"\"\\x41\"", 1, "escape"},
+    {"\"\\'\"", 1, "escape"},
+    {"\"\\U0041\"", 1, "escape"},
+    {"\"\\u00g0\"", 1, "hexadecimal"},
+    {"\"\\u12\"", 1, "hexadecimal"},
+    {"\"\\ud800\"", 1, "surrogate"},
+    {"\"\\udc00\"", 1, "surrogate"},
+    {"\"\\ud800\\u0041\"", 1, "surrogate"},
+    {"\"\\ud800\\ud800\"", 1, "surrogate"},
+    {"\"\\ud800x\"", 1, "surrogate"},
+    {"\"\\ude00\\ud83d\"", 1, "surrogate"},
+    {"\"a\x80\"", 2, "UTF-8"},
+    {"\"\xc0\xaf\"", 1, "UTF-8"},
+    {"\"\xc1\xbf\"", 1, "UTF-8"},
+    {"\"\xc2\"", 1, "UTF-8"},
+    {"\"\xc2", 1, "UTF-8"},
+    {"\"\xe0\x9f\xbf\"", 1, "UTF-8"},
+    {"\"\xed\xa0\x80\"", 1, "UTF-8"},
+    {"\"\xed\xbf\xbf\"", 1, "UTF-8"},
+    {"\"\xe2\x82\"", 1, "UTF-8"},
+    {"\"\xf0\x8f\xbf\xbf\"", 1, "UTF-8"},
+    {"\"\xf4\x90\x80\x80\"", 1, "UTF-8"},
+    {"\"\xf5\x80\x80\x80\"", 1, "UTF-8"},
+    {"\"\xff\"", 1, "UTF-8"},
+    {"{\"a\":1,\"a\":1}", 7, "duplicate"},
+    {"{\"\":1,\"\":1}", 6, "duplicate"},
+    {"{\"a\":1,\"\\u0061\":2}", 7, "duplicate"},
+    {"{\"\\u0061\":1,\"a\":2}", 12, "duplicate"},
+    {"{\"\\u00e9\":1,\"\xc3\xa9\":2}", 12, "duplicate"},
+    {"{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":2}", 18, "duplicate"},
+    {"{\"\\/\":1,\"/\":2}", 8, "duplicate"},
+    {"[{\"x\":{\"k\":[],\"l\":0,\"k\":{}}}]", 20, "duplicate"},
+};
+
+static void accepts_what_is_json(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(accepted); i++) {
+        struct json json = parsed(accepted[i]);
+        assert_non_null(json_root(&json).json);
+        parsed_free(&json);
+    }
+}
+
+static void refuses_what_is_not(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        size_t length = strlen(refused[i].text);
+        char *copy = malloc(length ? length : 1);
+        assert_non_null(copy);
+        memcpy(copy, refused[i].text, length);
+        struct json json = {0};
+        if (json_parse(&json, copy, length))
+            fail_msg("accepted: %s", refused[i].text);
+        if (!strstr(json.error, refused[i].error) || json.error_offset != refused[i].offset)
+            fail_msg("%s: %s at %zu", refused[i].text, json.error, json.error_offset);
+        assert_null(json_root(&json).json);
+        json_free(&json);
+        free(copy);
+    }
+}
+
+static void refuses_raw_nul(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    assert_false(json_parse(&json, "\"a\0b\"", 5));
+    assert_int_equal(json.error_offset, 2);
+    assert_false(json_parse(&json, "[1\0]", 4));
+    assert_false(json_parse(&json, "1\0", 2));
+    assert_int_equal(json.error_offset, 1);
+    json_free(&json);
+}
+
+/* Every prefix of a good text is refused, whatever is cut. */
+static void refuses_every_prefix(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"a\":[1.5e+3,true,false,null,{\"\\ud83d\\ude00\":\"\xf0\x9f\x98\x80\"},-0],\"b\":{}}";
+    struct json json = {0};
+    for (size_t length = 0; length < sizeof(text) - 1; length++) {
+        char *copy = malloc(length ? length : 1);
+        assert_non_null(copy);
+        memcpy(copy, text, length);
+        assert_false(json_parse(&json, copy, length));
+        assert_true(json.error_offset <= length);
+        free(copy);
+    }
+    assert_true(json_parse(&json, text, sizeof(text) - 1));
+    json_free(&json);
+}
+
+static void limits_depth(void **state)
+{
+    (void)state;
+    char text[400];
+    struct json json = {0};
+    for (size_t depth = JSON_DEPTH_LIMIT; depth <= JSON_DEPTH_LIMIT + 1; depth++) {
+        memset(text, '[', depth);
+        memset(text + depth, ']', depth);
+        assert_int_equal(json_parse(&json, text, 2 * depth), depth == JSON_DEPTH_LIMIT);
+    }
+    assert_int_equal(json.error_offset, JSON_DEPTH_LIMIT);
+    assert_string_equal(json.error, "nested too deeply");
+
+    /* objects count as well, and a scalar at the bottom is no level */
+    struct buffer objects = {0};
+    for (size_t i = 0; i < JSON_DEPTH_LIMIT; i++)
+        buffer_append_text(&objects, "{\"a\":");
+    buffer_append_text(&objects, "1");
+    for (size_t i = 0; i < JSON_DEPTH_LIMIT; i++)
+        buffer_append_byte(&objects, '}');
+    assert_true(json_parse(&json, objects.data, objects.length));
+    buffer_free(&objects);
+    json_free(&json);
+}
+
+/* @count members with different keys; then one more, written with an escape, that equals number @twice. */
+static void object_with_duplicate(struct buffer *out, unsigned count, int twice)
+{
+    buffer_clear(out);
+    buffer_append_byte(out, '{');
+    for (unsigned i = 0; i < count; i++)
+        buffer_append_format(out, "%s\"key%u\":%u", i ? "," : "", i, i);
+    if (twice >= 0)
+        buffer_append_format(out, ",\"\\u006bey%d\":0", twice);
+    buffer_append_byte(out, '}');
+}
+
+static void finds_duplicates_among_many(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    struct buffer text = {0};
+    static const unsigned counts[] = {1, 2, 8, 15, 16, 17, 18, 64, 1000, 50000};
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        object_with_duplicate(&text, counts[i], -1);
+        assert_true(json_parse(&json, text.data, text.length));
+        assert_int_equal(json_count(json_root(&json)), counts[i]);
+        object_with_duplicate(&text, counts[i], (int)counts[i] / 2);
+        assert_false(json_parse(&json, text.data, text.length));
+        assert_string_equal(json.error, "duplicate key");
+        assert_int_equal(text.data[json.error_offset + 1], '\\');
+    }
+    buffer_free(&text);
+    json_free(&json);
+}
+
+static void compacts(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {" [ ] ", "[]"},
+        {"\t{ }\n", "{}"},
+        {"[ 1 , [ ] , { } , \"a b\" ]", "[1,[],{},\"a b\"]"},
+        {"{ \"a b\" : { \"c\" : [ 1.0 , -0 ] } , \"d\" : null }", "{\"a b\":{\"c\":[1.0,-0]},\"d\":null}"},
+        {" [ 9007199254740993 , 1e400 , -0 , 0.1000 , 1E+2 ] ", "[9007199254740993,1e400,-0,0.1000,1E+2]"},
+        {" \"\\u0041\\/\" ", "\"\\u0041\\/\""},
+    };
+    struct buffer out = {0};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct json json = parsed(table[i][0]);
+        assert_false(json.compact);
+        json_append_compact(&out, json_root(&json));
+        assert_buffer(&out, table[i][1]);
+        parsed_free(&json);
+        json = parsed(table[i][1]);
+        assert_true(json.compact);
+        json_append_compact(&out, json_root(&json));
+        assert_buffer(&out, table[i][1]);
+        parsed_free(&json);
+    }
+    struct json json = parsed("{ \"a\" : [ 1 , { \"b\" : 2 } ] }");
+    json_append_compact(&out, json_member(json_root(&json), SLICE("a")));
+    assert_buffer(&out, "[1,{\"b\":2}]");
+    parsed_free(&json);
+    buffer_free(&out);
+}
+
+static void walks(void **state)
+{
+    (void)state;
+    struct json json = parsed("{\"a\":[10,[11],12],\"\\u0062\":{\"c\":true},\"\":\"x\"}");
+    struct json_value root = json_root(&json);
+    assert_int_equal(json_count(root), 3);
+    int64_t number = 0;
+    unsigned seen = 0;
+    for (struct json_iterator i = json_begin(json_member(root, SLICE("a"))); json_step(&i); seen++) {
+        assert_null(i.key.json);
+        assert_int_equal(json_integer(i.value, &number), seen != 1);
+    }
+    assert_int_equal(seen, 3);
+    assert_int_equal(number, 12);
+    struct json_iterator i = json_begin(root);
+    assert_true(json_step(&i) && json_string_is(i.key, SLICE("a")) && json_type(i.value) == JSON_ARRAY);
+    assert_true(json_step(&i) && json_string_is(i.key, SLICE("b")) && json_type(i.value) == JSON_OBJECT);
+    assert_true(json_step(&i) && json_string_is(i.key, SLICE("")) && json_type(i.value) == JSON_STRING);
+    assert_false(json_step(&i));
+
+    bool truth = false;
+    assert_true(json_boolean(json_member(json_member(root, SLICE("b")), SLICE("c")), &truth) && truth);
+    assert_true(json_string_is(json_member(root, SLICE("")), SLICE("x")));
+    assert_null(json_member(root, SLICE("c")).json);
+    assert_null(json_member(json_member(root, SLICE("a")), SLICE("0")).json);
+    assert_null(json_text(json_member(root, SLICE("c"))).data);
+    i = json_begin(json_member(root, SLICE("")));
+    assert_false(json_step(&i));
+    parsed_free(&json);
+}
+
+static void unescapes(void **state)
+{
+    (void)state;
+    struct json json = parsed("[\"plain\",\"a\\n\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\\"\\/z\",7]");
+    struct json_iterator i = json_begin(json_root(&json));
+    struct buffer scratch = {0};
+    assert_true(json_step(&i));
+    struct slice plain = json_string(i.value, &scratch);
+    assert_true(slice_equal(plain, SLICE("plain")) && scratch.length == 0);
+    assert_true(json_step(&i));
+    struct slice expected = SLICE("a\nA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"/z");
+    assert_true(slice_equal(json_string(i.value, &scratch), expected));
+    assert_true(json_string_is(i.value, expected));
+    expected.length--;
+    assert_false(json_string_is(i.value, expected));
+    assert_false(json_string_is(i.value, SLICE("a\nA\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"/z.")));
+    assert_true(json_step(&i));
+    assert_null(json_string(i.value, &scratch).data);
+    assert_false(json_string_is(i.value, SLICE("7")));
+    buffer_free(&scratch);
+    parsed_free(&json);
+}
+
+static void escapes(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    json_append_string(
+        &out, SLICE("a\"b\\c/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9\xf0\x9f\x98\x80 and a longer plain tail"));
+    assert_buffer(
+        &out,
+        "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\xf0\x9f\x98\x80 and a longer plain tail\"");
+    json_append_string(&out, SLICE(""));
+    assert_buffer(&out, "\"\"");
+    json_append_string(&out, SLICE("\0"));
+    assert_buffer(&out, "\"\\u0000\"");
+    buffer_free(&out);
+}
+
+static void reads_integers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool integer;
+        int64_t value;
+    } table[] = {
+        {"0", true, 0},
+        {"-0", true, 0},
+        {"-0.000e99", true, 0},
+        {"0e99999999999999999999999", true, 0},
+        {"3", true, 3},
+        {"3.0", true, 3},
+        {"1e2", true, 100},
+        {"1E+2", true, 100},
+        {"1200e-2", true, 12},
+        {"0.0012e4", true, 12},
+        {"12.5e1", true, 125},
+        {"9007199254740993", true, INT64_C(9007199254740993)},
+        {"9223372036854775807", true, INT64_MAX},
+        {"9223372036854775807.000", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9.223372036854775807e18", true, INT64_MAX},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+        {"99999999999999999999", false, 0},
+        {"1e19", false, 0},
+        {"1e400", false, 0},
+        {"1e99999999999999999999999", false, 0},
+        {"1e-99999999999999999999999", false, 0},
+        {"1.5", false, 0},
+        {"15e-1", false, 0},
+        {"0.1", false, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct json json = parsed(table[i].text);
+        int64_t value = 0;
+        if (json_integer(json_root(&json), &value) != table[i].integer || value != table[i].value)
+            fail_msg("%s: %lld", table[i].text, (long long)value);
+        parsed_free(&json);
+    }
+    struct json json = parsed("\"3\"");
+    int64_t value;
+    assert_false(json_integer(json_root(&json), &value));
+    parsed_free(&json);
+}
+
+static void checks_utf8(void **state)
+{
+    (void)state;
+    assert_true(json_utf8_valid("", 0));
+    assert_true(json_utf8_valid("plain text \0 and more\xc3\xa9", 23));
+    assert_true(json_utf8_valid("\xf4\x8f\xbf\xbf", 4));
+    assert_false(json_utf8_valid("\xf4\x90\x80\x80", 4));
+    assert_false(json_utf8_valid("\xed\xa0\x80", 3));
+    assert_false(json_utf8_valid("\xc0\x80", 2));
+    assert_false(json_utf8_valid("12345678\xe2\x82", 10));
+    assert_false(json_utf8_valid("\x80", 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accepts_what_is_json),
+        cmocka_unit_test(refuses_what_is_not),
+        cmocka_unit_test(refuses_raw_nul),
+        cmocka_unit_test(refuses_every_prefix),
+        cmocka_unit_test(limits_depth),
+        cmocka_unit_test(finds_duplicates_among_many),
+        cmocka_unit_test(compacts),
+        cmocka_unit_test(walks),
+        cmocka_unit_test(unescapes),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(reads_integers),
+        cmocka_unit_test(checks_utf8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
