@@ -114,6 +114,21 @@ static void test_example(void **state)
     config_free(config);
 }
 
+static const char *example; /* path of examples/laboratory.conf */
+
+static void test_example_file(void **state)
+{
+    (void)state;
+    char message[CONFIG_MESSAGE] = "";
+    struct config *config = config_defaults();
+    if (!config_read_file(config, example, message) || !config_check(config, message))
+        fail_msg("%s", message);
+    assert_string_equal(config->file, example);
+    assert_int_equal(config->collection_count, COLLECTION_BUILTIN + 8);
+    assert_string_equal(find(config, "samples")->rights.group_read, "group_read");
+    config_free(config);
+}
+
 static void test_methods(void **state)
 {
     (void)state;
@@ -337,19 +352,16 @@ static void test_settled_paths(void **state)
     config_free(config);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    example = argc > 1 ? argv[1] : "examples/laboratory.conf";
     alarm(60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_builtins),
-        cmocka_unit_test(test_example),
-        cmocka_unit_test(test_methods),
-        cmocka_unit_test(test_declarations),
-        cmocka_unit_test(test_comments),
-        cmocka_unit_test(test_every_option_by_file),
-        cmocka_unit_test(test_null_takes_away),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_defaults),        cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_example),         cmocka_unit_test(test_example_file),
+        cmocka_unit_test(test_methods),         cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_comments),        cmocka_unit_test(test_every_option_by_file),
+        cmocka_unit_test(test_null_takes_away), cmocka_unit_test(test_check),
         cmocka_unit_test(test_settled_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
