@@ -123,7 +123,7 @@ static void test_example_file(void **state)
     struct config *config = config_defaults();
     if (!config_read_file(config, example, message) || !config_check(config, message))
         fail_msg("%s", message);
-    assert_string_equal(config->file, example);
+    assert_non_null(strstr(config->file, example));
     assert_int_equal(config->collection_count, COLLECTION_BUILTIN + 8);
     assert_string_equal(find(config, "samples")->rights.group_read, "group_read");
     config_free(config);
