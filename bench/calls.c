@@ -136,6 +136,7 @@ static void report(struct calls *calls, uint64_t answered, double seconds, doubl
     if (server->count > 0)
         report_number(out, "cpu_us_per_call", "server CPU a call",
                       answered ? cpu * 1e6 / (double)answered : 0, 3, "us");
+    report_number(out, "own_cpu_share", "CPU of this tool", 100 * own_cpu / seconds, 0, "% of one core");
 }
 
 static void defaults(struct bench_options *options)

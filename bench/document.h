@@ -33,10 +33,12 @@ void document_finder_init(struct document_finder *finder, const char *run);
 static inline uint64_t document_find(struct document_finder *finder, struct slice text)
 {
     const size_t mark = DOCUMENT_RUN + 1;
-    if (text.length < finder->at + mark + DOCUMENT_DIGITS ||
-        memcmp(text.data + finder->at, finder->mark, mark) != 0) {
+    if (text.length < mark + DOCUMENT_DIGITS)
+        return UINT64_MAX;
+    const size_t last = text.length - mark - DOCUMENT_DIGITS; /* where it may stand at most */
+    if (finder->at > last || memcmp(text.data + finder->at, finder->mark, mark) != 0) {
         const char *found = memmem(text.data, text.length, finder->mark, mark);
-        if (!found || (size_t)(text.data + text.length - found) < mark + DOCUMENT_DIGITS)
+        if (!found || (size_t)(found - text.data) > last)
             return UINT64_MAX;
         finder->at = (size_t)(found - text.data);
     }

@@ -64,7 +64,7 @@ enum lines_result lines_next(struct lines *lines, struct slice *line)
     size_t searched = 0;
     for (;;) {
         size_t length = lines->bytes.length - lines->at;
-        const char *start = lines->bytes.data + lines->at;
+        const char *start = length > 0 ? lines->bytes.data + lines->at : "";
         const char *end = length > searched ? memchr(start + searched, '\n', length - searched) : NULL;
         if (end || (lines->ended && length > 0)) {
             size_t bytes = end ? (size_t)(end - start) : length;
