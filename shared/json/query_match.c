@@ -40,6 +40,8 @@ static bool in_sorted(const struct json_value *operands, uint32_t count, struct 
 static bool in_operands(const struct json_query *query, const struct query_node *node,
                         struct json_value value)
 {
+    if (node->value_count == 0)
+        return false;
     const struct json_value *operands = query->values + node->values;
     if (json_type(value) <= JSON_STRING)
         return node->sorted_count == 1 ? scalar_equal(operands[0], value)
