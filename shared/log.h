@@ -4,9 +4,10 @@
 #include <stdbool.h>
 
 /*
- * The log of every process. A line is "TIME PROCESS[PID] LEVEL: TEXT" (syslog adds its own time). Lines at level
- * error and above are written at once; others are gathered and written by log_flush(), which a process calls once in
- * every pass of its loop, or when LOG_GATHERED_BYTES are waiting. Control characters in the text are shown as \xNN.
+ * The log of every process. A line is "TIME PROCESS[PID] LEVEL: TEXT" (syslog adds its own time). Lines at
+ * level error and above are written at once; others are gathered and written by log_flush(), which a process
+ * calls once in every pass of its loop, or when LOG_GATHERED_BYTES are waiting. Control characters in the
+ * text are shown as \xNN.
  */
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -15,11 +16,13 @@ enum { LOG_GATHERED_BYTES = 65536 };
 
 /**
  * Opens the log. @destination: "stderr", "syslog", or the absolute path of a file that is appended to.
- * Without a call the log goes to stderr at level notice. Returns false with errno when the file cannot be opened.
+ * Without a call the log goes to stderr at level notice. Returns false with errno when the file cannot be
+ * opened.
  */
 [[gnu::warn_unused_result]] bool log_open(const char *destination, enum log_level level);
 
-/** The word that names this process in each line ("master", "worker 0", ...); copied. Call again after a fork. */
+/** The word that names this process in each line ("master", "worker 0", ...); copied. Call again after a
+ * fork. */
 void log_process(const char *name);
 
 /** Opens the file again under its name (after it was rotated). */

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 /*
- * Allocation that cannot fail: when there is no memory the process ends with a message (the master starts another).
- * Whatever a peer can make grow is bounded before it is allocated, so this is not reached by input.
+ * Allocation that cannot fail: when there is no memory the process ends with a message (the master starts
+ * another). Whatever a peer can make grow is bounded before it is allocated, so this is not reached by input.
  */
 
 /** @bytes uninitialised bytes; the caller frees. */

@@ -5,8 +5,8 @@
 
 #include "shared/log.h"
 
-/* Asked from the kernel in blocks: one call serves many ids. Emptied by use, so a fork must not share what is left:
- * processes are forked before any id is made. */
+/* Asked from the kernel in blocks: one call serves many ids. Emptied by use, so a fork must not share what is
+ * left: processes are forked before any id is made. */
 static unsigned char pool[256];
 static size_t pool_left;
 

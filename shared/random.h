@@ -6,7 +6,8 @@
 
 enum { RANDOM_ID_LENGTH = 12 };
 
-/** An id of RANDOM_ID_LENGTH characters of a-z0-9, evenly distributed, with a NUL behind it. Cryptographic source. */
+/** An id of RANDOM_ID_LENGTH characters of a-z0-9, evenly distributed, with a NUL behind it. Cryptographic
+ * source. */
 void random_id(char out[RANDOM_ID_LENGTH + 1]);
 
 void random_bytes(void *out, size_t length);

@@ -32,7 +32,8 @@ struct committer_link {
     struct buffer greeting; /* HELLO: goes out before everything else */
     struct buffer out;      /* sets not written yet */
     uint64_t last_id;
-    uint64_t given_id; /* sets up to this were written to a link, in part at least: only the committer knows of them */
+    uint64_t given_id; /* sets up to this were written to a link, in part at least: only the committer knows
+                          of them */
     STAILQ_HEAD(, waiting_set) sets; /* in the order given: results come in the same */
     size_t waiting;
     size_t waiting_bytes;
@@ -92,9 +93,9 @@ static void link_down(struct committer_link *link)
     /* A set of which a part is in ->out may be half written: it counts as given and is not sent again. */
     size_t unsent = 0;
     struct waiting_set *set;
-    STAILQ_FOREACH (set, &link->sets, queue)
-        if (set->id > link->given_id)
-            unsent += set->bytes;
+    STAILQ_FOREACH(set, &link->sets, queue)
+    if (set->id > link->given_id)
+        unsent += set->bytes;
     if (unsent < link->out.length)
         buffer_consume(&link->out, link->out.length - unsent);
 }
@@ -137,7 +138,8 @@ static void handle_messages(struct committer_link *link)
     buffer_consume(&link->in, link->in.length - rest.length);
 }
 
-/* Reads what is there, or everything to the end of a link that is being replaced. False: the link has ended. */
+/* Reads what is there, or everything to the end of a link that is being replaced. False: the link has ended.
+ */
 static bool read_link(struct committer_link *link, bool to_the_end)
 {
     for (;;) {

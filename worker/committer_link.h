@@ -7,9 +7,10 @@
 #include "worker/worker.h"
 
 /*
- * The worker's end of the stream to the committer (committer_messages.h): sets go out in order, results come back in
- * order. When the committer dies its last results are read to the end; sets without a result wait for the new one's
- * word whether they were committed, and are answered `unavailable` if not. Nothing is sent twice.
+ * The worker's end of the stream to the committer (committer_messages.h): sets go out in order, results come
+ * back in order. When the committer dies its last results are read to the end; sets without a result wait for
+ * the new one's word whether they were committed, and are answered `unavailable` if not. Nothing is sent
+ * twice.
  */
 
 struct committer_link;
@@ -23,8 +24,8 @@ void committer_link_free(struct committer_link **link);
 /** A new stream socket, from the master. Takes the descriptor. */
 void committer_link_connect(struct committer_link *link, int fd);
 
-/** Gives a set. False: limits.committer_queue_bytes are waiting (the caller answers `busy`), or there has been no
- *  committer for too long (`unavailable`): @code says which. @done is then not called. */
+/** Gives a set. False: limits.committer_queue_bytes are waiting (the caller answers `busy`), or there has
+ * been no committer for too long (`unavailable`): @code says which. @done is then not called. */
 [[gnu::warn_unused_result]] bool committer_link_submit(struct committer_link *link, struct slice set,
                                                        committer_done *done, void *argument,
                                                        enum error_code *code);

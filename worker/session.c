@@ -15,7 +15,8 @@ enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
 
 struct slice session_user(const struct session *session)
 {
-    return session->account ? slice_of(session->account->user, session->account->user_length) : (struct slice){0};
+    return session->account ? slice_of(session->account->user, session->account->user_length)
+                            : (struct slice){0};
 }
 
 bool session_may(const struct session *session, unsigned permission)
@@ -108,9 +109,10 @@ void session_deauthorize(struct session *session, const char *reason)
 void session_bad_message(struct session *session, struct slice text)
 {
     struct buffer message = {0};
-    buffer_append_slice(&message, SLICE("{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{"
-                                        "\"tid\":null,\"success\":false,\"data\":{\"warning\":true,"
-                                        "\"code\":\"bad_message\",\"message\":"));
+    buffer_append_slice(&message,
+                        SLICE("{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{"
+                              "\"tid\":null,\"success\":false,\"data\":{\"warning\":true,"
+                              "\"code\":\"bad_message\",\"message\":"));
     json_append_string(&message, text);
     buffer_append_slice(&message, SLICE("}}}"));
     connection_send(session->connection, buffer_slice(&message), 0);
@@ -181,9 +183,9 @@ static void drained(void *context, struct connection *connection)
     struct worker *worker = context;
     struct session *session = connection->owner;
     struct transaction *transaction;
-    LIST_FOREACH (transaction, &session->calls, of_session)
-        if (transaction->job)
-            job_wake(worker->jobs, transaction->job);
+    LIST_FOREACH(transaction, &session->calls, of_session)
+    if (transaction->job)
+        job_wake(worker->jobs, transaction->job);
 }
 
 static void refill(void *context, struct connection *connection)

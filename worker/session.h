@@ -15,10 +15,10 @@ struct session {
     LIST_HEAD(, transaction) calls; /* open */
     struct worker *worker;
     struct connection *connection;
-    struct account *account;  /* NULL: not logged in */
-    bool *subscribed;         /* by collection; NULL: all */
+    struct account *account; /* NULL: not logged in */
+    bool *subscribed;        /* by collection; NULL: all */
     uint32_t open_calls;
-    uint32_t bad_since_s;     /* start of the minute in which ->bad_messages are counted */
+    uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
     uint8_t bad_messages;
     bool has_token;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* _id of its document in `sessions`, before hex */
@@ -33,7 +33,8 @@ void session_authorize(struct session *session, struct account *account, const u
 /** Nobody's again; the client is told `deauthorize` with @reason. */
 void session_deauthorize(struct session *session, const char *reason);
 
-/** Works out again what the session may see, after its rights or its subscription changed. Returns whether it differs. */
+/** Works out again what the session may see, after its rights or its subscription changed. Returns whether it
+ * differs. */
 bool session_review(struct session *session);
 
 /** Sends {"operation":..., "collectionName":..., "data":...}; @collection NULL is null. */

@@ -9,7 +9,8 @@
 #include "worker/net/connection.h"
 #include "worker/session.h"
 
-/* Clients come back within this; parts of the time allowed are for open calls and for the peers' close frames. */
+/* Clients come back within this; parts of the time allowed are for open calls and for the peers' close
+ * frames. */
 enum { COME_BACK_MS = 5000, TICK_MS = 50 };
 
 static struct {

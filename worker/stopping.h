@@ -4,8 +4,9 @@
 #include "worker/worker.h"
 
 /*
- * The orderly stop of a worker: clients are told when to come back (spread, so that they do not come all at once), open
- * calls are answered, then every connection is closed with 1001; when all are gone, or it takes too long, the loop ends.
+ * The orderly stop of a worker: clients are told when to come back (spread, so that they do not come all at
+ * once), open calls are answered, then every connection is closed with 1001; when all are gone, or it takes
+ * too long, the loop ends.
  */
 
 void stopping_begin(struct worker *worker);

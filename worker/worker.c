@@ -1,10 +1,11 @@
 /*
  * A worker: one event loop that never blocks, a few threads for what must, its share of the connections.
  *
- * It is told by the master (order channel) of new connections and of its link to the committer; it reads the store and
- * the change ring; it gives change sets to the committer. Each pass of the loop handles what is readable, takes new
- * changes out of the ring into the backlog, lets long jobs do a step, and writes to a bounded number of connections.
- * Read next: orders.c (what the master says), session.c and rpc/call.c (messages), dispatch/ring_intake.c (changes).
+ * It is told by the master (order channel) of new connections and of its link to the committer; it reads the
+ * store and the change ring; it gives change sets to the committer. Each pass of the loop handles what is
+ * readable, takes new changes out of the ring into the backlog, lets long jobs do a step, and writes to a
+ * bounded number of connections. Read next: orders.c (what the master says), session.c and rpc/call.c
+ * (messages), dispatch/ring_intake.c (changes).
  */
 
 #include "worker/worker.h"
@@ -78,11 +79,12 @@ static void open_loop(struct loop *loop, struct worker *worker)
 {
     static const struct timeval second = {.tv_sec = 1};
     loop->worker = worker;
-    event_assign(&loop->ring_event, worker->base, ring_wakeup_fd(worker->ring, worker->slot), EV_READ | EV_PERSIST,
-                 on_ring, loop);
+    event_assign(&loop->ring_event, worker->base, ring_wakeup_fd(worker->ring, worker->slot),
+                 EV_READ | EV_PERSIST, on_ring, loop);
     event_assign(&loop->second, worker->base, -1, EV_PERSIST, on_second, loop);
     event_assign(&loop->hangup, worker->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, loop);
-    if (event_add(&loop->ring_event, NULL) || event_add(&loop->second, &second) || event_add(&loop->hangup, NULL))
+    if (event_add(&loop->ring_event, NULL) || event_add(&loop->second, &second) ||
+        event_add(&loop->hangup, NULL))
         log_fatal("the event loop cannot be set up");
 }
 
@@ -139,7 +141,8 @@ static void open_worker(struct worker *worker, const struct inheritance *inherit
     worker->viewers = viewer_table_create(worker->config);
     worker->jobs = job_list_create();
     worker->link = committer_link_create(worker);
-    worker->threads = thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
+    worker->threads =
+        thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
     worker->throttle = throttle_create(worker->config->limits.login_attempts);
     worker->authority = authority_create(worker);
     struct network_options options = {

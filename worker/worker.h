@@ -32,20 +32,21 @@ struct worker {
     struct committer_link *link;
     struct thread_pool *threads;
     struct authority *authority;
-    struct throttle *throttle;  /* failed log-ins */
+    struct throttle *throttle; /* failed log-ins */
     struct job_list *jobs;
 
-    struct json message;     /* the message being handled; reused */
-    struct buffer scratch;   /* for characters of strings within one method */
-    struct buffer reply;     /* the message being made; reused */
-    bool snapshot;           /* store_begin() was called in this pass: see worker_snapshot() */
+    struct json message;   /* the message being handled; reused */
+    struct buffer scratch; /* for characters of strings within one method */
+    struct buffer reply;   /* the message being made; reused */
+    bool snapshot;         /* store_begin() was called in this pass: see worker_snapshot() */
     bool stopping;
     bool running;
 };
 
 /**
- * A snapshot of the store that is at least as new as everything acknowledged before the bytes now being handled were
- * received. It is kept for all messages of one read and ended by worker_snapshot_end(). False: the store failed.
+ * A snapshot of the store that is at least as new as everything acknowledged before the bytes now being
+ * handled were received. It is kept for all messages of one read and ended by worker_snapshot_end(). False:
+ * the store failed.
  */
 [[gnu::warn_unused_result]] bool worker_snapshot(struct worker *worker);
 void worker_snapshot_end(struct worker *worker);

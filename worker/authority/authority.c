@@ -111,9 +111,9 @@ static struct account *account_new(struct authority *authority, struct slice use
 static struct account *account_find(struct authority *authority, struct slice user)
 {
     struct account *account;
-    LIST_FOREACH (account, bucket_of(authority, user), all)
-        if (slice_equal(slice_of(account->user, account->user_length), user))
-            return account;
+    LIST_FOREACH(account, bucket_of(authority, user), all)
+    if (slice_equal(slice_of(account->user, account->user_length), user))
+        return account;
     return NULL;
 }
 
@@ -297,7 +297,8 @@ void authority_bootstrap(struct authority *authority)
     struct store_record record;
     if (!worker_snapshot(worker))
         return;
-    bool there = store_get(worker->store, COLLECTION_GROUPS, slice_text(administrator_group), &record) == ERROR_NONE;
+    bool there =
+        store_get(worker->store, COLLECTION_GROUPS, slice_text(administrator_group), &record) == ERROR_NONE;
     worker_snapshot_end(worker);
     if (there)
         return;

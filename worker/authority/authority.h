@@ -9,9 +9,9 @@
 #include "worker/worker.h"
 
 /*
- * Who may do what: one struct account for each user with a live connection in this worker, made from the documents of
- * `users` and `groups`, and made again when one of these changes (the change comes through the ring, in its place
- * among all others).
+ * Who may do what: one struct account for each user with a live connection in this worker, made from the
+ * documents of `users` and `groups`, and made again when one of these changes (the change comes through the
+ * ring, in its place among all others).
  */
 
 struct session;
@@ -24,9 +24,9 @@ struct account {
     char *user;
     size_t user_length;
     struct permission_set permissions;
-    bool administrator; /* in the group administrator, or local control: every permission, every document */
-    bool control;       /* the control socket's */
-    bool exists;        /* the user's document is there */
+    bool administrator;   /* in the group administrator, or local control: every permission, every document */
+    bool control;         /* the control socket's */
+    bool exists;          /* the user's document is there */
     struct slice *groups; /* ids; each allocated */
     size_t group_count;
     unsigned references;
@@ -45,7 +45,8 @@ struct account *account_control(struct authority *authority);
 
 void account_put(struct authority *authority, struct account *account);
 
-/** A document of `users`, `groups` or `sessions` changed: live connections feel it now. Needs no snapshot open. */
+/** A document of `users`, `groups` or `sessions` changed: live connections feel it now. Needs no snapshot
+ * open. */
 void authority_changed(struct authority *authority, unsigned collection, struct slice id);
 
 /** All of them may have changed (the ring was overrun). */

@@ -68,9 +68,9 @@ struct hashing {
 static void hash_work(void *argument)
 {
     struct hashing *hashing = argument;
-    hashing->made = crypto_pwhash_str_alg(hashing->hash, hashing->password, hashing->length,
-                                          crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE,
-                                          crypto_pwhash_ALG_ARGON2ID13) == 0;
+    hashing->made = crypto_pwhash_str_alg(
+                        hashing->hash, hashing->password, hashing->length, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                        crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
 static void hash_done(void *argument)

@@ -13,15 +13,16 @@ enum { PASSWORD_LEAST = 1, PASSWORD_MOST = 1024, PASSWORD_HASH = 128 };
 /** @same: the password fits the hash. */
 typedef void password_checked(void *argument, bool same);
 
-/** Checks @password against @hash (a string as password_hash() made it). With an absent hash a made-up one is checked,
- *  which takes as long and is never the same. False: too many wait (`busy`); @done is then not called. */
-[[gnu::warn_unused_result]] bool password_check(struct worker *worker, struct slice password, struct slice hash,
-                                                password_checked *done, void *argument);
+/** Checks @password against @hash (a string as password_hash() made it). With an absent hash a made-up one is
+ * checked, which takes as long and is never the same. False: too many wait (`busy`); @done is then not
+ * called. */
+[[gnu::warn_unused_result]] bool password_check(struct worker *worker, struct slice password,
+                                                struct slice hash, password_checked *done, void *argument);
 
 /** @hash: NUL-terminated, valid during the call; NULL: it failed (no memory). */
 typedef void password_hashed(void *argument, const char *hash);
 
-[[gnu::warn_unused_result]] bool password_hash(struct worker *worker, struct slice password, password_hashed *done,
-                                               void *argument);
+[[gnu::warn_unused_result]] bool password_hash(struct worker *worker, struct slice password,
+                                               password_hashed *done, void *argument);
 
 #endif

@@ -7,8 +7,8 @@
 #include "shared/slice.h"
 
 /*
- * Failed log-ins, counted for each key (a user, an address) over a minute, in a table of fixed size. When it is full
- * the oldest count gives way. Each worker counts for itself.
+ * Failed log-ins, counted for each key (a user, an address) over a minute, in a table of fixed size. When it
+ * is full the oldest count gives way. Each worker counts for itself.
  */
 
 struct throttle;

@@ -237,7 +237,7 @@ void backlog_restart(struct backlog *backlog, uint64_t seq)
     assert(backlog->magic == BACKLOG_MAGIC);
     while (backlog->oldest)
         drop_oldest(backlog);
-    backlog->first = backlog->next;
+    backlog->first = ++backlog->next; /* so that no cursor from before is taken for a present one */
     backlog->last_seq = backlog->floor_seq = seq;
     backlog->can_forget = false;
 }

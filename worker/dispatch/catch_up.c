@@ -24,8 +24,8 @@ static void append_change(struct worker *worker, const struct viewer *viewer, co
 /* Too long ago: the client must sync; from here on it sees what is new. */
 static void refill_resync(struct worker *worker, struct connection *connection, struct buffer *frames)
 {
-    static const char message[] =
-        "{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":\"Too many changes were missed\"}}";
+    static const char message[] = "{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":"
+                                  "\"Too many changes were missed\"}}";
     uint8_t header[FRAME_HEADER_MOST];
     buffer_clear(frames);
     buffer_append(frames, header, frame_header_write(header, OPCODE_TEXT, sizeof message - 1));

@@ -8,15 +8,15 @@
 #include "worker/worker.h"
 
 /*
- * The change log as a reader that was away sees it: folded to the newest version of each document. An entry gives the
- * document when it is the newest of its id; an entry that took the document out of somebody's sight gives a removal,
- * also when it is not the newest. So a reader gets less, never another end.
+ * The change log as a reader that was away sees it: folded to the newest version of each document. An entry
+ * gives the document when it is the newest of its id; an entry that took the document out of somebody's sight
+ * gives a removal, also when it is not the newest. So a reader gets less, never another end.
  */
 
 struct log_change {
     struct store_log_entry entry;
-    bool update;          /* the document, as it is now, is in ->minimal */
-    bool remove;          /* for those who held it before this entry and do not after it */
+    bool update; /* the document, as it is now, is in ->minimal */
+    bool remove; /* for those who held it before this entry and do not after it */
     struct slice minimal;
 };
 
@@ -26,9 +26,9 @@ enum log_walk_result {
     LOG_WALK_TRIMMED /* the log no longer reaches back to *seq */
 };
 
-/** The next entry behind *@seq with something to say; moves *@seq to it (to the snapshot's end with LOG_WALK_END).
- *  Looks at no more than *@entries entries and counts them down; at 0 it also says LOG_WALK_CHANGE with neither
- *  update nor remove. Needs a snapshot, in which the slices live. */
+/** The next entry behind *@seq with something to say; moves *@seq to it (to the snapshot's end with
+ * LOG_WALK_END). Looks at no more than *@entries entries and counts them down; at 0 it also says
+ * LOG_WALK_CHANGE with neither update nor remove. Needs a snapshot, in which the slices live. */
 [[gnu::warn_unused_result]] enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq,
                                                                unsigned *entries, struct log_change *change);
 

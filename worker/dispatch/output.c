@@ -152,8 +152,8 @@ void output_fall_behind(struct output *output, const struct backlog *backlog, ui
         output->frame++;
     }
     uint64_t next = backlog_next(backlog), end = first < next ? first : next;
-    output->frame = next_seen(output, backlog, output->frame, end);
-    if (output->frame >= first || !output->viewer)
+    output->frame = output->viewer ? next_seen(output, backlog, output->frame, end) : first;
+    if (output->frame >= first)
         return;
     output->catching_up = true;
     output->caught_up_seq =

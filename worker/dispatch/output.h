@@ -9,24 +9,26 @@
 #include "worker/dispatch/viewer.h"
 
 /*
- * What goes out on one connection, and in which order, without a socket in it: a cursor into the backlog, and a short
- * private queue. Each reply names the sequence number after which it may go out:
+ * What goes out on one connection, and in which order, without a socket in it: a cursor into the backlog, and
+ * a short private queue. Each reply names the sequence number after which it may go out:
  *
- *   - the item of which some bytes are out is finished first (also a frame that the viewer does not see any more);
+ *   - the item of which some bytes are out is finished first (also a frame that the viewer does not see any
+ * more);
  *   - then urgent replies (control frames);
  *   - then what was made from the change log (refill);
- *   - then, if the first reply's after_seq is below the seq of the next frame (or there is no further frame and
- *     after_seq <= backlog_last_seq()), that reply: so it goes out exactly between the frames up to after_seq and the
- *     later ones;
+ *   - then, if the first reply's after_seq is below the seq of the next frame (or there is no further frame
+ * and after_seq <= backlog_last_seq()), that reply: so it goes out exactly between the frames up to after_seq
+ * and the later ones;
  *   - else the frame, if the viewer sees it.
  *
- * Replies keep their order: one with a lower after_seq than its predecessor's waits for the predecessor. So what is
- * read from the store (a piece of a sync) is queued in the order it was read.
+ * Replies keep their order: one with a lower after_seq than its predecessor's waits for the predecessor. So
+ * what is read from the store (a piece of a sync) is queued in the order it was read.
  *
- * While ->catching_up the cursor is not in the backlog: output_refill() is how the owner feeds frames made from the
- * change log; replies go out when after_seq <= ->caught_up_seq. A reply may hold documents as they were at its
- * after_seq: later changes must not go out in front of it. So a refill stops at output_refill_most(), and there is no
- * further one before that reply has gone. Costs nothing while nothing is to be sent.
+ * While ->catching_up the cursor is not in the backlog: output_refill() is how the owner feeds frames made
+ * from the change log; replies go out when after_seq <= ->caught_up_seq. A reply may hold documents as they
+ * were at its after_seq: later changes must not go out in front of it. So a refill stops at
+ * output_refill_most(), and there is no further one before that reply has gone. Costs nothing while nothing
+ * is to be sent.
  */
 
 struct reply {
@@ -43,12 +45,12 @@ struct output {
     uint32_t reply_sent;  /* bytes of the first urgent/reply/refill that are out already */
     struct reply *urgent; /* control frames: in front of everything but an unfinished item */
     struct reply *first, *last;
-    struct reply *refill; /* made from the change log, while catching up; or the rest of a frame that was dropped;
-                             it may still be here after output_rejoin() */
-    struct viewer *viewer; /* NULL: sees nothing; the cursor just moves along */
+    struct reply *refill;   /* made from the change log, while catching up; or the rest of a frame that was
+                               dropped;   it may still be here after output_rejoin() */
+    struct viewer *viewer;  /* NULL: sees nothing; the cursor just moves along */
     uint64_t caught_up_seq; /* while catching up: all changes up to this are in what was queued */
-    uint32_t reply_bytes; /* not yet out of urgent, first.. (not refill) */
-    uint8_t unfinished;   /* enum output_source of the item of which some bytes are out */
+    uint32_t reply_bytes;   /* not yet out of urgent, first.. (not refill) */
+    uint8_t unfinished;     /* enum output_source of the item of which some bytes are out */
     bool catching_up;
 };
 
@@ -61,8 +63,9 @@ struct output_plan {
     struct iovec vectors[OUTPUT_VECTORS];
     int count;
     size_t bytes;
-    uint64_t frames;  /* change frames among them */
-    uint64_t cursor;  /* ->frame when all of it is out: unseen frames are skipped even when nothing is written */
+    uint64_t frames; /* change frames among them */
+    uint64_t
+        cursor; /* ->frame when all of it is out: unseen frames are skipped even when nothing is written */
 };
 
 /** Starts at the end of the backlog. */
@@ -71,15 +74,15 @@ void output_open(struct output *output, const struct backlog *backlog, struct vi
 /** Frees all replies. (The viewer is the owner's.) */
 void output_close(struct output *output);
 
-/** Queues a copy of one complete frame (or several). Not between output_plan() and output_advance(), like everything
- *  that changes the output or the backlog. */
+/** Queues a copy of one complete frame (or several). Not between output_plan() and output_advance(), like
+ * everything that changes the output or the backlog. */
 void output_reply(struct output *output, struct slice frames, uint64_t after_seq);
 
 /** Queues a control frame in front. */
 void output_urgent(struct output *output, struct slice frame);
 
-/** How far the next refill may go: at most the backlog's last change (what is later comes from there), and not beyond
- *  the first reply's after_seq. At least ->caught_up_seq. */
+/** How far the next refill may go: at most the backlog's last change (what is later comes from there), and
+ * not beyond the first reply's after_seq. At least ->caught_up_seq. */
 uint64_t output_refill_most(const struct output *output, const struct backlog *backlog);
 
 /** Queues frames (none: absent or empty) made from the change log, with everything up to @seq; only when
@@ -89,21 +92,23 @@ void output_refill(struct output *output, struct slice frames, uint64_t seq);
 /** Whether the owner should make a refill now. */
 bool output_wants_refill(const struct output *output);
 
-/** While catching up, when all up to ->caught_up_seq is queued and the backlog still keeps what comes after it (see
- *  backlog_floor_seq()) and has come that far itself: the cursor goes back into the backlog; true. */
+/** While catching up, when all up to ->caught_up_seq is queued and the backlog still keeps what comes after
+ * it (see backlog_floor_seq()) and has come that far itself: the cursor goes back into the backlog; true. */
 bool output_rejoin(struct output *output, const struct backlog *backlog);
 
-/** Before the backlog drops frames under it: when the cursor is behind backlog_first() (@first: as it will be), the
- *  rest of a frame that is half out is kept as refill, and unless the others that go are not seen, catching_up begins,
- *  from the seq before the first that is. Before backlog_restart(), @first is backlog_next() + 1: then those that are
- *  up to date fall behind, too. */
+/** Before the backlog drops frames under it: when the cursor is behind backlog_first() (@first: as it will
+ * be), the rest of a frame that is half out is kept as refill, and unless the others that go are not seen,
+ * catching_up begins, from the seq before the first that is. Before backlog_restart(), @first is
+ * backlog_next() + 1: then those that are up to date fall behind, too. */
 void output_fall_behind(struct output *output, const struct backlog *backlog, uint64_t first);
 
-/** What to write next, up to OUTPUT_VECTORS vectors and about @bytes_most bytes. Count 0: nothing can go out now; the
- *  cursor has then moved over frames that are not seen. */
-void output_plan(struct output *output, const struct backlog *backlog, size_t bytes_most, struct output_plan *plan);
+/** What to write next, up to OUTPUT_VECTORS vectors and about @bytes_most bytes. Count 0: nothing can go out
+ * now; the cursor has then moved over frames that are not seen. */
+void output_plan(struct output *output, const struct backlog *backlog, size_t bytes_most,
+                 struct output_plan *plan);
 
-/** @bytes of what was planned are out (any number up to all of it). Returns how many change frames were completed. */
+/** @bytes of what was planned are out (any number up to all of it). Returns how many change frames were
+ * completed. */
 uint64_t output_advance(struct output *output, const struct backlog *backlog, size_t bytes);
 
 /** Whether nothing at all waits, not even what may not go out yet. */

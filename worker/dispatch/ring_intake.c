@@ -11,7 +11,8 @@ enum { RECORDS_IN_A_PASS = 1024 };
 
 static bool concerns_rights(unsigned collection)
 {
-    return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS || collection == COLLECTION_SESSIONS;
+    return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS ||
+           collection == COLLECTION_SESSIONS;
 }
 
 static void append(struct worker *worker, const struct ring_record *record)
@@ -20,7 +21,8 @@ static void append(struct worker *worker, const struct ring_record *record)
     backlog_append(worker->backlog, record);
 }
 
-/* The record as the log and the store have it: for records without frames, and for those the ring has lost. */
+/* The record as the log and the store have it: for records without frames, and for those the ring has lost.
+ */
 static void append_from_log(struct worker *worker, const struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
@@ -48,8 +50,8 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     buffer_free(&remove);
 }
 
-/* Everything the log has behind the backlog's end, up to @seq. False: the log does not reach back, or the store
- * cannot be read. */
+/* Everything the log has behind the backlog's end, up to @seq. False: the log does not reach back, or the
+ * store cannot be read. */
 static bool append_log(struct worker *worker, uint64_t seq)
 {
     if (!worker_snapshot(worker))
@@ -81,12 +83,14 @@ static void catch_up_with_ring(struct worker *worker)
     ring_cursor_start(&worker->cursor, worker->ring);
     uint64_t seq = worker->cursor.seq;
     if (!append_log(worker, seq)) {
-        log_warning("changes up to %llu are neither in the ring nor in the change log: clients are told to resync",
-                    (unsigned long long)seq);
+        log_warning(
+            "changes up to %llu are neither in the ring nor in the change log: clients are told to resync",
+            (unsigned long long)seq);
         network_each(worker->network, tell_resync, NULL);
     }
     if (backlog_last_seq(worker->backlog) < seq) {
-        /* Only changes that nobody is told of stand at the end, or the log is cut: nothing more before @seq. */
+        /* Only changes that nobody is told of stand at the end, or the log is cut: nothing more before @seq.
+         */
         struct ring_record nothing = {.seq = seq};
         append(worker, &nothing);
     }
@@ -152,7 +156,8 @@ bool ring_intake(struct worker *worker)
     atomic_store_explicit(&score->ring_position, worker->cursor.position, memory_order_relaxed);
     atomic_store_explicit(&score->ring_seq, backlog_last_seq(worker->backlog), memory_order_relaxed);
     atomic_store_explicit(&score->backlog_bytes, backlog_bytes(worker->backlog), memory_order_relaxed);
-    atomic_store_explicit(&score->backlog_frames, backlog_next(worker->backlog) - backlog_first(worker->backlog),
+    atomic_store_explicit(&score->backlog_frames,
+                          backlog_next(worker->backlog) - backlog_first(worker->backlog),
                           memory_order_relaxed);
     return result != RING_END;
 }

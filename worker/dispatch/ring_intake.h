@@ -6,8 +6,8 @@
 #include "worker/worker.h"
 
 /*
- * Takes new changes out of the ring into the backlog, a bounded number in one pass, and lets the authority know of
- * those that concern rights. When the ring has lapped this worker it reads the change log instead.
+ * Takes new changes out of the ring into the backlog, a bounded number in one pass, and lets the authority
+ * know of those that concern rights. When the ring has lapped this worker it reads the change log instead.
  */
 
 /** Begins at what is committed now. */

@@ -25,7 +25,8 @@ static void next(struct sync_batch *batch, const struct config_collection *colle
     batch->kind = kind;
 }
 
-void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection, struct slice document)
+void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection,
+                       struct slice document)
 {
     next(batch, collection, BACKLOG_UPDATE);
     buffer_append_slice(&batch->list, document);

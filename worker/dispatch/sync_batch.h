@@ -6,17 +6,18 @@
 #include "worker/dispatch/backlog.h"
 
 /*
- * Puts documents and removals that follow each other into as few messages with "sync":true as their order and a
- * handy size allow.
+ * Puts documents and removals that follow each other into as few messages with "sync":true as their order and
+ * a handy size allow.
  */
 struct sync_batch {
-    struct buffer frames;                      /* complete ones */
-    struct buffer list;                        /* of the message being made: what stands between [ and ] */
+    struct buffer frames;                       /* complete ones */
+    struct buffer list;                         /* of the message being made: what stands between [ and ] */
     const struct config_collection *collection; /* NULL: none is being made */
     enum backlog_kind kind;
 };
 
-void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection, struct slice document);
+void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection,
+                       struct slice document);
 void sync_batch_remove(struct sync_batch *batch, const struct config_collection *collection, struct slice id);
 
 /** Bytes made so far. */

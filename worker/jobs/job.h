@@ -7,9 +7,9 @@
 #include "worker/worker.h"
 
 /*
- * Work that is too long for one pass of the loop (a scan, a sync): done in steps, each bounded, each with its own
- * snapshot, all jobs in turn. A job whose client does not read what it has made waits until the client's queue is
- * short again.
+ * Work that is too long for one pass of the loop (a scan, a sync): done in steps, each bounded, each with its
+ * own snapshot, all jobs in turn. A job whose client does not read what it has made waits until the client's
+ * queue is short again.
  */
 
 enum job_state {

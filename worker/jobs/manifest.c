@@ -11,8 +11,8 @@ static int by_id(const void *a, const void *b)
     return slice_compare(left->id, right->id);
 }
 
-static bool read_entry(struct transaction *transaction, const struct json_iterator *each, struct buffer *memory,
-                       struct manifest_entry *entry)
+static bool read_entry(struct transaction *transaction, const struct json_iterator *each,
+                       struct buffer *memory, struct manifest_entry *entry)
 {
     size_t start = memory->length;
     struct slice id = json_string(each->key, memory);
@@ -58,12 +58,14 @@ bool manifest_read_range(struct transaction *transaction, struct json_value from
     bool good = true;
     buffer_reserve(&bounds, json_text(from).length + json_text(to).length + 2);
     manifest->bounds = bounds.data;
-    if (json_type(from) > JSON_NULL && (good = params_id(transaction, from, "from", &scratch, &manifest->from))) {
+    if (json_type(from) > JSON_NULL &&
+        (good = params_id(transaction, from, "from", &scratch, &manifest->from))) {
         buffer_append_slice(&bounds, manifest->from);
         manifest->from.data = bounds.data;
     }
     buffer_clear(&scratch);
-    if (good && json_type(to) > JSON_NULL && (good = params_id(transaction, to, "to", &scratch, &manifest->to))) {
+    if (good && json_type(to) > JSON_NULL &&
+        (good = params_id(transaction, to, "to", &scratch, &manifest->to))) {
         buffer_append_slice(&bounds, manifest->to);
         manifest->to.data = bounds.data + manifest->from.length;
     }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
-#include "worker/net/connection.h"
 #include "worker/session.h"
 
 /* Work in one step: documents looked at, and bytes parsed. */
@@ -20,7 +19,7 @@ static bool wanted(struct search *search, const struct store_record *record)
 
 static enum search_verdict walk(struct search *search)
 {
-    const struct viewer *viewer = search->transaction->session->connection->output.viewer;
+    const struct viewer *viewer = transaction_viewer(search->transaction);
     unsigned collection = search->transaction->collection->index;
     size_t documents = 0, bytes = 0;
     struct slice id;

@@ -5,13 +5,13 @@
 #include "worker/rpc/transaction.h"
 
 /*
- * A walk over the documents of a collection that match a query and that the caller may read, in steps of bounded work.
- * What to do with each, and at the end, is given by who starts it.
+ * A walk over the documents of a collection that match a query and that the caller may read, in steps of
+ * bounded work. What to do with each, and at the end, is given by who starts it.
  */
 
 enum search_verdict {
     SEARCH_ON,
-    SEARCH_ENOUGH, /* no more documents are wanted: ->finish is called */
+    SEARCH_ENOUGH,  /* no more documents are wanted: ->finish is called */
     SEARCH_ANSWERED /* the transaction has been answered already: nothing more is called but ->release */
 };
 
@@ -25,10 +25,11 @@ struct search {
     void *own;
     enum search_verdict (*each)(struct search *search, struct slice id, const struct store_record *record);
     void (*finish)(struct search *search, struct transaction *transaction); /* answers */
-    void (*release)(struct search *search); /* frees ->own; may be NULL */
+    void (*release)(struct search *search);                                 /* frees ->own; may be NULL */
 };
 
-/** A search with the given query (compiled; taken over; NULL: all). Set the callbacks, then search_start(). */
+/** A search with the given query (compiled; taken over; NULL: all). Set the callbacks, then search_start().
+ */
 struct search *search_create(struct transaction *transaction, struct json_query *query);
 
 /** Runs the first step at once. */

@@ -14,7 +14,8 @@ static void remove_entry(struct sync_walk *walk, struct sync_batch *batch)
         sync_batch_remove(batch, walk->manifest->collection, entry->id);
 }
 
-static void update_document(struct sync_walk *walk, struct sync_batch *batch, const struct store_record *record)
+static void update_document(struct sync_walk *walk, struct sync_batch *batch,
+                            const struct store_record *record)
 {
     walk->count++;
     if (batch)
@@ -40,8 +41,8 @@ static void compare(struct sync_walk *walk, const struct viewer *viewer, struct 
     walk->at += listed;
 }
 
-bool sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct viewer *viewer, unsigned *documents,
-                    struct sync_batch *batch, size_t bytes_most)
+bool sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct viewer *viewer,
+                    unsigned *documents, struct sync_batch *batch, size_t bytes_most)
 {
     struct slice id;
     struct store_record record;

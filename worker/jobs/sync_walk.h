@@ -6,23 +6,23 @@
 #include "worker/jobs/manifest.h"
 
 /*
- * Compares a manifest with what a viewer may hold now: both in byte order of ids, side by side, so one pass and no
- * table. It goes on in a later snapshot where it stopped.
+ * Compares a manifest with what a viewer may hold now: both in byte order of ids, side by side, so one pass
+ * and no table. It goes on in a later snapshot where it stopped.
  */
 struct sync_walk {
     const struct manifest *manifest;
     struct store_scan scan;
-    size_t at;       /* first entry of the manifest not compared yet */
-    uint64_t count;  /* operations found so far */
+    size_t at;      /* first entry of the manifest not compared yet */
+    uint64_t count; /* operations found so far */
     bool scan_ended;
 };
 
 void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest);
 
 /**
- * Compares on, looking at no more than @*documents documents (counted down), and with @batch (NULL: just count) puts
- * what differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it. True: it has come to
- * the end.
+ * Compares on, looking at no more than @*documents documents (counted down), and with @batch (NULL: just
+ * count) puts what differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
+ * True: it has come to the end.
  */
 [[gnu::warn_unused_result]] bool sync_walk_step(struct worker *worker, struct sync_walk *walk,
                                                 const struct viewer *viewer, unsigned *documents,

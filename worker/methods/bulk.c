@@ -70,7 +70,8 @@ static void import(struct transaction *transaction, struct json_value data)
 }
 
 /* One batch of an export: a walk in the order of ids from where the last one ended. */
-struct export {
+struct export
+{
     struct job job;
     struct transaction *transaction;
     struct json_query *query;

@@ -5,7 +5,6 @@
 #include "shared/memory.h"
 #include "worker/methods/resume.h"
 #include "worker/methods/sync.h"
-#include "worker/net/connection.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
@@ -14,7 +13,8 @@
 static bool read_collections(struct transaction *transaction, struct json_value names, bool *flags)
 {
     if (json_type(names) != JSON_ARRAY) {
-        transaction_fail(transaction, ERROR_INVALID, "collections: expected a list of names or null, found %s",
+        transaction_fail(transaction, ERROR_INVALID,
+                         "collections: expected a list of names or null, found %s",
                          json_type_name(json_type(names)));
         return false;
     }
@@ -42,7 +42,8 @@ static void subscribe(struct transaction *transaction, struct json_value data)
     if (!params_object(transaction, data, keys, 1))
         return;
     if (json_type(names) == JSON_NONE) {
-        transaction_fail(transaction, ERROR_INVALID, "collections: expected a list of names or null, found nothing");
+        transaction_fail(transaction, ERROR_INVALID,
+                         "collections: expected a list of names or null, found nothing");
         return;
     }
     if (json_type(names) != JSON_NULL) {
@@ -111,14 +112,13 @@ static void describe_collection(struct buffer *out, const struct account *accoun
 
 static void describe_limits(struct buffer *out, const struct config *config)
 {
-    buffer_append_format(out,
-                         "{\"message_bytes\":%llu,\"document_bytes\":%llu,\"calls_in_flight\":%llu,"
-                         "\"result_bytes\":%llu,\"bulk_documents\":%llu}",
-                         (unsigned long long)config->limits.message_bytes,
-                         (unsigned long long)config->limits.document_bytes,
-                         (unsigned long long)config->limits.calls_in_flight,
-                         (unsigned long long)config->limits.result_bytes,
-                         (unsigned long long)config->limits.bulk_documents);
+    buffer_append_format(
+        out,
+        "{\"message_bytes\":%llu,\"document_bytes\":%llu,\"calls_in_flight\":%llu,"
+        "\"result_bytes\":%llu,\"bulk_documents\":%llu}",
+        (unsigned long long)config->limits.message_bytes, (unsigned long long)config->limits.document_bytes,
+        (unsigned long long)config->limits.calls_in_flight, (unsigned long long)config->limits.result_bytes,
+        (unsigned long long)config->limits.bulk_documents);
 }
 
 static void describe(struct transaction *transaction, struct json_value data)
@@ -152,10 +152,8 @@ static void shut_down(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"sync", METHOD_AUTHORIZED, sync_several, -1},
-    {"resume", METHOD_AUTHORIZED, resume, -1},
-    {"subscribe", METHOD_AUTHORIZED, subscribe, -1},
-    {"describe", METHOD_AUTHORIZED, describe, -1},
+    {"sync", METHOD_AUTHORIZED, sync_several, -1},   {"resume", METHOD_AUTHORIZED, resume, -1},
+    {"subscribe", METHOD_AUTHORIZED, subscribe, -1}, {"describe", METHOD_AUTHORIZED, describe, -1},
     {"shutdown", METHOD_OPTIONS, shut_down, -1},
 };
 

@@ -143,12 +143,14 @@ bool find_sort_cut(const struct find_sort *sort)
     return sort->cut;
 }
 
-static bool read_field(struct transaction *transaction, struct find_sort *sort, const struct json_iterator *each)
+static bool read_field(struct transaction *transaction, struct find_sort *sort,
+                       const struct json_iterator *each)
 {
     int64_t direction;
     if (!json_integer(each->value, &direction) || (direction != 1 && direction != -1)) {
         struct slice key = json_text(each->key);
-        transaction_fail(transaction, ERROR_INVALID, "sort.%.*s: expected 1 or -1", (int)key.length, key.data);
+        transaction_fail(transaction, ERROR_INVALID, "sort.%.*s: expected 1 or -1", (int)key.length,
+                         key.data);
         return false;
     }
     struct buffer scratch = {0};
@@ -167,8 +169,8 @@ bool find_sort_read(struct transaction *transaction, struct json_value value, ui
     if (json_type(value) <= JSON_NULL)
         return true;
     if (json_type(value) != JSON_OBJECT || json_count(value) == 0 || json_count(value) > SORT_FIELDS) {
-        transaction_fail(transaction, ERROR_INVALID, "sort: expected {field: 1 or -1, ...} with 1 to %d fields",
-                         SORT_FIELDS);
+        transaction_fail(transaction, ERROR_INVALID,
+                         "sort: expected {field: 1 or -1, ...} with 1 to %d fields", SORT_FIELDS);
         return false;
     }
     if (keep_most > SORT_KEPT) {

@@ -5,16 +5,17 @@
 #include "worker/rpc/transaction.h"
 
 /*
- * The `sort` of find: {"field": 1, "other.path": -1}, first key first; ties by _id. Only the documents that can be in
- * the answer (skip + limit, and one more) are kept while the search goes on, so memory is bounded whatever matches.
+ * The `sort` of find: {"field": 1, "other.path": -1}, first key first; ties by _id. Only the documents that
+ * can be in the answer (skip + limit, and one more) are kept while the search goes on, so memory is bounded
+ * whatever matches.
  */
 
 enum { SORT_FIELDS = 8, SORT_KEPT = 10001 };
 
 struct find_sort;
 
-/** Reads `sort` (absent or null: *out is NULL). @keep: documents that can be in the answer, and one. False: answered
- *  with `invalid`. */
+/** Reads `sort` (absent or null: *out is NULL). @keep: documents that can be in the answer, and one. False:
+ * answered with `invalid`. */
 [[gnu::warn_unused_result]] bool find_sort_read(struct transaction *transaction, struct json_value sort,
                                                 uint64_t keep, struct find_sort **out);
 

@@ -33,7 +33,8 @@ static void add(struct transaction *transaction, struct json_value data)
 }
 
 /* The merge patch that gives and takes the named permissions. False: answered. */
-static bool read_permissions(struct transaction *transaction, struct json_value permissions, struct buffer *patch)
+static bool read_permissions(struct transaction *transaction, struct json_value permissions,
+                             struct buffer *patch)
 {
     const struct config *config = transaction->worker->config;
     if (json_type(permissions) != JSON_OBJECT) {
@@ -113,8 +114,8 @@ static void update_permissions(struct transaction *transaction, struct json_valu
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &group))
         return;
     if (slice_equal(group, slice_text(administrator_group))) {
-        transaction_fail(transaction, ERROR_FORBIDDEN, "The group %s has every permission and cannot be changed",
-                         administrator_group);
+        transaction_fail(transaction, ERROR_FORBIDDEN,
+                         "The group %s has every permission and cannot be changed", administrator_group);
         return;
     }
     if (read_permissions(transaction, json_member(data, SLICE("permissions")), &patch)) {

@@ -1,6 +1,6 @@
 /*
- * users.authorize_by_login, authorize_by_token, logout. A log-in takes as long whether the user exists or not (a hash
- * is checked in any case), does it in a thread, and answers with the same words.
+ * users.authorize_by_login, authorize_by_token, logout. A log-in takes as long whether the user exists or not
+ * (a hash is checked in any case), does it in a thread, and answers with the same words.
  */
 
 #include "worker/methods/login.h"
@@ -25,7 +25,8 @@ struct login {
     struct transaction *transaction;
     char *user;
     char *browser;
-    int64_t credentials_version; /* the password that was checked must still be the one when the session is made */
+    int64_t credentials_version; /* the password that was checked must still be the one when the session is
+                                    made */
     char token[TOKEN_TEXT + 1];
     uint8_t hash[TOKEN_HASH_BYTES];
 };
@@ -120,8 +121,8 @@ static void make_session(struct login *login)
     change_set_add(&set, &unchanged);
     token_prune(worker, &set, slice_text(login->user));
     token_add_session(worker, &set, slice_text(login->user),
-                      connection_address(transaction->session->connection, address), slice_text(login->browser),
-                      login->token, login->hash);
+                      connection_address(transaction->session->connection, address),
+                      slice_text(login->browser), login->token, login->hash);
     if (!committer_link_submit(worker->link, buffer_slice(&set), stored, login, &code)) {
         transaction_fail(transaction, code, "Nobody can log in now; try again");
         login_free(login);
@@ -255,8 +256,8 @@ void authorize_by_token(struct transaction *transaction, struct json_value data)
     buffer_free(&answer);
 }
 
-/* The stored session is marked, not removed, so that its token says "invalidated" until it is pruned. Its end reaches
- * all connections with it through the ring, this one included. */
+/* The stored session is marked, not removed, so that its token says "invalidated" until it is pruned. Its end
+ * reaches all connections with it through the ring, this one included. */
 void logout(struct transaction *transaction, struct json_value data)
 {
     struct session *session = transaction->session;

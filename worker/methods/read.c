@@ -1,6 +1,6 @@
 /*
- * detail, find, count: reading. None of them changes anything, so none needs the committer; each document is shown only
- * to those who may read it.
+ * detail, find, count: reading. None of them changes anything, so none needs the committer; each document is
+ * shown only to those who may read it.
  */
 
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 #include "worker/jobs/search.h"
 #include "worker/methods/find_sort.h"
 #include "worker/methods/projection.h"
-#include "worker/net/connection.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
@@ -31,18 +30,20 @@ static void detail(struct transaction *transaction, struct json_value data)
     }
     struct store_record record;
     enum error_code code = store_get(worker->store, transaction->collection->index, id, &record);
-    const struct viewer *viewer = transaction->session->connection->output.viewer;
+    const struct viewer *viewer = transaction_viewer(transaction);
     if (code == ERROR_NONE && !(viewer && viewer_reads(viewer, transaction->collection->index, record.tag)))
         code = ERROR_NOT_FOUND; /* what may not be read is not there */
     if (code == ERROR_NONE)
         transaction_fulfill(transaction, record.full, 0);
     else
-        transaction_fail(transaction, code, code == ERROR_NOT_FOUND ? "There is no document %.*s in %s"
-                                                                    : "Document %.*s of %s cannot be read",
+        transaction_fail(transaction, code,
+                         code == ERROR_NOT_FOUND ? "There is no document %.*s in %s"
+                                                 : "Document %.*s of %s cannot be read",
                          (int)id.length, id.data, transaction->collection->name);
 }
 
-static enum search_verdict count_each(struct search *search, struct slice id, const struct store_record *record)
+static enum search_verdict count_each(struct search *search, struct slice id,
+                                      const struct store_record *record)
 {
     (void)id, (void)record;
     ++*(uint64_t *)search->own;
@@ -107,7 +108,8 @@ static enum search_verdict find_take(struct search *search, struct slice full)
     return SEARCH_ON;
 }
 
-static enum search_verdict find_each(struct search *search, struct slice id, const struct store_record *record)
+static enum search_verdict find_each(struct search *search, struct slice id,
+                                     const struct store_record *record)
 {
     struct find *find = search->own;
     if (!find->sort)
@@ -153,12 +155,13 @@ static bool find_read(struct transaction *transaction, struct json_value data, s
         return true;
     }
     return params_object(transaction, data, keys, sizeof keys / sizeof *keys) &&
-           params_integer(transaction, json_member(data, SLICE("skip")), "skip", 0, FIND_SKIP, 0, &find->skip) &&
+           params_integer(transaction, json_member(data, SLICE("skip")), "skip", 0, FIND_SKIP, 0,
+                          &find->skip) &&
            params_integer(transaction, json_member(data, SLICE("limit")), "limit", 0, FIND_LIMIT, FIND_LIMIT,
                           &find->limit) &&
            projection_read(transaction, json_member(data, SLICE("fields")), &find->projection) &&
-           find_sort_read(transaction, json_member(data, SLICE("sort")), (uint64_t)(find->skip + find->limit) + 1,
-                          &find->sort) &&
+           find_sort_read(transaction, json_member(data, SLICE("sort")),
+                          (uint64_t)(find->skip + find->limit) + 1, &find->sort) &&
            search_query(transaction, json_member(data, SLICE("query")), query);
 }
 

@@ -1,6 +1,6 @@
 /*
- * resume: what changed since the client stopped, from the change log, folded. Each step has its own snapshot; what it
- * sends goes out exactly between the changes that snapshot knows and the later ones.
+ * resume: what changed since the client stopped, from the change log, folded. Each step has its own snapshot;
+ * what it sends goes out exactly between the changes that snapshot knows and the later ones.
  */
 
 #include "worker/methods/resume.h"
@@ -10,7 +10,6 @@
 #include "shared/memory.h"
 #include "worker/dispatch/log_walk.h"
 #include "worker/dispatch/sync_batch.h"
-#include "worker/net/connection.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
@@ -46,7 +45,8 @@ static enum job_state finish(struct resume *resume)
     return JOB_DONE;
 }
 
-/* Whether the change touched what this client may see at all: then the log alone cannot tell what it should hold. */
+/* Whether the change touched what this client may see at all: then the log alone cannot tell what it should
+ * hold. */
 static bool changed_rights(const struct account *account, const struct store_log_entry *entry)
 {
     if (entry->collection == COLLECTION_USERS)
@@ -90,7 +90,7 @@ static enum log_walk_result walk(struct resume *resume, bool *rights)
             *rights = true;
             break;
         }
-        add_change(resume, session->connection->output.viewer, &change);
+        add_change(resume, transaction_viewer(resume->transaction), &change);
     }
     return result;
 }
@@ -108,7 +108,8 @@ static enum job_state step(struct job *job)
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
     uint64_t seq = store_seq(worker->store);
     if ((uint64_t)resume->epoch != store_epoch(worker->store) || resume->seq > seq)
-        return give_up(resume, ERROR_RESYNC_REQUIRED, "This is another store than the one you have seen; sync");
+        return give_up(resume, ERROR_RESYNC_REQUIRED,
+                       "This is another store than the one you have seen; sync");
     bool rights;
     enum log_walk_result result = walk(resume, &rights);
     sync_batch_finish(&resume->batch);

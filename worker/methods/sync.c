@@ -1,9 +1,10 @@
 /*
- * sync: one collection by its manifest, or several in one call (dispatcher.sync, whose entry is here too). First a pass
- * that counts, so that the client can show progress; then one that sends. Each step has a snapshot of its own, and
- * what it sends goes out exactly between the changes that snapshot knows and the later ones: so applying everything
- * in order of arrival ends in the server's state. The count is of the moment it was made: changes that commit between
- * the passes can make the number of operations another by as many.
+ * sync: one collection by its manifest, or several in one call (dispatcher.sync, whose entry is here too).
+ * First a pass that counts, so that the client can show progress; then one that sends. Each step has a
+ * snapshot of its own, and what it sends goes out exactly between the changes that snapshot knows and the
+ * later ones: so applying everything in order of arrival ends in the server's state. The count is of the
+ * moment it was made: changes that commit between the passes can make the number of operations another by as
+ * many.
  */
 
 #include "worker/methods/sync.h"
@@ -12,7 +13,6 @@
 
 #include "shared/memory.h"
 #include "worker/jobs/sync_walk.h"
-#include "worker/net/connection.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
@@ -28,9 +28,9 @@ struct sync {
     size_t at; /* manifest being compared */
     struct sync_walk walk;
     struct sync_batch batch;
-    bool walking;  /* ->walk is started */
-    bool sending;  /* the second pass */
-    bool named;    /* dispatcher.sync: the count is {name: count} */
+    bool walking; /* ->walk is started */
+    bool sending; /* the second pass */
+    bool named;   /* dispatcher.sync: the count is {name: count} */
 };
 
 static void send_counts(struct sync *sync, uint64_t seq)
@@ -129,7 +129,7 @@ static enum job_state step(struct job *job)
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
-    bool complete = walk_manifests(worker, sync, transaction->session->connection->output.viewer);
+    bool complete = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
     if (sync->sending)
         send_batch(sync, seq);
@@ -184,7 +184,8 @@ static void abandon(struct sync *sync)
     sync_free(&sync->job);
 }
 
-/* Data with a `manifest` that is an object is the long form; ids may be called "manifest", but versions are numbers. */
+/* Data with a `manifest` that is an object is the long form; ids may be called "manifest", but versions are
+ * numbers. */
 static bool is_long_form(struct json_value data)
 {
     return json_type(json_member(data, SLICE("manifest"))) == JSON_OBJECT;
@@ -199,8 +200,8 @@ static void sync_collection(struct transaction *transaction, struct json_value d
     manifest->collection = transaction->collection;
     if (is_long_form(data)) {
         if (!params_object(transaction, data, keys, 3) ||
-            !manifest_read_range(transaction, json_member(data, SLICE("from")), json_member(data, SLICE("to")),
-                                 manifest)) {
+            !manifest_read_range(transaction, json_member(data, SLICE("from")),
+                                 json_member(data, SLICE("to")), manifest)) {
             abandon(sync);
             return;
         }
@@ -211,7 +212,8 @@ static void sync_collection(struct transaction *transaction, struct json_value d
         return;
     }
     if (!manifest_in_range(manifest)) {
-        transaction_fail(transaction, ERROR_INVALID, "manifest: expected only ids from `from` to before `to`");
+        transaction_fail(transaction, ERROR_INVALID,
+                         "manifest: expected only ids from `from` to before `to`");
         abandon(sync);
         return;
     }
@@ -219,7 +221,8 @@ static void sync_collection(struct transaction *transaction, struct json_value d
 }
 
 /* False: answered. Rights are as for the collection's own sync. */
-static bool read_named(struct transaction *transaction, const struct json_iterator *each, struct manifest *manifest)
+static bool read_named(struct transaction *transaction, const struct json_iterator *each,
+                       struct manifest *manifest)
 {
     struct buffer scratch = {0};
     struct slice name = json_string(each->key, &scratch);
@@ -247,7 +250,8 @@ void sync_several(struct transaction *transaction, struct json_value data)
     if (!params_object(transaction, data, keys, 1))
         return;
     if (json_type(manifests) != JSON_OBJECT) {
-        transaction_fail(transaction, ERROR_INVALID, "manifests: expected {collection: manifest, ...}, found %s",
+        transaction_fail(transaction, ERROR_INVALID,
+                         "manifests: expected {collection: manifest, ...}, found %s",
                          json_type_name(json_type(manifests)));
         return;
     }

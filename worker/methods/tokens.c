@@ -49,7 +49,8 @@ static void write_used(struct worker *worker, struct slice id, uint64_t now_ms)
 }
 
 /* The user of a stored session that is not over; otherwise what is wrong. */
-static const char *read_session(struct worker *worker, struct slice id, struct json *json, struct buffer *user)
+static const char *read_session(struct worker *worker, struct slice id, struct json *json,
+                                struct buffer *user)
 {
     struct store_record record;
     int64_t used = 0;

@@ -10,11 +10,12 @@
  *  `deauthorize` with what is wrong, and may log in. */
 void token_authorize_handshake(struct session *session, struct slice token);
 
-/** Authorises by a token. NULL: done, and the user's document (JSON) is appended to @document; otherwise what is wrong,
- *  for the client. */
+/** Authorises by a token. NULL: done, and the user's document (JSON) is appended to @document; otherwise what
+ * is wrong, for the client. */
 const char *token_authorize(struct session *session, struct slice token, struct buffer *document);
 
-/** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to @hash. */
+/** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to @hash.
+ */
 void token_add_session(struct worker *worker, struct buffer *set, struct slice user, const char *address,
                        struct slice browser, char *token, uint8_t *hash);
 

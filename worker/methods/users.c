@@ -1,5 +1,5 @@
-/* The methods of `users` beside the reading ones. A user is two documents: what others may see, and the password's
- * hash in the internal collection `credentials`. */
+/* The methods of `users` beside the reading ones. A user is two documents: what others may see, and the
+ * password's hash in the internal collection `credentials`. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,8 @@ static void hashed(void *argument, const char *hash)
     struct addition *addition = argument;
     struct buffer body = {0};
     if (!hash) {
-        transaction_fail(addition->transaction, ERROR_BUSY, "There is not enough memory for the password's hash");
+        transaction_fail(addition->transaction, ERROR_BUSY,
+                         "There is not enough memory for the password's hash");
         addition_free(addition);
         return;
     }
@@ -66,7 +67,8 @@ static bool add_groups(struct transaction *transaction, struct json_value groups
             return false;
         struct store_record record;
         if (store_get(transaction->worker->store, COLLECTION_GROUPS, group, &record) != ERROR_NONE) {
-            transaction_fail(transaction, ERROR_NOT_FOUND, "There is no group %.*s", (int)group.length, group.data);
+            transaction_fail(transaction, ERROR_NOT_FOUND, "There is no group %.*s", (int)group.length,
+                             group.data);
             return false;
         }
         struct change there = {
@@ -93,13 +95,15 @@ static bool name_allowed(struct transaction *transaction, struct slice user)
     return false;
 }
 
-static bool make_user(struct transaction *transaction, struct json_value data, struct slice user, struct buffer *set)
+static bool make_user(struct transaction *transaction, struct json_value data, struct slice user,
+                      struct buffer *set)
 {
     struct buffer body = {0};
     bool reset = false;
     buffer_append_slice(&body, SLICE("{\"groups\":["));
-    bool good = params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
-                add_groups(transaction, json_member(data, SLICE("groups")), set, &body);
+    bool good =
+        params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
+        add_groups(transaction, json_member(data, SLICE("groups")), set, &body);
     buffer_append_format(&body, "],\"primary_group\":null,\"force_reset\":%s,\"settings\":{}}",
                          reset ? "true" : "false");
     struct change change = {
@@ -124,8 +128,8 @@ static void add(struct transaction *transaction, struct json_value data)
     if (!params_object(transaction, data, keys, 4) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) ||
         !name_allowed(transaction, user) ||
-        !params_text(transaction, json_member(data, SLICE("password")), "password", PASSWORD_LEAST, PASSWORD_MOST,
-                     &worker->scratch, &password))
+        !params_text(transaction, json_member(data, SLICE("password")), "password", PASSWORD_LEAST,
+                     PASSWORD_MOST, &worker->scratch, &password))
         return;
     if (!worker_snapshot(worker)) {
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");

@@ -1,6 +1,6 @@
 /*
- * insert, update, patch, remove: writing. None of them writes: each makes a change set, with ids and random values
- * already in it, and gives it to the committer, whose answer is the call's.
+ * insert, update, patch, remove: writing. None of them writes: each makes a change set, with ids and random
+ * values already in it, and gives it to the committer, whose answer is the call's.
  */
 
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include "shared/memory.h"
 #include "shared/random.h"
 #include "worker/jobs/search.h"
-#include "worker/net/connection.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
@@ -21,15 +20,15 @@ static struct buffer *begin(struct transaction *transaction, struct buffer *set,
 }
 
 /*
- * A document that this caller may not read is, for this caller, not there. What the document's rights say is looked
- * at when the call is handled; the permission for the method was checked before.
+ * A document that this caller may not read is, for this caller, not there. What the document's rights say is
+ * looked at when the call is handled; the permission for the method was checked before.
  */
 static bool may_change(struct transaction *transaction, struct slice id)
 {
     struct worker *worker = transaction->worker;
     unsigned collection = transaction->collection->index;
     struct store_record record;
-    const struct viewer *viewer = transaction->session->connection->output.viewer;
+    const struct viewer *viewer = transaction_viewer(transaction);
     if (!transaction->collection->has_rights)
         return true;
     if (!worker_snapshot(worker))
@@ -49,7 +48,8 @@ static bool document_fits(struct transaction *transaction, struct json_value doc
     uint64_t most = transaction->worker->config->limits.document_bytes;
     if (json_text(document).length <= most)
         return true;
-    transaction_fail(transaction, ERROR_TOO_LARGE, "A document may have %llu bytes", (unsigned long long)most);
+    transaction_fail(transaction, ERROR_TOO_LARGE, "A document may have %llu bytes",
+                     (unsigned long long)most);
     return false;
 }
 
@@ -60,7 +60,8 @@ static bool add_insert(struct transaction *transaction, struct buffer *set, stru
     char made[RANDOM_ID_LENGTH + 1];
     struct slice id;
     if (json_type(document) != JSON_OBJECT) {
-        transaction_fail(transaction, ERROR_INVALID, "data: expected a document (an object) or a list, found %s",
+        transaction_fail(transaction, ERROR_INVALID,
+                         "data: expected a document (an object) or a list, found %s",
                          json_type_name(json_type(document)));
         return false;
     }
@@ -97,7 +98,8 @@ static bool count_allowed(struct transaction *transaction, uint32_t count, const
     uint64_t most = transaction->worker->config->limits.bulk_documents;
     if (count <= most)
         return true;
-    transaction_fail(transaction, ERROR_TOO_LARGE, "One call may have %llu %s", (unsigned long long)most, what);
+    transaction_fail(transaction, ERROR_TOO_LARGE, "One call may have %llu %s", (unsigned long long)most,
+                     what);
     return false;
 }
 
@@ -137,7 +139,8 @@ static bool read_changes(struct transaction *transaction, struct json_value data
     return false;
 }
 
-/* update of what a query finds: the ids are gathered first, in steps; the set skips those that go meanwhile. */
+/* update of what a query finds: the ids are gathered first, in steps; the set skips those that go meanwhile.
+ */
 struct update_all {
     struct buffer set;
     char *changes;
@@ -145,13 +148,15 @@ struct update_all {
     uint64_t count;
 };
 
-static enum search_verdict update_each(struct search *search, struct slice id, const struct store_record *record)
+static enum search_verdict update_each(struct search *search, struct slice id,
+                                       const struct store_record *record)
 {
     (void)record;
     struct update_all *all = search->own;
     uint64_t most = search->transaction->worker->config->limits.bulk_documents;
     if (++all->count > most) {
-        transaction_fail(search->transaction, ERROR_TOO_LARGE, "One call may change %llu documents; this query finds more",
+        transaction_fail(search->transaction, ERROR_TOO_LARGE,
+                         "One call may change %llu documents; this query finds more",
                          (unsigned long long)most);
         return SEARCH_ANSWERED;
     }
@@ -181,7 +186,8 @@ static void update_release(struct search *search)
     free(all);
 }
 
-static void update_by_query(struct transaction *transaction, struct json_value data, struct json_value changes)
+static void update_by_query(struct transaction *transaction, struct json_value data,
+                            struct json_value changes)
 {
     struct json_query *query;
     if (json_type(json_member(data, SLICE("query"))) != JSON_OBJECT) {

@@ -8,9 +8,9 @@
 static bool tid_in_use(const struct session *session, struct slice tid)
 {
     const struct transaction *open;
-    LIST_FOREACH (open, &session->calls, of_session)
-        if (slice_equal(open->tid, tid))
-            return true;
+    LIST_FOREACH(open, &session->calls, of_session)
+    if (slice_equal(open->tid, tid))
+        return true;
     return false;
 }
 
@@ -118,7 +118,8 @@ static bool answer_again(struct transaction *transaction)
     if (!transaction->once.data || !transaction->session->account || !worker_snapshot(worker))
         return false;
     struct buffer method = {0};
-    buffer_append_format(&method, "%s.%s", transaction->collection ? transaction->collection->name : "dispatcher",
+    buffer_append_format(&method, "%s.%s",
+                         transaction->collection ? transaction->collection->name : "dispatcher",
                          transaction->method->name);
     struct slice answer;
     uint64_t seq;

@@ -16,13 +16,15 @@ static bool tid_usable(struct json_value tid, struct buffer *scratch)
     return usable;
 }
 
-/* Unescaped names are put behind each other in @scratch, which has the room beforehand, so none of them moves. */
+/* Unescaped names are put behind each other in @scratch, which has the room beforehand, so none of them
+ * moves. */
 static struct slice name(struct json_value value, struct buffer *scratch)
 {
     return json_string(value, scratch);
 }
 
-bool message_read(const struct json *json, struct buffer *scratch, struct message *message, const char **fault)
+bool message_read(const struct json *json, struct buffer *scratch, struct message *message,
+                  const char **fault)
 {
     *message = (struct message){0};
     struct json_value root = json_root(json);
@@ -58,8 +60,8 @@ bool message_read(const struct json *json, struct buffer *scratch, struct messag
         message->fault = "methodName: expected a string";
     else if (json_type(collection) > JSON_NULL && !message->collection.data)
         message->fault = "collectionName: expected a string or null";
-    else if (json_type(once) > JSON_NULL && (!message->once.data || message->once.length > ONCE_BYTES ||
-                                             message->once.length == 0))
+    else if (json_type(once) > JSON_NULL &&
+             (!message->once.data || message->once.length > ONCE_BYTES || message->once.length == 0))
         message->fault = "once: expected a string of 1 to 128 bytes";
     return true;
 }

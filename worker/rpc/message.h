@@ -17,8 +17,8 @@ struct message {
 };
 
 /**
- * Takes a parsed text apart. Names with escapes are unescaped into @scratch. False: it is no object or has no usable
- * tid; @fault says which.
+ * Takes a parsed text apart. Names with escapes are unescaped into @scratch. False: it is no object or has no
+ * usable tid; @fault says which.
  */
 [[gnu::warn_unused_result]] bool message_read(const struct json *json, struct buffer *scratch,
                                               struct message *message, const char **fault);

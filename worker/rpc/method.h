@@ -5,8 +5,8 @@
 #include "worker/rpc/transaction.h"
 
 /*
- * The registry of exposed methods. Each file in methods/ ends in its own table; method.c joins them. What runs a
- * method does not matter to the registry, and every method may answer later.
+ * The registry of exposed methods. Each file in methods/ ends in its own table; method.c joins them. What
+ * runs a method does not matter to the registry, and every method may answer later.
  */
 
 enum method_access {
@@ -32,12 +32,13 @@ struct method_table {
 extern const struct method_table dispatcher_methods; /* of `dispatcher` */
 extern const struct method_table users_methods;
 extern const struct method_table groups_methods;
-extern const struct method_table read_methods;  /* of every collection */
+extern const struct method_table read_methods; /* of every collection */
 extern const struct method_table write_methods;
 extern const struct method_table sync_methods;
-extern const struct method_table bulk_methods;  /* import and export, control only */
+extern const struct method_table bulk_methods; /* import and export, control only */
 
-/** The method @name of @collection (NULL: dispatcher), NULL when there is none. Exposed or not is not asked here. */
+/** The method @name of @collection (NULL: dispatcher), NULL when there is none. Exposed or not is not asked
+ * here. */
 const struct method *method_find(const struct config_collection *collection, struct slice name);
 
 /** Calls @each with every method of @collection (NULL: dispatcher). */

@@ -4,7 +4,8 @@
 
 #include "shared/store/store.h"
 
-bool params_object(struct transaction *transaction, struct json_value data, const char *const *keys, size_t count)
+bool params_object(struct transaction *transaction, struct json_value data, const char *const *keys,
+                   size_t count)
 {
     if (json_type(data) != JSON_OBJECT) {
         transaction_fail(transaction, ERROR_INVALID, "data: expected an object, found %s",
@@ -35,8 +36,8 @@ bool params_id_valid(struct slice id)
     return true;
 }
 
-bool params_id(struct transaction *transaction, struct json_value value, const char *key, struct buffer *scratch,
-               struct slice *out)
+bool params_id(struct transaction *transaction, struct json_value value, const char *key,
+               struct buffer *scratch, struct slice *out)
 {
     *out = json_string(value, scratch);
     if (out->data && params_id_valid(*out))
@@ -53,8 +54,8 @@ bool params_text(struct transaction *transaction, struct json_value value, const
     *out = json_string(value, scratch);
     if (out->data && out->length >= least && out->length <= most)
         return true;
-    transaction_fail(transaction, ERROR_INVALID, "%s: expected a string of %zu to %zu bytes, found %s", key, least,
-                     most, out->data ? "another" : json_type_name(json_type(value)));
+    transaction_fail(transaction, ERROR_INVALID, "%s: expected a string of %zu to %zu bytes, found %s", key,
+                     least, most, out->data ? "another" : json_type_name(json_type(value)));
     return false;
 }
 
@@ -66,8 +67,8 @@ bool params_integer(struct transaction *transaction, struct json_value value, co
         return true;
     if (json_integer(value, out) && *out >= least && *out <= most)
         return true;
-    transaction_fail(transaction, ERROR_INVALID, "%s: expected an integer of %" PRId64 " to %" PRId64 ", found %s",
-                     key, least, most,
+    transaction_fail(transaction, ERROR_INVALID,
+                     "%s: expected an integer of %" PRId64 " to %" PRId64 ", found %s", key, least, most,
                      json_type(value) == JSON_NUMBER ? "another number" : json_type_name(json_type(value)));
     return false;
 }

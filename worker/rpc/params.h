@@ -5,27 +5,28 @@
 #include "worker/rpc/transaction.h"
 
 /*
- * The data of a call, key by key. Each function returns false when it has answered the call with `invalid` (the
- * message names the key and what was expected): the method then just returns.
+ * The data of a call, key by key. Each function returns false when it has answered the call with `invalid`
+ * (the message names the key and what was expected): the method then just returns.
  */
 
 /** @data is an object with no other keys than these (@count C strings). */
 [[gnu::warn_unused_result]] bool params_object(struct transaction *transaction, struct json_value data,
                                                const char *const *keys, size_t count);
 
-/** A document's id: a string of 1 to 256 bytes without control characters. Unescaped into @scratch if need be. */
+/** A document's id: a string of 1 to 256 bytes without control characters. Unescaped into @scratch if need
+ * be. */
 [[gnu::warn_unused_result]] bool params_id(struct transaction *transaction, struct json_value value,
                                            const char *key, struct buffer *scratch, struct slice *out);
 
 /** A string of @least to @most bytes. */
 [[gnu::warn_unused_result]] bool params_text(struct transaction *transaction, struct json_value value,
-                                             const char *key, size_t least, size_t most, struct buffer *scratch,
-                                             struct slice *out);
+                                             const char *key, size_t least, size_t most,
+                                             struct buffer *scratch, struct slice *out);
 
 /** An integer of @least to @most; @fallback when absent. */
 [[gnu::warn_unused_result]] bool params_integer(struct transaction *transaction, struct json_value value,
-                                                const char *key, int64_t least, int64_t most, int64_t fallback,
-                                                int64_t *out);
+                                                const char *key, int64_t least, int64_t most,
+                                                int64_t fallback, int64_t *out);
 
 /** A boolean; @fallback when absent. */
 [[gnu::warn_unused_result]] bool params_boolean(struct transaction *transaction, struct json_value value,

@@ -26,6 +26,11 @@ struct slice transaction_user(const struct transaction *transaction)
     return transaction->session ? session_user(transaction->session) : (struct slice){0};
 }
 
+const struct viewer *transaction_viewer(const struct transaction *transaction)
+{
+    return transaction->session ? transaction->session->connection->output.viewer : NULL;
+}
+
 static void log_outcome(const struct transaction *transaction, const char *outcome)
 {
     if (!log_wants(LOG_LEVEL_INFO))
@@ -149,7 +154,8 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
     if (!transaction->once.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
-    int length = snprintf(method, sizeof method, "%s.%s", collection_name(transaction), transaction->method->name);
+    int length =
+        snprintf(method, sizeof method, "%s.%s", collection_name(transaction), transaction->method->name);
     uint64_t kept_ms = transaction->worker->config->once_hours * 3600000;
     struct change once = {
         .operation = CHANGE_ONCE,
@@ -180,6 +186,7 @@ void transaction_commit(struct transaction *transaction, struct buffer *set)
 {
     enum error_code code;
     if (!committer_link_submit(transaction->worker->link, buffer_slice(set), committed, transaction, &code))
-        transaction_fail(transaction, code, code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
-                                                               : "Changes cannot be stored now; try again");
+        transaction_fail(transaction, code,
+                         code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
+                                            : "Changes cannot be stored now; try again");
 }

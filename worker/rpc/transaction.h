@@ -12,8 +12,8 @@
 
 /*
  * One open call. A method may answer at once or later; it answers exactly once, with transaction_fulfill() or
- * transaction_fail(), which free the transaction. When the client has gone meanwhile, ->session is NULL and answers
- * go nowhere.
+ * transaction_fail(), which free the transaction. When the client has gone meanwhile, ->session is NULL and
+ * answers go nowhere.
  */
 
 struct session;
@@ -27,12 +27,12 @@ struct transaction {
     struct session *session; /* NULL: the client has gone */
     const struct method *method;
     const struct config_collection *collection; /* NULL: dispatcher */
-    struct slice tid;        /* as it came, JSON; in ->memory */
-    struct slice once;       /* key; absent: none; in ->memory */
-    char *who;               /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
-    struct job *job;         /* that works for it; woken when the client has read what was sent */
+    struct slice tid;                           /* as it came, JSON; in ->memory */
+    struct slice once;                          /* key; absent: none; in ->memory */
+    char *who;       /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
+    struct job *job; /* that works for it; woken when the client has read what was sent */
     uint64_t started_us;
-    bool listed;             /* its set is a list the client gave: an error says which of it failed */
+    bool listed; /* its set is a list the client gave: an error says which of it failed */
     char memory[];
 };
 
@@ -57,8 +57,8 @@ void transaction_send_frames(struct transaction *transaction, struct slice frame
 bool transaction_may_send(const struct transaction *transaction);
 
 /**
- * Gives @set to the committer; its answer (or error) is the answer. With `once` the call's key is added to the set
- * (which must have been begun with transaction_begin_set()). Frees, later.
+ * Gives @set to the committer; its answer (or error) is the answer. With `once` the call's key is added to
+ * the set (which must have been begun with transaction_begin_set()). Frees, later.
  */
 void transaction_commit(struct transaction *transaction, struct buffer *set);
 
@@ -66,7 +66,11 @@ void transaction_commit(struct transaction *transaction, struct buffer *set);
 void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
                            struct slice literal);
 
-/** The caller's user id, "(control)" on the control socket; absent when nobody has logged in or the client is gone. */
+/** What the caller may see; NULL: nothing (nobody has logged in, or the client is gone). */
+const struct viewer *transaction_viewer(const struct transaction *transaction);
+
+/** The caller's user id, "(control)" on the control socket; absent when nobody has logged in or the client is
+ * gone. */
 struct slice transaction_user(const struct transaction *transaction);
 
 #endif

@@ -157,8 +157,8 @@ static void sets_wait_for_a_committer(void **state)
     assert_int_equal(fixture->answered[1], 0);
 }
 
-/* Results in the dead committer's stream count; of the rest the new one says which were committed; what was never
- * given to the dead one is given to the new one. */
+/* Results in the dead committer's stream count; of the rest the new one says which were committed; what was
+ * never given to the dead one is given to the new one. */
 static void committer_dies_between_two_steps(void **state)
 {
     (void)state;

@@ -27,8 +27,17 @@ static void messages_without_a_usable_tid(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "[]", "1", "null", "\"x\"", "{}", "{\"methodName\":\"find\"}", "{\"tid\":null,\"methodName\":\"find\"}",
-        "{\"tid\":1.5,\"methodName\":\"find\"}", "{\"tid\":true}", "{\"tid\":[1]}", "{\"tid\":{}}",
+        "[]",
+        "1",
+        "null",
+        "\"x\"",
+        "{}",
+        "{\"methodName\":\"find\"}",
+        "{\"tid\":null,\"methodName\":\"find\"}",
+        "{\"tid\":1.5,\"methodName\":\"find\"}",
+        "{\"tid\":true}",
+        "{\"tid\":[1]}",
+        "{\"tid\":{}}",
         "{\"tid\":99999999999999999999}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -76,9 +85,10 @@ static void parts_are_found_and_unescaped(void **state)
     (void)state;
     struct message message;
     const char *fault;
-    assert_true(read_message("{\"data\":{\"a\":1},\"method\\u004eame\":\"f\\u0069nd\",\"collectionName\":\"v\\u0069ruses\","
-                             "\"once\":\"k\\u0065y\",\"tid\":\"t\",\"other\":[1]}",
-                             &message, &fault));
+    assert_true(read_message(
+        "{\"data\":{\"a\":1},\"method\\u004eame\":\"f\\u0069nd\",\"collectionName\":\"v\\u0069ruses\","
+        "\"once\":\"k\\u0065y\",\"tid\":\"t\",\"other\":[1]}",
+        &message, &fault));
     assert_null(message.fault);
     assert_true(slice_equal(message.method, SLICE("find")));
     assert_true(slice_equal(message.collection, SLICE("viruses")));
@@ -91,8 +101,9 @@ static void absent_and_null(void **state)
     (void)state;
     struct message message;
     const char *fault;
-    assert_true(read_message("{\"tid\":1,\"methodName\":\"m\",\"collectionName\":null,\"data\":null,\"once\":null}", &message,
-                             &fault));
+    assert_true(
+        read_message("{\"tid\":1,\"methodName\":\"m\",\"collectionName\":null,\"data\":null,\"once\":null}",
+                     &message, &fault));
     assert_null(message.fault);
     assert_null(message.collection.data);
     assert_null(message.once.data);
@@ -130,9 +141,12 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_without_a_usable_tid), cmocka_unit_test(tid_comes_back_as_it_came),
-        cmocka_unit_test(tid_is_bounded_by_its_characters), cmocka_unit_test(parts_are_found_and_unescaped),
-        cmocka_unit_test(absent_and_null), cmocka_unit_test(faults_with_a_usable_tid),
+        cmocka_unit_test(messages_without_a_usable_tid),
+        cmocka_unit_test(tid_comes_back_as_it_came),
+        cmocka_unit_test(tid_is_bounded_by_its_characters),
+        cmocka_unit_test(parts_are_found_and_unescaped),
+        cmocka_unit_test(absent_and_null),
+        cmocka_unit_test(faults_with_a_usable_tid),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }
