@@ -243,7 +243,7 @@ static void resumes_from_the_log_where_it_fell_behind(void **state)
         change(seq, OPEN);
     reply("R1;", 13);
     take(9); /* frame 12 is half out */
-    output_fall_behind(&output, backlog, 5);
+    output_fall_behind(&output, backlog, backlog_find(backlog, 14));
     assert_true(output.catching_up);
     assert_int_equal(output.caught_up_seq, 12);
     assert_false(output_wants_refill(&output)); /* the rest of 12 comes first */
@@ -269,19 +269,24 @@ static void does_not_fall_behind_for_what_it_would_not_see(void **state)
     for (uint64_t seq = 11; seq < 15; seq++)
         change(seq, HIDDEN);
     change(15, OPEN);
-    output_fall_behind(&output, backlog, 4);
+    output_fall_behind(&output, backlog, backlog_find(backlog, 13));
     assert_false(output.catching_up);
     take(3);
     output_fall_behind(&output, backlog,
                        6); /* the rest of what is half out is kept, then nothing is missing */
     assert_false(output.catching_up);
-    backlog_restart(backlog, 15);
     take(SIZE_MAX);
     assert_received("F15...;");
     assert_true(output_idle(&output, backlog));
     output.viewer = NULL;
     output_fall_behind(&output, backlog, backlog_next(backlog) + 1);
     assert_false(output.catching_up);
+    backlog_restart(backlog, 20);
+    output.viewer = viewer;
+    assert_true(output_idle(&output, backlog));
+    change(21, OPEN);
+    take(SIZE_MAX);
+    assert_received("F15...;F21...;");
 }
 
 static void rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice(void **state)
