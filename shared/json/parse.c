@@ -11,7 +11,7 @@ struct level {
     uint32_t count;
     uint64_t
         seen; /* one bit for some property of each key: a second key with the same bit may be a duplicate */
-    bool maybe_duplicate; /* then the keys are compared when the object closes */
+    bool maybe_duplicate; /* among many keys: looked for when the object closes */
     bool object;
 };
 
@@ -238,30 +238,53 @@ static bool duplicate(struct parser *parser, uint32_t key)
     return fail_at(parser, parser->json->text + parser->json->nodes[key].start, "duplicate key");
 }
 
-/* Few keys are compared with each other, many go through a hash set: linear whatever the keys are. */
-[[gnu::noinline]] static bool check_duplicates(struct parser *parser, struct json_value object)
+/* Many keys go through a hash set when their object closes. */
+[[gnu::noinline]] static bool check_many_keys(struct parser *parser, struct json_value object)
 {
-    const struct json *json = object.json;
-    if (json_count(object) > JSON_KEY_SET_FROM) {
-        struct json_key_set set;
-        json_key_set_init(&set, json, json_count(object));
-        bool unique = true;
-        for (struct json_iterator i = json_begin(object); unique && json_step(&i);) {
-            unique = json_key_set_add(&set, i.key.index);
-            if (!unique)
-                (void)duplicate(parser, i.key.index);
-        }
-        json_key_set_free(&set);
-        return unique;
+    struct json_key_set set;
+    json_key_set_init(&set, object.json, json_count(object));
+    bool unique = true;
+    for (struct json_iterator i = json_begin(object); unique && json_step(&i);) {
+        unique = json_key_set_add(&set, i.key.index);
+        if (!unique)
+            (void)duplicate(parser, i.key.index);
     }
-    struct json_value keys[JSON_KEY_SET_FROM];
-    unsigned count = 0;
-    for (struct json_iterator i = json_begin(object); json_step(&i);) {
-        for (unsigned before = 0; before < count; before++)
-            if (json_same_string(keys[before], i.key))
-                return duplicate(parser, i.key.index);
-        keys[count++] = i.key;
-    }
+    json_key_set_free(&set);
+    return unique;
+}
+
+/* The newest key, the last node, is compared with the few before it. */
+[[gnu::noinline]] static bool check_few_keys(struct parser *parser, const struct level *level)
+{
+    const struct json *json = parser->json;
+    uint32_t newest = json->count - 1;
+    for (uint32_t key = level->node + 1; key < newest; key = json->nodes[key + 1].next)
+        if (json_same_string((struct json_value){json, key}, (struct json_value){json, newest}))
+            return duplicate(parser, newest);
+    return true;
+}
+
+/*
+ * Looks for an equal key before the newest one. A word with a bit for some property of each key tells for
+ * most keys that there is none: then no keys are compared. All is linear, whatever the keys are.
+ */
+static inline bool check_key(struct parser *parser, struct level *level)
+{
+    const struct json_node *key = &parser->json->nodes[parser->json->count - 1];
+    const char *text = parser->json->text;
+    uint32_t mixed = (key->end - key->start) * 0x9E3779B1u +
+                     (unsigned char)text[key->start + 1] * 0x85EBCA6Bu +
+                     (unsigned char)text[key->end - 2] * 0xC2B2AE35u;
+    uint64_t bit = UINT64_C(1) << (mixed >> 26);
+    if (key->escaped)
+        bit = UINT64_MAX; /* as written it tells nothing: this key and all that follow are compared */
+    bool maybe = (level->seen & bit) != 0;
+    level->seen |= bit;
+    if (!maybe)
+        return true;
+    if (level->count < JSON_KEY_SET_FROM)
+        return check_few_keys(parser, level);
+    level->maybe_duplicate = true;
     return true;
 }
 
@@ -275,22 +298,7 @@ static inline bool close_container(struct parser *parser)
     node->next = parser->json->count;
     node->count = level->count & COUNT_LIMIT;
     parser->depth--;
-    return !level->maybe_duplicate ||
-           check_duplicates(parser, (struct json_value){parser->json, level->node});
-}
-
-/* Most objects are found free of duplicates by a word with a bit for each key: no keys are compared then. */
-static inline void note_key(struct parser *parser, struct level *level)
-{
-    const struct json_node *key = &parser->json->nodes[parser->json->count - 1];
-    const char *text = parser->json->text;
-    uint32_t mixed = (key->end - key->start) * 0x9E3779B1u +
-                     (unsigned char)text[key->start + 1] * 0x85EBCA6Bu +
-                     (unsigned char)text[key->end - 2] * 0xC2B2AE35u;
-    uint64_t bit = UINT64_C(1) << (mixed >> 26);
-    if (key->escaped || (level->seen & bit))
-        level->maybe_duplicate = true;
-    level->seen |= bit;
+    return !level->maybe_duplicate || check_many_keys(parser, (struct json_value){parser->json, level->node});
 }
 
 /* A key and its colon. White space before it has been skipped. */
@@ -300,7 +308,8 @@ static inline bool read_key(struct parser *parser)
         return fail(parser, "a key was expected");
     if (!read_string(parser))
         return false;
-    note_key(parser, &parser->levels[parser->depth - 1]);
+    if (!check_key(parser, &parser->levels[parser->depth - 1]))
+        return false;
     skip_spaces(parser);
     if (peek(parser) != ':')
         return fail(parser, "a colon was expected");
