@@ -8,12 +8,13 @@
 #include "shared/error_code.h"
 
 /*
- * The stream between a worker and the committer. Each message: u32 length of what follows, u8 type, body; integers
- * little-endian. A link begins with the worker's HELLO; the committer answers with every RESULT of that incarnation
- * that it (or its predecessor) committed last, then WELCOME. Then SETs one way and RESULTs the other, in any number.
- * A worker whose link ends reads it to the end, and when the master has given it a new one, says HELLO again: its sets
- * that have a RESULT before WELCOME were committed; the others were not, and their callers get `unavailable`.
- * The committer takes no set from a worker that has not read the results of its previous ones.
+ * The stream between a worker and the committer. Each message: u32 length of what follows, u8 type, body;
+ * integers little-endian. A link begins with the worker's HELLO; the committer answers with every RESULT of
+ * that incarnation that it (or its predecessor) committed last, then WELCOME. Then SETs one way and RESULTs
+ * the other, in any number. A worker whose link ends reads it to the end, and when the master has given it a
+ * new one, says HELLO again: its sets that have a RESULT before WELCOME were committed; the others were not,
+ * and their callers get `unavailable`. The committer takes no set from a worker that has not read the results
+ * of its previous ones.
  */
 
 enum committer_message_type {
@@ -26,9 +27,9 @@ enum committer_message_type {
 struct committer_result {
     uint64_t id;
     enum error_code code;
-    uint64_t seq;        /* the caller's answer may go out when this change has been dispatched */
-    uint32_t failed;     /* operation that failed */
-    struct slice text;   /* the answer's JSON, or the error's message */
+    uint64_t seq;      /* the caller's answer may go out when this change has been dispatched */
+    uint32_t failed;   /* operation that failed */
+    struct slice text; /* the answer's JSON, or the error's message */
 };
 
 enum { COMMITTER_MESSAGE_MOST = 64 * 1024 * 1024 }; /* longer: the link is broken */
@@ -38,13 +39,14 @@ void committer_set_append(struct buffer *out, uint64_t id, struct slice set);
 void committer_result_append(struct buffer *out, const struct committer_result *result);
 void committer_welcome_append(struct buffer *out);
 
-/** Takes one whole message off the front of @bytes (moves ->data on). 1: taken, @type and @body are set; 0: not whole
- *  yet; -1: malformed. */
+/** Takes one whole message off the front of @bytes (moves ->data on). 1: taken, @type and @body are set; 0:
+ * not whole yet; -1: malformed. */
 [[gnu::warn_unused_result]] int committer_message_take(struct slice *bytes, enum committer_message_type *type,
                                                        struct slice *body);
 
 /* Read a body; false: malformed. */
-[[gnu::warn_unused_result]] bool committer_hello_read(struct slice body, uint32_t *slot, uint64_t *incarnation);
+[[gnu::warn_unused_result]] bool committer_hello_read(struct slice body, uint32_t *slot,
+                                                      uint64_t *incarnation);
 [[gnu::warn_unused_result]] bool committer_set_read(struct slice body, uint64_t *id, struct slice *set);
 [[gnu::warn_unused_result]] bool committer_result_read(struct slice body, struct committer_result *result);
 

@@ -8,49 +8,49 @@
 #include "shared/ring/ring.h"
 
 /*
- * Shared memory in which each process writes its own row and the master reads all of them. Counters are since the
- * row's process started, unless it says otherwise; the master clears a row when its process has died.
+ * Shared memory in which each process writes its own row and the master reads all of them. Counters are since
+ * the row's process started, unless it says otherwise; the master clears a row when its process has died.
  */
 
 enum process_state { PROCESS_NONE, PROCESS_STARTING, PROCESS_READY, PROCESS_STOPPING };
 
 struct scoreboard_worker {
-    _Atomic int32_t pid;            /* 0: none; the master writes it */
-    _Atomic uint32_t state;         /* enum process_state; the master writes it */
-    _Atomic uint32_t connections;   /* handed over and not yet closed: the master adds, the worker subtracts */
-    _Atomic uint32_t authorized;    /* of these, logged in */
-    _Atomic uint64_t accepted;      /* handshakes completed */
-    _Atomic uint64_t calls;         /* messages that were calls */
-    _Atomic uint64_t deliveries;    /* frames of changes handed to the kernel, for each connection */
+    _Atomic int32_t pid;          /* 0: none; the master writes it */
+    _Atomic uint32_t state;       /* enum process_state; the master writes it */
+    _Atomic uint32_t connections; /* handed over and not yet closed: the master adds, the worker subtracts */
+    _Atomic uint32_t authorized;  /* of these, logged in */
+    _Atomic uint64_t accepted;    /* handshakes completed */
+    _Atomic uint64_t calls;       /* messages that were calls */
+    _Atomic uint64_t deliveries;  /* frames of changes handed to the kernel, for each connection */
     _Atomic uint64_t bytes_out;
     _Atomic uint64_t ring_position; /* bytes; the distance to the ring's head is what it has not read */
     _Atomic uint64_t ring_seq;      /* last change in its backlog */
     _Atomic uint64_t backlog_bytes;
     _Atomic uint64_t backlog_frames;
-    _Atomic uint64_t overruns;      /* times the ring lapped it */
-    _Atomic uint64_t catching_up;   /* connections now served from the change log */
-    _Atomic uint64_t loops;         /* passes of its event loop: a worker that stands still is seen */
+    _Atomic uint64_t overruns;    /* times the ring lapped it */
+    _Atomic uint64_t catching_up; /* connections now served from the change log */
+    _Atomic uint64_t loops;       /* passes of its event loop: a worker that stands still is seen */
     char padding[128];
 };
 
 struct scoreboard_committer {
     _Atomic int32_t pid;
     _Atomic uint32_t state;
-    _Atomic uint64_t seq;          /* last committed */
-    _Atomic uint64_t commits;      /* transactions */
-    _Atomic uint64_t sets;         /* change sets applied */
+    _Atomic uint64_t seq;     /* last committed */
+    _Atomic uint64_t commits; /* transactions */
+    _Atomic uint64_t sets;    /* change sets applied */
     _Atomic uint64_t changes;
-    _Atomic uint64_t refused;      /* sets answered with an error */
+    _Atomic uint64_t refused; /* sets answered with an error */
     _Atomic uint64_t store_used_bytes;
     _Atomic uint64_t store_map_bytes;
-    _Atomic uint32_t store_full;   /* 1 while the last commit failed for lack of room */
+    _Atomic uint32_t store_full; /* 1 while the last commit failed for lack of room */
     char padding[128];
 };
 
 struct scoreboard {
-    uint32_t workers;                  /* rows in use */
-    _Atomic uint64_t started_ms;       /* wall clock */
-    _Atomic uint64_t restarts;         /* children started again after they died */
+    uint32_t workers;            /* rows in use */
+    _Atomic uint64_t started_ms; /* wall clock */
+    _Atomic uint64_t restarts;   /* children started again after they died */
     struct scoreboard_committer committer;
     struct scoreboard_worker worker[RING_WORKERS];
 };

@@ -47,8 +47,9 @@ uint64_t backlog_first_after(const struct backlog *backlog, const struct ring_re
  */
 void backlog_forget_last(struct backlog *backlog);
 
-/** Forgets all frames; numbers go on, one is left out. Later frames have sequence numbers over @seq. Whoever has a
- *  cursor falls behind first, also those at backlog_next(): output_fall_behind() with backlog_next() + 1. */
+/** Forgets all frames; numbers go on, one is left out. Later frames have sequence numbers over @seq. Whoever
+ * has a cursor falls behind first, also those at backlog_next(): output_fall_behind() with backlog_next()
+ * + 1. */
 void backlog_restart(struct backlog *backlog, uint64_t seq);
 
 uint64_t
