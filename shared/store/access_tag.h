@@ -9,8 +9,8 @@
 #include "shared/slice.h"
 
 /*
- * Everything that decides who must see a document, computed once when it is written: a byte of flags, then, in
- * collections with rights, u16 length + owner, u16 length + group. The empty tag means "no such document".
+ * Everything that decides who must see a document, computed once when it is written: a byte of flags, then,
+ * in collections with rights, u16 length + owner, u16 length + group. The empty tag means "no such document".
  */
 
 enum { ACCESS_IN_SYNC = 1, ACCESS_ALL_READ = 2, ACCESS_GROUP_READ = 4 };
@@ -24,7 +24,8 @@ struct access_tag {
 };
 
 /** The tag of a document (an object). Ids longer than 256 bytes count as none. */
-void access_tag_append(struct buffer *out, const struct config_collection *collection, struct json_value document);
+void access_tag_append(struct buffer *out, const struct config_collection *collection,
+                       struct json_value document);
 
 /** False when the bytes are no tag (never from this program; the empty slice is "absent": also false). */
 bool access_tag_read(struct slice bytes, struct access_tag *out);

@@ -8,9 +8,9 @@
 #include "shared/slice.h"
 
 /*
- * A change set: what a method wants to have changed, as plain data; atomic as a whole and deterministic to apply (ids,
- * times and random values are already in it). The same bytes can be applied on another host: collections are named,
- * not numbered; integers are little-endian; nothing is a pointer.
+ * A change set: what a method wants to have changed, as plain data; atomic as a whole and deterministic to
+ * apply (ids, times and random values are already in it). The same bytes can be applied on another host:
+ * collections are named, not numbered; integers are little-endian; nothing is a pointer.
  */
 
 enum change_operation {
@@ -19,17 +19,18 @@ enum change_operation {
     CHANGE_MERGE,      /* body: a JSON Merge Patch */
     CHANGE_PATCH,      /* body: a JSON Patch */
     CHANGE_REMOVE,
-    CHANGE_ASSERT,     /* nothing but the precondition: the id is there, with ->version if one is given */
-    CHANGE_ONCE,       /* id: the key; collection: the method, "COLLECTION.METHOD"; body: the user; version: when it
-                          expires (wall clock ms). If it is remembered, the set is not applied and the remembered
-                          answer is the answer; otherwise the set's answer is remembered. */
+    CHANGE_ASSERT, /* nothing but the precondition: the id is there, with ->version if one is given */
+    CHANGE_ONCE, /* id: the key; collection: the method, "COLLECTION.METHOD"; body: the user; version: when it
+                    expires (wall clock ms). If it is remembered, the set is not applied and the remembered
+                    answer is the answer; otherwise the set's answer is remembered. */
 };
 
 enum change_flag {
-    CHANGE_UPSERT = 1,       /* MERGE: insert when the id is not there (the merge applied to nothing) */
-    CHANGE_SKIP_MISSING = 2, /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
-    CHANGE_SKIP_SAME = 4,    /* INSERT: an equal document (beside _version) that is there counts as done */
-    CHANGE_ABSENT = 8,       /* ASSERT: the id must not be there */
+    CHANGE_UPSERT = 1, /* MERGE: insert when the id is not there (the merge applied to nothing) */
+    CHANGE_SKIP_MISSING =
+        2,                /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
+    CHANGE_SKIP_SAME = 4, /* INSERT: an equal document (beside _version) that is there counts as done */
+    CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
 };
 
 #define CHANGE_ANY_VERSION (-1)
@@ -40,18 +41,18 @@ struct change {
     int64_t version;         /* precondition; CHANGE_ANY_VERSION: none */
     struct slice collection; /* its name */
     struct slice id;
-    struct slice body;       /* JSON */
+    struct slice body; /* JSON */
 };
 
-/** How the committer makes the answer of the call from what the set did (ids and versions by operation in order;
- *  ASSERT and ONCE do not count). */
+/** How the committer makes the answer of the call from what the set did (ids and versions by operation in
+ * order; ASSERT and ONCE do not count). */
 enum change_answer {
-    ANSWER_LITERAL,      /* the set's ->literal */
-    ANSWER_ID_VERSION,   /* {"_id":I,"_version":V} of the first operation */
-    ANSWER_LIST,         /* [{"_id":I,"_version":V},...] */
-    ANSWER_IDS,          /* {"_ids":[...]} of those that were there */
-    ANSWER_IDS_VERSION,  /* {"_ids":[I],"_version":V}; without _version when not exactly one */
-    ANSWER_IMPORT,       /* {"inserted":N,"replaced":N,"skipped":N} */
+    ANSWER_LITERAL,     /* the set's ->literal */
+    ANSWER_ID_VERSION,  /* {"_id":I,"_version":V} of the first operation */
+    ANSWER_LIST,        /* [{"_id":I,"_version":V},...] */
+    ANSWER_IDS,         /* {"_ids":[...]} of those that were there */
+    ANSWER_IDS_VERSION, /* {"_ids":[I],"_version":V}; without _version when not exactly one */
+    ANSWER_IMPORT,      /* {"inserted":N,"replaced":N,"skipped":N} */
 };
 
 /** Starts a set in @out (appended). @literal: the answer's JSON with ANSWER_LITERAL, otherwise absent. */

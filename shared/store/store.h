@@ -11,9 +11,10 @@
 #include "shared/slice.h"
 
 /*
- * The store: one LMDB environment in config->data, opened after the fork, read-only by the workers, written by the
- * committer alone. This header is what both need; store_write.h is the committer's. Inside this directory lmdb.h may
- * be included, nowhere else. Errors of LMDB end at this border: readers get enum error_code and a line in the log.
+ * The store: one LMDB environment in config->data, opened after the fork, read-only by the workers, written
+ * by the committer alone. This header is what both need; store_write.h is the committer's. Inside this
+ * directory lmdb.h may be included, nowhere else. Errors of LMDB end at this border: readers get enum
+ * error_code and a line in the log.
  */
 
 enum { STORE_FORMAT = 1, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
@@ -23,10 +24,11 @@ struct store;
 enum store_mode { STORE_READ, STORE_WRITE };
 
 /**
- * Opens the environment. STORE_WRITE makes it when it is missing, makes the databases of new collections, refuses a
- * newer format, and rebuilds collections whose declaration has changed (projector, sync filter, indexes, rights; with
- * a new epoch, since clients hold other minimal documents). STORE_READ needs a store that STORE_WRITE has opened.
- * NULL: @message is one clear line (not writable, newer format, another map size, a unique field with duplicates...).
+ * Opens the environment. STORE_WRITE makes it when it is missing, makes the databases of new collections,
+ * refuses a newer format, and rebuilds collections whose declaration has changed (projector, sync filter,
+ * indexes, rights; with a new epoch, since clients hold other minimal documents). STORE_READ needs a store
+ * that STORE_WRITE has opened. NULL: @message is one clear line (not writable, newer format, another map
+ * size, a unique field with duplicates...).
  */
 [[gnu::warn_unused_result]] struct store *store_open(const struct config *config, enum store_mode mode,
                                                      char message[STORE_MESSAGE]);
@@ -43,8 +45,8 @@ uint64_t store_epoch(struct store *store);
 
 /* ---- reading: one short snapshot at a time ---- */
 
-/** Takes a snapshot of what is committed now; what is read through it is valid until store_end(). A second call
- *  without store_end() between is a broken invariant. */
+/** Takes a snapshot of what is committed now; what is read through it is valid until store_end(). A second
+ * call without store_end() between is a broken invariant. */
 [[gnu::warn_unused_result]] enum error_code store_begin(struct store *store);
 void store_end(struct store *store);
 
@@ -56,30 +58,30 @@ uint64_t store_log_horizon(struct store *store);
 /** A stored document. Slices point into the map, until store_end(). */
 struct store_record {
     uint64_t version;
-    uint64_t seq;          /* of the change that made this version */
-    struct slice tag;      /* access_tag.h */
-    struct slice minimal;  /* compact JSON, what clients hold: _id, _version, projector */
-    struct slice full;     /* compact JSON, with _id and _version first */
+    uint64_t seq;         /* of the change that made this version */
+    struct slice tag;     /* access_tag.h */
+    struct slice minimal; /* compact JSON, what clients hold: _id, _version, projector */
+    struct slice full;    /* compact JSON, with _id and _version first */
 };
 
 /** ERROR_NOT_FOUND when there is none (also for ids that cannot be: empty, too long). */
-[[gnu::warn_unused_result]] enum error_code store_get(struct store *store, unsigned collection, struct slice id,
-                                                      struct store_record *out);
+[[gnu::warn_unused_result]] enum error_code store_get(struct store *store, unsigned collection,
+                                                      struct slice id, struct store_record *out);
 
 /** Documents of a collection, in all (not only those in the sync set). */
 uint64_t store_count(struct store *store, unsigned collection);
 
 /**
- * A walk over a collection in byte order of ids that goes on in a later snapshot where it stopped: put the struct in
- * your job, begin a snapshot, store_scan_resume(), step, store_scan_pause(), end the snapshot.
+ * A walk over a collection in byte order of ids that goes on in a later snapshot where it stopped: put the
+ * struct in your job, begin a snapshot, store_scan_resume(), step, store_scan_pause(), end the snapshot.
  */
 struct store_scan {
     unsigned collection;
     struct buffer position; /* id of the last document given; empty at the start */
     struct buffer to;       /* first id not wanted; empty: no end */
     bool started;
-    bool include_position;  /* the first step may give ->position itself */
-    void *cursor;           /* while resumed */
+    bool include_position; /* the first step may give ->position itself */
+    void *cursor;          /* while resumed */
 };
 
 /** From @from (included; absent: the first) to @to (excluded; absent: the last). */
@@ -92,11 +94,12 @@ void store_scan_free(struct store_scan *scan);
 
 /**
  * Candidates for a query, by the best declared index or a scan; every match of the query is among them, each
- * document at most once for each snapshot. Goes on in a later snapshot like a scan. The caller matches each candidate
- * (json_query_matches on ->full).
+ * document at most once for each snapshot. Goes on in a later snapshot like a scan. The caller matches each
+ * candidate (json_query_matches on ->full).
  */
 struct store_search;
-struct store_search *store_search_start(struct store *store, unsigned collection, const struct json_query *query);
+struct store_search *store_search_start(struct store *store, unsigned collection,
+                                        const struct json_query *query);
 void store_search_resume(struct store *store, struct store_search *search);
 bool store_search_step(struct store_search *search, struct slice *id, struct store_record *record);
 void store_search_pause(struct store_search *search);
@@ -108,21 +111,23 @@ void store_search_free(struct store_search *search);
 
 struct store_log_entry {
     uint64_t seq;
-    unsigned collection; /* index in this configuration; UINT_MAX: a collection that is not declared any more */
+    unsigned
+        collection; /* index in this configuration; UINT_MAX: a collection that is not declared any more */
     bool removed;
     uint64_t version;
     struct slice id;
     struct slice tag_before, tag_after; /* empty: not there */
 };
 
-/** The first entry behind @seq. False: none. Entries of ids that changed again later are given too: an entry is the
- *  newest of its document when store_get() gives a record with the same ->seq (or nothing, when removed). */
+/** The first entry behind @seq. False: none. Entries of ids that changed again later are given too: an entry
+ * is the newest of its document when store_get() gives a record with the same ->seq (or nothing, when
+ * removed). */
 bool store_log_next(struct store *store, uint64_t seq, struct store_log_entry *out);
 
 /* ---- once ---- */
 
 /** The answer remembered under a key, if it has not expired at @now_ms (wall clock). */
-bool store_once_get(struct store *store, struct slice user, struct slice method, struct slice key, uint64_t now_ms,
-                    struct slice *answer, uint64_t *seq);
+bool store_once_get(struct store *store, struct slice user, struct slice method, struct slice key,
+                    uint64_t now_ms, struct slice *answer, uint64_t *seq);
 
 #endif

@@ -9,9 +9,9 @@
  *
  *   store_write_begin, store_write_apply for every set that waits, store_write_results, store_write_commit.
  *
- * A set is checked as a whole (on staged copies, seeing the sets before it) before anything of it is put, so a set that
- * fails leaves nothing. When the map or the disk is full nothing of the transaction remains (ERROR_STORE_FULL from
- * apply or commit): the caller aborts and tries the sets one by one.
+ * A set is checked as a whole (on staged copies, seeing the sets before it) before anything of it is put, so
+ * a set that fails leaves nothing. When the map or the disk is full nothing of the transaction remains
+ * (ERROR_STORE_FULL from apply or commit): the caller aborts and tries the sets one by one.
  */
 
 /** One committed change, for the ring. Slices are valid until the next store_write_begin(). */
@@ -37,8 +37,8 @@ struct apply_result {
 
 [[gnu::warn_unused_result]] enum error_code store_write_begin(struct store *store);
 
-/** Applies one set (bytes as of change_set.h). Returns result->code. After ERROR_STORE_FULL (or ERROR_INTERNAL) the
- *  transaction is spoilt: abort it. @now_ms: wall clock, for expiring `once`. */
+/** Applies one set (bytes as of change_set.h). Returns result->code. After ERROR_STORE_FULL (or
+ * ERROR_INTERNAL) the transaction is spoilt: abort it. @now_ms: wall clock, for expiring `once`. */
 enum error_code store_write_apply(struct store *store, struct slice set, uint64_t now_ms,
                                   struct apply_result *result);
 

@@ -1,0 +1,255 @@
+#include "shared/store/write.h"
+
+#include <stdio.h>
+
+#include "shared/memory.h"
+#include "shared/store/change_log.h"
+#include "shared/store/once.h"
+
+static enum error_code refuse(struct apply_result *result, uint32_t failed, enum error_code code,
+                              const char *why)
+{
+    result->code = code;
+    result->failed = failed;
+    snprintf(result->message, sizeof result->message, "%s", why);
+    return code;
+}
+
+static enum error_code broken(struct writer *writer, struct apply_result *result, const char *what, int rc)
+{
+    writer->spoilt = true;
+    enum error_code code = store_error(what, rc);
+    return refuse(result, 0, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
+}
+
+/* ---- the answer ---- */
+
+static void append_id_version(struct buffer *out, const struct outcome *outcome)
+{
+    buffer_append_slice(out, SLICE("{\"_id\":"));
+    json_append_string(out, outcome->id);
+    buffer_append_slice(out, SLICE(",\"_version\":"));
+    buffer_append_unsigned(out, outcome->version);
+    buffer_append_byte(out, '}');
+}
+
+static void append_list(struct buffer *out, const struct writer *writer)
+{
+    buffer_append_byte(out, '[');
+    bool first = true;
+    for (size_t i = 0; i < writer->outcome_count; i++) {
+        if (writer->outcomes[i].kind == OUTCOME_MISSING)
+            continue;
+        if (!first)
+            buffer_append_byte(out, ',');
+        append_id_version(out, &writer->outcomes[i]);
+        first = false;
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void append_ids(struct buffer *out, const struct writer *writer, bool with_version)
+{
+    buffer_append_slice(out, SLICE("{\"_ids\":["));
+    size_t count = 0;
+    uint64_t version = 0;
+    for (size_t i = 0; i < writer->outcome_count; i++) {
+        const struct outcome *outcome = &writer->outcomes[i];
+        if (outcome->kind == OUTCOME_MISSING)
+            continue;
+        if (count++)
+            buffer_append_byte(out, ',');
+        json_append_string(out, outcome->id);
+        version = outcome->version;
+    }
+    buffer_append_byte(out, ']');
+    if (with_version && count == 1) {
+        buffer_append_slice(out, SLICE(",\"_version\":"));
+        buffer_append_unsigned(out, version);
+    }
+    buffer_append_byte(out, '}');
+}
+
+static void append_import(struct buffer *out, const struct writer *writer)
+{
+    uint64_t inserted = 0, replaced = 0, skipped = 0;
+    for (size_t i = 0; i < writer->outcome_count; i++) {
+        enum outcome_kind kind = writer->outcomes[i].kind;
+        inserted += kind == OUTCOME_INSERTED;
+        replaced += kind == OUTCOME_CHANGED;
+        skipped += kind == OUTCOME_SAME || kind == OUTCOME_MISSING;
+    }
+    buffer_append_slice(out, SLICE("{\"inserted\":"));
+    buffer_append_unsigned(out, inserted);
+    buffer_append_slice(out, SLICE(",\"replaced\":"));
+    buffer_append_unsigned(out, replaced);
+    buffer_append_slice(out, SLICE(",\"skipped\":"));
+    buffer_append_unsigned(out, skipped);
+    buffer_append_byte(out, '}');
+}
+
+static struct slice make_answer(struct writer *writer, const struct change_set *set)
+{
+    struct buffer *out = &writer->scratch;
+    buffer_clear(out);
+    switch (set->answer) {
+    case ANSWER_LITERAL:
+        buffer_append_slice(out, set->literal);
+        break;
+    case ANSWER_ID_VERSION:
+        if (writer->outcome_count && writer->outcomes[0].kind != OUTCOME_MISSING)
+            append_id_version(out, &writer->outcomes[0]);
+        else
+            buffer_append_slice(out, SLICE("null"));
+        break;
+    case ANSWER_LIST:
+        append_list(out, writer);
+        break;
+    case ANSWER_IDS:
+    case ANSWER_IDS_VERSION:
+        append_ids(out, writer, set->answer == ANSWER_IDS_VERSION);
+        break;
+    case ANSWER_IMPORT:
+        append_import(out, writer);
+        break;
+    }
+    return arena_copy(&writer->arena, buffer_slice(out));
+}
+
+/* ---- putting what is staged ---- */
+
+static int put_keys(struct writer *writer, const struct staged *staged)
+{
+    int rc = 0;
+    for (const struct staged_key *key = staged->keys; !rc && key; key = key->next)
+        rc = key->added ? index_put(writer->txn, key->dbi, key->value, staged->id)
+                        : index_remove(writer->txn, key->dbi, key->value, staged->id);
+    return rc;
+}
+
+static void add_change(struct writer *writer, const struct staged *staged)
+{
+    if (writer->change_count == writer->change_capacity) {
+        writer->change_capacity = writer->change_capacity ? writer->change_capacity * 2 : 256;
+        writer->changes = memory_resize(writer->changes, writer->change_capacity, sizeof *writer->changes);
+    }
+    writer->changes[writer->change_count++] = (struct applied_change){
+        .seq = staged->seq,
+        .version = staged->record.version,
+        .collection = (uint16_t)staged->collection,
+        .removed = staged->removed,
+        .id = staged->id,
+        .tag_before = staged->tag_before,
+        .tag_after = staged->record.tag,
+        .minimal = staged->record.minimal,
+    };
+}
+
+static int put_staged(struct store *store, const struct staged *staged)
+{
+    struct writer *writer = store->writer;
+    MDB_dbi dbi = store->collections[staged->collection].dbi;
+    MDB_val key = store_val(staged->id), value = store_val(staged->bytes);
+    int rc =
+        staged->removed ? mdb_del(writer->txn, dbi, &key, NULL) : mdb_put(writer->txn, dbi, &key, &value, 0);
+    if (!rc)
+        rc = put_keys(writer, staged);
+    if (rc)
+        return rc;
+    struct store_log_entry entry = {.seq = staged->seq,
+                                    .collection = staged->collection,
+                                    .removed = staged->removed,
+                                    .version = staged->record.version,
+                                    .id = staged->id,
+                                    .tag_before = staged->tag_before,
+                                    .tag_after = staged->record.tag};
+    rc = change_log_append(store, writer->txn, &entry, &writer->scratch);
+    if (rc)
+        return rc;
+    add_change(writer, staged);
+    writer->state.seq = staged->seq;
+    return 0;
+}
+
+/* ---- once ---- */
+
+/** The CHANGE_ONCE of a set, wherever it stands; 1, 0 when there is none, -1 when the set is malformed. */
+static int find_once(struct change_set set, struct change *once)
+{
+    int found = 0, more;
+    struct change change;
+    while ((more = change_set_next(&set, &change)) > 0)
+        if (change.operation == CHANGE_ONCE && !found) {
+            *once = change;
+            found = 1;
+        }
+    return more < 0 ? -1 : found;
+}
+
+/* ---- a set ---- */
+
+static enum error_code stage_all(struct store *store, struct change_set set, struct apply_result *result)
+{
+    struct change change;
+    for (uint32_t i = 0; change_set_next(&set, &change) > 0; i++) {
+        enum error_code code = stage_operation(store, &change, result->message);
+        if (code) {
+            result->code = code;
+            result->failed = i;
+            return code;
+        }
+    }
+    return ERROR_NONE;
+}
+
+static enum error_code apply(struct store *store, const struct change_set *set, const struct change *once,
+                             struct apply_result *result)
+{
+    struct writer *writer = store->writer;
+    int rc;
+    if (once) {
+        rc = once_get(store, writer->txn, once->body, once->collection, once->id, writer->now_ms,
+                      &result->answer, &result->seq);
+        if (!rc) {
+            result->answer = arena_copy(&writer->arena, result->answer);
+            return ERROR_NONE;
+        }
+        if (rc != MDB_NOTFOUND)
+            return broken(writer, result, "a remembered answer cannot be read", rc);
+    }
+    enum error_code code = stage_all(store, *set, result);
+    if (code)
+        return code;
+    result->answer = make_answer(writer, set);
+    rc = 0;
+    for (size_t i = 0; !rc && i < writer->staged_count; i++)
+        rc = put_staged(store, writer->staged[i]);
+    result->seq = writer->state.seq;
+    if (!rc && once && once->version > 0)
+        rc = once_put(store, writer->txn, once->body, once->collection, once->id, (uint64_t)once->version,
+                      result->answer, result->seq);
+    return rc ? broken(writer, result, "a change cannot be put", rc) : ERROR_NONE;
+}
+
+enum error_code store_write_apply(struct store *store, struct slice bytes, uint64_t now_ms,
+                                  struct apply_result *result)
+{
+    struct writer *writer = store->writer;
+    *result = (struct apply_result){.seq = writer->state.seq};
+    writer->now_ms = now_ms;
+    if (!writer->txn || writer->spoilt)
+        return refuse(result, 0, ERROR_INTERNAL, "The store failed");
+    struct change_set set;
+    struct change once;
+    int found = change_set_open(&set, bytes) ? find_once(set, &once) : -1;
+    if (found < 0)
+        return refuse(result, 0, ERROR_INVALID, "The change set is malformed");
+    struct arena_mark mark = arena_mark(&writer->arena);
+    enum error_code code = apply(store, &set, found ? &once : NULL, result);
+    if (code) {
+        result->answer = (struct slice){0};
+        arena_release(&writer->arena, mark);
+    }
+    stage_clear(writer);
+    return code;
+}

@@ -1,0 +1,107 @@
+#include "shared/store/change_log.h"
+
+#include <limits.h>
+
+#include "shared/log.h"
+#include "shared/store/bytes.h"
+
+/* An entry: u8 removed, u16 number of the collection, u64 version, u16 each length of id, tag before, tag
+ * after; and these three. */
+enum { ENTRY_HEADER = 1 + 2 + 8 + 3 * 2, SEQ_BYTES = 8 };
+
+int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_entry *entry,
+                      struct buffer *scratch)
+{
+    buffer_clear(scratch);
+    char *header = buffer_reserve(scratch, ENTRY_HEADER);
+    header[0] = entry->removed;
+    bytes_put_16(header + 1, store->collections[entry->collection].number);
+    bytes_put_64(header + 3, entry->version);
+    bytes_put_16(header + 11, (uint16_t)entry->id.length);
+    bytes_put_16(header + 13, (uint16_t)entry->tag_before.length);
+    bytes_put_16(header + 15, (uint16_t)entry->tag_after.length);
+    scratch->length += ENTRY_HEADER;
+    buffer_append_slice(scratch, entry->id);
+    buffer_append_slice(scratch, entry->tag_before);
+    buffer_append_slice(scratch, entry->tag_after);
+
+    char seq[SEQ_BYTES];
+    bytes_put_64_big(seq, entry->seq);
+    MDB_val key = {sizeof seq, seq}, value = store_val(buffer_slice(scratch));
+    return mdb_put(txn, store->log, &key, &value, MDB_APPEND);
+}
+
+int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state, uint64_t most)
+{
+    uint64_t kept = state->seq - state->horizon;
+    if (kept <= store->config->change_log_entries)
+        return 0;
+    uint64_t extra = kept - store->config->change_log_entries;
+    if (extra > most)
+        extra = most;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, store->log, &cursor);
+    if (rc)
+        return rc;
+    uint64_t upto = state->horizon + extra;
+    while (state->horizon < upto) {
+        MDB_val key, value;
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+        if (rc == MDB_NOTFOUND || (!rc && bytes_get_64_big(key.mv_data) > upto)) {
+            state->horizon = upto; /* a gap: nothing is numbered so */
+            rc = 0;
+            break;
+        }
+        if (rc)
+            break;
+        state->horizon = bytes_get_64_big(key.mv_data);
+        rc = mdb_cursor_del(cursor, 0);
+        if (rc)
+            break;
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+static bool entry_read(const struct store *store, struct slice bytes, struct store_log_entry *out)
+{
+    struct slice header;
+    if (!bytes_take(&bytes, ENTRY_HEADER, &header))
+        return false;
+    uint16_t number = bytes_get_16(header.data + 1);
+    out->removed = header.data[0] != 0;
+    out->collection = number < store->number_count ? store->by_number[number] : UINT_MAX;
+    out->version = bytes_get_64(header.data + 3);
+    return bytes_take(&bytes, bytes_get_16(header.data + 11), &out->id) &&
+           bytes_take(&bytes, bytes_get_16(header.data + 13), &out->tag_before) &&
+           bytes_take(&bytes, bytes_get_16(header.data + 15), &out->tag_after);
+}
+
+bool store_log_next(struct store *store, uint64_t seq, struct store_log_entry *out)
+{
+    if (seq == UINT64_MAX)
+        return false;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(store->snapshot, store->log, &cursor);
+    if (rc) {
+        store_error("the change log cannot be read", rc);
+        return false;
+    }
+    char bytes[SEQ_BYTES];
+    bytes_put_64_big(bytes, seq + 1);
+    MDB_val key = {sizeof bytes, bytes}, value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    mdb_cursor_close(cursor);
+    if (rc == MDB_NOTFOUND)
+        return false;
+    if (rc) {
+        store_error("the change log cannot be read", rc);
+        return false;
+    }
+    *out = (struct store_log_entry){.seq = bytes_get_64_big(key.mv_data)};
+    if (!entry_read(store, store_slice(value), out)) {
+        log_error("store: entry %llu of the change log is damaged", (unsigned long long)out->seq);
+        return false;
+    }
+    return true;
+}

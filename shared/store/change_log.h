@@ -1,0 +1,17 @@
+#ifndef SHARED_STORE_CHANGE_LOG_H
+#define SHARED_STORE_CHANGE_LOG_H
+
+#include "shared/store/environment.h"
+
+/* Writing the change log; store_log_next() reads it. Both return an error of LMDB. */
+
+/** Appends @entry; its ->collection is a place in the configuration. @scratch is used. */
+[[gnu::warn_unused_result]] int change_log_append(struct store *store, MDB_txn *txn,
+                                                  const struct store_log_entry *entry,
+                                                  struct buffer *scratch);
+
+/** Removes at most @most of the oldest entries beyond the number that is kept, and moves the horizon. */
+[[gnu::warn_unused_result]] int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state,
+                                                uint64_t most);
+
+#endif

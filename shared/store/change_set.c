@@ -1,0 +1,83 @@
+#include "shared/store/change_set.h"
+
+#include "shared/log.h"
+#include "shared/store/bytes.h"
+
+/*
+ * A set:       u8 answer, u32 literal (length plus 1; 0: absent), literal, operations.
+ * Operation:   u8 operation, u8 flags, i64 version, u32 each length of collection, id and body, and these
+ * three.
+ */
+enum { SET_HEADER = 1 + 4, OPERATION_HEADER = 1 + 1 + 8 + 3 * 4, FLAGS_ALL = 15 };
+
+static uint32_t length_32(size_t length)
+{
+    if (length >= UINT32_MAX)
+        log_fatal("a part of a change set has %zu bytes", length);
+    return (uint32_t)length;
+}
+
+void change_set_begin(struct buffer *out, enum change_answer answer, struct slice literal)
+{
+    char header[SET_HEADER];
+    header[0] = (char)answer;
+    bytes_put_32(header + 1, literal.data ? length_32(literal.length) + 1 : 0);
+    buffer_append(out, header, sizeof header);
+    buffer_append_slice(out, literal);
+}
+
+void change_set_add(struct buffer *out, const struct change *change)
+{
+    char header[OPERATION_HEADER];
+    header[0] = (char)change->operation;
+    header[1] = (char)change->flags;
+    bytes_put_64(header + 2, (uint64_t)change->version);
+    bytes_put_32(header + 10, length_32(change->collection.length));
+    bytes_put_32(header + 14, length_32(change->id.length));
+    bytes_put_32(header + 18, length_32(change->body.length));
+    buffer_append(out, header, sizeof header);
+    buffer_append_slice(out, change->collection);
+    buffer_append_slice(out, change->id);
+    buffer_append_slice(out, change->body);
+}
+
+bool change_set_open(struct change_set *set, struct slice bytes)
+{
+    *set = (struct change_set){0};
+    struct slice header;
+    if (!bytes_take(&bytes, SET_HEADER, &header))
+        return false;
+    unsigned answer = (unsigned char)header.data[0];
+    if (answer > ANSWER_IMPORT)
+        return false;
+    set->answer = (enum change_answer)answer;
+    uint32_t literal = bytes_get_32(header.data + 1);
+    if (literal && !bytes_take(&bytes, literal - 1, &set->literal))
+        return false;
+    if ((set->answer == ANSWER_LITERAL) != (literal != 0))
+        return false;
+    set->rest = bytes;
+    return true;
+}
+
+int change_set_next(struct change_set *set, struct change *change)
+{
+    if (set->rest.length == 0)
+        return 0;
+    struct slice header;
+    if (!bytes_take(&set->rest, OPERATION_HEADER, &header))
+        return -1;
+    unsigned operation = (unsigned char)header.data[0];
+    unsigned flags = (unsigned char)header.data[1];
+    int64_t version = (int64_t)bytes_get_64(header.data + 2);
+    if (operation < CHANGE_INSERT || operation > CHANGE_ONCE || flags > FLAGS_ALL ||
+        version < CHANGE_ANY_VERSION)
+        return -1;
+    *change =
+        (struct change){.operation = (enum change_operation)operation, .flags = flags, .version = version};
+    if (!bytes_take(&set->rest, bytes_get_32(header.data + 10), &change->collection) ||
+        !bytes_take(&set->rest, bytes_get_32(header.data + 14), &change->id) ||
+        !bytes_take(&set->rest, bytes_get_32(header.data + 18), &change->body))
+        return -1;
+    return 1;
+}

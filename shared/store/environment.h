@@ -1,0 +1,103 @@
+#ifndef SHARED_STORE_ENVIRONMENT_H
+#define SHARED_STORE_ENVIRONMENT_H
+
+#include <lmdb.h>
+
+#include "shared/store/store.h"
+
+/*
+ * What the files of this directory share: the open environment and its databases.
+ *
+ *   meta                   "format"; "state": u64 epoch, seq, horizon; "collection/NAME": u16 number,
+ * declaration; "rebuild/NAME" while that collection is being rebuilt; "results/SLOT" c/COLLECTION id ->
+ * record (record.h) x/COLLECTION/FIELD     index key (keys.h) -> nothing log                    seq,
+ * big-endian -> change (change_log.c) once, once_expiry      hash -> answer; expiry, big-endian, and hash ->
+ * nothing (once.c)
+ */
+
+enum { STORE_STATE_BYTES = 24 };
+
+struct store_index {
+    struct slice field;
+    bool unique;
+    MDB_dbi dbi;
+};
+
+struct store_collection {
+    const struct config_collection *config;
+    uint16_t number; /* in the change log: stays the same when the configuration changes */
+    MDB_dbi dbi;
+    struct store_index *indexes; /* the unique ones first */
+    size_t index_count;
+};
+
+struct store_state {
+    uint64_t epoch, seq, horizon;
+};
+
+struct store {
+    const struct config *config;
+    enum store_mode mode;
+    MDB_env *env;
+    MDB_dbi meta, log, once, once_expiry;
+    struct store_collection *collections; /* as in the configuration */
+    size_t collection_count;
+    unsigned *by_number; /* place in ->collections, UINT_MAX: not declared */
+    size_t number_count;
+    MDB_txn *snapshot; /* kept and renewed */
+    bool reading;      /* between store_begin() and store_end() */
+    size_t state_of;   /* transaction that ->state was read in; 0: none */
+    struct store_state state;
+    struct writer *writer; /* write.h; NULL with STORE_READ */
+};
+
+static inline MDB_val store_val(struct slice slice)
+{
+    return (MDB_val){slice.length, (void *)(uintptr_t)slice.data};
+}
+
+static inline struct slice store_slice(MDB_val val)
+{
+    return slice_of(val.mv_data, val.mv_size);
+}
+
+/** The protocol's code for an error of LMDB (not MDB_NOTFOUND); a line in the log unless the store is just
+ * full. */
+enum error_code store_error(const char *what, int rc);
+
+/** Reads "state" in @txn. False: there is none, or it is damaged. */
+[[gnu::warn_unused_result]] bool store_state_read(struct store *store, MDB_txn *txn,
+                                                  struct store_state *state);
+[[gnu::warn_unused_result]] int store_state_write(struct store *store, MDB_txn *txn,
+                                                  const struct store_state *state);
+
+/** A new epoch: random, 1 to 2^53 - 1. */
+uint64_t store_new_epoch(void);
+
+/* databases.c */
+
+/** Makes and checks what is stored about format and collections, rebuilds what must be, opens all databases.
+ */
+[[gnu::warn_unused_result]] bool store_databases_open(struct store *store, char message[STORE_MESSAGE]);
+
+/** Stores number and declaration of a collection. */
+[[gnu::warn_unused_result]] int store_collection_record(struct store *store, MDB_txn *txn,
+                                                        struct store_collection *collection);
+
+/** Stores (or takes back) that a rebuild of @collection is under way. */
+[[gnu::warn_unused_result]] int store_rebuild_mark(struct store *store, MDB_txn *txn,
+                                                   struct store_collection *collection, bool under_way);
+
+/* rebuild.c */
+
+/** Makes minimal documents, tags and indexes of a collection anew, in transactions of their own. The indexes'
+ *  databases must not be open. What is stopped on the way starts over at the next opening. */
+[[gnu::warn_unused_result]] bool store_rebuild(struct store *store, struct store_collection *collection,
+                                               char message[STORE_MESSAGE]);
+
+/** Opens (and makes, with MDB_CREATE in @flags) a named database; @name parts are joined with "/", NULL at
+ * the end. */
+[[gnu::warn_unused_result]] int store_dbi_open(MDB_txn *txn, unsigned flags, MDB_dbi *dbi, const char *kind,
+                                               const char *collection, const char *field);
+
+#endif

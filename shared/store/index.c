@@ -1,0 +1,172 @@
+#include "shared/store/index.h"
+
+#include <stdlib.h>
+
+#include "shared/json/number.h"
+#include "shared/memory.h"
+#include "shared/store/keys.h"
+
+static void add(struct key_list *list, const struct key_value *key)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? list->capacity * 2 : 8;
+        list->items = memory_resize(list->items, list->capacity, sizeof *list->items);
+    }
+    /* The bytes still move: an offset for now. */
+    list->items[list->count++] = slice_of((const char *)(uintptr_t)list->bytes.length, key->length);
+    buffer_append(&list->bytes, key->bytes, key->length);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static void sort_and_fold(struct key_list *list)
+{
+    if (list->count < 2)
+        return;
+    qsort(list->items, list->count, sizeof *list->items, by_bytes);
+    size_t kept = 1;
+    for (size_t i = 1; i < list->count; i++)
+        if (!slice_equal(list->items[i], list->items[kept - 1]))
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+}
+
+/* ---- the values that a path leads to, as a query follows it ---- */
+
+struct walk {
+    struct key_list *list;
+    bool spread; /* the path went into an array, or ended at one: there may be several values */
+    bool many;   /* and there are too many */
+};
+
+static void take(struct walk *walk, struct json_value scalar)
+{
+    struct key_value key;
+    if (!key_value_of(&key, scalar))
+        return;
+    walk->many = walk->list->count == KEY_ELEMENTS_MOST;
+    if (!walk->many)
+        add(walk->list, &key);
+}
+
+/** A number steps into an array; any other name goes on in each element that is an object. */
+static void follow(struct walk *walk, struct json_value value, struct slice path)
+{
+    while (path.data && json_type(value) == JSON_OBJECT) {
+        const char *dot = memchr(path.data, '.', path.length);
+        size_t step = dot ? (size_t)(dot - path.data) : path.length;
+        value = json_member(value, slice_of(path.data, step));
+        path = dot ? slice_of(dot + 1, path.length - step - 1) : (struct slice){0};
+    }
+    if (json_type(value) != JSON_ARRAY) {
+        if (!path.data)
+            take(walk, value);
+        return;
+    }
+    const char *dot = path.data ? memchr(path.data, '.', path.length) : NULL;
+    size_t step = dot ? (size_t)(dot - path.data) : path.length;
+    struct slice rest = dot ? slice_of(dot + 1, path.length - step - 1) : (struct slice){0};
+    uint32_t wanted = path.data ? json_position(slice_of(path.data, step)) : UINT32_MAX, position = 0;
+    walk->spread |= wanted == UINT32_MAX;
+    struct json_iterator i = json_begin(value);
+    for (; json_step(&i) && !walk->many; position++) {
+        if (!path.data)
+            take(walk, i.value);
+        else if (wanted == position)
+            follow(walk, i.value, rest);
+        else if (wanted == UINT32_MAX && json_type(i.value) == JSON_OBJECT)
+            follow(walk, i.value, path);
+    }
+}
+
+void index_keys_of(struct key_list *list, const struct store_index *index, struct json_value root)
+{
+    buffer_clear(&list->bytes);
+    list->count = 0;
+    struct walk walk = {.list = list};
+    follow(&walk, root, index->field);
+    if (walk.many) {
+        buffer_clear(&list->bytes);
+        list->count = 0;
+        add(list, &(struct key_value){.length = 1, .bytes = {KEY_MANY}});
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        char *bytes = list->bytes.data + (uintptr_t)list->items[i].data;
+        if (walk.spread && !walk.many)
+            bytes[0] = (char)((unsigned char)bytes[0] | KEY_IN_ARRAY);
+        list->items[i].data = bytes;
+    }
+    sort_and_fold(list);
+}
+
+bool key_list_is_many(const struct key_list *list)
+{
+    return list->count == 1 && (unsigned char)list->items[0].data[0] == KEY_MANY;
+}
+
+void key_list_free(struct key_list *list)
+{
+    buffer_free(&list->bytes);
+    free(list->items);
+    *list = (struct key_list){0};
+}
+
+static MDB_val full_key(char key[KEY_MOST], struct slice value, struct slice id)
+{
+    memcpy(key, value.data, value.length);
+    memcpy(key + value.length, id.data, id.length);
+    return (MDB_val){value.length + id.length, key};
+}
+
+int index_put(MDB_txn *txn, MDB_dbi dbi, struct slice value, struct slice id)
+{
+    char bytes[KEY_MOST];
+    MDB_val key = full_key(bytes, value, id), nothing = {0, NULL};
+    return mdb_put(txn, dbi, &key, &nothing, 0);
+}
+
+int index_remove(MDB_txn *txn, MDB_dbi dbi, struct slice value, struct slice id)
+{
+    char bytes[KEY_MOST];
+    MDB_val key = full_key(bytes, value, id);
+    int rc = mdb_del(txn, dbi, &key, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/** The first entry with exactly this value whose id is not @self. */
+static int find_other(MDB_cursor *cursor, struct slice value, struct slice self, struct slice *holder)
+{
+    MDB_val key = store_val(value), nothing;
+    int rc = mdb_cursor_get(cursor, &key, &nothing, MDB_SET_RANGE);
+    while (!rc) {
+        struct slice found, id;
+        if (!key_split(store_slice(key), &found, &id) || !slice_equal(found, value))
+            return MDB_NOTFOUND;
+        if (!slice_equal(id, self)) {
+            *holder = id;
+            return 0;
+        }
+        rc = mdb_cursor_get(cursor, &key, &nothing, MDB_NEXT);
+    }
+    return rc;
+}
+
+int index_holder(MDB_txn *txn, MDB_dbi dbi, struct slice value, struct slice self, struct slice *holder)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, dbi, &cursor);
+    if (rc)
+        return rc;
+    rc = find_other(cursor, value, self, holder);
+    if (rc == MDB_NOTFOUND) {
+        char other[KEY_VALUE_MOST];
+        memcpy(other, value.data, value.length);
+        other[0] = (char)((unsigned char)other[0] ^ KEY_IN_ARRAY);
+        rc = find_other(cursor, slice_of(other, value.length), self, holder);
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}

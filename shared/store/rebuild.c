@@ -1,0 +1,274 @@
+#include "shared/store/environment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/json/json.h"
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "shared/store/access_tag.h"
+#include "shared/store/document.h"
+#include "shared/store/index.h"
+#include "shared/store/record.h"
+
+enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, NAME_MOST = 256 };
+
+struct rebuild {
+    struct store *store;
+    struct store_collection *collection;
+    struct buffer position; /* the last document made anew */
+    struct buffer tag, minimal, record, value;
+    struct json document;
+    struct key_list keys;
+    char *message;
+};
+
+static bool fail(struct rebuild *rebuild, int rc)
+{
+    snprintf(rebuild->message, STORE_MESSAGE, "%s: the collection %s cannot be rebuilt: %s",
+             rebuild->store->config->data, rebuild->collection->config->name, mdb_strerror(rc));
+    return false;
+}
+
+/* ---- the old indexes ---- */
+
+/** The name of a database x/COLLECTION/..., any. */
+static int find_index(MDB_txn *txn, const char *collection, char name[NAME_MOST])
+{
+    char prefix[NAME_MOST];
+    int length = snprintf(prefix, sizeof prefix, "x/%s/", collection);
+    MDB_dbi names;
+    MDB_cursor *cursor;
+    int rc = mdb_dbi_open(txn, NULL, 0, &names);
+    if (!rc)
+        rc = mdb_cursor_open(txn, names, &cursor);
+    if (rc)
+        return rc;
+    MDB_val key = {(size_t)length, prefix}, value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (!rc && (key.mv_size < (size_t)length || key.mv_size >= NAME_MOST ||
+                memcmp(key.mv_data, prefix, (size_t)length) != 0))
+        rc = MDB_NOTFOUND;
+    if (!rc) {
+        memcpy(name, key.mv_data, key.mv_size);
+        name[key.mv_size] = '\0';
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+/** Drops one old index in a transaction of its own; MDB_NOTFOUND when there is none left. */
+static int drop_index(struct rebuild *rebuild)
+{
+    char name[NAME_MOST];
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    int rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
+    if (rc)
+        return rc;
+    rc = find_index(txn, rebuild->collection->config->name, name);
+    if (!rc)
+        rc = mdb_dbi_open(txn, name, 0, &dbi);
+    if (!rc)
+        rc = mdb_drop(txn, dbi, 1);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/** Says in the store that a rebuild is under way, then clears the ground for it. */
+static int start(struct rebuild *rebuild)
+{
+    struct store *store = rebuild->store;
+    struct store_collection *collection = rebuild->collection;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    if (rc)
+        return rc;
+    rc = store_rebuild_mark(store, txn, collection, true);
+    if (rc)
+        mdb_txn_abort(txn);
+    else
+        rc = mdb_txn_commit(txn);
+    while (!rc)
+        rc = drop_index(rebuild);
+    if (rc != MDB_NOTFOUND)
+        return rc;
+    rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    if (rc)
+        return rc;
+    for (size_t i = 0; !rc && i < collection->index_count; i++)
+        rc = store_dbi_open(txn, MDB_CREATE, &collection->indexes[i].dbi, "x", collection->config->name,
+                            collection->indexes[i].field.data);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* ---- one document ---- */
+
+static bool conflict(struct rebuild *rebuild, const struct store_index *index, struct slice holder,
+                     struct slice id)
+{
+    snprintf(rebuild->message, STORE_MESSAGE,
+             "collection %s: field %s is declared unique, but the documents \"%.*s%s\" and \"%.*s%s\" have "
+             "the same value",
+             rebuild->collection->config->name, index->field.data,
+             holder.length > 64 ? 64 : (int)holder.length, holder.data, holder.length > 64 ? "..." : "",
+             id.length > 64 ? 64 : (int)id.length, id.data, id.length > 64 ? "..." : "");
+    return false;
+}
+
+static bool make_keys(struct rebuild *rebuild, MDB_txn *txn, struct slice id)
+{
+    struct key_list *keys = &rebuild->keys;
+    for (size_t i = 0; i < rebuild->collection->index_count; i++) {
+        const struct store_index *index = &rebuild->collection->indexes[i];
+        index_keys_of(keys, index, json_root(&rebuild->document));
+        for (size_t k = 0; k < keys->count; k++) {
+            struct slice holder;
+            int rc =
+                index->unique ? index_holder(txn, index->dbi, keys->items[k], id, &holder) : MDB_NOTFOUND;
+            if (!rc)
+                return conflict(rebuild, index, holder, id);
+            if (rc == MDB_NOTFOUND)
+                rc = index_put(txn, index->dbi, keys->items[k], id);
+            if (rc)
+                return fail(rebuild, rc);
+        }
+    }
+    return true;
+}
+
+/** ->record: the record as the declaration now wants it. */
+static bool make_record(struct rebuild *rebuild, struct slice id, struct store_record old)
+{
+    const struct config_collection *config = rebuild->collection->config;
+    if (!json_parse(&rebuild->document, old.full.data, old.full.length)) {
+        snprintf(rebuild->message, STORE_MESSAGE, "collection %s: a stored document is damaged: %s",
+                 config->name, rebuild->document.error);
+        return false;
+    }
+    buffer_clear(&rebuild->tag);
+    access_tag_append(&rebuild->tag, config, json_root(&rebuild->document));
+    old.tag = buffer_slice(&rebuild->tag);
+    old.minimal = old.full;
+    if (config->projector_count) {
+        buffer_clear(&rebuild->minimal);
+        document_append_minimal(&rebuild->minimal, config, id, old.version, json_root(&rebuild->document));
+        if (rebuild->minimal.length != old.full.length)
+            old.minimal = buffer_slice(&rebuild->minimal);
+    }
+    buffer_clear(&rebuild->record);
+    record_append(&rebuild->record, &old);
+    return true;
+}
+
+static bool make_document(struct rebuild *rebuild, MDB_txn *txn, MDB_cursor *cursor, MDB_val key,
+                          MDB_val value)
+{
+    /* A put may move what LMDB gave us. */
+    buffer_clear(&rebuild->position);
+    buffer_append_slice(&rebuild->position, store_slice(key));
+    buffer_clear(&rebuild->value);
+    buffer_append_slice(&rebuild->value, store_slice(value));
+    struct slice id = buffer_slice(&rebuild->position), bytes = buffer_slice(&rebuild->value);
+    struct store_record old;
+    if (!record_read(bytes, &old))
+        return fail(rebuild, MDB_CORRUPTED);
+    if (!make_record(rebuild, id, old))
+        return false;
+    struct slice record = buffer_slice(&rebuild->record);
+    if (!slice_equal(record, bytes)) {
+        MDB_val same = store_val(id), next = store_val(record);
+        int rc = mdb_cursor_put(cursor, &same, &next, 0);
+        if (rc)
+            return fail(rebuild, rc);
+    }
+    return make_keys(rebuild, txn, id);
+}
+
+/* ---- all documents ---- */
+
+/** Some documents behind ->position; *@more: whether there may be others. */
+static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, rebuild->collection->dbi, &cursor);
+    if (rc)
+        return fail(rebuild, rc);
+    struct slice position = buffer_slice(&rebuild->position);
+    MDB_val key = store_val(position), value;
+    rc = mdb_cursor_get(cursor, &key, &value, position.length ? MDB_SET_RANGE : MDB_FIRST);
+    if (!rc && position.length && slice_equal(store_slice(key), position))
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    size_t bytes = 0;
+    bool good = true;
+    for (unsigned i = 0; good && !rc && i < BATCH_DOCUMENTS && bytes < BATCH_BYTES; i++) {
+        bytes += value.mv_size;
+        good = make_document(rebuild, txn, cursor, key, value);
+        if (good)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    *more = !rc;
+    return good && rc && rc != MDB_NOTFOUND ? fail(rebuild, rc) : good;
+}
+
+/** The last transaction: what is stored is now as declared, and clients hold something else. */
+static int finish(struct rebuild *rebuild, MDB_txn *txn)
+{
+    struct store *store = rebuild->store;
+    struct store_state state;
+    int rc = store_collection_record(store, txn, rebuild->collection);
+    if (!rc)
+        rc = store_rebuild_mark(store, txn, rebuild->collection, false);
+    if (!rc && !store_state_read(store, txn, &state))
+        rc = MDB_CORRUPTED;
+    if (rc)
+        return rc;
+    state.epoch = store_new_epoch();
+    return store_state_write(store, txn, &state);
+}
+
+static bool make_all(struct rebuild *rebuild)
+{
+    int rc = start(rebuild);
+    if (rc)
+        return fail(rebuild, rc);
+    for (bool more = true; more;) {
+        MDB_txn *txn;
+        rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
+        if (rc)
+            return fail(rebuild, rc);
+        bool good = make_batch(rebuild, txn, &more);
+        rc = good && !more ? finish(rebuild, txn) : 0;
+        if (!good || rc) {
+            mdb_txn_abort(txn);
+            return good ? fail(rebuild, rc) : false;
+        }
+        rc = mdb_txn_commit(txn);
+        if (rc)
+            return fail(rebuild, rc);
+    }
+    return true;
+}
+
+bool store_rebuild(struct store *store, struct store_collection *collection, char message[STORE_MESSAGE])
+{
+    struct rebuild rebuild = {.store = store, .collection = collection, .message = message};
+    log_notice("store: the collection %s is declared in another way and is rebuilt",
+               collection->config->name);
+    bool good = make_all(&rebuild);
+    struct buffer *buffers[] = {&rebuild.position, &rebuild.tag, &rebuild.minimal, &rebuild.record,
+                                &rebuild.value};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        buffer_free(buffers[i]);
+    json_free(&rebuild.document);
+    key_list_free(&rebuild.keys);
+    return good;
+}

@@ -1,0 +1,26 @@
+#ifndef SHARED_STORE_RECORD_H
+#define SHARED_STORE_RECORD_H
+
+#include "shared/buffer.h"
+#include "shared/store/store.h"
+
+/*
+ * The bytes of a stored document:
+ *
+ *   0  u8   RECORD_ONE_TEXT when the minimal document is the full one (stored once)
+ *   1  u8   0
+ *   2  u16  length of the access tag
+ *   4  u32  length of the minimal document
+ *   8  u64  version
+ *  16  u64  seq of the change that made this version
+ *  24  access tag, minimal document, full document (absent with RECORD_ONE_TEXT)
+ */
+enum { RECORD_HEADER = 24, RECORD_ONE_TEXT = 1 };
+
+/** False when the bytes are no record (a damaged file). Slices point into @bytes. */
+[[gnu::warn_unused_result]] bool record_read(struct slice bytes, struct store_record *out);
+
+/** Appends the bytes of @record; minimal and full with equal ->data are stored once. */
+void record_append(struct buffer *out, const struct store_record *record);
+
+#endif

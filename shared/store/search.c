@@ -1,0 +1,348 @@
+#include "shared/store/environment.h"
+
+#include <stdlib.h>
+
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "shared/store/index.h"
+#include "shared/store/keys.h"
+#include "shared/store/record.h"
+
+/*
+ * A search walks disjoint ranges in byte order: of ids in the collection itself (by `_id`, or from the first
+ * to the last one), or of keys in an index. Where it stands is a key, so it can go on in any later snapshot.
+ *
+ * In an index a document has one key, unless its field is an array; then it may be met several times, and is
+ * given only where the first of its keys within the ranges is met. That needs no memory of what was given.
+ */
+
+struct search_range {
+    struct slice from, stop; /* included, excluded (absent: no end) */
+};
+
+struct store_search {
+    struct store *store;
+    unsigned collection;
+    const struct store_index *index; /* NULL: the collection itself */
+    const char *name;                /* of the index; "_id"; NULL */
+    struct search_range *ranges;
+    size_t range_count;
+    struct buffer bytes; /* of the ranges */
+    size_t range;        /* where it stands */
+    struct buffer position;
+    bool started;    /* ->position has been given, or passed over */
+    bool positioned; /* the cursor stands there */
+    MDB_cursor *cursor;
+    struct json document;
+    struct key_list keys;
+};
+
+/* ---- ranges ---- */
+
+/* While ranges are made the bytes move, so the slices hold offsets until fix_ranges(). */
+
+static struct slice keep(struct store_search *search, const void *bytes, size_t length)
+{
+    size_t offset = search->bytes.length;
+    buffer_append(&search->bytes, bytes, length);
+    return (struct slice){(const char *)(uintptr_t)(offset + 1), length};
+}
+
+static void fix(const struct store_search *search, struct slice *slice)
+{
+    if (slice->data)
+        slice->data = search->bytes.data + ((uintptr_t)slice->data - 1);
+}
+
+static void add_range(struct store_search *search, struct slice from, struct slice stop)
+{
+    /* Grown by doubling: the count is a power of two when the room is used up. */
+    if ((search->range_count & (search->range_count - 1)) == 0)
+        search->ranges = memory_resize(search->ranges, search->range_count ? search->range_count * 2 : 1,
+                                       sizeof *search->ranges);
+    search->ranges[search->range_count++] = (struct search_range){from, stop};
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct search_range *left = a, *right = b;
+    return slice_compare(left->from, right->from);
+}
+
+/** Ends the making: sorted, equal ones once. Ranges of different values never overlap. */
+static void fix_ranges(struct store_search *search)
+{
+    for (size_t i = 0; i < search->range_count; i++) {
+        fix(search, &search->ranges[i].from);
+        fix(search, &search->ranges[i].stop);
+    }
+    if (search->range_count < 2)
+        return;
+    qsort(search->ranges, search->range_count, sizeof *search->ranges, by_start);
+    size_t kept = 1;
+    for (size_t i = 1; i < search->range_count; i++)
+        if (!slice_equal(search->ranges[i].from, search->ranges[kept - 1].from))
+            search->ranges[kept++] = search->ranges[i];
+    search->range_count = kept;
+}
+
+static struct slice keep_key(struct store_search *search, struct key_value key, unsigned kind_bits)
+{
+    key.bytes[0] = (unsigned char)(key.bytes[0] | kind_bits);
+    return keep(search, key.bytes, key.length);
+}
+
+/** The keys between two bounds, of scalars and of elements. */
+static void add_key_range(struct store_search *search, struct key_value from, struct key_value stop)
+{
+    for (unsigned bits = 0; bits <= KEY_IN_ARRAY; bits += KEY_IN_ARRAY)
+        add_range(search, keep_key(search, from, bits), keep_key(search, stop, bits));
+}
+
+static void use_index(struct store_search *search, const struct store_index *index,
+                      const struct json_query_bounds *bounds)
+{
+    search->index = index;
+    search->name = index->field.data;
+    struct key_value from = {.length = 1, .bytes = {KEY_MANY}}, stop = from;
+    key_successor(&stop);
+    add_range(search, keep_key(search, from, 0), keep_key(search, stop, 0));
+    if (bounds->equal) {
+        for (size_t i = 0; i < bounds->equal_count; i++)
+            if (key_value_of(&from, bounds->equal[i])) {
+                stop = from;
+                key_successor(&stop);
+                add_key_range(search, from, stop);
+            }
+        return;
+    }
+    /* An open end is that of all numbers, or of all strings. */
+    struct json_value given = bounds->lower.json ? bounds->lower : bounds->upper;
+    struct key_value kind = {.length = 1,
+                             .bytes = {json_type(given) == JSON_NUMBER ? KEY_NUMBER : KEY_STRING}};
+    if (!key_lower_bound(&from, bounds->lower))
+        from = kind;
+    if (!key_upper_bound(&stop, bounds->upper)) {
+        stop = kind;
+        key_successor(&stop);
+    }
+    add_key_range(search, from, stop);
+}
+
+static void use_ids(struct store_search *search, const struct json_query_bounds *bounds)
+{
+    search->name = "_id";
+    struct buffer scratch = {0};
+    for (size_t i = 0; bounds->equal && i < bounds->equal_count; i++) {
+        buffer_clear(&scratch);
+        struct slice id = json_string(bounds->equal[i], &scratch);
+        if (id.length == 0 || id.length > STORE_ID_BYTES)
+            continue;
+        struct slice from = keep(search, id.data, id.length), stop = keep(search, id.data, id.length);
+        buffer_append_byte(&search->bytes, '\0'); /* no id lies between an id and itself with a NUL behind */
+        stop.length++;
+        add_range(search, from, stop);
+    }
+    if (!bounds->equal && json_type(bounds->lower.json ? bounds->lower : bounds->upper) == JSON_STRING) {
+        struct slice from = {0}, stop = {0}, id = json_string(bounds->lower, &scratch);
+        from = keep(search, id.data, id.length < STORE_ID_BYTES ? id.length : STORE_ID_BYTES);
+        buffer_clear(&scratch);
+        id = json_string(bounds->upper, &scratch);
+        if (id.data) {
+            stop = keep(search, id.data, id.length);
+            buffer_append_byte(&search->bytes, '\0');
+            stop.length++;
+        }
+        add_range(search, from, stop);
+    }
+    buffer_free(&scratch);
+}
+
+/* ---- planning ---- */
+
+/** How good an index is for what the query says: fewer candidates first; 0: of no use. */
+static unsigned worth(const struct json_query_bounds *bounds, bool unique)
+{
+    if (!bounds->equal)
+        return bounds->lower.json && bounds->upper.json ? 20 : 10;
+    unsigned many = bounds->equal_count > 40 ? 40 : (unsigned)bounds->equal_count;
+    unsigned score = unique ? 150 - many : 100 - many;
+    for (size_t i = 0; i < bounds->equal_count; i++) {
+        enum json_type type = json_type(bounds->equal[i]);
+        if (type == JSON_NULL || type == JSON_ARRAY || type == JSON_OBJECT || type == JSON_NONE)
+            return 0; /* not in the index */
+        if (type == JSON_TRUE || type == JSON_FALSE)
+            score = 15; /* hardly better than half of all documents */
+    }
+    return score;
+}
+
+static void plan(struct store_search *search, const struct json_query *query)
+{
+    const struct store_collection *collection = &search->store->collections[search->collection];
+    struct json_query_bounds bounds, best_bounds = {0};
+    const struct store_index *best = NULL;
+    unsigned best_worth = 0;
+    bool by_id = query && json_query_bounds(query, SLICE("_id"), &bounds);
+    if (by_id && bounds.equal) {
+        use_ids(search, &bounds);
+        return;
+    }
+    for (size_t i = 0; query && i < collection->index_count; i++) {
+        struct json_query_bounds other;
+        if (!json_query_bounds(query, collection->indexes[i].field, &other))
+            continue;
+        unsigned score = worth(&other, collection->indexes[i].unique);
+        if (score > best_worth) {
+            best = &collection->indexes[i];
+            best_bounds = other;
+            best_worth = score;
+        }
+    }
+    if (by_id && best_worth < worth(&bounds, true))
+        use_ids(search, &bounds);
+    else if (best)
+        use_index(search, best, &best_bounds);
+    else
+        add_range(search, (struct slice){0}, (struct slice){0});
+}
+
+struct store_search *store_search_start(struct store *store, unsigned collection,
+                                        const struct json_query *query)
+{
+    struct store_search *search = memory_zeroed(1, sizeof *search);
+    search->store = store;
+    search->collection = collection;
+    plan(search, query);
+    fix_ranges(search);
+    return search;
+}
+
+const char *store_search_index(const struct store_search *search)
+{
+    return search->name;
+}
+
+/* ---- walking ---- */
+
+void store_search_resume(struct store *store, struct store_search *search)
+{
+    const struct store_collection *collection = &store->collections[search->collection];
+    search->positioned = false;
+    int rc = mdb_cursor_open(store->snapshot, search->index ? search->index->dbi : collection->dbi,
+                             &search->cursor);
+    if (rc) {
+        store_error("a search cannot go on", rc);
+        search->cursor = NULL;
+    }
+}
+
+void store_search_pause(struct store_search *search)
+{
+    if (search->cursor)
+        mdb_cursor_close(search->cursor);
+    search->cursor = NULL;
+}
+
+void store_search_free(struct store_search *search)
+{
+    if (!search)
+        return;
+    store_search_pause(search);
+    free(search->ranges);
+    buffer_free(&search->bytes);
+    buffer_free(&search->position);
+    json_free(&search->document);
+    key_list_free(&search->keys);
+    free(search);
+}
+
+/** The next entry behind where the search stands, in the current range or at its start. */
+static int move(struct store_search *search, MDB_val *key, MDB_val *value)
+{
+    if (search->positioned)
+        return mdb_cursor_get(search->cursor, key, value, MDB_NEXT);
+    struct slice from =
+        search->started ? buffer_slice(&search->position) : search->ranges[search->range].from;
+    if (from.length == 0)
+        return mdb_cursor_get(search->cursor, key, value, MDB_FIRST);
+    *key = store_val(from);
+    int rc = mdb_cursor_get(search->cursor, key, value, MDB_SET_RANGE);
+    if (!rc && search->started && slice_equal(store_slice(*key), from))
+        rc = mdb_cursor_get(search->cursor, key, value, MDB_NEXT);
+    return rc;
+}
+
+/** The next entry within the ranges. */
+static int next_entry(struct store_search *search, MDB_val *key, MDB_val *value)
+{
+    while (search->range < search->range_count) {
+        int rc = move(search, key, value);
+        if (rc)
+            return rc;
+        const struct search_range *range = &search->ranges[search->range];
+        if (!range->stop.data || slice_compare(store_slice(*key), range->stop) < 0) {
+            search->positioned = search->started = true;
+            buffer_clear(&search->position);
+            buffer_append_slice(&search->position, store_slice(*key));
+            return 0;
+        }
+        search->range++;
+        search->positioned = search->started = false;
+    }
+    return MDB_NOTFOUND;
+}
+
+static bool in_ranges(const struct store_search *search, struct slice value)
+{
+    size_t low = 0, high = search->range_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (slice_compare(search->ranges[middle].from, value) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && slice_compare(value, search->ranges[low - 1].stop) < 0;
+}
+
+/** Whether @value is the first of the document's keys that the search meets. */
+static bool is_first(struct store_search *search, struct slice value, const struct store_record *record)
+{
+    if (!((unsigned char)value.data[0] & KEY_IN_ARRAY))
+        return true;
+    if (!json_parse(&search->document, record->full.data, record->full.length))
+        return true;
+    index_keys_of(&search->keys, search->index, json_root(&search->document));
+    for (size_t i = 0; i < search->keys.count; i++)
+        if (in_ranges(search, search->keys.items[i]))
+            return slice_equal(search->keys.items[i], value);
+    return true;
+}
+
+static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, struct slice *id,
+                      struct store_record *record)
+{
+    if (!search->index) {
+        *id = store_slice(key);
+        return record_read(store_slice(entry), record);
+    }
+    struct slice value;
+    return key_split(store_slice(key), &value, id) &&
+           store_get(search->store, search->collection, *id, record) == ERROR_NONE &&
+           is_first(search, value, record);
+}
+
+bool store_search_step(struct store_search *search, struct slice *id, struct store_record *record)
+{
+    if (!search->cursor)
+        return false;
+    MDB_val key, value;
+    int rc;
+    while (!(rc = next_entry(search, &key, &value)))
+        if (candidate(search, key, value, id, record))
+            return true;
+    if (rc != MDB_NOTFOUND)
+        store_error("a search cannot go on", rc);
+    return false;
+}

@@ -1,0 +1,197 @@
+#include "shared/store/write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/log.h"
+#include "shared/memory.h"
+#include "shared/store/change_log.h"
+#include "shared/store/once.h"
+
+enum {
+    TRIM_LEAST = 64,               /* entries of the change log, and answers of `once`, in one transaction; */
+    TRIM_FACTOR = 2,               /* or so many for each change, so that trimming always catches up */
+    TIGHT_SHARE = 16,              /* part of the map that is kept for removals, ... */
+    TIGHT_MOST = 16 * 1024 * 1024, /* ... which copy pages before they free any */
+    RESULTS_KEY_MOST = 24,
+    KEPT_BYTES = 4 * 1024 * 1024 /* working memory that stays from one transaction to the next */
+};
+
+struct writer *writer_new(struct store *store)
+{
+    struct writer *writer = memory_zeroed(1, sizeof *writer);
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    if (rc)
+        log_fatal("store: the state cannot be read: %s", mdb_strerror(rc));
+    if (!store_state_read(store, txn, &writer->state))
+        log_fatal("store: %s/data.mdb is damaged: it has no state", store->config->data);
+    mdb_txn_abort(txn);
+    writer->before = writer->state;
+    staging_clear(&writer->documents);
+    staging_clear(&writer->uniques);
+    return writer;
+}
+
+void writer_free(struct store *store)
+{
+    struct writer *writer = store->writer;
+    if (!writer)
+        return;
+    store_write_abort(store);
+    arena_free(&writer->arena);
+    free(writer->changes);
+    free(writer->staged);
+    free(writer->outcomes);
+    staging_free(&writer->documents);
+    staging_free(&writer->uniques);
+    struct buffer *buffers[] = {&writer->patched, &writer->text,   &writer->minimal,
+                                &writer->tag,     &writer->record, &writer->scratch};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        buffer_free(buffers[i]);
+    json_free(&writer->body);
+    json_free(&writer->old);
+    json_free(&writer->next);
+    key_list_free(&writer->old_keys);
+    key_list_free(&writer->new_keys);
+    free(writer);
+    store->writer = NULL;
+}
+
+/** Whether so little of the map is left that only removals should be tried. */
+static bool is_tight(struct store *store)
+{
+    MDB_envinfo info;
+    MDB_stat status;
+    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &status))
+        return false;
+    uint64_t pages = info.me_mapsize / status.ms_psize, used = info.me_last_pgno + 1;
+    uint64_t reserve = info.me_mapsize / TIGHT_SHARE;
+    if (reserve > TIGHT_MOST)
+        reserve = TIGHT_MOST;
+    reserve /= status.ms_psize;
+    uint64_t left = pages > used ? pages - used : 0;
+    return left < reserve && left + store_free_pages(store->writer->txn) < reserve;
+}
+
+static void keep_little(struct buffer *buffer)
+{
+    if (buffer->capacity > KEPT_BYTES)
+        buffer_free(buffer);
+}
+
+enum error_code store_write_begin(struct store *store)
+{
+    struct writer *writer = store->writer;
+    if (writer->txn)
+        log_fatal("store: a write transaction was begun while one is open");
+    arena_reset(&writer->arena);
+    writer->change_count = 0;
+    keep_little(&writer->patched);
+    keep_little(&writer->text);
+    keep_little(&writer->record);
+    keep_little(&writer->scratch);
+    int rc = mdb_txn_begin(store->env, NULL, 0, &writer->txn);
+    if (rc) {
+        writer->txn = NULL;
+        return store_error("a transaction cannot begin", rc);
+    }
+    writer->spoilt = false;
+    writer->state = writer->before;
+    writer->tight = is_tight(store);
+    return ERROR_NONE;
+}
+
+static struct slice results_key(char key[RESULTS_KEY_MOST], unsigned slot)
+{
+    int length = snprintf(key, RESULTS_KEY_MOST, "results/%u", slot);
+    return slice_of(key, (size_t)length);
+}
+
+enum error_code store_write_results(struct store *store, unsigned slot, struct slice bytes)
+{
+    struct writer *writer = store->writer;
+    if (!writer->txn || writer->spoilt)
+        return ERROR_INTERNAL;
+    char name[RESULTS_KEY_MOST];
+    MDB_val key = store_val(results_key(name, slot)), value = store_val(bytes);
+    int rc = mdb_put(writer->txn, store->meta, &key, &value, 0);
+    if (!rc)
+        return ERROR_NONE;
+    writer->spoilt = true;
+    return store_error("results cannot be put", rc);
+}
+
+static int finish(struct store *store)
+{
+    struct writer *writer = store->writer;
+    uint64_t most = TRIM_LEAST + TRIM_FACTOR * (uint64_t)writer->change_count;
+    int rc = change_log_trim(store, writer->txn, &writer->state, most);
+    if (!rc)
+        rc = once_trim(store, writer->txn, writer->now_ms, (unsigned)most);
+    if (!rc && (writer->state.seq != writer->before.seq || writer->state.horizon != writer->before.horizon))
+        rc = store_state_write(store, writer->txn, &writer->state);
+    return rc;
+}
+
+enum error_code store_write_commit(struct store *store)
+{
+    struct writer *writer = store->writer;
+    if (!writer->txn || writer->spoilt) {
+        store_write_abort(store);
+        return ERROR_INTERNAL;
+    }
+    int rc = finish(store);
+    if (rc) {
+        store_write_abort(store);
+        return store_error("a transaction cannot be finished", rc);
+    }
+    rc = mdb_txn_commit(writer->txn);
+    writer->txn = NULL;
+    if (rc) {
+        writer->change_count = 0;
+        writer->state = writer->before;
+        return store_error("a transaction cannot be committed", rc);
+    }
+    writer->before = writer->state;
+    return ERROR_NONE;
+}
+
+void store_write_abort(struct store *store)
+{
+    struct writer *writer = store->writer;
+    if (writer->txn)
+        mdb_txn_abort(writer->txn);
+    writer->txn = NULL;
+    writer->change_count = 0;
+    writer->state = writer->before;
+}
+
+const struct applied_change *store_write_changes(struct store *store, size_t *count)
+{
+    *count = store->writer->change_count;
+    return store->writer->changes;
+}
+
+uint64_t store_write_seq(struct store *store)
+{
+    return store->writer->before.seq;
+}
+
+void store_read_results(struct store *store, unsigned slot, struct buffer *out)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+    if (rc) {
+        store_error("results cannot be read", rc);
+        return;
+    }
+    char name[RESULTS_KEY_MOST];
+    MDB_val key = store_val(results_key(name, slot)), value;
+    rc = mdb_get(txn, store->meta, &key, &value);
+    if (!rc)
+        buffer_append_slice(out, store_slice(value));
+    else if (rc != MDB_NOTFOUND)
+        store_error("results cannot be read", rc);
+    mdb_txn_abort(txn);
+}

@@ -1,0 +1,89 @@
+#ifndef SHARED_STORE_WRITE_H
+#define SHARED_STORE_WRITE_H
+
+#include "shared/store/arena.h"
+#include "shared/store/environment.h"
+#include "shared/store/index.h"
+#include "shared/store/staging.h"
+#include "shared/store/store_write.h"
+
+/* What the files that write share: the open transaction, and the change set that is being applied in it. */
+
+/** An index entry that a change makes or removes. */
+struct staged_key {
+    struct staged_key *next;
+    MDB_dbi dbi;
+    bool added;
+    struct slice value;
+};
+
+/** One change, checked and made, not yet put. In the arena. */
+struct staged {
+    unsigned collection;
+    bool removed;
+    uint64_t seq;
+    struct slice id;
+    struct slice bytes;         /* the record's */
+    struct store_record record; /* into ->bytes; when removed: the version that was there */
+    struct slice tag_before;
+    struct staged_key *keys;
+};
+
+/** What an operation did, for the answer. */
+enum outcome_kind {
+    OUTCOME_NONE,
+    OUTCOME_INSERTED,
+    OUTCOME_CHANGED,
+    OUTCOME_SAME,
+    OUTCOME_REMOVED,
+    OUTCOME_MISSING
+};
+
+struct outcome {
+    enum outcome_kind kind;
+    bool replace;
+    struct slice id; /* into the set */
+    uint64_t version;
+};
+
+struct writer {
+    MDB_txn *txn;
+    bool spoilt;              /* LMDB failed in it: only aborting is left */
+    bool tight;               /* so little room is left that only removals are taken */
+    struct store_state state; /* as it will be committed */
+    struct store_state before;
+    uint64_t now_ms;
+    struct arena arena; /* of the transaction */
+    struct applied_change *changes;
+    size_t change_count, change_capacity;
+
+    /* of the set */
+    struct staged **staged;
+    size_t staged_count, staged_capacity;
+    struct outcome *outcomes;
+    size_t outcome_count, outcome_capacity;
+    struct staging documents; /* collection, id -> struct staged, the newest */
+    struct staging uniques;   /* database, value -> struct slice, the holder's id, absent when it was freed */
+
+    /* working memory */
+    struct buffer patched, text, minimal, tag, record, scratch;
+    struct json body, old, next;
+    struct key_list old_keys, new_keys;
+};
+
+struct writer *writer_new(struct store *store);
+void writer_free(struct store *store);
+
+/** Pages on LMDB's list of free ones; counting stops somewhere when the list is very long. */
+uint64_t store_free_pages(MDB_txn *txn);
+
+/* stage.c */
+
+/** Checks one operation against what is there and what the set has staged, and stages what it does. */
+enum error_code stage_operation(struct store *store, const struct change *change,
+                                char message[APPLY_MESSAGE]);
+
+/** Forgets what is staged. */
+void stage_clear(struct writer *writer);
+
+#endif

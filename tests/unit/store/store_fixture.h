@@ -1,0 +1,75 @@
+#ifndef STORE_FIXTURE_H
+#define STORE_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shared/config/config.h"
+#include "shared/store/store_write.h"
+
+/* A store of its own in a new directory for each test. */
+
+struct fixture {
+    char directory[64];
+    struct config *config;
+    struct store *store;
+    struct buffer set;
+    struct apply_result result;
+};
+
+/** The collections that most tests use, as the "collections" of a configuration file. */
+extern const char *const plain_collections;
+
+/** A configuration with these collections that keeps its data in @directory. */
+struct config *fixture_config(const char *directory, const char *collections);
+
+/** Opens a new store; fails the test when it cannot. */
+void fixture_open(struct fixture *fixture, const char *collections);
+/** Closes the store and opens it again, with these collections if not NULL. */
+void fixture_reopen(struct fixture *fixture, const char *collections);
+/** Closes it and removes the directory. */
+void fixture_close(struct fixture *fixture);
+
+unsigned fixture_collection(const struct fixture *fixture, const char *name);
+
+/* Change sets in ->set. */
+void set_begin(struct fixture *fixture, enum change_answer answer);
+void set_add(struct fixture *fixture, enum change_operation operation, unsigned flags, const char *collection,
+             const char *id, int64_t version, const char *body);
+
+/** Applies ->set in the open transaction. */
+enum error_code set_apply(struct fixture *fixture);
+
+/** A transaction with ->set alone: begun, applied, committed (or aborted when it fails). */
+enum error_code set_run(struct fixture *fixture);
+
+/** set_begin (ANSWER_ID_VERSION), one operation, set_run. */
+enum error_code run_one(struct fixture *fixture, enum change_operation operation, unsigned flags,
+                        const char *collection, const char *id, int64_t version, const char *body);
+
+/** The full document, NULL when there is none; valid until the next call. */
+const char *document(struct fixture *fixture, const char *collection, const char *id);
+/** The minimal one. */
+const char *minimal(struct fixture *fixture, const char *collection, const char *id);
+
+/** How many documents of the collection the query finds through store_search_*, and matches; *@index: the one
+ * used. */
+size_t search_count(struct fixture *fixture, const char *collection, const char *query, const char **index);
+
+/** Compares indexes with documents, both ways. Fails the test when they differ. */
+void check_indexes(struct fixture *fixture);
+
+#define assert_answer(fixture, text)                                                                         \
+    do {                                                                                                     \
+        struct slice answer_ = (fixture)->result.answer;                                                     \
+        assert_non_null(answer_.data);                                                                       \
+        char *copy_ = memory_copy(answer_.data, answer_.length);                                             \
+        assert_string_equal(copy_, text);                                                                    \
+        free(copy_);                                                                                         \
+    } while (0)
+
+#endif
