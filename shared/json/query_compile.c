@@ -30,7 +30,7 @@ static struct slice shown_key(struct json_value key)
 static bool refuse(const struct compiler *compiler, struct json_value key, const char *what)
 {
     struct slice shown = shown_key(key);
-    snprintf(compiler->message, JSON_QUERY_MESSAGE, "query: \"%.*s\": %s", (int)shown.length, shown.data,
+    snprintf(compiler->message, JSON_QUERY_MESSAGE, "query: \"%.*s\": %.100s", (int)shown.length, shown.data,
              what);
     return false;
 }
