@@ -1,7 +1,7 @@
 #ifndef SHARED_JSON_NUMBER_H
 #define SHARED_JSON_NUMBER_H
 
-/* Only for the files of shared/json. */
+/* What number texts mean, for those who work on texts rather than values. */
 
 #include <stdbool.h>
 #include <stdint.h>
