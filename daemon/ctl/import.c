@@ -83,6 +83,23 @@ static bool connection_failed(struct import *import)
     return false;
 }
 
+/* A batch was refused and no document was named. When it is about the documents, the lines are all that is
+ * known. */
+static bool refused(struct import *import, const struct batch *batch, struct json_value code)
+{
+    bool about_documents = json_string_is(code, SLICE("invalid")) || json_string_is(code, SLICE("exists")) ||
+                           json_string_is(code, SLICE("too_large")) ||
+                           json_string_is(code, SLICE("conflict"));
+    end_progress(import);
+    if (!import->failed && about_documents && batch->count > 0)
+        ctl_fail("%s: one of the lines %" PRIu64 " to %" PRIu64 ": %s", import->file, batch->lines[0],
+                 batch->lines[batch->count - 1], import->session.message);
+    else if (!import->failed)
+        ctl_fail("%s: %s", import->collection, import->session.message);
+    import->failed = true;
+    return false;
+}
+
 /* Takes one answer. A refused batch names the document that is to blame, when it is one. */
 static bool take_answer(struct import *import)
 {
@@ -110,11 +127,7 @@ static bool take_answer(struct import *import)
         int64_t index;
         if (json_integer(json_member(reply.data, SLICE("index")), &index))
             return bad_line(import, batch_line(batch, index), import->session.message);
-        end_progress(import);
-        if (!import->failed)
-            ctl_fail("%s: %s", import->collection, import->session.message);
-        import->failed = true;
-        return false;
+        return refused(import, batch, json_member(reply.data, SLICE("code")));
     }
     return true;
 }
@@ -204,6 +217,8 @@ static void report(const struct import *import, bool complete)
     end_progress(import);
     uint64_t done = import->inserted + import->replaced + import->skipped;
     double seconds = seconds_since(import->started_ms);
+    if (!complete && done == 0)
+        return;
     fprintf(stderr,
             "%s%s: %" PRIu64 " documents (%" PRIu64 " inserted, %" PRIu64 " replaced, %" PRIu64
             " already there) in %.1f s, %.0f a second\n",
