@@ -103,7 +103,8 @@ static const char *fault_of(uint16_t code)
     }
 }
 
-/* Answers to what came before the end go out first if they can go at once; nothing waits for a peer that blocks. */
+/* Answers to what came before the end go out first if they can go at once; nothing waits for a peer that
+ * blocks. */
 static void write_answers(struct connection *connection)
 {
     if (connection->state == CONNECTION_OPEN && !connection->blocked)

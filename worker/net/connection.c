@@ -190,6 +190,10 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
         connection_write(connection);
     if (what & EV_READ && connection_alive(connection) && !connection->paused && !connection->eof)
         connection_read(connection);
+    /* A pass of the loop may bring calls on thousands of connections: their answers shall not all wait in
+     * memory. */
+    if (network->fresh >= FRESH_MOST && network->depth == 1)
+        (void)!network_flush(network, FRESH_MOST);
     network_leave(network);
 }
 
@@ -210,6 +214,8 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
         connection_close(connection, 1008, "too slow");
         return;
     }
+    if (!connection->output.first)
+        connection->network->fresh++;
     output_reply(&connection->output, frames, after_seq);
     connection_queue(connection);
 }

@@ -13,6 +13,7 @@ enum {
     CLOSE_MS = 5000,      /* for our close frame to go out and the peer's to come */
     LINGER_MS = 2000,     /* for the peer to read what we said last, after shutdown(2) */
     MISSED_PONGS_MOST = 3,
+    FRESH_MOST = 256,    /* connections with a first reply between two flushes */
     CONTROL_BOUNDS = 16, /* a control session's message and reply bounds are so many times larger */
 };
 
@@ -40,6 +41,7 @@ struct network {
      */
     struct connection_queue_head ready, current;
     uint32_t stamp;
+    unsigned fresh;         /* connections that got a first reply since the last flush, about */
     uint64_t dropped_first; /* the last @first of network_backlog_drops() */
 
     struct buffer scratch;   /* the frame being made */

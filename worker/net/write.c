@@ -177,6 +177,7 @@ void connection_write(struct connection *connection)
 
 bool network_flush(struct network *network, unsigned most)
 {
+    network->fresh = 0;
     network_enter(network);
     for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready); i++)
         connection_write(TAILQ_FIRST(&network->ready));

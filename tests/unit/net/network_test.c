@@ -361,6 +361,47 @@ static void changes_do_not_follow_a_close_frame(void **state)
     viewer_table_free(&table);
 }
 
+static void answer(struct world *world, struct connection *connection, struct slice message)
+{
+    (void)world;
+    connection_send(connection, message, 0);
+}
+
+static void count_waiting(struct connection *connection, void *argument)
+{
+    *(unsigned *)argument += connection->output.first != NULL;
+}
+
+/* Calls that come on many connections in one pass of the loop do not leave all their answers in memory. */
+static void answers_of_one_pass_are_bounded(void **state)
+{
+    (void)state;
+    enum { PEERS = 400, WAITING_MOST = 256 };
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    world.on_message = answer;
+    static struct peer peers[PEERS];
+    for (size_t i = 0; i < PEERS; i++)
+        peer_open(&world, &peers[i], true);
+    for (size_t i = 0; i < PEERS; i++)
+        peer_send_frame(&peers[i], FINAL | OPCODE_TEXT, SLICE("call"));
+    for (unsigned pass = 0; world.messages < PEERS; pass++) {
+        unsigned waiting = 0;
+        assert_int_not_equal(event_base_loop(world.base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
+        network_each(world.network, count_waiting, &waiting);
+        assert_true(waiting < WAITING_MOST);
+        assert_true(pass < PEERS);
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        peer_expect(&world, &peers[i],
+                    SLICE("\x81\x04"
+                          "call"));
+        peer_close(&peers[i]);
+    }
+    world_close(&world);
+}
+
 static void connections_are_bounded(void **state)
 {
     (void)state;
@@ -430,6 +471,7 @@ int main(void)
         cmocka_unit_test(the_backlog_reaches_everybody),
         cmocka_unit_test(a_reply_waits_for_its_change),
         cmocka_unit_test(changes_do_not_follow_a_close_frame),
+        cmocka_unit_test(answers_of_one_pass_are_bounded),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(addresses_are_counted),
     };
