@@ -8,6 +8,8 @@
 
 enum { INCARNATION_BYTES = 8 };
 
+enum { FULL_AGAIN_MS = 60000 };
+
 static void append_incarnation(struct buffer *out, uint64_t incarnation)
 {
     for (unsigned i = 0; i < INCARNATION_BYTES; i++)
@@ -204,6 +206,16 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
     return code;
 }
 
+static void complain_full(struct applier *applier)
+{
+    uint64_t now = clock_monotonic_ms();
+    atomic_store(&applier->row->store_full, 1);
+    if (applier->full_said_ms && now - applier->full_said_ms < FULL_AGAIN_MS)
+        return;
+    applier->full_said_ms = now;
+    log_error("the store is full: what needs more room is refused (see map_bytes and the disk)");
+}
+
 static void apply_one_by_one(struct applier *applier, uint64_t now_ms)
 {
     bool full = false;
@@ -212,8 +224,8 @@ static void apply_one_by_one(struct applier *applier, uint64_t now_ms)
         count_result(applier, code);
         full = full || code == ERROR_STORE_FULL;
     }
-    if (full && !atomic_exchange(&applier->row->store_full, 1))
-        log_error("the store is full: what needs more room is refused");
+    if (full)
+        complain_full(applier);
 }
 
 static void collect(struct applier *applier, struct intake *intake)

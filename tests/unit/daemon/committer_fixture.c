@@ -307,7 +307,8 @@ static void copy_frame(char *out, size_t capacity, struct slice frame)
     const char *text = frame.length ? memchr(frame.data, '{', frame.length) : NULL;
     size_t length = text ? frame.length - (size_t)(text - frame.data) : 0;
     assert_true(length < capacity);
-    memcpy(out, text, length);
+    if (length)
+        memcpy(out, text, length);
     out[length] = '\0';
 }
 
