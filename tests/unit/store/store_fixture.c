@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "shared/memory.h"
+#include "shared/store/environment.h"
+#include "shared/store/index.h"
 
 const char *const plain_collections =
     "\"viruses\": {\"projector\": [\"name\", \"abbreviation\"], \"sync_filter\": {\"archived\": {\"$ne\": "
@@ -169,4 +171,48 @@ size_t search_count(struct fixture *fixture, const char *collection, const char 
     json_free(&full);
     json_query_free(compiled);
     return count;
+}
+
+static size_t index_entries(struct store *store, MDB_dbi dbi)
+{
+    MDB_stat status;
+    assert_int_equal(mdb_stat(store->snapshot, dbi, &status), 0);
+    return status.ms_entries;
+}
+
+static void check_index(struct store *store, unsigned collection, const struct store_index *index)
+{
+    struct key_list keys = {0};
+    struct json json = {0};
+    struct store_scan scan;
+    struct slice id;
+    struct store_record record;
+    size_t expected = 0;
+    store_scan_start(&scan, collection, (struct slice){0}, (struct slice){0});
+    store_scan_resume(store, &scan);
+    while (store_scan_step(&scan, &id, &record)) {
+        assert_true(json_parse(&json, record.full.data, record.full.length));
+        index_keys_of(&keys, index, json_root(&json));
+        for (size_t i = 0; i < keys.count; i++) {
+            char bytes[512];
+            memcpy(bytes, keys.items[i].data, keys.items[i].length);
+            memcpy(bytes + keys.items[i].length, id.data, id.length);
+            MDB_val key = {keys.items[i].length + id.length, bytes}, value;
+            assert_int_equal(mdb_get(store->snapshot, index->dbi, &key, &value), 0);
+            expected++;
+        }
+    }
+    store_scan_free(&scan);
+    assert_int_equal(index_entries(store, index->dbi), expected);
+    key_list_free(&keys);
+    json_free(&json);
+}
+
+void check_indexes(struct fixture *fixture)
+{
+    assert_int_equal(store_begin(fixture->store), ERROR_NONE);
+    for (unsigned i = 0; i < fixture->store->collection_count; i++)
+        for (size_t k = 0; k < fixture->store->collections[i].index_count; k++)
+            check_index(fixture->store, i, &fixture->store->collections[i].indexes[k]);
+    store_end(fixture->store);
 }
