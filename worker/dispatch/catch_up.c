@@ -43,17 +43,18 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     struct buffer frames = {0};
     struct log_change change;
     uint64_t seq = output->caught_up_seq;
+    uint64_t most = output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
     unsigned entries = REFILL_ENTRIES;
     enum log_walk_result result = LOG_WALK_CHANGE;
-    while (result == LOG_WALK_CHANGE && entries && frames.length < REFILL_BYTES) {
+    while (result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
         result = log_walk_next(worker, &seq, &entries, &change);
-        if (result == LOG_WALK_CHANGE)
+        if (result == LOG_WALK_CHANGE && seq <= most)
             append_change(worker, output->viewer, &change, &frames);
     }
     if (result == LOG_WALK_TRIMMED)
         refill_resync(worker, connection, &frames);
     else
-        output_refill(output, buffer_slice(&frames), seq);
+        output_refill(output, buffer_slice(&frames), seq < most ? seq : most);
     buffer_free(&frames);
     (void)output_rejoin(output, worker->backlog);
 }
