@@ -175,8 +175,7 @@ static bool request_is_sound(const struct request *request, struct slice *host)
 {
     size_t count;
     *host = only_header(request, SLICE("Host"), &count);
-    if (count != 1 || !host->length || memchr(host->data, ' ', host->length) ||
-        memchr(host->data, ',', host->length))
+    if (!host->length || memchr(host->data, ' ', host->length) || memchr(host->data, ',', host->length))
         return false;
     struct slice body = only_header(request, SLICE("Content-Length"), &count);
     if (count > 1 || (count == 1 && !slice_equal(body, SLICE("0"))))
@@ -277,7 +276,7 @@ static void take_browser(const struct request *request, struct handshake *handsh
     size_t length =
         agent.length < sizeof handshake->browser - 1 ? agent.length : sizeof handshake->browser - 1;
     for (size_t i = 0; i < length; i++)
-        handshake->browser[i] = agent.data[i] >= ' ' && agent.data[i] <= '~' ? agent.data[i] : '?';
+        handshake->browser[i] = (char)(agent.data[i] >= ' ' && agent.data[i] <= '~' ? agent.data[i] : '?');
     handshake->browser[length] = '\0';
 }
 

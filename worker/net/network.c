@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
 #include "shared/ipc/scoreboard.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -134,14 +135,26 @@ static bool prepare_socket(const struct connection *connection)
            setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0;
 }
 
+/* Once in a while: a crowd at the door must not fill the log as well. */
+static void warn_full(struct network *network)
+{
+    uint64_t now = clock_monotonic_ms();
+    network->refused++;
+    if (network->refused > 1 && now - network->warned_ms < WARN_EVERY_MS)
+        return;
+    log_warning("limits.connections (%llu) is reached; refused since the start: %llu",
+                (unsigned long long)network->options.config->limits.connections,
+                (unsigned long long)network->refused);
+    network->warned_ms = now;
+}
+
 static bool is_admitted(struct network *network, const struct connection *connection)
 {
     const struct config_limits *limits = &network->options.config->limits;
     if (connection->kind == CONNECTION_CONTROL)
         return true;
     if (network->count >= limits->connections) {
-        log_warning("a connection was refused: limits.connections is %llu",
-                    (unsigned long long)limits->connections);
+        warn_full(network);
         return false;
     }
     if (limits->connections_per_address == 0 ||
@@ -187,9 +200,8 @@ void network_backlog_drops(struct network *network, uint64_t first)
     if (first <= network->dropped_first)
         return;
     network->dropped_first = first;
-    struct connection *connection;
-    LIST_FOREACH(connection, &network->all, all)
-    {
+    struct connection *connection = LIST_FIRST(&network->all);
+    for (; connection; connection = LIST_NEXT(connection, all)) {
         if (connection->opened)
             output_fall_behind(&connection->output, network->options.backlog, first);
     }

@@ -13,8 +13,9 @@ enum {
     CLOSE_MS = 5000,      /* for our close frame to go out and the peer's to come */
     LINGER_MS = 2000,     /* for the peer to read what we said last, after shutdown(2) */
     MISSED_PONGS_MOST = 3,
-    FRESH_MOST = 256,    /* connections with a first reply between two flushes */
-    CONTROL_BOUNDS = 16, /* a control session's message and reply bounds are so many times larger */
+    FRESH_MOST = 256,      /* connections with a first reply between two flushes */
+    WARN_EVERY_MS = 10000, /* that connections are refused */
+    CONTROL_BOUNDS = 16,   /* a control session's message and reply bounds are so many times larger */
 };
 
 LIST_HEAD(connection_list, connection);
@@ -42,6 +43,8 @@ struct network {
     struct connection_queue_head ready, current;
     uint32_t stamp;
     unsigned fresh;         /* connections that got a first reply since the last flush, about */
+    uint64_t refused;       /* connections over limits.connections */
+    uint64_t warned_ms;     /* when that was last said */
     uint64_t dropped_first; /* the last @first of network_backlog_drops() */
 
     struct buffer scratch;   /* the frame being made */

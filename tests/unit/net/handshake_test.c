@@ -97,6 +97,7 @@ static const struct sample SAMPLES[] = {
     {HEAD "X Y: z\r\n\r\n", "400"},
     {HEAD ": z\r\n\r\n", "400"},
     {HEAD "no colon\r\n\r\n", "400"},
+    {HEAD "X:\r\n value\r\n\r\n", "400"},
     {HEAD "X: folded\r\n value\r\n\r\n", "400"},
     {HEAD "X: folded\r\n\tvalue\r\n\r\n", "400"},
     {HEAD "X: y\n\r\n", "400"},
