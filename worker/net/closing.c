@@ -37,8 +37,10 @@ void connection_gone(struct connection *connection)
     LIST_REMOVE(connection, all);
     LIST_INSERT_HEAD(&network->dead, connection, all);
     network->count--;
-    if (connection->opened)
+    if (connection->opened) {
+        network->opened--;
         network->events.closed(network->context, connection);
+    }
 }
 
 /* From now on nothing is sent but what is queued. */

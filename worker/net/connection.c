@@ -97,6 +97,7 @@ static void connection_open(struct connection *connection, const struct handshak
     const struct config_limits *limits = &network->options.config->limits;
     connection->state = CONNECTION_OPEN;
     connection->opened = true;
+    network->opened++;
     output_open(&connection->output, network->options.backlog, NULL);
     output_urgent(&connection->output, response);
     timers_ping_start(network->timers, connection);

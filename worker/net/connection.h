@@ -146,8 +146,11 @@ const char *connection_address(const struct connection *connection, char text[64
 /** Each open connection in turn (not those that shake hands or close); @each may close them. */
 void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument);
 
-/** All connections, in whatever state. */
+/** Connections of which opened() was called and closed() not yet. */
 unsigned network_connections(const struct network *network);
+
+/** All of them, also those that shake hands or were refused, for tests. */
+unsigned network_descriptors(const struct network *network);
 
 /** Frame readers lent to connections in the middle of a message, for tests. */
 size_t network_readers(const struct network *network);

@@ -221,6 +221,11 @@ void network_each(struct network *network, void (*each)(struct connection *, voi
 
 unsigned network_connections(const struct network *network)
 {
+    return network->opened;
+}
+
+unsigned network_descriptors(const struct network *network)
+{
     return network->count;
 }
 

@@ -34,6 +34,7 @@ struct network {
     struct connection_list all;  /* alive */
     struct connection_list dead; /* to be freed when no callback is running */
     unsigned count;              /* in ->all */
+    unsigned opened;             /* of these, those the owner knows */
     unsigned depth;              /* callbacks running inside each other */
 
     /* A connection is in ->ready (something may have to be written), or in ->current (written to up to the

@@ -21,7 +21,7 @@
 
 static bool nobody_is_left(void *argument)
 {
-    return network_connections(((struct world *)argument)->network) == 0;
+    return network_descriptors(((struct world *)argument)->network) == 0;
 }
 
 struct waiting {
@@ -59,7 +59,7 @@ static void both_pings_come_and_silence_ends_the_connection(void **state)
     world_until(&world, has_come, &waiting);
     assert_int_equal(silent.bytes.length, 3 * one);
     assert_int_equal(world.closed, 1);
-    assert_int_equal(network_connections(world.network), 1);
+    assert_int_equal(network_descriptors(world.network), 1);
     peer_close(&alive);
     peer_close(&silent);
     world_close(&world);
@@ -414,7 +414,7 @@ static void connections_are_bounded(void **state)
     for (size_t i = 0; i < 3; i++)
         peer_open(&world, &peers[i], i < 2);
     peer_expect_end(&world, &peers[2], SLICE(""));
-    assert_int_equal(network_connections(world.network), 2);
+    assert_int_equal(network_descriptors(world.network), 2);
     assert_int_equal(atomic_load(&score.connections), 2);
     assert_int_equal(atomic_load(&score.accepted), 2);
     assert_true(atomic_load(&score.bytes_out) > 200);
