@@ -1,6 +1,7 @@
 #include "daemon/child_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,17 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* A daemon's standard error is that of whoever started it until it is ready; a child would hold it for ever.
+ */
+static void leave_terminal(void)
+{
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nowhere < 0 || dup2(nowhere, STDERR_FILENO) < 0)
+        log_warning("/dev/null: %m");
+    if (nowhere > STDERR_FILENO)
+        close(nowhere);
+}
+
 /* The log's descriptor is known to the log alone: it is closed with the others and opened again by name. */
 static void reopen_log(const struct config *config)
 {
@@ -91,6 +103,8 @@ static void reopen_log(const struct config *config)
     close_others(start, inheritance);
     reset_signals();
     reopen_log(config);
+    if (!config->foreground)
+        leave_terminal();
     process_title_set("dispatchd: %s", start->name);
     orphan_seconds = (unsigned)(config->stop_timeout_ms / 1000) + ORPHAN_EXTRA_SECONDS;
     if (prctl(PR_SET_PDEATHSIG, SIGUSR2) != 0)

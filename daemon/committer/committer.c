@@ -86,6 +86,8 @@ static void read_orders(struct committer *committer)
         }
         for (size_t i = 0; length > 0 && i < count; i++)
             close(descriptors[i]);
+        if (length <= 0)
+            log_error("the master is gone: stopping");
         if (length <= 0 || order.type == ORDER_STOP) {
             drain(committer); /* the workers end too: the last of their sets may still be under way */
             return;
@@ -185,8 +187,11 @@ static void run(struct committer *committer)
             apply_greet(committer->applier, link);
             intake_flush(link);
         }
+        unsigned links = intake_count(&committer->intake);
         if (apply_batch(committer->applier, &committer->intake))
             committer->dirty = true;
+        if (intake_count(&committer->intake) < links)
+            store_check_readers(committer->store); /* a worker that died may have left a snapshot open */
     }
 }
 

@@ -57,7 +57,8 @@ void intake_add(struct intake *intake, unsigned slot, int fd)
 
 static struct slice untaken(const struct link *link)
 {
-    return slice_of(link->in.data + link->taken, link->in.length - link->taken);
+    struct slice all = buffer_slice(&link->in);
+    return slice_of(all.data + link->taken, all.length - link->taken);
 }
 
 /* 1: a whole message waits, 0: not yet, -1: malformed. */

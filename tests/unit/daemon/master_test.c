@@ -479,6 +479,37 @@ static void a_second_signal_kills_at_once(void **state)
     assert_int_equal(WEXITSTATUS(status), 1);
 }
 
+static void a_daemon_holds_nothing_of_whoever_started_it(void **state)
+{
+    struct place *place = *state;
+    char answer[64];
+    int ends[2];
+    place->config->foreground = false;
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    place->master = fork();
+    assert_true(place->master >= 0);
+    if (place->master == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        int status = master_run(place->config);
+        config_free(place->config);
+        exit(status);
+    }
+    close(ends[1]);
+    int status = wait_for_end(place); /* the first process leaves when all is ready */
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(ready_children(place), 3);
+    assert_int_equal(read_line(ends[0], answer, sizeof answer), -1);
+    struct pollfd polled = {.fd = ends[0], .events = POLLIN};
+    assert_int_equal(poll(&polled, 1, 0), 1); /* the end, not the end of our patience */
+    close(ends[0]);
+    assert_true(ask(place, "stop\n", answer, sizeof answer));
+    WAIT_UNTIL(access(place->pid_file, F_OK) != 0);
+}
+
 static void a_second_dispatchd_is_refused(void **state)
 {
     struct place *place = *state;
@@ -557,6 +588,7 @@ int main(void)
         CASE(a_worker_may_ask_for_the_stop),
         CASE(a_worker_that_does_not_stop_is_killed),
         CASE(a_second_signal_kills_at_once),
+        CASE(a_daemon_holds_nothing_of_whoever_started_it),
         CASE(a_second_dispatchd_is_refused),
         CASE(a_new_master_waits_for_the_orphans_of_a_dead_one),
         CASE(a_committer_that_cannot_start_ends_it_with_its_words),
