@@ -130,6 +130,65 @@ static int environment_open(struct store *store)
     return rc;
 }
 
+/* ---- a file that is shorter than it says ---- */
+
+/** How many of the pages from @first on are on LMDB's list of free ones. False: the list cannot be read. */
+static bool free_pages_from(struct store *store, size_t first, size_t *pages)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    *pages = 0;
+    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn))
+        return false;
+    int rc = mdb_cursor_open(txn, 0, &cursor);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return false;
+    }
+    MDB_val key, value;
+    while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+        for (size_t at = sizeof(size_t); at + sizeof(size_t) <= value.mv_size; at += sizeof(size_t)) {
+            size_t page, count;
+            memcpy(&count, value.mv_data, sizeof count);
+            memcpy(&page, (char *)value.mv_data + at, sizeof page);
+            *pages += at / sizeof(size_t) <= count && page >= first;
+        }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    return rc == MDB_NOTFOUND;
+}
+
+/**
+ * Reading a page behind the end of the file would kill the process. A file may rightly end early, when its
+ * last pages were never written because they were free again at once; otherwise somebody cut it.
+ */
+static bool length_check(struct store *store, char message[STORE_MESSAGE])
+{
+    MDB_envinfo info;
+    MDB_stat status;
+    struct stat file;
+    int fd;
+    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &status) ||
+        mdb_env_get_fd(store->env, &fd) || fstat(fd, &file) < 0)
+        return true;
+    size_t there = (size_t)file.st_size / status.ms_psize, wanted = info.me_last_pgno + 1, unwritten;
+    if (there >= wanted)
+        return true;
+    /* Made long enough to look at the list of free pages, which may itself be in the part that is gone. */
+    if (ftruncate(fd, (off_t)(wanted * status.ms_psize)) < 0) {
+        snprintf(message, STORE_MESSAGE, "%s/data.mdb: cannot be made longer: %m", store->config->data);
+        return false;
+    }
+    if (free_pages_from(store, there, &unwritten) && unwritten == wanted - there)
+        return true;
+    if (ftruncate(fd, file.st_size) < 0)
+        log_warning("store: %s/data.mdb: cannot be given back its length: %m", store->config->data);
+    snprintf(message, STORE_MESSAGE,
+             "%s/data.mdb: is cut short: it has %zu of %zu pages; restore it from a copy",
+             store->config->data, there, wanted);
+    return false;
+}
+
 static void collections_prepare(struct store *store)
 {
     const struct config *config = store->config;
@@ -168,7 +227,7 @@ struct store *store_open(const struct config *config, enum store_mode mode, char
         return NULL;
     }
     store_check_readers(store);
-    if (!store_databases_open(store, message)) {
+    if ((mode == STORE_WRITE && !length_check(store, message)) || !store_databases_open(store, message)) {
         store_close(&store);
         return NULL;
     }
@@ -213,22 +272,28 @@ enum error_code store_sync(struct store *store)
     return rc ? store_error("the store cannot be synced", rc) : ERROR_NONE;
 }
 
-uint64_t store_free_pages(MDB_txn *txn)
+uint64_t store_free_pages(struct store *store)
 {
-    /* Database 0 is LMDB's own list of free pages: lists of page numbers, each with its length in front. */
+    /* Database 0 is LMDB's own list of free pages: lists of page numbers, each with its length in front. Only
+     * a transaction that reads may look at it. */
+    MDB_txn *txn;
     MDB_cursor *cursor;
     uint64_t pages = 0;
-    if (mdb_cursor_open(txn, 0, &cursor))
+    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn))
         return 0;
-    MDB_val key, value;
-    for (unsigned step = 0; step < USAGE_STEPS && !mdb_cursor_get(cursor, &key, &value, MDB_NEXT); step++) {
-        size_t count;
-        if (value.mv_size >= sizeof count) {
-            memcpy(&count, value.mv_data, sizeof count);
-            pages += count;
+    if (!mdb_cursor_open(txn, 0, &cursor)) {
+        MDB_val key, value;
+        for (unsigned step = 0; step < USAGE_STEPS && !mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+             step++) {
+            size_t count;
+            if (value.mv_size >= sizeof count) {
+                memcpy(&count, value.mv_data, sizeof count);
+                pages += count;
+            }
         }
+        mdb_cursor_close(cursor);
     }
-    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
     return pages;
 }
 
@@ -240,12 +305,7 @@ void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *map_bytes)
     if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &status))
         return;
     *map_bytes = info.me_mapsize;
-    MDB_txn *txn;
-    uint64_t unused = 0;
-    if (!mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)) {
-        unused = store_free_pages(txn);
-        mdb_txn_abort(txn);
-    }
+    uint64_t unused = store_free_pages(store);
     uint64_t pages = info.me_last_pgno + 1;
     *used_bytes = (pages > unused ? pages - unused : 0) * status.ms_psize;
 }

@@ -71,7 +71,7 @@ static bool is_tight(struct store *store)
         reserve = TIGHT_MOST;
     reserve /= status.ms_psize;
     uint64_t left = pages > used ? pages - used : 0;
-    return left < reserve && left + store_free_pages(store->writer->txn) < reserve;
+    return left < reserve && left + store_free_pages(store) < reserve;
 }
 
 static void keep_little(struct buffer *buffer)

@@ -75,7 +75,7 @@ struct writer *writer_new(struct store *store);
 void writer_free(struct store *store);
 
 /** Pages on LMDB's list of free ones; counting stops somewhere when the list is very long. */
-uint64_t store_free_pages(MDB_txn *txn);
+uint64_t store_free_pages(struct store *store);
 
 /* stage.c */
 
