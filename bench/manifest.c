@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/clock.h"
 #include "shared/memory.h"
 
-enum { CALL_BYTES = 900000, LEARN_MS = 60000 };
+enum { CALL_BYTES = 900000, LEARN_MS = 30000 };
 
 static void add(struct manifest *manifest, struct slice id, int64_t version)
 {
@@ -47,9 +48,19 @@ static int compare(const void *a, const void *b, void *context)
 bool manifest_learn(struct manifest *manifest, struct session *session, const char *collection)
 {
     uint64_t tid = session_send(session, collection, "sync", SLICE("{}"));
+    uint64_t moved_ms = clock_monotonic_ms();
+    size_t seen = 0;
     for (;;) {
         struct session_reply reply;
-        switch (session_next(session, &reply, LEARN_MS)) {
+        enum session_event event = session_next(session, &reply, LEARN_MS);
+        /* The server's pings are no progress. */
+        if (seen != manifest->count) {
+            seen = manifest->count;
+            moved_ms = clock_monotonic_ms();
+        } else if (event == SESSION_OTHER && clock_monotonic_ms() - moved_ms > LEARN_MS) {
+            event = SESSION_TIMEOUT;
+        }
+        switch (event) {
         case SESSION_OTHER:
             if (json_string_is(json_member(reply.root, SLICE("operation")), SLICE("update")) &&
                 json_string_is(json_member(reply.root, SLICE("collectionName")), slice_text(collection)))
@@ -65,7 +76,7 @@ bool manifest_learn(struct manifest *manifest, struct session *session, const ch
             qsort_r(manifest->entries, manifest->count, sizeof *manifest->entries, compare, manifest);
             return true;
         case SESSION_TIMEOUT:
-            snprintf(session->message, sizeof session->message, "the sync does not end");
+            snprintf(session->message, sizeof session->message, "the sync does not go on");
             return false;
         case SESSION_FAILED:
             return false;
