@@ -1,4 +1,4 @@
-#include "shared/store/write.h"
+#include "shared/store/stage.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,28 +10,13 @@
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
-#include "shared/store/keys.h"
 #include "shared/store/record.h"
-
-/* An operation on its way: the document it speaks of, as it is now for this set. */
-struct work {
-    struct store *store;
-    struct writer *writer;
-    const struct change *change;
-    const struct store_collection *collection;
-    unsigned number; /* its place in the configuration */
-    bool there;
-    bool old_parsed;
-    struct store_record current;
-    char *message;
-};
 
 #define ID_FORMAT "\"%.*s\""
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
 #define NAME_OF(work) (work)->collection->config->name
 
-[[gnu::format(printf, 3, 4)]] static enum error_code refuse(struct work *work, enum error_code code,
-                                                            const char *format, ...)
+enum error_code stage_refuse(struct work *work, enum error_code code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -40,18 +25,19 @@ struct work {
     return code;
 }
 
-static enum error_code failed(struct work *work, const char *what, int rc)
+enum error_code stage_failed(struct work *work, const char *what, int rc)
 {
     work->writer->spoilt = true;
     enum error_code code = store_error(what, rc);
-    return refuse(work, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
+    return stage_refuse(work, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
 }
 
 static enum error_code parse(struct work *work, struct json *json, struct slice text)
 {
     if (json_parse(json, text.data ? text.data : "", text.length))
         return ERROR_NONE;
-    return refuse(work, ERROR_INVALID, "Not usable as JSON: %s at byte %zu", json->error, json->error_offset);
+    return stage_refuse(work, ERROR_INVALID, "Not usable as JSON: %s at byte %zu", json->error,
+                        json->error_offset);
 }
 
 /* ---- what is there ---- */
@@ -69,18 +55,17 @@ static enum error_code look_up(struct work *work)
     if (rc == MDB_NOTFOUND)
         return ERROR_NONE;
     if (rc)
-        return failed(work, "a document cannot be read", rc);
+        return stage_failed(work, "a document cannot be read", rc);
     work->there = record_read(store_slice(value), &work->current);
-    return work->there ? ERROR_NONE : failed(work, "a record is damaged", MDB_CORRUPTED);
+    return work->there ? ERROR_NONE : stage_failed(work, "a record is damaged", MDB_CORRUPTED);
 }
 
-/** Parses the document that is there, once. */
-static enum error_code need_old(struct work *work)
+enum error_code stage_need_old(struct work *work)
 {
     if (work->old_parsed)
         return ERROR_NONE;
     work->old_parsed = json_parse(&work->writer->old, work->current.full.data, work->current.full.length);
-    return work->old_parsed ? ERROR_NONE : failed(work, "a stored document is damaged", MDB_CORRUPTED);
+    return work->old_parsed ? ERROR_NONE : stage_failed(work, "a stored document is damaged", MDB_CORRUPTED);
 }
 
 static enum error_code check_version(struct work *work)
@@ -88,121 +73,14 @@ static enum error_code check_version(struct work *work)
     int64_t wanted = work->change->version;
     if (wanted == CHANGE_ANY_VERSION || (uint64_t)wanted == work->current.version)
         return ERROR_NONE;
-    return refuse(work, ERROR_CONFLICT, "Document " ID_FORMAT " has version %llu, not %lld", ID_OF(work),
-                  (unsigned long long)work->current.version, (long long)wanted);
+    return stage_refuse(work, ERROR_CONFLICT, "Document " ID_FORMAT " has version %llu, not %lld",
+                        ID_OF(work), (unsigned long long)work->current.version, (long long)wanted);
 }
 
 static enum error_code missing(struct work *work)
 {
-    return refuse(work, ERROR_NOT_FOUND, "Document " ID_FORMAT " does not exist in %s", ID_OF(work),
-                  NAME_OF(work));
-}
-
-/* ---- indexes ---- */
-
-static void add_key(struct work *work, struct staged *staged, MDB_dbi dbi, struct slice value, bool added)
-{
-    struct arena *arena = &work->writer->arena;
-    struct staged_key *key = arena_allocate(arena, sizeof *key);
-    *key = (struct staged_key){staged->keys, dbi, added, arena_copy(arena, value)};
-    staged->keys = key;
-}
-
-/** The value without what tells arrays from scalars: both kinds exclude each other. In @bytes. */
-static struct slice plain_value(char bytes[KEY_VALUE_MOST], struct slice value)
-{
-    memcpy(bytes, value.data, value.length);
-    bytes[0] = (char)((unsigned char)bytes[0] & ~(unsigned)KEY_IN_ARRAY);
-    return slice_of(bytes, value.length);
-}
-
-static void set_holder(struct work *work, MDB_dbi dbi, struct slice value, struct slice holder)
-{
-    struct arena *arena = &work->writer->arena;
-    char bytes[KEY_VALUE_MOST];
-    struct slice plain = plain_value(bytes, value), *kept = staging_find(&work->writer->uniques, dbi, plain);
-    if (kept) {
-        *kept = holder;
-        return;
-    }
-    kept = arena_allocate(arena, sizeof *kept);
-    *kept = holder;
-    staging_put(&work->writer->uniques, dbi, arena_copy(arena, plain), kept);
-}
-
-static enum error_code claim(struct work *work, const struct store_index *index, struct slice value,
-                             struct slice id)
-{
-    char bytes[KEY_VALUE_MOST];
-    const struct slice *kept = staging_find(&work->writer->uniques, index->dbi, plain_value(bytes, value));
-    struct slice holder = {0};
-    if (kept) {
-        holder = *kept;
-    } else {
-        int rc = index_holder(work->writer->txn, index->dbi, value, id, &holder);
-        if (rc && rc != MDB_NOTFOUND)
-            return failed(work, "an index cannot be read", rc);
-    }
-    if (holder.data && !slice_equal(holder, id))
-        return refuse(work, ERROR_EXISTS,
-                      "Field \"%s\" must be unique in %s: another document has this value", index->field.data,
-                      NAME_OF(work));
-    set_holder(work, index->dbi, value, id);
-    return ERROR_NONE;
-}
-
-/** Stages the difference between two sorted lists of values. Values are freed first, then claimed. */
-static enum error_code stage_keys(struct work *work, struct staged *staged, const struct store_index *index)
-{
-    const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
-    size_t i = 0, k = 0;
-    while (i < old->count || k < next->count) {
-        int order = i == old->count    ? 1
-                    : k == next->count ? -1
-                                       : slice_compare(old->items[i], next->items[k]);
-        if (order < 0) {
-            add_key(work, staged, index->dbi, old->items[i], false);
-            if (index->unique)
-                set_holder(work, index->dbi, old->items[i], (struct slice){0});
-        } else if (order > 0) {
-            add_key(work, staged, index->dbi, next->items[k], true);
-        }
-        i += order <= 0;
-        k += order >= 0;
-    }
-    if (!index->unique)
-        return ERROR_NONE;
-    if (key_list_is_many(next))
-        return refuse(work, ERROR_TOO_LARGE, "Field \"%s\" is unique and may have at most %d elements",
-                      index->field.data, KEY_ELEMENTS_MOST);
-    enum error_code code = ERROR_NONE;
-    for (struct staged_key *key = staged->keys; !code && key; key = key->next)
-        if (key->dbi == index->dbi && key->added)
-            code = claim(work, index, key->value, staged->id);
-    return code;
-}
-
-/** @next: the new document; absent when it is removed. */
-static enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next)
-{
-    if (work->collection->index_count == 0)
-        return ERROR_NONE;
-    struct json_value old = {0};
-    if (work->there) {
-        enum error_code code = need_old(work);
-        if (code)
-            return code;
-        old = json_root(&work->writer->old);
-    }
-    for (size_t i = 0; i < work->collection->index_count; i++) {
-        const struct store_index *index = &work->collection->indexes[i];
-        index_keys_of(&work->writer->old_keys, index, old);
-        index_keys_of(&work->writer->new_keys, index, next);
-        enum error_code code = stage_keys(work, staged, index);
-        if (code)
-            return code;
-    }
-    return ERROR_NONE;
+    return stage_refuse(work, ERROR_NOT_FOUND, "Document " ID_FORMAT " does not exist in %s", ID_OF(work),
+                        NAME_OF(work));
 }
 
 /* ---- staging ---- */
@@ -305,7 +183,7 @@ static enum error_code stage_text(struct work *work)
         struct slice text = buffer_slice(&writer->text);
         bool same = slice_equal(text, work->current.full);
         if (!same) {
-            code = need_old(work);
+            code = stage_need_old(work);
             same = !code && json_equal(json_root(&writer->old), json_root(&writer->next));
         }
         if (code)
@@ -320,11 +198,11 @@ static enum error_code stage_text(struct work *work)
             return code;
     }
     if (writer->text.length > work->store->config->limits.document_bytes)
-        return refuse(work, ERROR_TOO_LARGE,
-                      "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed", ID_OF(work),
-                      writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
+        return stage_refuse(
+            work, ERROR_TOO_LARGE, "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed",
+            ID_OF(work), writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
     if (writer->tight)
-        return refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
+        return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
     struct staged *staged = staged_new(work);
     make_record(work, staged, version);
     code = stage_indexes(work, staged, json_root(&writer->next));
@@ -345,7 +223,7 @@ static enum error_code need_object(struct work *work, const char *what)
     enum json_type type = json_type(json_root(&work->writer->body));
     if (type == JSON_OBJECT)
         return ERROR_NONE;
-    return refuse(work, ERROR_INVALID, "%s must be an object, not %s", what, json_type_name(type));
+    return stage_refuse(work, ERROR_INVALID, "%s must be an object, not %s", what, json_type_name(type));
 }
 
 static enum error_code insert_or_replace(struct work *work)
@@ -356,8 +234,8 @@ static enum error_code insert_or_replace(struct work *work)
     const struct change *change = work->change;
     bool insert = change->operation == CHANGE_INSERT;
     if (work->there && insert && !(change->flags & CHANGE_SKIP_SAME))
-        return refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s", ID_OF(work),
-                      NAME_OF(work));
+        return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s", ID_OF(work),
+                            NAME_OF(work));
     if (!insert) {
         if (!work->there && change->version != CHANGE_ANY_VERSION)
             return missing(work);
@@ -369,11 +247,11 @@ static enum error_code insert_or_replace(struct work *work)
     if (code)
         return code;
     if (work->there && insert) {
-        code = need_old(work);
+        code = stage_need_old(work);
         if (!code && !json_equal(json_root(&work->writer->old), json_root(&work->writer->next)))
-            return refuse(work, ERROR_EXISTS,
-                          "Document " ID_FORMAT " exists already in %s, with other content", ID_OF(work),
-                          NAME_OF(work));
+            return stage_refuse(work, ERROR_EXISTS,
+                                "Document " ID_FORMAT " exists already in %s, with other content",
+                                ID_OF(work), NAME_OF(work));
         if (!code)
             add_outcome(work, OUTCOME_SAME, work->current.version);
         return code;
@@ -385,7 +263,7 @@ static enum error_code id_stays(struct work *work, struct json_value id, bool ne
 {
     if ((!id.json && !needed) || json_string_is(id, work->change->id))
         return ERROR_NONE;
-    return refuse(work, ERROR_INVALID, "_id cannot be changed");
+    return stage_refuse(work, ERROR_INVALID, "_id cannot be changed");
 }
 
 /** Stages what a patch made of the document, in ->patched. */
@@ -409,8 +287,8 @@ static enum error_code stage_patched(struct work *work)
         return code;
     struct json_value root = json_root(&writer->body);
     if (json_type(root) != JSON_OBJECT)
-        return refuse(work, ERROR_INVALID, "The changes would make the document %s",
-                      json_type_name(json_type(root)));
+        return stage_refuse(work, ERROR_INVALID, "The changes would make the document %s",
+                            json_type_name(json_type(root)));
     code = id_stays(work, json_member(root, SLICE("_id")), work->there);
     if (!code)
         code = compose(work, work->there ? work->current.version : 0, root);
@@ -435,7 +313,7 @@ static enum error_code merge(struct work *work)
     if (!code && work->there)
         code = check_version(work);
     if (!code && work->there)
-        code = need_old(work);
+        code = stage_need_old(work);
     if (code)
         return code;
     if (work->there)
@@ -455,7 +333,7 @@ static enum error_code patch(struct work *work)
         return missing(work);
     code = check_version(work);
     if (!code)
-        code = need_old(work);
+        code = stage_need_old(work);
     if (code)
         return code;
     char message[JSON_PATCH_MESSAGE];
@@ -466,11 +344,11 @@ static enum error_code patch(struct work *work)
         return stage_patched(work);
     case JSON_PATCH_MALFORMED:
     case JSON_PATCH_NO_TARGET:
-        return refuse(work, ERROR_INVALID, "%s", message);
+        return stage_refuse(work, ERROR_INVALID, "%s", message);
     case JSON_PATCH_TEST_FAILED:
-        return refuse(work, ERROR_CONFLICT, "%s", message);
+        return stage_refuse(work, ERROR_CONFLICT, "%s", message);
     case JSON_PATCH_TOO_LARGE:
-        return refuse(work, ERROR_TOO_LARGE, "%s", message);
+        return stage_refuse(work, ERROR_TOO_LARGE, "%s", message);
     }
     return ERROR_INTERNAL;
 }
@@ -501,8 +379,8 @@ static enum error_code assert_version(struct work *work)
 {
     if (work->change->flags & CHANGE_ABSENT) {
         if (work->there)
-            return refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s", ID_OF(work),
-                          NAME_OF(work));
+            return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s",
+                                ID_OF(work), NAME_OF(work));
         return ERROR_NONE;
     }
     return work->there ? check_version(work) : missing(work);
@@ -515,12 +393,12 @@ enum error_code stage_operation(struct store *store, const struct change *change
         return ERROR_NONE;
     const struct config_collection *config = config_collection(store->config, change->collection);
     if (!config)
-        return refuse(&work, ERROR_UNKNOWN_COLLECTION, "There is no such collection");
+        return stage_refuse(&work, ERROR_UNKNOWN_COLLECTION, "There is no such collection");
     work.number = config->index;
     work.collection = &store->collections[work.number];
     if (!document_id_valid(change->id))
-        return refuse(&work, ERROR_INVALID, "_id must be 1 to %d bytes of UTF-8 without control characters",
-                      STORE_ID_BYTES);
+        return stage_refuse(&work, ERROR_INVALID,
+                            "_id must be 1 to %d bytes of UTF-8 without control characters", STORE_ID_BYTES);
     enum error_code code = look_up(&work);
     if (code)
         return code;
