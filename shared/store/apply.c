@@ -15,10 +15,10 @@ static enum error_code refuse(struct apply_result *result, uint32_t failed, enum
     return code;
 }
 
-static enum error_code broken(struct writer *writer, struct apply_result *result, const char *what, int rc)
+static enum error_code broken(struct store *store, struct apply_result *result, const char *what, int rc)
 {
-    writer->spoilt = true;
-    enum error_code code = store_error(what, rc);
+    store->writer->spoilt = true;
+    enum error_code code = store_write_error(store, what, rc);
     return refuse(result, 0, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
 }
 
@@ -215,7 +215,7 @@ static enum error_code apply(struct store *store, const struct change_set *set, 
             return ERROR_NONE;
         }
         if (rc != MDB_NOTFOUND)
-            return broken(writer, result, "a remembered answer cannot be read", rc);
+            return broken(store, result, "a remembered answer cannot be read", rc);
     }
     enum error_code code = stage_all(store, *set, result);
     if (code)
@@ -228,7 +228,7 @@ static enum error_code apply(struct store *store, const struct change_set *set, 
     if (!rc && once && once->version > 0)
         rc = once_put(store, writer->txn, once->body, once->collection, once->id, (uint64_t)once->version,
                       result->answer, result->seq);
-    return rc ? broken(writer, result, "a change cannot be put", rc) : ERROR_NONE;
+    return rc ? broken(store, result, "a change cannot be put", rc) : ERROR_NONE;
 }
 
 enum error_code store_write_apply(struct store *store, struct slice bytes, uint64_t now_ms,

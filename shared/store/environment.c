@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "shared/log.h"
@@ -14,7 +15,7 @@
 #include "shared/store/bytes.h"
 #include "shared/store/write.h"
 
-enum { READERS_MOST = 512, DBI_SPARE = 16, USAGE_STEPS = 20000 };
+enum { READERS_MOST = 512, DBI_SPARE = 16, USAGE_STEPS = 20000, DISK_LITTLE = 16 * 1024 * 1024 };
 
 enum error_code store_error(const char *what, int rc)
 {
@@ -24,6 +25,16 @@ enum error_code store_error(const char *what, int rc)
         return ERROR_STORE_FULL;
     log_error("store: %s: %s", what, mdb_strerror(rc));
     return ERROR_INTERNAL;
+}
+
+enum error_code store_write_error(struct store *store, const char *what, int rc)
+{
+    /* LMDB says EIO when only a part of its pages could be written, as on a disk that is just full. */
+    struct statvfs disk;
+    if (rc == EIO && statvfs(store->config->data, &disk) == 0 &&
+        (uint64_t)disk.f_bavail * disk.f_frsize < DISK_LITTLE)
+        rc = ENOSPC;
+    return store_error(what, rc);
 }
 
 uint64_t store_new_epoch(void)

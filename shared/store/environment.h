@@ -65,6 +65,9 @@ static inline struct slice store_slice(MDB_val val)
  * full. */
 enum error_code store_error(const char *what, int rc);
 
+/** The same for an error of writing: a full disk has several names. */
+enum error_code store_write_error(struct store *store, const char *what, int rc);
+
 /** Reads "state" in @txn. False: there is none, or it is damaged. */
 [[gnu::warn_unused_result]] bool store_state_read(struct store *store, MDB_txn *txn,
                                                   struct store_state *state);

@@ -25,8 +25,9 @@ struct rebuild {
 
 static bool fail(struct rebuild *rebuild, int rc)
 {
+    const char *why = rc == MDB_MAP_FULL ? "the store is full; give a larger map_bytes" : mdb_strerror(rc);
     snprintf(rebuild->message, STORE_MESSAGE, "%s: the collection %s cannot be rebuilt: %s",
-             rebuild->store->config->data, rebuild->collection->config->name, mdb_strerror(rc));
+             rebuild->store->config->data, rebuild->collection->config->name, why);
     return false;
 }
 

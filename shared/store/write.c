@@ -119,7 +119,7 @@ enum error_code store_write_results(struct store *store, unsigned slot, struct s
     if (!rc)
         return ERROR_NONE;
     writer->spoilt = true;
-    return store_error("results cannot be put", rc);
+    return store_write_error(store, "results cannot be put", rc);
 }
 
 static int finish(struct store *store)
@@ -144,14 +144,14 @@ enum error_code store_write_commit(struct store *store)
     int rc = finish(store);
     if (rc) {
         store_write_abort(store);
-        return store_error("a transaction cannot be finished", rc);
+        return store_write_error(store, "a transaction cannot be finished", rc);
     }
     rc = mdb_txn_commit(writer->txn);
     writer->txn = NULL;
     if (rc) {
         writer->change_count = 0;
         writer->state = writer->before;
-        return store_error("a transaction cannot be committed", rc);
+        return store_write_error(store, "a transaction cannot be committed", rc);
     }
     writer->before = writer->state;
     return ERROR_NONE;

@@ -1,7 +1,11 @@
 #include "store_fixture.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shared/memory.h"
 
@@ -39,7 +43,6 @@ static int fill(struct fixture *f, int from)
         if (++count > 10000)
             fail_msg("never full");
     assert_int_equal(code, ERROR_STORE_FULL);
-    assert_non_null(strstr(f->result.message, "full"));
     return count;
 }
 
@@ -69,6 +72,7 @@ static void a_full_store_goes_on_reading(void **state)
     assert_true(used > map * 8 / 10 && used <= map);
     for (int i = 0; i < 20; i++)
         assert_int_equal(insert(&f, count), ERROR_STORE_FULL);
+    assert_non_null(strstr(f.result.message, "full"));
     assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "d00001", ANY, "{\"more\":1}"), ERROR_STORE_FULL);
     check_reads(&f, count);
     fixture_reopen(&f, NULL);
@@ -136,6 +140,54 @@ static void a_transaction_too_large_leaves_nothing(void **state)
     fixture_close(&f);
 }
 
+/** In a file system of 3 MiB of its own; 77: that is not allowed here. */
+static int on_a_small_disk(void)
+{
+    char directory[] = "/tmp/dispatchd-disk-XXXXXX";
+    if (!mkdtemp(directory))
+        return 77;
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("none", directory, "tmpfs", 0, "size=3m")) {
+        rmdir(directory);
+        return 77;
+    }
+    struct fixture f;
+    open_small(&f);
+    store_close(&f.store);
+    char *data = f.config->data;
+    f.config->data = directory;
+    f.config->map_bytes = 64 * 1024 * 1024;
+    fixture_reopen(&f, NULL);
+    int count = fill(&f, 0);
+    check_reads(&f, count);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(insert(&f, count), ERROR_STORE_FULL);
+    fixture_reopen(&f, NULL);
+    check_reads(&f, count);
+    if (mount("none", directory, "tmpfs", MS_REMOUNT, "size=8m") == 0)
+        assert_int_equal(insert(&f, count), ERROR_NONE);
+    store_close(&f.store);
+    f.config->data = data;
+    if (umount(directory) == 0)
+        rmdir(directory);
+    fixture_close(&f);
+    return 0;
+}
+
+static void a_full_disk_is_like_a_full_map(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(on_a_small_disk());
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +195,7 @@ int main(void)
         cmocka_unit_test(removing_makes_room),
         cmocka_unit_test(a_larger_map_makes_room),
         cmocka_unit_test(a_transaction_too_large_leaves_nothing),
+        cmocka_unit_test(a_full_disk_is_like_a_full_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
