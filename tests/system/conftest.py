@@ -18,8 +18,15 @@ def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS))
+    asyncio.run(run_and_drop_clients(pyfuncitem.obj(**arguments)))
     return True
+
+
+async def run_and_drop_clients(test):
+    try:
+        await asyncio.wait_for(test, TEST_SECONDS)
+    finally:
+        Client.drop_all()
 
 
 @pytest.fixture(scope='session')

@@ -58,8 +58,8 @@ async def test_numbers_come_back_digit_for_digit(server):
     await client.call('sync', 'notes', {})
     expected = '[' + ','.join(NUMBERS) + ']'
     carrying = [text for text in texts if '"list"' in text]
-    # insert, two details, update, patch, find, sync
-    assert len(carrying) >= 7 and all(expected in text for text in carrying), carrying
+    # two details, update, patch, find, sync; the insertion itself may come too early for this
+    assert len(carrying) >= 6 and all(expected in text for text in carrying), carrying
     await listener.until(lambda: listener.copy('notes').get('n', {}).get('_version') == 2)
 
 

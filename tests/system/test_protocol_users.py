@@ -25,8 +25,10 @@ async def test_log_in(server):
 async def test_log_in_with_browser(server):
     client = await Client.connect(server)
     user = await client.call('authorize_by_login', 'users', {
-        'username': 'editor', 'password': password('editor'), 'browser': {'name': 'Firefox', 'version': '128'}})
+        'username': 'editor', 'password': password('editor'), 'browser': 'Firefox 128 on Linux'})
     assert user['_id'] == 'editor'
+    await client.fails('invalid', 'authorize_by_login', 'users', {
+        'username': 'editor', 'password': password('editor'), 'browser': 'x' * 1000})
 
 
 async def test_wrong_log_ins(server):
@@ -186,20 +188,27 @@ async def test_user_and_group_made_while_running(server):
 
 
 async def test_permissions_change_on_live_connections(server):
-    """modify_options through the control session: groups.update_permissions takes effect at once, on every worker."""
+    """groups.update_permissions takes effect at once, on every worker; clients are told by change or by `resync`."""
     clients = await connect_to_workers(server, 'insider', 2)
     control = await Client.control(server)
     await control.call('insert', 'secrets', {'_id': 's'})
     for client in clients:
         await client.until(lambda c=client: 's' in c.copy('secrets'))
     await control.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': False}})
+    await control.call('insert', 'secrets', {'_id': 't'})
+    await control.call('insert', 'notes', {'_id': 'n'})
     for client in clients:
-        await client.until(lambda c=client: not c.copy('secrets'))
+        await client.until(lambda c=client: 'n' in c.copy('notes'))
+        assert client.of('resync', None) or not client.copy('secrets')
+        assert 't' not in client.copy('secrets')
         await client.fails('forbidden', 'find', 'secrets', {})
     await control.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': True}})
     for client in clients:
-        await client.until(lambda c=client: 's' in c.copy('secrets'))
+        await client.until(lambda c=client: len(c.of('resync', None)) == 2 or 't' in c.copy('secrets'))
+        await client.synchronize('secrets')
+        assert set(client.copy('secrets')) == {'s', 't'}
     await control.fails('invalid', 'update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'bogus': True}})
+    await control.fails('forbidden', 'update_permissions', 'groups', {'_id': 'administrator', 'permissions': {}})
 
 
 async def test_dispatchctl_user_errors(server):

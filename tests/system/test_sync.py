@@ -81,7 +81,7 @@ async def test_ids_in_any_order_and_with_escapes(server):
 
 
 @pytest.mark.parametrize('data', [5, None, [], 'x', {'a': 'x'}, {'a': -1}, {'a': 1.5}, {'a': None},
-                                  {'manifest': 5}, {'manifest': {}, 'from': 5}, {'manifest': {'a': 'x'}}])
+                                  {'manifest': 'x'}, {'manifest': {}, 'from': 5}, {'manifest': {'a': 'x'}}])
 async def test_bad_manifests(server, data):
     client = await Client.connect(server, 'reader')
     await client.fails('invalid', 'sync', 'notes', data)
