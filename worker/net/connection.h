@@ -30,6 +30,9 @@ struct network;
 struct connection;
 struct scoreboard_worker;
 
+/* What a client may leave unread before connection_may_send() says no (or a quarter of the queue's limit). */
+enum { CONNECTION_UNREAD_BYTES = 128 * 1024 };
+
 enum connection_state {
     CONNECTION_HANDSHAKE,
     CONNECTION_OPEN,
@@ -86,8 +89,7 @@ struct network_events {
     void (*closed)(void *context, struct connection *connection);
     /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync. May be NULL. */
     void (*refill)(void *context, struct connection *connection);
-    /** The private queue fell below a quarter of its limit: a job that waited for that may go on. May be
-     * NULL. */
+    /** connection_may_send() has become true again: a job that waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
 };
 
@@ -125,6 +127,10 @@ void connection_send(struct connection *connection, struct slice message, uint64
 
 /** Queues complete frames, several at a time. */
 void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
+
+/** Whether what the client has not read of its private queue is little enough to make more of it: a job asks before
+ *  each piece, and when it is told no, waits for drained(). */
+bool connection_may_send(const struct connection *connection);
 
 /** Begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and so do the
  * frames of the backlog up to now, except with codes 1002, 1007, 1008, 1009. Nothing when it is closing

@@ -142,12 +142,23 @@ static void refill(struct connection *connection)
         queue_current(connection);
 }
 
+/* Enough to keep a fast reader busy, little enough for a slow one. */
+static uint64_t unread_most(const struct connection *connection)
+{
+    uint64_t quarter = connection_reply_limit(connection) / 4;
+    return quarter < CONNECTION_UNREAD_BYTES ? quarter : CONNECTION_UNREAD_BYTES;
+}
+
+bool connection_may_send(const struct connection *connection)
+{
+    return connection->output.reply_bytes < unread_most(connection);
+}
+
 static void tell_drained(struct connection *connection, uint32_t before)
 {
     struct network *network = connection->network;
-    uint64_t quarter = connection_reply_limit(connection) / 4;
-    if (connection->state == CONNECTION_OPEN && network->events.drained && before >= quarter &&
-        connection->output.reply_bytes < quarter)
+    if (connection->state == CONNECTION_OPEN && network->events.drained && before >= unread_most(connection) &&
+        connection_may_send(connection))
         network->events.drained(network->context, connection);
 }
 

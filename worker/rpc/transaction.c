@@ -13,9 +13,6 @@
 #include "worker/rpc/method.h"
 #include "worker/session.h"
 
-/* What of its answers a client may leave unread before jobs stop making more. */
-enum { UNREAD_BYTES = 128 * 1024 };
-
 static const char *collection_name(const struct transaction *transaction)
 {
     return transaction->collection ? transaction->collection->name : "dispatcher";
@@ -144,7 +141,7 @@ void transaction_send_frames(struct transaction *transaction, struct slice frame
 
 bool transaction_may_send(const struct transaction *transaction)
 {
-    return !transaction->session || transaction->session->connection->output.reply_bytes < UNREAD_BYTES;
+    return !transaction->session || connection_may_send(transaction->session->connection);
 }
 
 void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
