@@ -89,9 +89,10 @@ def test_connections_come_and_go(server):
 async def test_slow_reader_beside_fast_ones(make_server):
     """Who does not read delays nobody and costs no memory; when it reads, it ends equal to the server."""
     server = make_server(config=configuration(backlog_bytes='1M', ring_bytes='1M', log_level='notice',
+                                              ping_interval_ms=3600000,
                                               limits={'message_bytes': '128K', 'document_bytes': '128K'}))
     fast = await connect_to_workers(server, 'editor', 2)
-    slow = [RawClient(server, receive_buffer=4096).open('reader') for _ in range(scaled(20, 6))]
+    slow = [RawClient(server, receive_buffer=65536).open('reader') for _ in range(scaled(20, 6))]
     memory = sum(map(server.memory, server.worker_pids()))
     rounds = scaled(60, 30)
     for round_ in range(rounds):

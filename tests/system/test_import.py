@@ -10,7 +10,7 @@ import pytest
 
 from client import Client
 from configuration import configuration
-from server import TOP, read_lines, scaled
+from server import PATIENCE, TOP, read_lines, scaled
 
 DATA = os.path.join(TOP, '..', 'shared', 'data')
 REFERENCE = {name: os.path.join(DATA, f'{name}.jsonl.gz') for name in ('viruses', 'sequences')}
@@ -56,9 +56,11 @@ async def test_whole_reference(server):
 
     # Whole documents, one by one and exported.
     chosen = sorted(truth['sequences'])[::scaled(1, 10)]
-    futures = [await client.start('detail', 'sequences', {'_id': key}) for key in chosen]
-    for key, future in zip(chosen, futures):
-        assert (await asyncio.wait_for(future, 60))['data'] == {**truth['sequences'][key], '_version': 0}
+    for start in range(0, len(chosen), 16):
+        keys = chosen[start:start + 16]
+        futures = [await client.start('detail', 'sequences', {'_id': key}) for key in keys]
+        for key, future in zip(keys, futures):
+            assert (await asyncio.wait_for(future, PATIENCE))['data'] == {**truth['sequences'][key], '_version': 0}
     for name, documents in truth.items():
         exported = await asyncio.to_thread(server.export, name)
         assert exported == {key: {**document, '_version': 0} for key, document in documents.items()}
