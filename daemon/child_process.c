@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/daemonize.h"
+#include "daemon/priority.h"
 #include "daemon/process_title.h"
 #include "shared/log.h"
 
@@ -105,6 +106,8 @@ static void reopen_log(const struct config *config)
     reopen_log(config);
     if (!config->foreground)
         leave_terminal();
+    if (!start->urgent)
+        priority_restore();
     process_title_set("dispatchd: %s", start->name);
     orphan_seconds = (unsigned)(config->stop_timeout_ms / 1000) + ORPHAN_EXTRA_SECONDS;
     if (prctl(PR_SET_PDEATHSIG, SIGUSR2) != 0)

@@ -1,6 +1,7 @@
 #ifndef DAEMON_CHILD_PROCESS_H
 #define DAEMON_CHILD_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -12,6 +13,7 @@ struct child_start {
     const char *name; /* "worker 3", "committer": in ps and in the log */
     int (*main)(const struct inheritance *inheritance);
     int family_lock; /* data_directory.h; -1: none */
+    bool urgent;     /* keeps the master's priority, priority.h */
 };
 
 /**

@@ -15,6 +15,7 @@
 #include "daemon/handover.h"
 #include "daemon/listener.h"
 #include "daemon/pid_file.h"
+#include "daemon/priority.h"
 #include "daemon/privileges.h"
 #include "daemon/process_title.h"
 #include "daemon/signals.h"
@@ -316,6 +317,7 @@ int master_run(const struct config *config)
         .config = config, .data = {-1, -1}, .control_fd = -1, .pid_file = {.fd = -1}, .signals = {.fd = -1}};
     log_process("master");
     process_title_set("dispatchd: master %s", config->file ? config->file : "");
+    priority_raise();
     if (claim_names(&master, line) && make_shared(&master, line) && privileges_drop(config->user, line) &&
         make_loop(&master, line))
         run(&master);

@@ -187,7 +187,8 @@ static void start_child(struct child *child)
     inheritance.slot = child->slot;
     struct child_start start = {.name = child->name,
                                 .main = child->is_committer ? committer_main : worker_main,
-                                .family_lock = supervisor->family_lock};
+                                .family_lock = supervisor->family_lock,
+                                .urgent = child->is_committer};
     int end = -1;
     pid_t pid = child_process_start(&start, &inheritance, &end);
     if (pid < 0) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 
 #include "daemon/daemonize.h"
 #include "daemon/pid_file.h"
+#include "daemon/priority.h"
 #include "daemon/privileges.h"
 #include "daemon/process_title.h"
 
@@ -327,6 +329,42 @@ static void test_privileges_drop(void **state)
     assert_int_equal(exit_status(child), 0);
 }
 
+static int nice_value(void)
+{
+    return getpriority(PRIO_PROCESS, 0);
+}
+
+/* 0: as it must be; otherwise which look was wrong. */
+static int raise_and_restore(int low)
+{
+    if (setpriority(PRIO_PROCESS, 0, low) != 0 || nice_value() != low)
+        return 1;
+    priority_restore(); /* of nothing */
+    if (nice_value() != low)
+        return 2;
+    bool may = geteuid() == 0;
+    priority_raise();
+    if (may ? nice_value() >= low : nice_value() > low)
+        return 3;
+    int raised = nice_value();
+    pid_t child = fork();
+    if (child == 0) {
+        priority_restore();
+        _exit(nice_value() == low ? 0 : 4);
+    }
+    int status = exit_status(child);
+    return status ? status : nice_value() == raised ? 0 : 5;
+}
+
+static void test_priority(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(raise_and_restore(nice_value() < 4 ? 4 : nice_value()));
+    assert_int_equal(exit_status(child), 0);
+}
+
 static int make_directory(void **state)
 {
     (void)state;
@@ -362,6 +400,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_title),
         cmocka_unit_test(test_privileges_unknown_user),
         cmocka_unit_test(test_privileges_drop),
+        cmocka_unit_test(test_priority),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
