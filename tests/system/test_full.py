@@ -1,5 +1,6 @@
 """A full store refuses writes, says so, and goes on serving; room that is made can be used."""
 
+import asyncio
 import json
 
 from client import CallError, Client
@@ -41,7 +42,7 @@ async def test_full_map(make_server):
 
     # The processes are the same, and after a restart with more room writing goes on.
     assert server.status()['restarts'] == 0
-    assert server.stop() == 0
+    assert await asyncio.to_thread(server.stop) == 0
     server.configure(configuration(map_bytes='64M'))
     server.start()
     client = await Client.control(server)

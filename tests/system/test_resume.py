@@ -185,7 +185,7 @@ async def test_after_a_full_restart(server):
     await client.call('insert', 'notes', {'_id': 'before'})
     position = await client.synchronize('notes')
     await client.call('insert', 'notes', {'_id': 'behind'})
-    server.restart()
+    await asyncio.to_thread(server.restart)
     assert await client.until_closed() == 1001
     client = await Client.connect(server, 'reader')
     assert (await resume(client, position))[1] == [('update', 'behind')]
@@ -200,7 +200,7 @@ async def test_changed_declaration_is_a_new_epoch(server):
     client = await Client.connect(server, 'editor')
     await client.call('insert', 'viruses', {'_id': 'v', 'name': 'V', 'abbreviation': 'a', 'taxid': 5})
     position = await client.synchronize('viruses')
-    assert server.stop() == 0
+    assert await asyncio.to_thread(server.stop) == 0
     viruses = {**COLLECTIONS['viruses'], 'projector': ['name', 'taxid']}
     server.configure(configuration(collections={**COLLECTIONS, 'viruses': viruses}))
     server.start()
