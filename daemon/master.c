@@ -22,6 +22,7 @@
 #include "daemon/status.h"
 #include "daemon/supervisor.h"
 #include "shared/clock.h"
+#include "shared/ipc/status.h"
 #include "shared/log.h"
 
 enum { LINE = 512, ORPHAN_WAIT_EXTRA_MS = 6000 };
@@ -130,6 +131,16 @@ static bool claim_names(struct master *master, char *line)
            pid_file_open(&master->pid_file, config->pid_file, line);
 }
 
+/* LISTENER_MOST names with quotes and commas fit. */
+static void share_names(struct master *master)
+{
+    char *listen = master->common.scoreboard->listen;
+    size_t used = 0;
+    for (size_t i = 0; i < master->listeners.count; i++)
+        used += (size_t)snprintf(listen + used, SCOREBOARD_LISTEN - used, "%s\"%s\"", i ? "," : "",
+                                 master->listeners.items[i].name);
+}
+
 static bool make_shared(struct master *master, char *line)
 {
     const struct config *config = master->config;
@@ -139,8 +150,11 @@ static bool make_shared(struct master *master, char *line)
     master->common.order_channel = -1;
     master->common.scoreboard = scoreboard_create(workers);
     master->common.ring = ring_create(config->ring_bytes);
-    if (master->common.scoreboard && master->common.ring && ring_wakeup_open(master->common.ring, workers))
+    if (master->common.scoreboard && master->common.ring && ring_wakeup_open(master->common.ring, workers)) {
+        share_names(master);
+        atomic_store(&master->common.scoreboard->master_pid, (int32_t)getpid());
         return true;
+    }
     snprintf(line, LINE, "shared memory of %llu bytes for the change ring cannot be had: %s",
              (unsigned long long)config->ring_bytes, strerror(errno));
     return false;
@@ -207,10 +221,7 @@ static const struct supervisor_callbacks supervisor_callbacks = {
 static void on_status(void *context, struct buffer *out)
 {
     struct master *master = context;
-    const char *names[LISTENER_MOST];
-    for (size_t i = 0; i < master->listeners.count; i++)
-        names[i] = master->listeners.items[i].name;
-    status_append(out, &master->common, &master->rates, names, master->listeners.count);
+    status_append(out, master->common.scoreboard, master->common.ring);
 }
 
 static bool on_session(void *context, int fd)
@@ -252,6 +263,7 @@ static void on_sample(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct master *master = argument;
     status_sample(&master->rates, master->common.scoreboard, clock_monotonic_ms());
+    status_share(&master->rates, master->common.scoreboard);
 }
 
 static bool make_loop(struct master *master, char *line)

@@ -6,11 +6,9 @@
 #include "shared/buffer.h"
 #include "shared/ipc/inheritance.h"
 
-/* The status of the whole as JSON, from the scoreboard, and rates from samples of it. */
+/* Rates from samples of the scoreboard. The status itself: shared/ipc/status.h. */
 
 enum { STATUS_SAMPLES = 6, STATUS_SAMPLE_MS = 1000 };
-
-enum status_rate { RATE_CALLS, RATE_DELIVERIES, RATE_CHANGES, RATE_ACCEPTED, RATE_COUNT };
 
 /** Counters of processes start at 0 when they do; the totals here go on. */
 struct status_sample {
@@ -29,11 +27,9 @@ struct status_rates {
 void status_sample(struct status_rates *rates, const struct scoreboard *scoreboard, uint64_t now_ms);
 
 /** Per second between the oldest and the newest sample; 0 with fewer than two. */
-double status_rate(const struct status_rates *rates, enum status_rate which);
+double status_rate(const struct status_rates *rates, enum scoreboard_rate which);
 
-/** Appends the JSON object that the control socket answers to "status". @listen: names of the listening
- * sockets. */
-void status_append(struct buffer *out, const struct inheritance *common, const struct status_rates *rates,
-                   const char *const *listen, size_t listen_count);
+/** Writes the rates where every process reads them. */
+void status_share(const struct status_rates *rates, struct scoreboard *scoreboard);
 
 #endif

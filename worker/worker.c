@@ -126,6 +126,7 @@ static void open_worker(struct worker *worker, const struct inheritance *inherit
     char message[STORE_MESSAGE];
     worker->config = inheritance->config;
     worker->slot = inheritance->slot;
+    worker->scoreboard = inheritance->scoreboard;
     worker->score = &inheritance->scoreboard->worker[worker->slot];
     worker->ring = inheritance->ring;
     worker->order_channel = inheritance->order_channel;

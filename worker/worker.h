@@ -17,7 +17,8 @@
 /* What the rooms of one worker process share. Made by worker_main(), one in a process. */
 struct worker {
     const struct config *config;
-    struct scoreboard_worker *score;
+    const struct scoreboard *scoreboard;
+    struct scoreboard_worker *score; /* our row */
     struct ring *ring;
     unsigned slot;
     int order_channel;

@@ -52,6 +52,17 @@ bool ctl_session(const struct ctl *ctl, struct session *session)
     return true;
 }
 
+bool ctl_session_quiet(const struct ctl *ctl, struct session *session)
+{
+    struct session_reply reply;
+    if (!ctl_session(ctl, session))
+        return false;
+    if (session_call(session, "dispatcher", "subscribe", SLICE("{\"collections\":[]}"), &reply, CTL_TIMEOUT_MS))
+        return true;
+    ctl_session_failed(ctl, session);
+    return false;
+}
+
 int ctl_session_failed(const struct ctl *ctl, const struct session *session)
 {
     if (session->ws.state == WS_STATE_OVER || session->ws.state == WS_STATE_HANDSHAKE)

@@ -33,6 +33,9 @@ int ctl_usage(const struct ctl_command *command);
 /** Opens a session on the control socket, or says why not and returns false. Close it either way. */
 [[gnu::warn_unused_result]] bool ctl_session(const struct ctl *ctl, struct session *session);
 
+/** The same for commands that call but do not follow: no changes are sent to it. */
+[[gnu::warn_unused_result]] bool ctl_session_quiet(const struct ctl *ctl, struct session *session);
+
 /** What a call that failed is reported as; returns 1. */
 int ctl_session_failed(const struct ctl *ctl, const struct session *session);
 

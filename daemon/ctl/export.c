@@ -71,7 +71,7 @@ static int run(const struct ctl *ctl, int argc, char **argv)
         return 1;
     struct session session;
     int status = 1;
-    if (ctl_session(ctl, &session))
+    if (ctl_session_quiet(ctl, &session))
         status = export(ctl, &session, argv[optind], query);
     session_close(&session);
     return status;

@@ -24,7 +24,7 @@ static int add(const struct ctl *ctl, const char *name, char *const *permissions
     struct session session = {0};
     struct session_reply reply;
     struct buffer data = {0};
-    if (!ctl_session(ctl, &session)) {
+    if (!ctl_session_quiet(ctl, &session)) {
         session_close(&session);
         return 1;
     }

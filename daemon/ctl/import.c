@@ -231,7 +231,7 @@ static int import_file(struct import *import)
     if (!lines_open(&import->lines, import->file))
         return ctl_fail("%s: %s", import->file, import->lines.message);
     int status = 1;
-    if (ctl_session(import->ctl, &import->session)) {
+    if (ctl_session_quiet(import->ctl, &import->session)) {
         import->started_ms = clock_monotonic_ms();
         import->show_progress = isatty(STDERR_FILENO) == 1;
         status = send_documents(import) ? 0 : 1;

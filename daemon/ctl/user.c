@@ -28,7 +28,7 @@ static int add(const struct ctl *ctl, const char *name, bool from_stdin, char *c
     struct session_reply reply;
     struct buffer password = {0}, data = {0};
     int status = 1;
-    if (ctl_password(from_stdin, &password) && ctl_session(ctl, &session)) {
+    if (ctl_password(from_stdin, &password) && ctl_session_quiet(ctl, &session)) {
         compose(&data, name, buffer_slice(&password), groups, count);
         bool added = session_call(&session, "users", "add", buffer_slice(&data), &reply, CTL_TIMEOUT_MS);
         status = added ? 0 : ctl_session_failed(ctl, &session);

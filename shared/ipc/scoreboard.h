@@ -47,9 +47,18 @@ struct scoreboard_committer {
     char padding[128];
 };
 
+/** What is counted for rates; the master takes a sample every second. */
+enum scoreboard_rate { RATE_CALLS, RATE_DELIVERIES, RATE_CHANGES, RATE_ACCEPTED, RATE_COUNT };
+
+enum { SCOREBOARD_LISTEN = 6144 };
+
 struct scoreboard {
     uint32_t workers;            /* rows in use */
     _Atomic uint64_t started_ms; /* wall clock */
+    _Atomic int32_t master_pid;
+    _Atomic uint64_t rates[RATE_COUNT]; /* a second, in tenths, over the last seconds; the master writes them */
+    char listen[SCOREBOARD_LISTEN];     /* JSON strings with commas between: the actual addresses; written before the
+                                           first fork */
     _Atomic uint64_t restarts;   /* children started again after they died */
     struct scoreboard_committer committer;
     struct scoreboard_worker worker[RING_WORKERS];

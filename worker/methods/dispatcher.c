@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "shared/ipc/status.h"
 #include "shared/memory.h"
 #include "worker/methods/resume.h"
 #include "worker/methods/sync.h"
@@ -142,6 +143,17 @@ static void describe(struct transaction *transaction, struct json_value data)
     buffer_free(&out);
 }
 
+static void status(struct transaction *transaction, struct json_value data)
+{
+    struct worker *worker = transaction->worker;
+    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+        return;
+    struct buffer out = {0};
+    status_append(&out, worker->scoreboard, worker->ring);
+    transaction_fulfill(transaction, buffer_slice(&out), 0);
+    buffer_free(&out);
+}
+
 static void shut_down(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
@@ -154,6 +166,7 @@ static void shut_down(struct transaction *transaction, struct json_value data)
 static const struct method methods[] = {
     {"sync", METHOD_AUTHORIZED, sync_several, -1},   {"resume", METHOD_AUTHORIZED, resume, -1},
     {"subscribe", METHOD_AUTHORIZED, subscribe, -1}, {"describe", METHOD_AUTHORIZED, describe, -1},
+    {"status", METHOD_OPTIONS, status, -1},
     {"shutdown", METHOD_OPTIONS, shut_down, -1},
 };
 

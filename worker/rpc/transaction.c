@@ -173,8 +173,9 @@ static void committed(void *argument, const struct committer_result *result)
         return;
     }
     struct buffer members = {0};
+    /* `once` is an operation in front of the list's. */
     if (transaction->listed)
-        buffer_append_format(&members, "\"index\":%u", (unsigned)result->failed);
+        buffer_append_format(&members, "\"index\":%u", (unsigned)(result->failed - (transaction->once.data != NULL)));
     transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }
