@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import signal
 
 import pytest
 
@@ -11,6 +12,11 @@ from configuration import GROUPS, USERS, password
 from server import DISPATCHCTL, DISPATCHD, Server
 
 TEST_SECONDS = 240
+
+
+def pytest_configure():
+    """When the tests are told to end, their servers end with them: SIGTERM is taken like ^C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -155,7 +155,7 @@ def test_past_the_change_log_a_resync_is_asked_for(make_server):
     server = make_server(config=configuration(
         backlog_bytes='64K', ring_bytes='128K', change_log_entries=100, log_level='notice',
         limits={'message_bytes': '16K', 'document_bytes': '16K'}))
-    with RawClient(server, receive_buffer=4096) as slow, RawClient(server) as writer:
+    with RawClient(server, receive_buffer=65536) as slow, RawClient(server) as writer:
         slow.open('reader')
         writer.open('editor')
         for i in range(1500):

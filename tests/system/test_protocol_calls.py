@@ -218,7 +218,6 @@ async def test_shutdown_needs_permission(server):
     await reader.fails('forbidden', 'shutdown')
 
 
-@pytest.mark.xfail(reason='dispatcher.status is not there yet', strict=True)
 async def test_status_needs_permission(server):
     reader = await Client.connect(server, 'reader')
     await reader.fails('forbidden', 'status')

@@ -71,6 +71,21 @@ async def test_stale_gone_newer(server):
     assert sorted(removed) == ['n0002', 'never'] and count == 5
 
 
+async def test_removed_and_inserted_again(server):
+    """While the client was away; its version says nothing about the new document."""
+    writer = await filled(server, 3)
+    await writer.call('remove', 'notes', {'_id': 'n0001'})
+    await writer.call('insert', 'notes', {'_id': 'n0001', 'n': 'other'})
+    client = await Client.connect(server, 'reader')
+    manifest = {'n0000': 0, 'n0001': 0, 'n0002': 0}
+    _, count, documents, removed = await sync(client, manifest)
+    assert count == 1 and not removed
+    assert documents == [{'_id': 'n0001', '_version': 0, 'n': 'other'}]
+    await writer.call('update', 'notes', {'_id': 'n0001', 'changes': {'n': 'newer'}})
+    _, count, documents, _ = await sync(client, {**manifest, 'n0001': 1})
+    assert count == 1 and documents == [{'_id': 'n0001', '_version': 1, 'n': 'newer'}]
+
+
 async def test_ids_in_any_order_and_with_escapes(server):
     client = await Client.connect(server, 'editor')
     ids = ['ü', 'a"b', 'a\\b', 'Z', 'a', '\U0001f331', '$x', '\u2028', 'a/b']
