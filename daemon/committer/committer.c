@@ -33,8 +33,8 @@
 
 enum { EACH_SECOND_MS = 1000, READERS_MS = 60000 };
 
-/* Places in the poll set behind the links. */
-enum { POLL_ORDERS = RING_WORKERS, POLL_SIGNALS, POLL_COUNT };
+/* Places in the poll set; the links follow. */
+enum { POLL_ORDERS, POLL_SIGNALS, POLL_LINKS, POLL_MOST = POLL_LINKS + RING_WORKERS };
 
 void (*committer_after_commit)(void);
 
@@ -151,19 +151,19 @@ static int look_after(struct committer *committer)
 
 static void wait_for_work(struct committer *committer, int wait_ms)
 {
-    struct pollfd polled[POLL_COUNT];
-    intake_poll(&committer->intake, polled);
+    struct pollfd polled[POLL_MOST];
+    unsigned links = intake_poll(&committer->intake, polled + POLL_LINKS);
     polled[POLL_ORDERS] = (struct pollfd){
         .fd = committer->draining ? -1 : committer->inheritance->order_channel, .events = POLLIN};
     polled[POLL_SIGNALS] = (struct pollfd){.fd = committer->signals, .events = POLLIN};
     if (intake_has_work(&committer->intake))
         wait_ms = 0;
-    if (poll(polled, POLL_COUNT, wait_ms) < 0) {
+    if (poll(polled, POLL_LINKS + links, wait_ms) < 0) {
         if (errno != EINTR)
             log_fatal("poll: %m");
         return;
     }
-    intake_move(&committer->intake, polled);
+    intake_move(&committer->intake, polled + POLL_LINKS);
     if (polled[POLL_ORDERS].revents)
         read_orders(committer); /* after the links: it may close some of those that were polled */
     if (polled[POLL_SIGNALS].revents)
@@ -173,7 +173,7 @@ static void wait_for_work(struct committer *committer, int wait_ms)
 static bool is_done(const struct committer *committer)
 {
     return committer->draining &&
-           (intake_count(&committer->intake) == 0 || clock_monotonic_ms() >= committer->deadline_ms);
+           (committer->intake.count == 0 || clock_monotonic_ms() >= committer->deadline_ms);
 }
 
 static void run(struct committer *committer)
@@ -187,10 +187,10 @@ static void run(struct committer *committer)
             apply_greet(committer->applier, link);
             intake_flush(link);
         }
-        unsigned links = intake_count(&committer->intake);
+        unsigned links = committer->intake.count;
         if (apply_batch(committer->applier, &committer->intake))
             committer->dirty = true;
-        if (intake_count(&committer->intake) < links)
+        if (committer->intake.count < links)
             store_check_readers(committer->store); /* a worker that died may have left a snapshot open */
     }
 }

@@ -12,12 +12,8 @@
  * longer). */
 enum { READ_BYTES = 256 * 1024, ENOUGH_BYTES = 4 * 1024 * 1024 };
 
-static void free_link(struct link **link)
+static void free_link(struct link *gone)
 {
-    struct link *gone = *link;
-    if (!gone)
-        return;
-    *link = NULL;
     close(gone->fd);
     buffer_free(&gone->in);
     buffer_free(&gone->out);
@@ -48,11 +44,17 @@ void intake_add(struct intake *intake, unsigned slot, int fd)
         close(fd);
         return;
     }
-    free_link(&intake->links[slot]);
+    unsigned place = 0;
+    while (place < intake->count && intake->links[place]->slot != slot)
+        place++;
+    if (place < intake->count)
+        free_link(intake->links[place]);
+    else
+        intake->count++;
     struct link *link = memory_zeroed(1, sizeof *link);
     link->fd = fd;
     link->slot = slot;
-    intake->links[slot] = link;
+    intake->links[place] = link;
 }
 
 static struct slice untaken(const struct link *link)
@@ -87,16 +89,17 @@ static bool wants_bytes(const struct link *link)
     return !link->ended && !is_blocked(link) && (link->in.length < ENOUGH_BYTES || !has_whole_message(link));
 }
 
-void intake_poll(const struct intake *intake, struct pollfd *polled)
+unsigned intake_poll(const struct intake *intake, struct pollfd *polled)
 {
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++) {
-        const struct link *link = intake->links[slot];
-        polled[slot] = (struct pollfd){.fd = link && !link->ended ? link->fd : -1};
-        if (link && wants_bytes(link))
-            polled[slot].events |= POLLIN;
-        if (link && is_blocked(link))
-            polled[slot].events |= POLLOUT;
+    for (unsigned i = 0; i < intake->count; i++) {
+        const struct link *link = intake->links[i];
+        polled[i] = (struct pollfd){.fd = link->ended ? -1 : link->fd};
+        if (wants_bytes(link))
+            polled[i].events |= POLLIN;
+        if (is_blocked(link))
+            polled[i].events |= POLLOUT;
     }
+    return intake->count;
 }
 
 static void read_link(struct link *link)
@@ -138,9 +141,9 @@ void intake_flush(struct link *link)
 
 void intake_move(struct intake *intake, const struct pollfd *polled)
 {
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++) {
-        struct link *link = intake->links[slot];
-        if (!link || polled[slot].fd != link->fd || polled[slot].revents == 0)
+    for (unsigned i = 0; i < intake->count; i++) {
+        struct link *link = intake->links[i];
+        if (polled[i].revents == 0)
             continue;
         if (is_blocked(link))
             intake_flush(link);
@@ -151,29 +154,29 @@ void intake_move(struct intake *intake, const struct pollfd *polled)
 
 static bool can_give(const struct link *link)
 {
-    return link && !is_blocked(link) && has_whole_message(link);
+    return !is_blocked(link) && has_whole_message(link);
 }
 
 bool intake_has_work(const struct intake *intake)
 {
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++)
-        if (can_give(intake->links[slot]))
+    for (unsigned i = 0; i < intake->count; i++)
+        if (can_give(intake->links[i]))
             return true;
     return false;
 }
 
 struct link *intake_next_greeting(struct intake *intake)
 {
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++) {
-        struct link *link = intake->links[slot];
+    for (unsigned i = 0; i < intake->count; i++) {
+        struct link *link = intake->links[i];
         enum committer_message_type type;
         struct slice body;
         struct slice rest;
-        if (!link || link->greeted || link->ended || peek(link, &type, &body, &rest) == 0)
+        if (link->greeted || link->ended || peek(link, &type, &body, &rest) == 0)
             continue;
         uint32_t said;
         if (peek(link, &type, &body, &rest) < 0 || type != COMMITTER_HELLO ||
-            !committer_hello_read(body, &said, &link->incarnation) || said != slot) {
+            !committer_hello_read(body, &said, &link->incarnation) || said != link->slot) {
             break_link(link, "it does not begin with the worker's greeting");
             continue;
         }
@@ -202,12 +205,12 @@ static bool take_set(struct link *link, uint64_t *id, struct slice *set)
 
 bool intake_next_set(struct intake *intake, struct link **link, uint64_t *id, struct slice *set)
 {
-    for (unsigned i = 0; i < RING_WORKERS; i++) {
-        unsigned slot = (intake->turn + i) % RING_WORKERS;
-        struct link *asked = intake->links[slot];
-        if (!asked || !asked->greeted || is_blocked(asked) || !take_set(asked, id, set))
+    for (unsigned i = 0; i < intake->count; i++) {
+        unsigned place = (intake->turn + i) % intake->count;
+        struct link *asked = intake->links[place];
+        if (!asked->greeted || is_blocked(asked) || !take_set(asked, id, set))
             continue;
-        intake->turn = (slot + 1) % RING_WORKERS;
+        intake->turn = place + 1;
         *link = asked;
         return true;
     }
@@ -216,30 +219,24 @@ bool intake_next_set(struct intake *intake, struct link **link, uint64_t *id, st
 
 void intake_release(struct intake *intake)
 {
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++) {
-        struct link *link = intake->links[slot];
-        if (!link)
-            continue;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < intake->count; i++) {
+        struct link *link = intake->links[i];
         if (link->taken == link->in.length && link->in.capacity > ENOUGH_BYTES)
             buffer_free(&link->in); /* one long message must not keep its memory for ever */
         else
             buffer_consume(&link->in, link->taken);
         link->taken = 0;
         if (link->ended && (!link->greeted || !has_whole_message(link)))
-            free_link(&intake->links[slot]);
+            free_link(link);
+        else
+            intake->links[kept++] = link;
     }
-}
-
-unsigned intake_count(const struct intake *intake)
-{
-    unsigned count = 0;
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++)
-        count += intake->links[slot] != NULL;
-    return count;
+    intake->count = kept;
 }
 
 void intake_close(struct intake *intake)
 {
-    for (unsigned slot = 0; slot < RING_WORKERS; slot++)
-        free_link(&intake->links[slot]);
+    while (intake->count > 0)
+        free_link(intake->links[--intake->count]);
 }

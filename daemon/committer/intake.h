@@ -31,17 +31,18 @@ struct link {
 };
 
 struct intake {
-    struct link *links[RING_WORKERS]; /* by slot; NULL: none */
-    unsigned turn;                    /* the slot that is asked first, so that none starves another */
+    struct link *links[RING_WORKERS];
+    unsigned count; /* of ->links */
+    unsigned turn;  /* the link that is asked first, so that none starves another */
 };
 
 /** Takes over @fd as the link to the worker in @slot; an older link of that slot is dropped. */
 void intake_add(struct intake *intake, unsigned slot, int fd);
 
-/** Fills @polled (RING_WORKERS of them) with what to wait for, by slot; unused ones have fd -1. */
-void intake_poll(const struct intake *intake, struct pollfd *polled);
+/** Fills @polled (room for RING_WORKERS) with what to wait for; returns how many it filled. */
+unsigned intake_poll(const struct intake *intake, struct pollfd *polled);
 
-/** Reads and writes what poll(2) said is possible. */
+/** Reads and writes what poll(2) said is possible. @polled: from intake_poll(), with no call in between. */
 void intake_move(struct intake *intake, const struct pollfd *polled);
 
 /** Whether a greeting or a set can be taken without waiting. */
@@ -59,9 +60,6 @@ void intake_release(struct intake *intake);
 
 /** Writes ->out as far as the worker takes it now. */
 void intake_flush(struct link *link);
-
-/** Links that are left. */
-unsigned intake_count(const struct intake *intake);
 
 void intake_close(struct intake *intake);
 
