@@ -9,42 +9,15 @@
 
 enum { SMALLEST_CAPACITY = 64, DECIMAL_DIGITS = 20 };
 
-char *buffer_reserve(struct buffer *buffer, size_t more)
+void buffer_grow(struct buffer *buffer, size_t more)
 {
-    if (more > buffer->capacity - buffer->length) {
-        if (more > SIZE_MAX / 2 - buffer->length)
-            log_fatal("out of memory: a buffer of %zu bytes was asked for %zu more", buffer->length, more);
-        size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST_CAPACITY;
-        while (capacity - buffer->length < more)
-            capacity *= 2;
-        buffer->data = memory_resize(buffer->data, capacity, 1);
-        buffer->capacity = capacity;
-    }
-    return buffer->data + buffer->length;
-}
-
-void buffer_append(struct buffer *buffer, const void *data, size_t length)
-{
-    if (length == 0)
-        return;
-    memcpy(buffer_reserve(buffer, length), data, length);
-    buffer->length += length;
-}
-
-void buffer_append_slice(struct buffer *buffer, struct slice slice)
-{
-    buffer_append(buffer, slice.data, slice.length);
-}
-
-void buffer_append_text(struct buffer *buffer, const char *text)
-{
-    buffer_append(buffer, text, strlen(text));
-}
-
-void buffer_append_byte(struct buffer *buffer, char byte)
-{
-    *buffer_reserve(buffer, 1) = byte;
-    buffer->length++;
+    if (more > SIZE_MAX / 2 - buffer->length)
+        log_fatal("out of memory: a buffer of %zu bytes was asked for %zu more", buffer->length, more);
+    size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST_CAPACITY;
+    while (capacity - buffer->length < more)
+        capacity *= 2;
+    buffer->data = memory_resize(buffer->data, capacity, 1);
+    buffer->capacity = capacity;
 }
 
 void buffer_append_unsigned(struct buffer *buffer, uint64_t value)

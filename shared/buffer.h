@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "shared/slice.h"
 
@@ -13,15 +14,41 @@ struct buffer {
     size_t capacity; /* bytes allocated */
 };
 
-/** Room for @more bytes behind the used ones; returns where they start. Add what was written to ->length. */
-char *buffer_reserve(struct buffer *buffer, size_t more);
+/** Makes room for @more bytes: the rare part of buffer_reserve(). */
+void buffer_grow(struct buffer *buffer, size_t more);
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length);
-void buffer_append_slice(struct buffer *buffer, struct slice slice);
+/** Room for @more bytes behind the used ones; returns where they start. Add what was written to ->length. */
+static inline char *buffer_reserve(struct buffer *buffer, size_t more)
+{
+    if (more > buffer->capacity - buffer->length)
+        buffer_grow(buffer, more);
+    return buffer->data + buffer->length;
+}
+
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t length)
+{
+    if (length == 0)
+        return;
+    memcpy(buffer_reserve(buffer, length), data, length);
+    buffer->length += length;
+}
+
+static inline void buffer_append_slice(struct buffer *buffer, struct slice slice)
+{
+    buffer_append(buffer, slice.data, slice.length);
+}
 
 /** Appends a C string without its NUL. */
-void buffer_append_text(struct buffer *buffer, const char *text);
-void buffer_append_byte(struct buffer *buffer, char byte);
+static inline void buffer_append_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+static inline void buffer_append_byte(struct buffer *buffer, char byte)
+{
+    *buffer_reserve(buffer, 1) = byte;
+    buffer->length++;
+}
 
 /** Appends @value in decimal. */
 void buffer_append_unsigned(struct buffer *buffer, uint64_t value);

@@ -6,14 +6,16 @@
 
 enum { LENGTH_BYTES = 4, HELLO_BYTES = 4 + 8, SET_BYTES = 8, RESULT_BYTES = 8 + 4 + 8 + 4 };
 
-static void put(struct buffer *out, uint64_t value, unsigned bytes)
+static inline void put(struct buffer *out, uint64_t value, unsigned bytes)
 {
+    char *at = buffer_reserve(out, bytes);
     for (unsigned i = 0; i < bytes; i++)
-        buffer_append_byte(out, (char)(uint8_t)(value >> (8 * i)));
+        at[i] = (char)(uint8_t)(value >> (8 * i));
+    out->length += bytes;
 }
 
 /* Takes an integer off the front; the caller has checked that it is there. */
-static uint64_t take(struct slice *bytes, unsigned count)
+static inline uint64_t take(struct slice *bytes, unsigned count)
 {
     assert(bytes->length >= count);
     uint64_t value = 0;
