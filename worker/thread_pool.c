@@ -55,10 +55,10 @@ static void *thread_main(void *argument)
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct queued_task *task = STAILQ_FIRST(&pool->waiting);
+        if (pool->ending)
+            break;
         if (task)
             run_one(pool, task);
-        else if (pool->ending)
-            break;
         else
             pthread_cond_wait(&pool->work_waits, &pool->lock);
     }
@@ -153,6 +153,7 @@ void thread_pool_free(struct thread_pool **pool_slot)
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < pool->started; i++)
         pthread_join(pool->threads[i], NULL);
+    STAILQ_CONCAT(&pool->finished, &pool->waiting);
     finish_tasks(pool);
     event_del(&pool->done_event);
     close(pool->done_fd);

@@ -18,7 +18,6 @@
 #include "shared/log.h"
 #include "shared/random.h"
 #include "worker/authority/authority.h"
-#include "worker/authority/throttle.h"
 #include "worker/committer_link.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/job.h"
@@ -95,12 +94,12 @@ static void close_loop(struct loop *loop)
     event_del(&loop->hangup);
 }
 
-/* One pass. Returns whether there is more to do at once. */
-static bool pass(struct worker *worker)
+bool worker_pass(struct worker *worker)
 {
     bool more = ring_intake(worker);
-    more |= job_list_run(worker->jobs, JOBS_BUDGET_US);
+    (void)!job_list_run(worker->jobs, JOBS_BUDGET_US);
     more |= network_flush(worker->network, WRITES_IN_A_PASS);
+    more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
     committer_link_flush(worker->link);
     worker_snapshot_end(worker);
     stopping_step(worker);
@@ -117,17 +116,18 @@ static void run(struct worker *worker)
         event_base_loop(worker->base, sleeping ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
         if (sleeping)
             ring_awake(worker->ring, worker->slot);
-        more = pass(worker);
+        more = worker_pass(worker);
     }
 }
 
-static void open_worker(struct worker *worker, const struct inheritance *inheritance)
+void worker_open(struct worker *worker, const struct inheritance *inheritance)
 {
     char message[STORE_MESSAGE];
     worker->config = inheritance->config;
     worker->slot = inheritance->slot;
     worker->scoreboard = inheritance->scoreboard;
     worker->score = &inheritance->scoreboard->worker[worker->slot];
+    worker->attempts = &inheritance->scoreboard->attempts;
     worker->ring = inheritance->ring;
     worker->order_channel = inheritance->order_channel;
     worker->incarnation = random_number();
@@ -135,7 +135,8 @@ static void open_worker(struct worker *worker, const struct inheritance *inherit
     worker->base = event_base_new();
     if (!worker->base || sodium_init() < 0)
         log_fatal("the event loop or libsodium cannot be set up");
-    worker->store = store_open(worker->config, STORE_READ, message);
+    if (!worker->store)
+        worker->store = store_open(worker->config, STORE_READ, message);
     if (!worker->store)
         log_fatal("%s", message);
     worker->backlog = backlog_create(worker->config->backlog_bytes);
@@ -144,7 +145,6 @@ static void open_worker(struct worker *worker, const struct inheritance *inherit
     worker->link = committer_link_create(worker);
     worker->threads =
         thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
-    worker->throttle = throttle_create(worker->config->limits.login_attempts);
     worker->authority = authority_create(worker);
     struct network_options options = {
         .config = worker->config,
@@ -157,16 +157,20 @@ static void open_worker(struct worker *worker, const struct inheritance *inherit
     ring_intake_start(worker);
 }
 
-/* In the order in which nobody is left who uses what is freed. */
-static void close_worker(struct worker *worker)
+/*
+ * In the order in which nobody is left who uses what is freed. Sessions go first, so every open call is
+ * without a client. Threads end what they have begun, and a password that was hashed may still become a
+ * change set; jobs and the sets without an answer then end their calls.
+ */
+void worker_close(struct worker *worker)
 {
     worker_snapshot_end(worker);
     network_free(&worker->network);
+    thread_pool_free(&worker->threads);
     job_list_free(&worker->jobs);
     committer_link_free(&worker->link);
-    thread_pool_free(&worker->threads);
     authority_free(&worker->authority);
-    throttle_free(&worker->throttle);
+    worker_snapshot_end(worker); /* who was told of an end may have looked something up */
     viewer_table_free(&worker->viewers);
     backlog_free(&worker->backlog);
     store_close(&worker->store);
@@ -180,7 +184,7 @@ int worker_main(const struct inheritance *inheritance)
 {
     struct worker worker = {0};
     struct loop loop = {0};
-    open_worker(&worker, inheritance);
+    worker_open(&worker, inheritance);
     open_loop(&loop, &worker);
     orders_open(&worker);
     if (worker.slot == 0)
@@ -188,7 +192,7 @@ int worker_main(const struct inheritance *inheritance)
     run(&worker);
     orders_close();
     close_loop(&loop);
-    close_worker(&worker);
+    worker_close(&worker);
     log_flush();
     return 0;
 }

@@ -14,11 +14,12 @@
 #include "worker/dispatch/backlog.h"
 #include "worker/dispatch/viewer.h"
 
-/* What the rooms of one worker process share. Made by worker_main(), one in a process. */
+/* What the rooms of one worker process share. Made by worker_open(), one in a process. */
 struct worker {
     const struct config *config;
     const struct scoreboard *scoreboard;
     struct scoreboard_worker *score; /* our row */
+    struct login_attempts *attempts; /* failed log-ins, all workers' */
     struct ring *ring;
     unsigned slot;
     int order_channel;
@@ -33,7 +34,6 @@ struct worker {
     struct committer_link *link;
     struct thread_pool *threads;
     struct authority *authority;
-    struct throttle *throttle; /* failed log-ins */
     struct job_list *jobs;
 
     struct json message;   /* the message being handled; reused */
@@ -51,6 +51,16 @@ struct worker {
  */
 [[gnu::warn_unused_result]] bool worker_snapshot(struct worker *worker);
 void worker_snapshot_end(struct worker *worker);
+
+/** Opens everything in a zeroed @worker. A store that is set already is used as it is (tests have one to
+ * write). */
+void worker_open(struct worker *worker, const struct inheritance *inheritance);
+
+/** Closes all sessions and frees everything, the store too. Open calls end without a client. */
+void worker_close(struct worker *worker);
+
+/** What a pass of the loop does when the events have been handled. True: there is more to do at once. */
+[[gnu::warn_unused_result]] bool worker_pass(struct worker *worker);
 
 /** Asks the master for an orderly stop of the whole service. */
 void worker_request_stop(struct worker *worker);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "shared/clock.h"
+#include "shared/random.h"
 
 struct scoreboard *scoreboard_create(uint32_t workers)
 {
@@ -14,6 +15,7 @@ struct scoreboard *scoreboard_create(uint32_t workers)
     if (scoreboard == MAP_FAILED)
         return NULL;
     scoreboard->workers = workers;
+    random_bytes(scoreboard->attempts.secret, sizeof scoreboard->attempts.secret);
     atomic_store(&scoreboard->started_ms, clock_wall_ms());
     return scoreboard;
 }

@@ -10,6 +10,7 @@
 /*
  * Shared memory in which each process writes its own row and the master reads all of them. Counters are since
  * the row's process started, unless it says otherwise; the master clears a row when its process has died.
+ * What all workers write together is in a struct of its own.
  */
 
 enum process_state { PROCESS_NONE, PROCESS_STARTING, PROCESS_READY, PROCESS_STOPPING };
@@ -52,19 +53,35 @@ enum scoreboard_rate { RATE_CALLS, RATE_DELIVERIES, RATE_CHANGES, RATE_ACCEPTED,
 
 enum { SCOREBOARD_LISTEN = 6144 };
 
+enum { LOGIN_SETS = 1024, LOGIN_WAYS = 4, LOGIN_SECRET_BYTES = 16 };
+
+/* Failed log-ins of all workers together, so that more workers do not mean more attempts:
+ * worker/authority/throttle.c alone knows what is in it. It outlives workers, is of fixed size, and is
+ * written without locks: two workers that claim the same place at once may lose a count. */
+struct login_attempts {
+    unsigned char
+        secret[LOGIN_SECRET_BYTES]; /* of the keys' hash, so that nobody can choose keys that collide */
+    struct {
+        _Atomic uint64_t key;   /* hash; 0: free */
+        _Atomic uint64_t count; /* since when, in ms, and how many failures */
+    } counts[LOGIN_SETS][LOGIN_WAYS];
+};
+
 struct scoreboard {
     uint32_t workers;            /* rows in use */
     _Atomic uint64_t started_ms; /* wall clock */
     _Atomic int32_t master_pid;
-    _Atomic uint64_t rates[RATE_COUNT]; /* a second, in tenths, over the last seconds; the master writes them */
-    char listen[SCOREBOARD_LISTEN];     /* JSON strings with commas between: the actual addresses; written before the
-                                           first fork */
-    _Atomic uint64_t restarts;   /* children started again after they died */
+    _Atomic uint64_t
+        rates[RATE_COUNT];          /* a second, in tenths, over the last seconds; the master writes them */
+    char listen[SCOREBOARD_LISTEN]; /* JSON strings with commas between: the actual addresses; written before
+                                       the first fork */
+    _Atomic uint64_t restarts;      /* children started again after they died */
     struct scoreboard_committer committer;
+    struct login_attempts attempts;
     struct scoreboard_worker worker[RING_WORKERS];
 };
 
-/** Maps a zeroed scoreboard, shared with all later children. NULL with errno. */
+/** Maps a scoreboard without any counts, shared with all later children. NULL with errno. */
 [[gnu::warn_unused_result]] struct scoreboard *scoreboard_create(uint32_t workers);
 
 /** The ready worker with the fewest connections; -1 when none is ready. */

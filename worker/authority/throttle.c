@@ -1,71 +1,70 @@
 #include "worker/authority/throttle.h"
 
+#include <assert.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "shared/memory.h"
-#include "shared/random.h"
+enum { WINDOW_MS = 60000, FAILURE_BITS = 20 };
 
-enum { SETS = 1024, WAYS = 4, WINDOW_MS = 60000 };
+static_assert(LOGIN_SECRET_BYTES == crypto_shorthash_KEYBYTES, "the secret is the hash's key");
 
-struct count {
-    uint64_t key; /* hash; 0: free */
-    uint64_t since_ms;
-    uint64_t failures;
-};
+/* Since when is in the high bits, how many failures in the low ones: one word changes at once. */
+static uint64_t pack(uint64_t since_ms, uint64_t failures)
+{
+    return since_ms << FAILURE_BITS | failures;
+}
 
-struct throttle {
-    uint64_t failures_most;
-    unsigned char secret[crypto_shorthash_KEYBYTES]; /* so that nobody can choose keys that collide */
-    struct count counts[SETS][WAYS];
-};
+static uint64_t since_of(uint64_t count)
+{
+    return count >> FAILURE_BITS;
+}
 
-static uint64_t hash(const struct throttle *throttle, struct slice key)
+static uint64_t failures_of(uint64_t count)
+{
+    return count & ((UINT64_C(1) << FAILURE_BITS) - 1);
+}
+
+static uint64_t hash(const struct login_attempts *attempts, struct slice key)
 {
     unsigned char out[crypto_shorthash_BYTES];
-    crypto_shorthash(out, (const unsigned char *)key.data, key.length, throttle->secret);
+    crypto_shorthash(out, (const unsigned char *)key.data, key.length, attempts->secret);
     uint64_t number;
     memcpy(&number, out, sizeof number);
     return number ? number : 1;
 }
 
-bool throttle_closed(const struct throttle *throttle, struct slice key, uint64_t now_ms)
+bool throttle_closed(const struct login_attempts *attempts, uint64_t most, struct slice key, uint64_t now_ms)
 {
-    uint64_t number = hash(throttle, key);
-    const struct count *set = throttle->counts[number % SETS];
-    for (unsigned i = 0; i < WAYS; i++)
-        if (set[i].key == number && now_ms - set[i].since_ms < WINDOW_MS)
-            return set[i].failures >= throttle->failures_most;
+    uint64_t number = hash(attempts, key);
+    for (unsigned i = 0; i < LOGIN_WAYS; i++) {
+        uint64_t count = atomic_load(&attempts->counts[number % LOGIN_SETS][i].count);
+        if (atomic_load(&attempts->counts[number % LOGIN_SETS][i].key) == number &&
+            now_ms - since_of(count) < WINDOW_MS)
+            return failures_of(count) >= most;
+    }
     return false;
 }
 
-void throttle_failed(struct throttle *throttle, struct slice key, uint64_t now_ms)
+void throttle_failed(struct login_attempts *attempts, struct slice key, uint64_t now_ms)
 {
-    uint64_t number = hash(throttle, key);
-    struct count *set = throttle->counts[number % SETS];
-    struct count *oldest = &set[0];
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (set[i].key == number && now_ms - set[i].since_ms < WINDOW_MS) {
-            set[i].failures++;
-            return;
+    uint64_t number = hash(attempts, key);
+    unsigned oldest = 0;
+    uint64_t oldest_ms = UINT64_MAX;
+    for (unsigned i = 0; i < LOGIN_WAYS; i++) {
+        _Atomic uint64_t *place = &attempts->counts[number % LOGIN_SETS][i].count;
+        uint64_t count = atomic_load(place);
+        if (since_of(count) < oldest_ms) {
+            oldest = i;
+            oldest_ms = since_of(count);
         }
-        if (set[i].since_ms < oldest->since_ms)
-            oldest = &set[i];
+        if (atomic_load(&attempts->counts[number % LOGIN_SETS][i].key) != number ||
+            now_ms - since_of(count) >= WINDOW_MS)
+            continue;
+        while (failures_of(count) + 1 < UINT64_C(1) << FAILURE_BITS &&
+               !atomic_compare_exchange_weak(place, &count, count + 1))
+            continue;
+        return;
     }
-    *oldest = (struct count){.key = number, .since_ms = now_ms, .failures = 1};
-}
-
-struct throttle *throttle_create(uint64_t failures_most)
-{
-    struct throttle *throttle = memory_zeroed(1, sizeof *throttle);
-    throttle->failures_most = failures_most;
-    random_bytes(throttle->secret, sizeof throttle->secret);
-    return throttle;
-}
-
-void throttle_free(struct throttle **throttle)
-{
-    free(*throttle);
-    *throttle = NULL;
+    atomic_store(&attempts->counts[number % LOGIN_SETS][oldest].count, pack(now_ms, 1));
+    atomic_store(&attempts->counts[number % LOGIN_SETS][oldest].key, number);
 }

@@ -86,3 +86,8 @@ bool job_list_run(struct job_list *jobs, uint64_t budget_us)
     }
     return false;
 }
+
+bool job_list_runnable(const struct job_list *jobs)
+{
+    return !TAILQ_EMPTY(&jobs->runnable);
+}

@@ -40,4 +40,7 @@ void job_wake(struct job_list *jobs, struct job *job);
 /** Runs jobs for at most about @budget_us. True: some are still runnable. */
 [[gnu::warn_unused_result]] bool job_list_run(struct job_list *jobs, uint64_t budget_us);
 
+/** Whether some want another step. */
+bool job_list_runnable(const struct job_list *jobs);
+
 #endif

@@ -59,11 +59,17 @@ static bool throttled(struct session *session, struct slice user)
     char address[ADDRESS_KEY];
     struct buffer key = {0};
     uint64_t now_ms = clock_monotonic_ms();
-    const struct throttle *throttle = session->worker->throttle;
-    bool closed = throttle_closed(throttle, user_key(user, &key), now_ms) ||
-                  throttle_closed(throttle, address_key(session->connection, address), now_ms);
+    const struct login_attempts *attempts = session->worker->attempts;
+    uint64_t most = session->worker->config->limits.login_attempts;
+    bool closed = throttle_closed(attempts, most, user_key(user, &key), now_ms) ||
+                  throttle_closed(attempts, most, address_key(session->connection, address), now_ms);
     buffer_free(&key);
     return closed;
+}
+
+static void fail_throttled(struct transaction *transaction)
+{
+    transaction_fail(transaction, ERROR_RATE_LIMITED, "Too many failed log-ins; try again in a minute");
 }
 
 static void count_failure(struct session *session, const char *user)
@@ -71,8 +77,8 @@ static void count_failure(struct session *session, const char *user)
     char address[ADDRESS_KEY];
     struct buffer key = {0};
     uint64_t now_ms = clock_monotonic_ms();
-    throttle_failed(session->worker->throttle, user_key(slice_text(user), &key), now_ms);
-    throttle_failed(session->worker->throttle, address_key(session->connection, address), now_ms);
+    throttle_failed(session->worker->attempts, user_key(slice_text(user), &key), now_ms);
+    throttle_failed(session->worker->attempts, address_key(session->connection, address), now_ms);
     buffer_free(&key);
 }
 
@@ -152,6 +158,12 @@ static void checked(void *argument, bool same)
         login_free(login);
         return;
     }
+    /* Many guesses sent at once are answered no better than one after the other. */
+    if (throttled(transaction->session, slice_text(login->user))) {
+        fail_throttled(transaction);
+        login_free(login);
+        return;
+    }
     if (!same) {
         count_failure(transaction->session, login->user);
         transaction_fail(transaction, ERROR_UNAUTHORIZED, "Incorrect username or password");
@@ -212,7 +224,7 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
         !read_browser(transaction, data, &worker->scratch, &browser))
         return;
     if (throttled(transaction->session, user)) {
-        transaction_fail(transaction, ERROR_RATE_LIMITED, "Too many failed log-ins; try again in a minute");
+        fail_throttled(transaction);
         return;
     }
     if (!worker_snapshot(worker)) {
@@ -229,6 +241,8 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
         transaction_fail(transaction, ERROR_BUSY, "Too many are logging in; try again");
         login_free(login);
     }
+    if (worker->scratch.length)
+        sodium_memzero(worker->scratch.data, worker->scratch.length);
     buffer_free(&hash);
 }
 
