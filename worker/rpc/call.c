@@ -141,6 +141,17 @@ static void bad_message(struct session *session, const char *fault, size_t offse
     buffer_free(&text);
 }
 
+/* The transaction ends here or later. */
+static void run(struct transaction *transaction, const struct message *message)
+{
+    if (!find_method(transaction, message) || !check_rights(transaction))
+        return;
+    if (transaction->worker->stopping)
+        transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    else if (transaction->method->declared == METHOD_ANSWERS_AGAIN || !answer_again(transaction))
+        transaction->method->run(transaction, message->data);
+}
+
 void call_handle(struct session *session, struct slice text)
 {
     struct worker *worker = session->worker;
@@ -159,11 +170,7 @@ void call_handle(struct session *session, struct slice text)
         bad_message(session, "tid: a call with it is still open", 0);
         return;
     }
-    struct transaction *transaction = begin(session, &message);
-    if (!find_method(transaction, &message) || !check_rights(transaction))
-        return;
-    if (worker->stopping)
-        transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
-    else if (!answer_again(transaction))
-        transaction->method->run(transaction, message.data);
+    run(begin(session, &message), &message);
+    if (session->open_calls >= worker->config->limits.calls_in_flight)
+        connection_pause(session->connection, true); /* until one of them has its answer */
 }

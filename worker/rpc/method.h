@@ -16,12 +16,16 @@ enum method_access {
     METHOD_CONTROL      /* only over the control socket */
 };
 
+/* ->declared of a method whose answer is not its change set's. When it is called again under the same `once`
+ * it is run: the committer does not apply its set again, and the method answers as it did. */
+enum { METHOD_ANSWERS_AGAIN = -2 };
+
 struct method {
     const char *name;
     enum method_access access;
     /** Runs the call. @data is valid during the call only; absent when the client sent none. */
     void (*run)(struct transaction *transaction, struct json_value data);
-    int declared; /* enum collection_method when the configuration decides on it; -1 */
+    int declared; /* enum collection_method when the configuration decides on it; otherwise -1 or -2 */
 };
 
 struct method_table {
