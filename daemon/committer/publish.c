@@ -147,6 +147,17 @@ static void publish_folded(struct publisher *publisher, struct store *store, con
     publish_one(publisher, &change);
 }
 
+/* What is seen of the ring must not end before the store does, whatever the last changes were (of a
+ * collection that is not declared any more, say): answers wait for their number. */
+static void publish_end(struct publisher *publisher, uint64_t seq)
+{
+    if (ring_last_seq(publisher->ring) >= seq)
+        return;
+    struct ring_record nothing = {.seq = seq, .collection = COLLECTION_CREDENTIALS};
+    ring_append(publisher->ring, &nothing);
+    flush(publisher);
+}
+
 bool publish_missed(struct publisher *publisher, struct store *store)
 {
     if (store_begin(store) != ERROR_NONE)
@@ -167,6 +178,7 @@ bool publish_missed(struct publisher *publisher, struct store *store)
     for (size_t i = 0; i < list.count; i++)
         publish_folded(publisher, store, &list.items[i]);
     flush(publisher);
+    publish_end(publisher, store_seq(store));
     if (list.count > 0)
         log_notice("changes %llu to %llu, committed before, are dispatched now",
                    (unsigned long long)published + 1, (unsigned long long)store_seq(store));

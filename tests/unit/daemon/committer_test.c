@@ -185,6 +185,32 @@ static void what_was_committed_and_not_published_is_made_good(void **state)
     assert_int_equal(next.seq, record.seq + 1);
 }
 
+static void the_ring_reaches_the_end_of_the_store_whatever_is_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen_record record;
+    struct seen_result result;
+    bool ended;
+    fixture_start(fixture, die);
+    (void)fixture_join(fixture, 0, 7);
+    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}");
+    assert_false(fixture_read(fixture, 0, &result, &ended));
+    assert_true(WIFSIGNALED(fixture_wait_end(fixture)));
+
+    assert_string_equal(fixture->config->collections[fixture->config->collection_count - 1].name, "notes");
+    fixture->config->collection_count--; /* nobody declares "notes" any more */
+    fixture_start(fixture, NULL);
+    fixture->config->collection_count++;
+    assert_true(fixture_ring_next(fixture, &record));
+    assert_int_equal(record.seq, row(fixture)->seq);
+    assert_true(!record.is && !record.was && record.update[0] == '\0' && record.remove[0] == '\0');
+    assert_false(fixture_ring_next(fixture, &record));
+    (void)fixture_join(fixture, 0, 8);
+    result = fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "b", "{\"_id\":\"b\"}");
+    assert_true(fixture_ring_next(fixture, &record));
+    assert_int_equal(record.seq, result.seq);
+}
+
 static void what_was_not_published_is_folded(void **state)
 {
     struct fixture *fixture = *state;
@@ -515,6 +541,7 @@ int main(void)
         CASE(a_set_that_fails_leaves_the_others_of_its_batch_alone),
         CASE(refusals_cost_no_commit),
         CASE(what_was_committed_and_not_published_is_made_good),
+        CASE(the_ring_reaches_the_end_of_the_store_whatever_is_there),
         CASE(what_was_not_published_is_folded),
         CASE(a_new_ring_starts_at_the_end_of_the_store),
         CASE(killed_at_random_moments_it_loses_nothing),
