@@ -134,7 +134,6 @@ static void opened(void *context, struct connection *connection, const struct ha
     session->connection = connection;
     LIST_INIT(&session->calls);
     connection->owner = session;
-    atomic_fetch_add_explicit(&worker->score->accepted, 1, memory_order_relaxed);
     if (connection->kind == CONNECTION_CONTROL)
         session_authorize(session, account_control(worker->authority), NULL);
     else if (handshake->token[0])

@@ -62,8 +62,10 @@ static void import(struct transaction *transaction, struct json_value data)
     transaction_begin_set(transaction, &set, ANSWER_IMPORT, (struct slice){0});
     struct json_iterator each = json_begin(documents);
     bool good = true;
-    while (good && json_step(&each))
+    for (uint32_t i = 0; good && json_step(&each); i++) {
+        transaction->at = i;
         good = add_document(transaction, &set, each.value, replace);
+    }
     if (good)
         transaction_commit(transaction, &set);
     buffer_free(&set);

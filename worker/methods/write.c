@@ -108,13 +108,15 @@ static void insert(struct transaction *transaction, struct json_value data)
     struct buffer set = {0};
     bool list = json_type(data) == JSON_ARRAY;
     begin(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
-    transaction->listed = list;
     bool good = true;
     if (list) {
         good = count_allowed(transaction, json_count(data), "documents");
         struct json_iterator each = json_begin(data);
-        while (good && json_step(&each))
+        for (uint32_t i = 0; good && json_step(&each); i++) {
+            transaction->listed = true;
+            transaction->at = i;
             good = add_insert(transaction, &set, each.value);
+        }
     } else {
         good = add_insert(transaction, &set, data);
     }

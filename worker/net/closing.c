@@ -34,6 +34,7 @@ void connection_gone(struct connection *connection)
         address_table_remove(network->addresses, connection->family, connection->address);
     if (network->options.score)
         atomic_fetch_sub_explicit(&network->options.score->connections, 1, memory_order_relaxed);
+    connection_count_behind(connection);
     LIST_REMOVE(connection, all);
     LIST_INSERT_HEAD(&network->dead, connection, all);
     network->count--;

@@ -75,7 +75,7 @@ static void feed(struct connection *connection, struct slice bytes)
     struct network *network = connection->network;
     uint64_t most = network->options.config->limits.message_bytes;
     if (connection->kind == CONNECTION_CONTROL)
-        most *= CONTROL_BOUNDS;
+        most = most < CONTROL_MESSAGE / CONTROL_BOUNDS ? CONTROL_MESSAGE : most * CONTROL_BOUNDS;
     uint16_t code = frame_feed(network->frames, &connection->reader, bytes, network->options.text_only, most,
                                &SINK, connection);
     connection->held_back = connection->paused && connection->reader;

@@ -57,8 +57,9 @@ struct connection {
     uint8_t kind;         /* enum connection_kind */
     uint8_t armed;        /* what ->event waits for: EV_READ, EV_WRITE */
     uint8_t missed_pongs;
-    uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
-    bool opened;    /* opened() was called */
+    uint8_t family;      /* AF_INET, AF_INET6, AF_UNIX */
+    bool opened;         /* opened() was called */
+    bool counted_behind; /* among those the scoreboard says are catching up */
     bool queued;
     bool blocked;      /* the kernel's buffer is full: waiting for EV_WRITE */
     bool eof;          /* the peer sends no more, and we still have to write */
@@ -128,8 +129,8 @@ void connection_send(struct connection *connection, struct slice message, uint64
 /** Queues complete frames, several at a time. */
 void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
 
-/** Whether what the client has not read of its private queue is little enough to make more of it: a job asks before
- *  each piece, and when it is told no, waits for drained(). */
+/** Whether what the client has not read of its private queue is little enough to make more of it: a job asks
+ * before each piece, and when it is told no, waits for drained(). */
 bool connection_may_send(const struct connection *connection);
 
 /** Begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and so do the

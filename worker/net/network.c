@@ -202,8 +202,10 @@ void network_backlog_drops(struct network *network, uint64_t first)
     network->dropped_first = first;
     struct connection *connection = LIST_FIRST(&network->all);
     for (; connection; connection = LIST_NEXT(connection, all)) {
-        if (connection->opened)
-            output_fall_behind(&connection->output, network->options.backlog, first);
+        if (!connection->opened)
+            continue;
+        output_fall_behind(&connection->output, network->options.backlog, first);
+        connection_count_behind(connection);
     }
 }
 

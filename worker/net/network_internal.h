@@ -16,6 +16,7 @@ enum {
     FRESH_MOST = 256,      /* connections with a first reply between two flushes */
     WARN_EVERY_MS = 10000, /* that connections are refused */
     CONTROL_BOUNDS = 16,   /* a control session's message and reply bounds are so many times larger */
+    CONTROL_MESSAGE = 16 * 1024 * 1024, /* and its messages may have at least so many bytes */
 };
 
 LIST_HEAD(connection_list, connection);
@@ -92,6 +93,9 @@ void connection_expired(struct connection *connection);
 /** Takes the connection out of both queues. */
 void connection_unqueue(struct connection *connection);
 /** Writes once; then queues it, waits for room, or notes that it is up to date. */
+/* After whatever may have made it fall behind the backlog or rejoin it: for the scoreboard. */
+void connection_count_behind(struct connection *connection);
+
 void connection_write(struct connection *connection);
 
 /* pings.c */

@@ -157,9 +157,22 @@ bool connection_may_send(const struct connection *connection)
 static void tell_drained(struct connection *connection, uint32_t before)
 {
     struct network *network = connection->network;
-    if (connection->state == CONNECTION_OPEN && network->events.drained && before >= unread_most(connection) &&
-        connection_may_send(connection))
+    if (connection->state == CONNECTION_OPEN && network->events.drained &&
+        before >= unread_most(connection) && connection_may_send(connection))
         network->events.drained(network->context, connection);
+}
+
+void connection_count_behind(struct connection *connection)
+{
+    struct scoreboard_worker *score = connection->network->options.score;
+    bool behind = connection->output.catching_up && connection_alive(connection);
+    if (!score || behind == connection->counted_behind)
+        return;
+    connection->counted_behind = behind;
+    if (behind)
+        atomic_fetch_add_explicit(&score->catching_up, 1, memory_order_relaxed);
+    else
+        atomic_fetch_sub_explicit(&score->catching_up, 1, memory_order_relaxed);
 }
 
 void connection_write(struct connection *connection)
@@ -184,6 +197,7 @@ void connection_write(struct connection *connection)
         connection_queue(connection);
     else if (written == WRITTEN_ALL)
         refill(connection);
+    connection_count_behind(connection);
 }
 
 bool network_flush(struct network *network, unsigned most)

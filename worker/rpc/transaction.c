@@ -1,5 +1,6 @@
 #include "worker/rpc/transaction.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,12 @@ void transaction_fail_with(struct transaction *transaction, enum error_code code
     transaction_end(transaction, error_code_name(code));
 }
 
+static void append_index(const struct transaction *transaction, struct buffer *members, uint32_t index)
+{
+    if (transaction->listed)
+        buffer_append_format(members, "\"index\":%" PRIu32, index);
+}
+
 void transaction_fail(struct transaction *transaction, enum error_code code, const char *format, ...)
 {
     char message[512];
@@ -130,7 +137,10 @@ void transaction_fail(struct transaction *transaction, enum error_code code, con
     /* What a client sent may have been cut within a character. */
     while (used && !json_utf8_valid(message, used))
         used--;
-    transaction_fail_with(transaction, code, slice_of(message, used), (struct slice){0});
+    struct buffer members = {0};
+    append_index(transaction, &members, transaction->at);
+    transaction_fail_with(transaction, code, slice_of(message, used), buffer_slice(&members));
+    buffer_free(&members);
 }
 
 void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq)
@@ -174,8 +184,7 @@ static void committed(void *argument, const struct committer_result *result)
     }
     struct buffer members = {0};
     /* `once` is an operation in front of the list's. */
-    if (transaction->listed)
-        buffer_append_format(&members, "\"index\":%u", (unsigned)(result->failed - (transaction->once.data != NULL)));
+    append_index(transaction, &members, result->failed - (transaction->once.data != NULL));
     transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }
@@ -183,8 +192,10 @@ static void committed(void *argument, const struct committer_result *result)
 void transaction_commit(struct transaction *transaction, struct buffer *set)
 {
     enum error_code code;
-    if (!committer_link_submit(transaction->worker->link, buffer_slice(set), committed, transaction, &code))
-        transaction_fail(transaction, code,
-                         code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
-                                            : "Changes cannot be stored now; try again");
+    if (committer_link_submit(transaction->worker->link, buffer_slice(set), committed, transaction, &code))
+        return;
+    transaction->listed = false; /* it is not about one of them */
+    transaction_fail(transaction, code,
+                     code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
+                                        : "Changes cannot be stored now; try again");
 }

@@ -33,6 +33,7 @@ struct transaction {
     struct job *job; /* that works for it; woken when the client has read what was sent */
     uint64_t started_us;
     bool listed; /* its set is a list the client gave: an error says which of it failed */
+    uint32_t at; /* while the list is read: which of it */
     char memory[];
 };
 
