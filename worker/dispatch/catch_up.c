@@ -42,7 +42,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
         return;
     struct buffer frames = {0};
     struct log_change change;
-    uint64_t seq = output->caught_up_seq;
+    uint64_t before = output->caught_up_seq, seq = before;
     uint64_t most = output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
     unsigned entries = REFILL_ENTRIES;
     enum log_walk_result result = LOG_WALK_CHANGE;
@@ -56,5 +56,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     else
         output_refill(output, buffer_slice(&frames), seq < most ? seq : most);
     buffer_free(&frames);
-    (void)output_rejoin(output, worker->backlog);
+    /* Nothing of this piece was for the client, and there is more: it is asked again in the next pass. */
+    if (!output_rejoin(output, worker->backlog) && output_wants_refill(output) && output->caught_up_seq > before)
+        connection_queue(connection);
 }
