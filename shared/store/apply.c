@@ -5,6 +5,7 @@
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
+#include "shared/store/removed.h"
 
 static enum error_code refuse(struct apply_result *result, uint32_t failed, enum error_code code,
                               const char *why)
@@ -145,6 +146,17 @@ static void add_change(struct writer *writer, const struct staged *staged)
     };
 }
 
+/** Remembers a removed id, forgets one that is there again. */
+static int put_removal(struct store *store, const struct staged *staged)
+{
+    MDB_txn *txn = store->writer->txn;
+    if (staged->removed)
+        return removed_put(txn, store, staged->collection, staged->id, staged->seq);
+    if (staged->record.reinserted && staged->record.version == 0)
+        return removed_forget(txn, store, staged->collection, staged->id);
+    return 0;
+}
+
 static int put_staged(struct store *store, const struct staged *staged)
 {
     struct writer *writer = store->writer;
@@ -154,6 +166,8 @@ static int put_staged(struct store *store, const struct staged *staged)
         staged->removed ? mdb_del(writer->txn, dbi, &key, NULL) : mdb_put(writer->txn, dbi, &key, &value, 0);
     if (!rc)
         rc = put_keys(writer, staged);
+    if (!rc)
+        rc = put_removal(store, staged);
     if (rc)
         return rc;
     struct store_log_entry entry = {.seq = staged->seq,

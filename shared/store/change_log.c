@@ -4,6 +4,7 @@
 
 #include "shared/log.h"
 #include "shared/store/bytes.h"
+#include "shared/store/removed.h"
 
 /* An entry: u8 removed, u16 number of the collection, u64 version, u16 each length of id, tag before, tag
  * after; and these three. */
@@ -31,6 +32,17 @@ int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_
     return mdb_put(txn, store->log, &key, &value, MDB_APPEND);
 }
 
+/** Forgets a removal together with its entry. Of a damaged one the id stays remembered, which does no harm.
+ */
+static int trim_removal(struct store *store, MDB_txn *txn, uint64_t seq, struct slice entry)
+{
+    struct slice header, id;
+    if (!bytes_take(&entry, ENTRY_HEADER, &header) || !header.data[0] ||
+        !bytes_take(&entry, bytes_get_16(header.data + 11), &id))
+        return 0;
+    return removed_trim(txn, store, bytes_get_16(header.data + 1), id, seq);
+}
+
 int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state, uint64_t most)
 {
     uint64_t kept = state->seq - state->horizon;
@@ -55,7 +67,9 @@ int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state
         if (rc)
             break;
         state->horizon = bytes_get_64_big(key.mv_data);
-        rc = mdb_cursor_del(cursor, 0);
+        rc = trim_removal(store, txn, state->horizon, store_slice(value));
+        if (!rc)
+            rc = mdb_cursor_del(cursor, 0);
         if (rc)
             break;
     }

@@ -10,7 +10,8 @@
                                                   const struct store_log_entry *entry,
                                                   struct buffer *scratch);
 
-/** Removes at most @most of the oldest entries beyond the number that is kept, and moves the horizon. */
+/** Removes at most @most of the oldest entries beyond the number that is kept, and what removed.h remembers
+ * of them, and moves the horizon. */
 [[gnu::warn_unused_result]] int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state,
                                                 uint64_t most);
 

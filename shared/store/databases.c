@@ -207,6 +207,8 @@ static int open_shared(struct store *store, MDB_txn *txn, unsigned create)
 {
     int rc = mdb_dbi_open(txn, "log", create, &store->log);
     if (!rc)
+        rc = mdb_dbi_open(txn, "removed", create, &store->removed);
+    if (!rc)
         rc = mdb_dbi_open(txn, "once", create, &store->once);
     if (!rc)
         rc = mdb_dbi_open(txn, "once_expiry", create, &store->once_expiry);

@@ -15,7 +15,13 @@
 #include "shared/store/bytes.h"
 #include "shared/store/write.h"
 
-enum { READERS_MOST = 512, DBI_SPARE = 16, USAGE_STEPS = 20000, DISK_LITTLE = 16 * 1024 * 1024 };
+enum {
+    READERS_MOST = 512,
+    SHARED_DATABASES = 5,
+    DBI_SPARE = 16,
+    USAGE_STEPS = 20000,
+    DISK_LITTLE = 16 * 1024 * 1024
+};
 
 enum error_code store_error(const char *what, int rc)
 {
@@ -112,7 +118,7 @@ static void explain_open(const struct config *config, int rc, char message[STORE
 
 static unsigned databases_wanted(const struct config *config)
 {
-    size_t count = 4 + DBI_SPARE;
+    size_t count = SHARED_DATABASES + DBI_SPARE;
     for (size_t i = 0; i < config->collection_count; i++)
         count += 1 + config->collections[i].unique_count + config->collections[i].index_field_count;
     return (unsigned)count;

@@ -8,11 +8,13 @@
 /*
  * What the files of this directory share: the open environment and its databases.
  *
- *   meta                   "format"; "state": u64 epoch, seq, horizon; "collection/NAME": u16 number,
- * declaration; "rebuild/NAME" while that collection is being rebuilt; "results/SLOT" c/COLLECTION id ->
- * record (record.h) x/COLLECTION/FIELD     index key (keys.h) -> nothing log                    seq,
- * big-endian -> change (change_log.c) once, once_expiry      hash -> answer; expiry, big-endian, and hash ->
- * nothing (once.c)
+ * - meta: "format"; "state": u64 epoch, seq, horizon; "collection/NAME": u16 number, declaration;
+ *   "rebuild/NAME" while that collection is being rebuilt; "results/SLOT"
+ * - c/COLLECTION: id -> record (record.h)
+ * - x/COLLECTION/FIELD: index key (keys.h) -> nothing
+ * - log: seq, big-endian -> change (change_log.c)
+ * - removed: u16 number of the collection, id -> seq of the removal, big-endian (removed.h)
+ * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.c)
  */
 
 enum { STORE_STATE_BYTES = 24 };
@@ -25,7 +27,7 @@ struct store_index {
 
 struct store_collection {
     const struct config_collection *config;
-    uint16_t number; /* in the change log: stays the same when the configuration changes */
+    uint16_t number; /* in the change log and in "removed": stays when the configuration changes */
     MDB_dbi dbi;
     struct store_index *indexes; /* the unique ones first */
     size_t index_count;
@@ -39,7 +41,7 @@ struct store {
     const struct config *config;
     enum store_mode mode;
     MDB_env *env;
-    MDB_dbi meta, log, once, once_expiry;
+    MDB_dbi meta, log, removed, once, once_expiry;
     struct store_collection *collections; /* as in the configuration */
     size_t collection_count;
     unsigned *by_number; /* place in ->collections, UINT_MAX: not declared */

@@ -11,6 +11,7 @@
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
 #include "shared/store/record.h"
+#include "shared/store/removed.h"
 
 #define ID_FORMAT "\"%.*s\""
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
@@ -128,8 +129,10 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
     struct json_value root = json_root(&writer->next);
     buffer_clear(&writer->tag);
     access_tag_append(&writer->tag, config, root);
-    struct store_record record = {
-        .version = version, .seq = staged->seq, .full = buffer_slice(&writer->text)};
+    struct store_record record = {.version = version,
+                                  .seq = staged->seq,
+                                  .reinserted = work->current.reinserted,
+                                  .full = buffer_slice(&writer->text)};
     record.tag = buffer_slice(&writer->tag);
     record.minimal = record.full;
     if (config->projector_count) {
@@ -173,6 +176,16 @@ static enum error_code next_version(struct work *work)
     return parse(work, &writer->next, buffer_slice(&writer->text));
 }
 
+/** Whether the id that is to be inserted was another document's, which clients may still hold. */
+static enum error_code find_former(struct work *work)
+{
+    if (work->current.reinserted) /* removed by this set */
+        return ERROR_NONE;
+    int rc = removed_find(work->writer->txn, work->store, work->number, work->change->id,
+                          &work->current.reinserted);
+    return rc ? stage_failed(work, "the removed ids cannot be read", rc) : ERROR_NONE;
+}
+
 /** Stages the document in ->text, which has the version that is there (or 0). */
 static enum error_code stage_text(struct work *work)
 {
@@ -203,6 +216,10 @@ static enum error_code stage_text(struct work *work)
             ID_OF(work), writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
     if (writer->tight)
         return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
+    if (!work->there)
+        code = find_former(work);
+    if (code)
+        return code;
     struct staged *staged = staged_new(work);
     make_record(work, staged, version);
     code = stage_indexes(work, staged, json_root(&writer->next));
@@ -367,6 +384,7 @@ static enum error_code remove_document(struct work *work)
     struct staged *staged = staged_new(work);
     staged->removed = true;
     staged->record.version = work->current.version;
+    staged->record.reinserted = true; /* what the set may insert next under this id */
     code = stage_indexes(work, staged, (struct json_value){0});
     if (code)
         return code;

@@ -59,6 +59,8 @@ uint64_t store_log_horizon(struct store *store);
 struct store_record {
     uint64_t version;
     uint64_t seq;         /* of the change that made this version */
+    bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
+                             log knew it then: a version that a client holds may be of that other document */
     struct slice tag;     /* access_tag.h */
     struct slice minimal; /* compact JSON, what clients hold: _id, _version, projector */
     struct slice full;    /* compact JSON, with _id and _version first */

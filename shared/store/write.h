@@ -24,7 +24,8 @@ struct staged {
     uint64_t seq;
     struct slice id;
     struct slice bytes;         /* the record's */
-    struct store_record record; /* into ->bytes; when removed: the version that was there */
+    struct store_record record; /* into ->bytes; when removed: just the version that was there,
+                                   and ->reinserted */
     struct slice tag_before;
     struct staged_key *keys;
 };

@@ -22,6 +22,12 @@ static void update_document(struct sync_walk *walk, struct sync_batch *batch,
         sync_batch_update(batch, walk->manifest->collection, record->minimal);
 }
 
+/* The versions of a document that was inserted again began at 0 again: the client's may be of the former. */
+static bool up_to_date(const struct manifest_entry *entry, const struct store_record *record)
+{
+    return entry->version == (int64_t)record->version && !record->reinserted;
+}
+
 /* A document that is there: entries in front of it are gone; its own entry, if there is one, is compared. */
 static void compare(struct sync_walk *walk, const struct viewer *viewer, struct slice id,
                     const struct store_record *record, struct sync_batch *batch)
@@ -36,7 +42,7 @@ static void compare(struct sync_walk *walk, const struct viewer *viewer, struct 
     bool holds = viewer && viewer_holds(viewer, manifest->collection->index, record->tag);
     if (listed && !holds)
         remove_entry(walk, batch);
-    else if (holds && !(listed && manifest->entries[walk->at].version == (int64_t)record->version))
+    else if (holds && !(listed && up_to_date(&manifest->entries[walk->at], record)))
         update_document(walk, batch, record);
     walk->at += listed;
 }

@@ -8,6 +8,11 @@
 /*
  * Compares a manifest with what a viewer may hold now: both in byte order of ids, side by side, so one pass
  * and no table. It goes on in a later snapshot where it stopped.
+ *
+ * A listed document that was removed and inserted again (->reinserted) is sent whatever version is listed.
+ * What this does not reach: a client that was away for longer than the change log goes back may list a
+ * document whose removal was already forgotten when the id was inserted again, and with the same version
+ * keeps the old one.
  */
 struct sync_walk {
     const struct manifest *manifest;
