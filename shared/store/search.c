@@ -51,7 +51,7 @@ static struct slice keep(struct store_search *search, const void *bytes, size_t 
 static void fix(const struct store_search *search, struct slice *slice)
 {
     if (slice->data)
-        slice->data = search->bytes.data + ((uintptr_t)slice->data - 1);
+        slice->data = buffer_slice(&search->bytes).data + ((uintptr_t)slice->data - 1);
 }
 
 static void add_range(struct store_search *search, struct slice from, struct slice stop)
