@@ -10,6 +10,7 @@
 #include "worker/dispatch/catch_up.h"
 #include "worker/methods/tokens.h"
 #include "worker/rpc/call.h"
+#include "worker/stopping.h"
 
 enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
 
@@ -78,6 +79,7 @@ void session_authorize(struct session *session, struct account *account, const u
     if (hash) {
         memcpy(session->token_hash, hash, TOKEN_HASH_BYTES);
         session->has_token = true;
+        authority_watch_token(session->worker->authority, session);
     }
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     connection_authorized(session->connection, true);
@@ -90,6 +92,8 @@ void session_deauthorize(struct session *session, const char *reason)
     if (!account)
         return;
     LIST_REMOVE(session, of_account);
+    if (session->has_token)
+        LIST_REMOVE(session, of_token);
     session->account = NULL;
     session->has_token = false;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
@@ -138,6 +142,8 @@ static void opened(void *context, struct connection *connection, const struct ha
         session_authorize(session, account_control(worker->authority), NULL);
     else if (handshake->token[0])
         token_authorize_handshake(session, slice_text(handshake->token));
+    if (worker->stopping)
+        stopping_turn_away(connection);
 }
 
 static void message(void *context, struct connection *connection, struct slice text, bool binary)
@@ -146,22 +152,32 @@ static void message(void *context, struct connection *connection, struct slice t
     call_handle(connection->owner, text);
 }
 
-/* Open calls go on without their client: what they answer goes nowhere. */
-static void leave_calls(struct session *session)
+/* The call goes on without its client: what it answers goes nowhere. */
+static void leave_call(struct session *session, struct transaction *transaction)
+{
+    char address[64];
+    struct slice user = session_user(session);
+    struct buffer who = {0};
+    buffer_append_format(&who, "%.*s (%s)", user.data ? (int)user.length : 1, user.data ? user.data : "-",
+                         connection_address(session->connection, address));
+    transaction->who = memory_copy(who.data, who.length);
+    buffer_free(&who);
+    LIST_REMOVE(transaction, of_session);
+    session->open_calls--;
+    transaction->session = NULL;
+    if (transaction->job)
+        job_wake(session->worker->jobs, transaction->job);
+}
+
+void session_abandon_calls(struct session *session)
 {
     struct transaction *transaction;
     while ((transaction = LIST_FIRST(&session->calls))) {
-        char address[64];
-        struct slice user = session_user(session);
-        struct buffer who = {0};
-        buffer_append_format(&who, "%.*s (%s)", user.data ? (int)user.length : 1, user.data ? user.data : "-",
-                             connection_address(session->connection, address));
-        transaction->who = memory_copy(who.data, who.length);
-        buffer_free(&who);
-        LIST_REMOVE(transaction, of_session);
-        transaction->session = NULL;
-        if (transaction->job)
-            job_wake(session->worker->jobs, transaction->job);
+        transaction_send_failure(
+            transaction, ERROR_UNAVAILABLE,
+            SLICE("The server is stopping; what a change came to can be asked when it is back"),
+            (struct slice){0});
+        leave_call(session, transaction);
     }
 }
 
@@ -169,7 +185,9 @@ static void closed(void *context, struct connection *connection)
 {
     (void)context;
     struct session *session = connection->owner;
-    leave_calls(session);
+    struct transaction *transaction;
+    while ((transaction = LIST_FIRST(&session->calls)))
+        leave_call(session, transaction);
     if (session->account)
         session_deauthorize(session, NULL);
     free(session->subscribed);

@@ -12,6 +12,7 @@
 /* What the message layer knows of one connection: who it is, what it wants to see, its open calls. */
 struct session {
     LIST_ENTRY(session) of_account;
+    LIST_ENTRY(session) of_token;   /* when ->has_token: with others of the same hash */
     LIST_HEAD(, transaction) calls; /* open */
     struct worker *worker;
     struct connection *connection;
@@ -44,6 +45,9 @@ void session_send(struct session *session, const char *operation, const char *co
 struct slice session_user(const struct session *session);
 
 bool session_may(const struct session *session, unsigned permission);
+
+/** The worker stops: every open call is answered with `unavailable`; what it comes to goes nowhere. */
+void session_abandon_calls(struct session *session);
 
 /** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */
 void session_bad_message(struct session *session, struct slice message);

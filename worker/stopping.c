@@ -15,6 +15,7 @@ enum { COME_BACK_MS = 5000, TICK_MS = 50 };
 
 static struct {
     uint64_t calls_until_ms;
+    uint64_t look_ms; /* when to look again for open calls */
     uint64_t end_ms;
     bool closing;
     struct event tick; /* so that the loop passes while nothing happens */
@@ -38,7 +39,32 @@ static void tell(struct connection *connection, void *argument)
 static void say_goodbye(struct connection *connection, void *argument)
 {
     (void)argument;
+    if (connection->owner)
+        session_abandon_calls(connection->owner);
     connection_close(connection, 1001, "the server is stopping");
+}
+
+void stopping_turn_away(struct connection *connection)
+{
+    tell(connection, NULL);
+    say_goodbye(connection, NULL);
+}
+
+static void count_calls(struct connection *connection, void *argument)
+{
+    const struct session *session = connection->owner;
+    if (session)
+        *(size_t *)argument += session->open_calls;
+}
+
+/* Asks every connection, so not in every pass: when the tick has come. */
+static bool calls_are_open(struct worker *worker)
+{
+    size_t calls = 0;
+    if (committer_link_waiting(worker->link))
+        return true;
+    network_each(worker->network, count_calls, &calls);
+    return calls > 0;
 }
 
 void stopping_begin(struct worker *worker)
@@ -50,6 +76,7 @@ void stopping_begin(struct worker *worker)
     worker->stopping = true;
     stop.calls_until_ms = now_ms + worker->config->stop_timeout_ms / 2;
     stop.end_ms = now_ms + worker->config->stop_timeout_ms * 8 / 10;
+    stop.look_ms = now_ms;
     stop.closing = false;
     network_each(worker->network, tell, NULL);
     event_assign(&stop.tick, worker->base, -1, EV_PERSIST, on_tick, NULL);
@@ -61,8 +88,11 @@ void stopping_step(struct worker *worker)
     if (!worker->stopping || !worker->running)
         return;
     uint64_t now_ms = clock_monotonic_ms();
-    if (!stop.closing && (committer_link_waiting(worker->link) == 0 || now_ms >= stop.calls_until_ms)) {
-        stop.closing = true;
+    if (!stop.closing && now_ms >= stop.look_ms) {
+        stop.look_ms = now_ms + TICK_MS;
+        stop.closing = now_ms >= stop.calls_until_ms || !calls_are_open(worker);
+        if (!stop.closing)
+            return;
         network_each(worker->network, say_goodbye, NULL);
     }
     if (stop.closing && (network_connections(worker->network) == 0 || now_ms >= stop.end_ms)) {

@@ -28,6 +28,7 @@ struct worker {
     struct event_base *base;
     struct store *store;
     struct ring_cursor cursor;
+    uint64_t log_target; /* changes up to this come from the change log, not from the ring */
     struct backlog *backlog;
     struct viewer_table *viewers;
     struct network *network;

@@ -12,13 +12,16 @@
 const char administrator_group[] = "administrator";
 
 LIST_HEAD(account_list, account);
+LIST_HEAD(session_list, session);
 
 enum { BUCKETS = 1024 };
 
 struct authority {
     struct worker *worker;
     struct account_list buckets[BUCKETS]; /* by user */
-    struct json user, group;              /* documents being read; reused */
+    struct session_list tokens[BUCKETS];  /* sessions with a token, by its hash */
+    TAILQ_HEAD(, account) outdated;
+    struct json user, group; /* documents being read; reused */
 };
 
 static struct account_list *bucket_of(struct authority *authority, struct slice user)
@@ -86,6 +89,7 @@ static void load(struct authority *authority, struct account *account)
                       json_parse(&authority->user, record.full.data, record.full.length);
     if (!account->exists)
         return;
+    account->version = record.version;
     struct json_iterator each = json_begin(json_member(json_root(&authority->user), SLICE("groups")));
     while (json_step(&each)) {
         struct buffer scratch = {0};
@@ -117,9 +121,11 @@ static struct account *account_find(struct authority *authority, struct slice us
     return NULL;
 }
 
-static void account_free(struct account *account)
+static void account_free(struct authority *authority, struct account *account)
 {
     LIST_REMOVE(account, all);
+    if (account->outdated)
+        TAILQ_REMOVE(&authority->outdated, account, queue);
     forget_groups(account);
     free(account->user);
     free(account);
@@ -134,7 +140,7 @@ struct account *account_get(struct authority *authority, struct slice user)
     }
     if (!account->exists && !account->control) {
         if (account->references == 0)
-            account_free(account);
+            account_free(authority, account);
         return NULL;
     }
     account->references++;
@@ -157,15 +163,13 @@ struct account *account_control(struct authority *authority)
 
 void account_put(struct authority *authority, struct account *account)
 {
-    (void)authority;
     if (--account->references == 0)
-        account_free(account);
+        account_free(authority, account);
 }
 
 /* Tells the account's sessions what changed for them. Sessions may end on the way. */
-static void apply(struct authority *authority, struct account *account, struct slice document)
+static void tell_sessions(struct account *account, struct slice document)
 {
-    (void)authority;
     struct session *session = LIST_FIRST(&account->sessions);
     while (session) {
         struct session *next = LIST_NEXT(session, of_account);
@@ -182,22 +186,40 @@ static void apply(struct authority *authority, struct account *account, struct s
 
 static void reload(struct authority *authority, struct account *account)
 {
-    struct worker *worker = authority->worker;
-    if (account->control)
-        return;
-    if (!worker_snapshot(worker)) {
-        log_error("the rights of %s could not be read again", account->user);
-        return;
-    }
-    load(authority, account);
+    struct permission_set permissions = account->permissions;
+    bool administrator = account->administrator;
+    uint64_t version = account->version;
     struct buffer document = {0};
+    load(authority, account);
+    if (account->exists && account->version == version && account->administrator == administrator &&
+        memcmp(&account->permissions, &permissions, sizeof permissions) == 0)
+        return;
     if (account->exists)
         json_append_compact(&document, json_root(&authority->user));
-    worker_snapshot_end(worker);
     account->references++; /* the last session may end on the way */
-    apply(authority, account, buffer_slice(&document));
+    tell_sessions(account, buffer_slice(&document));
     account_put(authority, account);
     buffer_free(&document);
+}
+
+static void outdate(struct authority *authority, struct account *account)
+{
+    if (account->outdated || account->control)
+        return;
+    account->outdated = true;
+    TAILQ_INSERT_TAIL(&authority->outdated, account, queue);
+}
+
+void authority_apply(struct authority *authority)
+{
+    struct account *account;
+    while ((account = TAILQ_FIRST(&authority->outdated))) {
+        if (!worker_snapshot(authority->worker))
+            return; /* the next pass tries again */
+        TAILQ_REMOVE(&authority->outdated, account, queue);
+        account->outdated = false;
+        reload(authority, account);
+    }
 }
 
 static bool in_group(const struct account *account, struct slice group)
@@ -208,58 +230,75 @@ static bool in_group(const struct account *account, struct slice group)
     return false;
 }
 
+/* Without a group: any may have changed. */
 static void group_changed(struct authority *authority, struct slice group)
 {
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        struct account *account = LIST_FIRST(&authority->buckets[i]);
-        while (account) {
-            struct account *next = LIST_NEXT(account, all);
-            if (!group.data || in_group(account, group))
-                reload(authority, account);
-            account = next;
-        }
-    }
+    struct account *account;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        LIST_FOREACH(account, &authority->buckets[i], all)
+    if (!group.data || in_group(account, group))
+        outdate(authority, account);
 }
 
-/* Whether the stored session of that token is over. */
-static bool session_ended(struct authority *authority, struct slice id)
+/* Whether the stored session of that token is over. When that cannot be known now it counts as over: the
+ * client may come back with its token. */
+static bool token_ended(struct authority *authority, const uint8_t *hash)
 {
     struct worker *worker = authority->worker;
     struct store_record record;
-    if (!worker_snapshot(worker))
-        return false;
-    bool ended = store_get(worker->store, COLLECTION_SESSIONS, id, &record) != ERROR_NONE ||
-                 !json_parse(&authority->user, record.full.data, record.full.length) ||
-                 json_type(json_member(json_root(&authority->user), SLICE("ended"))) != JSON_NONE;
-    worker_snapshot_end(worker);
-    return ended;
+    char id[TOKEN_ID + 1];
+    token_id(hash, id);
+    return !worker_snapshot(worker) ||
+           store_get(worker->store, COLLECTION_SESSIONS, slice_text(id), &record) != ERROR_NONE ||
+           !json_parse(&authority->user, record.full.data, record.full.length) ||
+           json_type(json_member(json_root(&authority->user), SLICE("ended"))) != JSON_NONE;
+}
+
+/* The hash is one already. */
+static struct session_list *bucket_of_token(struct authority *authority, const uint8_t *hash)
+{
+    return &authority->tokens[(hash[0] | (unsigned)hash[1] << 8) % BUCKETS];
+}
+
+void authority_watch_token(struct authority *authority, struct session *session)
+{
+    LIST_INSERT_HEAD(bucket_of_token(authority, session->token_hash), session, of_token);
+}
+
+static void end_sessions(struct authority *authority, const uint8_t *hash)
+{
+    struct session *session = LIST_FIRST(bucket_of_token(authority, hash));
+    while (session) {
+        struct session *next = LIST_NEXT(session, of_token);
+        if (memcmp(session->token_hash, hash, TOKEN_HASH_BYTES) == 0)
+            session_deauthorize(session, "The session has ended");
+        session = next;
+    }
 }
 
 static void token_changed(struct authority *authority, struct slice id)
 {
-    bool known = false, ended = false;
+    uint8_t hash[TOKEN_HASH_BYTES];
+    if (!token_hash_of_id(id, hash))
+        return;
+    struct session *session;
+    LIST_FOREACH(session, bucket_of_token(authority, hash), of_token)
+    if (memcmp(session->token_hash, hash, TOKEN_HASH_BYTES) == 0) {
+        if (token_ended(authority, hash))
+            end_sessions(authority, hash);
+        return;
+    }
+}
+
+static void tokens_changed(struct authority *authority)
+{
     for (unsigned i = 0; i < BUCKETS; i++) {
-        struct account *account, *next_account;
-        for (account = LIST_FIRST(&authority->buckets[i]); account; account = next_account) {
-            next_account = LIST_NEXT(account, all);
-            struct session *session, *next;
-            for (session = LIST_FIRST(&account->sessions); session; session = next) {
-                next = LIST_NEXT(session, of_account);
-                char own[TOKEN_ID + 1];
-                if (!session->has_token)
-                    continue;
-                token_id(session->token_hash, own);
-                if (id.data && !slice_equal(id, slice_text(own)))
-                    continue;
-                if (!known || !id.data)
-                    ended = session_ended(authority, slice_text(own));
-                known = true;
-                bool last = !LIST_NEXT(session, of_account);
-                if (ended)
-                    session_deauthorize(session, "The session has ended");
-                if (last)
-                    break; /* the account may be gone with its last session */
-            }
+        struct session *session = LIST_FIRST(&authority->tokens[i]);
+        while (session) {
+            struct session *next = LIST_NEXT(session, of_token);
+            if (token_ended(authority, session->token_hash))
+                session_deauthorize(session, "The session has ended");
+            session = next;
         }
     }
 }
@@ -269,7 +308,7 @@ void authority_changed(struct authority *authority, unsigned collection, struct 
     if (collection == COLLECTION_USERS) {
         struct account *account = account_find(authority, id);
         if (account)
-            reload(authority, account);
+            outdate(authority, account);
     } else if (collection == COLLECTION_GROUPS) {
         group_changed(authority, id);
     } else if (collection == COLLECTION_SESSIONS) {
@@ -280,7 +319,7 @@ void authority_changed(struct authority *authority, unsigned collection, struct 
 void authority_changed_all(struct authority *authority)
 {
     group_changed(authority, (struct slice){0});
-    token_changed(authority, (struct slice){0});
+    tokens_changed(authority);
 }
 
 static void bootstrapped(void *argument, const struct committer_result *result)
@@ -324,6 +363,9 @@ struct authority *authority_create(struct worker *worker)
     authority->worker = worker;
     for (unsigned i = 0; i < BUCKETS; i++)
         LIST_INIT(&authority->buckets[i]);
+    for (unsigned i = 0; i < BUCKETS; i++)
+        LIST_INIT(&authority->tokens[i]);
+    TAILQ_INIT(&authority->outdated);
     return authority;
 }
 
@@ -333,7 +375,7 @@ void authority_free(struct authority **authority)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
         while (!LIST_EMPTY(&(*authority)->buckets[i]))
-            account_free(LIST_FIRST(&(*authority)->buckets[i]));
+            account_free(*authority, LIST_FIRST(&(*authority)->buckets[i]));
     json_free(&(*authority)->user);
     json_free(&(*authority)->group);
     free(*authority);

@@ -24,9 +24,12 @@ struct account {
     char *user;
     size_t user_length;
     struct permission_set permissions;
-    bool administrator;   /* in the group administrator, or local control: every permission, every document */
-    bool control;         /* the control socket's */
-    bool exists;          /* the user's document is there */
+    bool administrator; /* in the group administrator, or local control: every permission, every document */
+    bool control;       /* the control socket's */
+    bool exists;        /* the user's document is there */
+    bool outdated;      /* to be read again: in the authority's queue */
+    TAILQ_ENTRY(account) queue;
+    uint64_t version;     /* of the user's document */
     struct slice *groups; /* ids; each allocated */
     size_t group_count;
     unsigned references;
@@ -45,12 +48,19 @@ struct account *account_control(struct authority *authority);
 
 void account_put(struct authority *authority, struct account *account);
 
-/** A document of `users`, `groups` or `sessions` changed: live connections feel it now. Needs no snapshot
- * open. */
+/** Has the session's token watched: when its stored session ends, the session does. */
+void authority_watch_token(struct authority *authority, struct session *session);
+
+/** A document of `users`, `groups` or `sessions` changed: live connections feel it, those of a token at once,
+ * the others with authority_apply(). */
 void authority_changed(struct authority *authority, unsigned collection, struct slice id);
 
 /** All of them may have changed (the ring was overrun). */
 void authority_changed_all(struct authority *authority);
+
+/** Reads the accounts again that changes concern, each once however many there were; their sessions see from
+ * here on what they may, and are told. Before anything of these changes is written to a connection. */
+void authority_apply(struct authority *authority);
 
 /** The group administrator is there from the start: the first worker sees to it. */
 void authority_bootstrap(struct authority *authority);

@@ -21,3 +21,11 @@ void token_id(const uint8_t hash[TOKEN_HASH_BYTES], char id[TOKEN_ID + 1])
 {
     sodium_bin2hex(id, TOKEN_ID + 1, hash, TOKEN_HASH_BYTES);
 }
+
+bool token_hash_of_id(struct slice id, uint8_t hash[TOKEN_HASH_BYTES])
+{
+    size_t length;
+    return id.length == TOKEN_ID &&
+           sodium_hex2bin(hash, TOKEN_HASH_BYTES, id.data, id.length, NULL, &length, NULL) == 0 &&
+           length == TOKEN_HASH_BYTES;
+}

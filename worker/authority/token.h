@@ -20,4 +20,7 @@ void token_hash(struct slice token, uint8_t hash[TOKEN_HASH_BYTES]);
 /** The hash as the _id of the session's document: lower-case hex, with a NUL behind. */
 void token_id(const uint8_t hash[TOKEN_HASH_BYTES], char id[TOKEN_ID + 1]);
 
+/** The hash from such an _id. False: it is none. */
+[[gnu::warn_unused_result]] bool token_hash_of_id(struct slice id, uint8_t hash[TOKEN_HASH_BYTES]);
+
 #endif

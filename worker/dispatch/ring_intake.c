@@ -7,7 +7,7 @@
 #include "worker/net/connection.h"
 #include "worker/session.h"
 
-enum { RECORDS_IN_A_PASS = 1024 };
+enum { CHANGES_IN_A_PASS = 1024 };
 
 static bool concerns_rights(unsigned collection)
 {
@@ -50,24 +50,6 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     buffer_free(&remove);
 }
 
-/* Everything the log has behind the backlog's end, up to @seq. False: the log does not reach back, or the
- * store cannot be read. */
-static bool append_log(struct worker *worker, uint64_t seq)
-{
-    if (!worker_snapshot(worker))
-        return false;
-    uint64_t at = backlog_last_seq(worker->backlog);
-    enum log_walk_result result = LOG_WALK_CHANGE;
-    while (result == LOG_WALK_CHANGE && at < seq) {
-        struct log_change change;
-        unsigned entries = UINT32_MAX;
-        result = log_walk_next(worker, &at, &entries, &change);
-        if (result == LOG_WALK_CHANGE && change.entry.seq <= seq)
-            append_from_log(worker, &change);
-    }
-    return result != LOG_WALK_TRIMMED;
-}
-
 static void tell_resync(struct connection *connection, void *argument)
 {
     (void)argument;
@@ -76,34 +58,48 @@ static void tell_resync(struct connection *connection, void *argument)
         session_send(session, "resync", NULL, SLICE("{\"reason\":\"Changes were missed\"}"));
 }
 
+static void log_is_cut(struct worker *worker)
+{
+    log_warning(
+        "changes up to %llu are neither in the ring nor in the change log: clients are told to resync",
+        (unsigned long long)worker->log_target);
+    network_each(worker->network, tell_resync, NULL);
+}
+
+/*
+ * Takes what the log has behind the backlog's end, up to ->log_target, looking at no more than @*entries
+ * entries (counted down). It ends at the last entry looked at, also when nobody is told of that one. False:
+ * the store cannot be read now.
+ */
+static bool take_from_log(struct worker *worker, unsigned *entries)
+{
+    if (!worker_snapshot(worker))
+        return false;
+    uint64_t at = backlog_last_seq(worker->backlog);
+    enum log_walk_result result = LOG_WALK_CHANGE;
+    while (result == LOG_WALK_CHANGE && at < worker->log_target && *entries) {
+        struct log_change change;
+        result = log_walk_next(worker, &at, entries, &change);
+        if (result == LOG_WALK_CHANGE && at <= worker->log_target)
+            append_from_log(worker, &change);
+    }
+    if (result == LOG_WALK_TRIMMED)
+        log_is_cut(worker);
+    if (result == LOG_WALK_TRIMMED || at > worker->log_target)
+        at = worker->log_target;
+    struct ring_record nothing = {.seq = at};
+    if (backlog_last_seq(worker->backlog) < at)
+        append(worker, &nothing);
+    return true;
+}
+
 /* The ring has lapped us. New records are read from its head on; what is between comes from the log. */
-static void catch_up_with_ring(struct worker *worker)
+static void lapped(struct worker *worker)
 {
     atomic_fetch_add_explicit(&worker->score->overruns, 1, memory_order_relaxed);
     ring_cursor_start(&worker->cursor, worker->ring);
-    uint64_t seq = worker->cursor.seq;
-    if (!append_log(worker, seq)) {
-        log_warning(
-            "changes up to %llu are neither in the ring nor in the change log: clients are told to resync",
-            (unsigned long long)seq);
-        network_each(worker->network, tell_resync, NULL);
-    }
-    if (backlog_last_seq(worker->backlog) < seq) {
-        /* Only changes that nobody is told of stand at the end, or the log is cut: nothing more before @seq.
-         */
-        struct ring_record nothing = {.seq = seq};
-        append(worker, &nothing);
-    }
+    worker->log_target = worker->cursor.seq;
     authority_changed_all(worker->authority);
-}
-
-/* A record that came without frames, since it is too large for the ring. */
-static void fetch(struct worker *worker, uint64_t seq)
-{
-    if (append_log(worker, seq) && backlog_last_seq(worker->backlog) >= seq)
-        return;
-    struct ring_record nothing = {.seq = seq}; /* changed again meanwhile: its newest state follows */
-    append(worker, &nothing);
 }
 
 static enum ring_result take_one(struct worker *worker)
@@ -119,11 +115,11 @@ static enum ring_result take_one(struct worker *worker)
     if (rights)
         buffer_append_slice(&id, record.id);
     unsigned collection = record.collection;
-    if (record.fetch) {
+    if (record.fetch) { /* it came without frames, since it is too large for the ring */
         uint64_t seq = record.seq;
         result = ring_confirm(&worker->cursor);
         if (result == RING_OK)
-            fetch(worker, seq);
+            worker->log_target = seq;
     } else {
         append(worker, &record);
         result = ring_confirm(&worker->cursor);
@@ -142,14 +138,31 @@ void ring_intake_start(struct worker *worker)
     backlog_restart(worker->backlog, worker->cursor.seq);
 }
 
+/* True: there is more. */
+static bool take_changes(struct worker *worker)
+{
+    unsigned left = CHANGES_IN_A_PASS;
+    while (left) {
+        if (backlog_last_seq(worker->backlog) < worker->log_target) {
+            if (!take_from_log(worker, &left))
+                return false;
+            continue;
+        }
+        left--;
+        enum ring_result result = take_one(worker);
+        if (result == RING_END)
+            return false;
+        if (result == RING_OVERRUN)
+            lapped(worker);
+    }
+    return true;
+}
+
 bool ring_intake(struct worker *worker)
 {
     uint64_t before = backlog_last_seq(worker->backlog);
-    unsigned taken = 0;
-    enum ring_result result = RING_OK;
-    while (taken++ < RECORDS_IN_A_PASS && (result = take_one(worker)) != RING_END)
-        if (result == RING_OVERRUN)
-            catch_up_with_ring(worker);
+    bool more = take_changes(worker);
+    authority_apply(worker->authority);
     if (backlog_last_seq(worker->backlog) != before)
         network_backlog_grew(worker->network);
     struct scoreboard_worker *score = worker->score;
@@ -159,5 +172,5 @@ bool ring_intake(struct worker *worker)
     atomic_store_explicit(&score->backlog_frames,
                           backlog_next(worker->backlog) - backlog_first(worker->backlog),
                           memory_order_relaxed);
-    return result != RING_END;
+    return more;
 }

@@ -102,21 +102,26 @@ void transaction_fulfill(struct transaction *transaction, struct slice data, uin
     transaction_end(transaction, "fulfilled");
 }
 
+void transaction_send_failure(struct transaction *transaction, enum error_code code, struct slice message,
+                              struct slice members)
+{
+    struct buffer *reply = answer_head(transaction, fulfill_head);
+    buffer_append_slice(reply, SLICE(",\"success\":false,\"data\":{\"warning\":true,\"code\":\""));
+    buffer_append_text(reply, error_code_name(code));
+    buffer_append_slice(reply, SLICE("\",\"message\":"));
+    json_append_string(reply, message);
+    if (members.length)
+        buffer_append_byte(reply, ',');
+    buffer_append_slice(reply, members);
+    buffer_append_slice(reply, SLICE("}}}"));
+    send_reply(transaction, 0);
+}
+
 void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
                            struct slice members)
 {
-    if (transaction->session) {
-        struct buffer *reply = answer_head(transaction, fulfill_head);
-        buffer_append_slice(reply, SLICE(",\"success\":false,\"data\":{\"warning\":true,\"code\":\""));
-        buffer_append_text(reply, error_code_name(code));
-        buffer_append_slice(reply, SLICE("\",\"message\":"));
-        json_append_string(reply, message);
-        if (members.length)
-            buffer_append_byte(reply, ',');
-        buffer_append_slice(reply, members);
-        buffer_append_slice(reply, SLICE("}}}"));
-        send_reply(transaction, 0);
-    }
+    if (transaction->session)
+        transaction_send_failure(transaction, code, message, members);
     transaction_end(transaction, error_code_name(code));
 }
 

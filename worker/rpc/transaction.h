@@ -51,6 +51,10 @@ void transaction_fulfill(struct transaction *transaction, struct slice data, uin
 void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
                            struct slice members);
 
+/** Sends what transaction_fail_with() would, and frees nothing: for a session that leaves its calls. */
+void transaction_send_failure(struct transaction *transaction, enum error_code code, struct slice message,
+                              struct slice members);
+
 /** Frames for the caller alone, between the changes up to @after_seq and later ones. */
 void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq);
 
