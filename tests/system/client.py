@@ -87,7 +87,10 @@ class Client:
                                {'username': user, 'password': secret or password(user)})
 
     async def close(self):
-        await self.socket.close()
+        try:
+            await self.socket.close()
+        except websockets.exceptions.ConnectionClosed:  # the server was faster, or has died
+            pass
         await self.reader
 
     # ---- calling ----
