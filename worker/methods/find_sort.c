@@ -5,11 +5,14 @@
 #include "shared/json/compare.h"
 #include "shared/memory.h"
 
-/* Bytes of documents kept for one sorted answer. */
-enum { SORT_BYTES = 32 * 1024 * 1024 };
+/* Bytes kept for one sorted answer, parsed documents included; and for all of this worker. */
+enum { SORT_BYTES = 64 * 1024 * 1024, ALL_SORT_BYTES = 512 * 1024 * 1024 };
+
+static size_t all_bytes;
 
 struct kept {
     struct json json; /* parsed ->text */
+    size_t bytes;     /* what it takes */
     char *text;
     size_t length;
     char *id;
@@ -22,7 +25,9 @@ struct find_sort {
     bool descending[SORT_FIELDS];
     size_t fields;
     struct kept **kept; /* a heap with the last of them in front, until it is sorted */
-    size_t count, most, next;
+    size_t count, next;
+    size_t
+        most; /* less once bytes ran out: what is kept is always the first so many of all that were added */
     size_t bytes;
     bool cut;
 };
@@ -47,7 +52,8 @@ static int order_kept(const struct find_sort *sort, const struct kept *a, const 
 
 static void kept_free(struct find_sort *sort, struct kept *kept)
 {
-    sort->bytes -= kept->length;
+    sort->bytes -= kept->bytes;
+    all_bytes -= kept->bytes;
     json_free(&kept->json);
     free(kept->text);
     free(kept->id);
@@ -95,28 +101,40 @@ static void keep(struct find_sort *sort, struct slice id, struct slice full)
     kept->length = full.length;
     kept->id = memory_copy(id.data, id.length);
     kept->id_length = id.length;
-    sort->bytes += full.length;
     if (!json_parse(&kept->json, kept->text, kept->length)) {
         kept_free(sort, kept); /* cannot be: it was parsed before it was stored */
         return;
     }
+    kept->bytes = sizeof *kept + id.length + full.length + kept->json.capacity * sizeof *kept->json.nodes;
+    sort->bytes += kept->bytes;
+    all_bytes += kept->bytes;
     sort->kept = memory_resize(sort->kept, sort->count + 1, sizeof *sort->kept);
     sort->kept[sort->count++] = kept;
     sift_up(sort, sort->count - 1);
 }
 
+static bool is_too_much(const struct find_sort *sort)
+{
+    return sort->bytes > SORT_BYTES || all_bytes > ALL_SORT_BYTES;
+}
+
 void find_sort_add(struct find_sort *sort, struct slice id, struct json_value document, struct slice full)
 {
-    bool full_up = sort->count >= sort->most || (sort->count && sort->bytes + full.length > SORT_BYTES);
-    if (full_up) {
-        const struct kept *last = sort->kept[0];
+    if (sort->count >= sort->most) {
         sort->cut = true;
+        if (sort->count == 0)
+            return;
+        const struct kept *last = sort->kept[0];
         if (order(sort, document, id, json_root(&last->json), slice_of(last->id, last->id_length)) > 0)
             return;
     }
     keep(sort, id, full);
-    while (sort->count > sort->most || (sort->count > 1 && sort->bytes > SORT_BYTES))
+    while (sort->count > sort->most)
         drop_last_in_order(sort);
+    while (sort->count > 1 && is_too_much(sort)) {
+        drop_last_in_order(sort);
+        sort->most = sort->count;
+    }
 }
 
 void find_sort_finish(struct find_sort *sort)
@@ -129,11 +147,12 @@ void find_sort_finish(struct find_sort *sort)
     }
 }
 
-bool find_sort_next(struct find_sort *sort, struct slice *full)
+bool find_sort_next(struct find_sort *sort, struct json_value *document, struct slice *full)
 {
     if (sort->next == sort->count)
         return false;
     const struct kept *kept = sort->kept[sort->next++];
+    *document = json_root(&kept->json);
     *full = slice_of(kept->text, kept->length);
     return true;
 }

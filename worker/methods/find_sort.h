@@ -22,11 +22,13 @@ struct find_sort;
 /** One match: @document is @full parsed. What is kept is copied. */
 void find_sort_add(struct find_sort *sort, struct slice id, struct json_value document, struct slice full);
 
-/** No more are added; now find_sort_next() gives them in order. False at the end. */
+/** No more are added; now find_sort_next() gives them in order, parsed and as text. False at the end. */
 void find_sort_finish(struct find_sort *sort);
-bool find_sort_next(struct find_sort *sort, struct slice *full);
+[[gnu::warn_unused_result]] bool find_sort_next(struct find_sort *sort, struct json_value *document,
+                                                struct slice *full);
 
-/** Whether there were more matches than were kept. */
+/** Whether there were more matches than were kept: because they were more than @keep, or had too many bytes.
+ */
 bool find_sort_cut(const struct find_sort *sort);
 
 void find_sort_free(struct find_sort **sort);

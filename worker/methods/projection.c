@@ -40,14 +40,14 @@ static bool named(const struct projection *projection, struct json_value key)
     return false;
 }
 
-void projection_append(struct buffer *out, const struct projection *projection, struct json *document,
+void projection_append(struct buffer *out, const struct projection *projection, struct json_value document,
                        struct slice full)
 {
-    if (!projection->count || !json_parse(document, full.data, full.length)) {
+    if (!projection->count) {
         buffer_append_slice(out, full);
         return;
     }
-    struct json_iterator each = json_begin(json_root(document));
+    struct json_iterator each = json_begin(document);
     bool first = true;
     buffer_append_byte(out, '{');
     while (json_step(&each)) {

@@ -17,8 +17,8 @@ struct projection {
 [[gnu::warn_unused_result]] bool projection_read(struct transaction *transaction, struct json_value fields,
                                                  struct projection *projection);
 
-/** Appends what is wanted of @full. @document is used to parse it when fields are named. */
-void projection_append(struct buffer *out, const struct projection *projection, struct json *document,
+/** Appends what is wanted of @full; @document is the same, parsed (looked at only when fields are named). */
+void projection_append(struct buffer *out, const struct projection *projection, struct json_value document,
                        struct slice full);
 
 void projection_free(struct projection *projection);

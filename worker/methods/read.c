@@ -90,9 +90,8 @@ struct find {
     bool more;
 };
 
-static enum search_verdict find_take(struct search *search, struct slice full)
+static enum search_verdict find_take(struct find *find, struct json_value document, struct slice full)
 {
-    struct find *find = search->own;
     if (find->skipped < find->skip) {
         find->skipped++;
         return SEARCH_ON;
@@ -104,7 +103,7 @@ static enum search_verdict find_take(struct search *search, struct slice full)
     }
     if (find->taken++)
         buffer_append_byte(&find->documents, ',');
-    projection_append(&find->documents, &find->projection, &search->document, full);
+    projection_append(&find->documents, &find->projection, document, full);
     return SEARCH_ON;
 }
 
@@ -112,9 +111,10 @@ static enum search_verdict find_each(struct search *search, struct slice id,
                                      const struct store_record *record)
 {
     struct find *find = search->own;
+    struct json_value document = search->parse ? json_root(&search->document) : (struct json_value){0};
     if (!find->sort)
-        return find_take(search, record->full);
-    find_sort_add(find->sort, id, json_root(&search->document), record->full);
+        return find_take(find, document, record->full);
+    find_sort_add(find->sort, id, document, record->full);
     return SEARCH_ON;
 }
 
@@ -122,12 +122,19 @@ static void find_finish(struct search *search, struct transaction *transaction)
 {
     struct find *find = search->own;
     if (find->sort) {
+        struct json_value document;
         struct slice full;
         find_sort_finish(find->sort);
-        while (find_sort_next(find->sort, &full))
-            if (find_take(search, full) != SEARCH_ON)
+        while (find_sort_next(find->sort, &document, &full))
+            if (find_take(find, document, full) != SEARCH_ON)
                 break;
         find->more |= find_sort_cut(find->sort);
+        if (find->more && !find->taken && find->limit) {
+            transaction_fail(
+                transaction, ERROR_TOO_LARGE,
+                "The documents that `skip` leaves out are too large to be sorted; ask for fewer");
+            return;
+        }
     }
     struct buffer answer = {0};
     buffer_append_slice(&answer, SLICE("{\"documents\":["));
