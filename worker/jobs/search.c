@@ -47,6 +47,11 @@ static enum job_state step(struct job *job)
         transaction_fulfill(transaction, SLICE("null"), 0);
         return JOB_DONE;
     }
+    if (!transaction->session->account) { /* what was found so far is not the answer */
+        search->transaction = NULL;
+        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
+        return JOB_DONE;
+    }
     if (!worker_snapshot(worker)) {
         search->transaction = NULL;
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");

@@ -171,7 +171,12 @@ static enum search_verdict update_each(struct search *search, struct slice id,
         .body = slice_of(all->changes, all->changes_length),
     };
     change_set_add(&all->set, &change);
-    return SEARCH_ON;
+    if (all->set.length <= search->transaction->worker->config->limits.committer_queue_bytes)
+        return SEARCH_ON;
+    transaction_fail(search->transaction, ERROR_TOO_LARGE,
+                     "These changes of %llu documents are too large for one call",
+                     (unsigned long long)all->count);
+    return SEARCH_ANSWERED;
 }
 
 static void update_finish(struct search *search, struct transaction *transaction)
