@@ -191,9 +191,25 @@ static bool is_long_form(struct json_value data)
     return json_type(json_member(data, SLICE("manifest"))) == JSON_OBJECT;
 }
 
+/*
+ * Without the changes that commit meanwhile a sync ends in no state the server has had. (And a client that
+ * has narrowed its subscription would be told to remove all that it left out.) False: answered.
+ */
+static bool is_subscribed(struct transaction *transaction, const struct config_collection *collection)
+{
+    const struct session *session = transaction->session;
+    if (!session->subscribed || session->subscribed[collection->index])
+        return true;
+    transaction_fail(transaction, ERROR_INVALID, "You are not subscribed to %s; subscribe before you sync",
+                     collection->name);
+    return false;
+}
+
 static void sync_collection(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"manifest", "from", "to"};
+    if (!is_subscribed(transaction, transaction->collection))
+        return;
     struct sync *sync = sync_create(transaction, 1);
     struct manifest *manifest = &sync->manifests[0];
     struct json_value entries = data;
@@ -237,7 +253,7 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
              (collection->read >= 0 && !permission_has(&account->permissions, (unsigned)collection->read)))
         transaction_fail(transaction, ERROR_FORBIDDEN, "You may not sync %s", collection->name);
     else
-        good = true;
+        good = is_subscribed(transaction, collection);
     buffer_free(&scratch);
     manifest->collection = collection;
     return good && manifest_read(transaction, each->value, manifest);
