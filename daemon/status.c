@@ -43,5 +43,6 @@ double status_rate(const struct status_rates *rates, enum scoreboard_rate which)
 void status_share(const struct status_rates *rates, struct scoreboard *scoreboard)
 {
     for (unsigned which = 0; which < RATE_COUNT; which++)
-        atomic_store(&scoreboard->rates[which], (uint64_t)(status_rate(rates, (enum scoreboard_rate)which) * 10));
+        atomic_store(&scoreboard->rates[which],
+                     (uint64_t)(status_rate(rates, (enum scoreboard_rate)which) * 10));
 }

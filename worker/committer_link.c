@@ -93,9 +93,9 @@ static void link_down(struct committer_link *link)
     /* A set of which a part is in ->out may be half written: it counts as given and is not sent again. */
     size_t unsent = 0;
     struct waiting_set *set;
-    STAILQ_FOREACH(set, &link->sets, queue)
-    if (set->id > link->given_id)
-        unsent += set->bytes;
+    STAILQ_FOREACH (set, &link->sets, queue)
+        if (set->id > link->given_id)
+            unsent += set->bytes;
     if (unsent < link->out.length)
         buffer_consume(&link->out, link->out.length - unsent);
 }

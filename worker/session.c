@@ -200,9 +200,9 @@ static void drained(void *context, struct connection *connection)
     struct worker *worker = context;
     struct session *session = connection->owner;
     struct transaction *transaction;
-    LIST_FOREACH(transaction, &session->calls, of_session)
-    if (transaction->job)
-        job_wake(worker->jobs, transaction->job);
+    LIST_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->job)
+            job_wake(worker->jobs, transaction->job);
 }
 
 static void refill(void *context, struct connection *connection)

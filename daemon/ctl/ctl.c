@@ -57,7 +57,8 @@ bool ctl_session_quiet(const struct ctl *ctl, struct session *session)
     struct session_reply reply;
     if (!ctl_session(ctl, session))
         return false;
-    if (session_call(session, "dispatcher", "subscribe", SLICE("{\"collections\":[]}"), &reply, CTL_TIMEOUT_MS))
+    if (session_call(session, "dispatcher", "subscribe", SLICE("{\"collections\":[]}"), &reply,
+                     CTL_TIMEOUT_MS))
         return true;
     ctl_session_failed(ctl, session);
     return false;

@@ -5,7 +5,14 @@
 #include <stdint.h>
 
 /* WebSocket opcodes, RFC 6455 section 5.2. */
-enum { OPCODE_CONTINUATION = 0, OPCODE_TEXT = 1, OPCODE_BINARY = 2, OPCODE_CLOSE = 8, OPCODE_PING = 9, OPCODE_PONG = 10 };
+enum {
+    OPCODE_CONTINUATION = 0,
+    OPCODE_TEXT = 1,
+    OPCODE_BINARY = 2,
+    OPCODE_CLOSE = 8,
+    OPCODE_PING = 9,
+    OPCODE_PONG = 10
+};
 
 enum { FRAME_HEADER_MOST = 10 };
 

@@ -2,16 +2,16 @@
 #define SHARED_INHERITANCE_H
 
 #include "shared/config/config.h"
-#include "shared/ring/ring.h"
 #include "shared/ipc/scoreboard.h"
+#include "shared/ring/ring.h"
 
 /* All that a fork hands down to a child. Everything else is closed in the child before it starts to work. */
 struct inheritance {
     const struct config *config;
     struct scoreboard *scoreboard;
     struct ring *ring;
-    unsigned slot;      /* a worker's; 0 for the committer */
-    int order_channel;  /* to the master: orders.h */
+    unsigned slot;     /* a worker's; 0 for the committer */
+    int order_channel; /* to the master: orders.h */
 };
 
 /** The worker process, from after the fork to its end; returns its exit status. worker/worker.c */

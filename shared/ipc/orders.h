@@ -6,8 +6,8 @@
 #include "shared/ipc/fdpass.h"
 
 /*
- * What goes over the order channel between the master and a child (SOCK_SEQPACKET, one packet each; struct order with
- * its descriptors). The end of the channel means that the other side is gone: a child then stops.
+ * What goes over the order channel between the master and a child (SOCK_SEQPACKET, one packet each; struct
+ * order with its descriptors). The end of the channel means that the other side is gone: a child then stops.
  */
 
 enum order_type {
@@ -32,10 +32,10 @@ enum connection_kind {
 
 struct order {
     uint32_t type;
-    uint32_t slot;               /* ORDER_LINK to the committer: the worker's slot */
-    uint32_t count;              /* descriptors with it */
-    uint8_t kinds[FDPASS_MOST];  /* enum connection_kind */
-    char text[ORDER_TEXT];       /* REPORT_FAILED; ends with a NUL */
+    uint32_t slot;              /* ORDER_LINK to the committer: the worker's slot */
+    uint32_t count;             /* descriptors with it */
+    uint8_t kinds[FDPASS_MOST]; /* enum connection_kind */
+    char text[ORDER_TEXT];      /* REPORT_FAILED; ends with a NUL */
 };
 
 #endif

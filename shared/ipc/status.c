@@ -65,16 +65,16 @@ void status_append(struct buffer *out, const struct scoreboard *scoreboard, cons
     buffer_append_format(out,
                          "{\"version\":\"" DISPATCHD_VERSION "\",\"pid\":%d,\"uptime_ms\":%" PRIu64
                          ",\"seq\":%" PRIu64 ",\"restarts\":%" PRIu64 ",\"listen\":[%s",
-                         (int)atomic_load(&scoreboard->master_pid), clock_wall_ms() - atomic_load(&scoreboard->started_ms),
+                         (int)atomic_load(&scoreboard->master_pid),
+                         clock_wall_ms() - atomic_load(&scoreboard->started_ms),
                          committed > published ? committed : published, atomic_load(&scoreboard->restarts),
                          scoreboard->listen);
     buffer_append_format(
         out,
         "],\"ring\":{\"bytes\":%zu,\"head\":%" PRIu64 ",\"last_seq\":%" PRIu64
         "},\"rates\":{\"calls\":%.1f,\"deliveries\":%.1f,\"changes\":%.1f,\"accepted\":%.1f},",
-        ring_bytes(ring), head, published, rate(scoreboard, RATE_CALLS),
-        rate(scoreboard, RATE_DELIVERIES), rate(scoreboard, RATE_CHANGES),
-        rate(scoreboard, RATE_ACCEPTED));
+        ring_bytes(ring), head, published, rate(scoreboard, RATE_CALLS), rate(scoreboard, RATE_DELIVERIES),
+        rate(scoreboard, RATE_CHANGES), rate(scoreboard, RATE_ACCEPTED));
     append_committer(out, &scoreboard->committer);
     buffer_append_text(out, ",\"workers\":[");
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {

@@ -115,9 +115,9 @@ static struct account *account_new(struct authority *authority, struct slice use
 static struct account *account_find(struct authority *authority, struct slice user)
 {
     struct account *account;
-    LIST_FOREACH(account, bucket_of(authority, user), all)
-    if (slice_equal(slice_of(account->user, account->user_length), user))
-        return account;
+    LIST_FOREACH (account, bucket_of(authority, user), all)
+        if (slice_equal(slice_of(account->user, account->user_length), user))
+            return account;
     return NULL;
 }
 
@@ -235,9 +235,9 @@ static void group_changed(struct authority *authority, struct slice group)
 {
     struct account *account;
     for (unsigned i = 0; i < BUCKETS; i++)
-        LIST_FOREACH(account, &authority->buckets[i], all)
-    if (!group.data || in_group(account, group))
-        outdate(authority, account);
+        LIST_FOREACH (account, &authority->buckets[i], all)
+            if (!group.data || in_group(account, group))
+                outdate(authority, account);
 }
 
 /* Whether the stored session of that token is over. When that cannot be known now it counts as over: the
@@ -282,12 +282,12 @@ static void token_changed(struct authority *authority, struct slice id)
     if (!token_hash_of_id(id, hash))
         return;
     struct session *session;
-    LIST_FOREACH(session, bucket_of_token(authority, hash), of_token)
-    if (memcmp(session->token_hash, hash, TOKEN_HASH_BYTES) == 0) {
-        if (token_ended(authority, hash))
-            end_sessions(authority, hash);
-        return;
-    }
+    LIST_FOREACH (session, bucket_of_token(authority, hash), of_token)
+        if (memcmp(session->token_hash, hash, TOKEN_HASH_BYTES) == 0) {
+            if (token_ended(authority, hash))
+                end_sessions(authority, hash);
+            return;
+        }
 }
 
 static void tokens_changed(struct authority *authority)

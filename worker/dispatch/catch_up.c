@@ -43,7 +43,8 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     struct buffer frames = {0};
     struct log_change change;
     uint64_t before = output->caught_up_seq, seq = before;
-    uint64_t most = output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
+    uint64_t most =
+        output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
     unsigned entries = REFILL_ENTRIES;
     enum log_walk_result result = LOG_WALK_CHANGE;
     while (result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
@@ -57,6 +58,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
         output_refill(output, buffer_slice(&frames), seq < most ? seq : most);
     buffer_free(&frames);
     /* Nothing of this piece was for the client, and there is more: it is asked again in the next pass. */
-    if (!output_rejoin(output, worker->backlog) && output_wants_refill(output) && output->caught_up_seq > before)
+    if (!output_rejoin(output, worker->backlog) && output_wants_refill(output) &&
+        output->caught_up_seq > before)
         connection_queue(connection);
 }

@@ -43,10 +43,15 @@ bool manifest_read(struct transaction *transaction, struct json_value value, str
     manifest->memory = memory.data;
     manifest->entries = memory_zeroed(json_count(value), sizeof *manifest->entries);
     struct json_iterator each = json_begin(value);
-    while (json_step(&each))
-        if (!read_entry(transaction, &each, &memory, &manifest->entries[manifest->count++]))
+    bool sorted = true; /* as a client that sends ranges has it anyway */
+    while (json_step(&each)) {
+        struct manifest_entry *entry = &manifest->entries[manifest->count++];
+        if (!read_entry(transaction, &each, &memory, entry))
             return false;
-    qsort(manifest->entries, manifest->count, sizeof *manifest->entries, by_id);
+        sorted = sorted && (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0);
+    }
+    if (!sorted)
+        qsort(manifest->entries, manifest->count, sizeof *manifest->entries, by_id);
     return true;
 }
 

@@ -8,9 +8,9 @@
 static bool tid_in_use(const struct session *session, struct slice tid)
 {
     const struct transaction *open;
-    LIST_FOREACH(open, &session->calls, of_session)
-    if (slice_equal(open->tid, tid))
-        return true;
+    LIST_FOREACH (open, &session->calls, of_session)
+        if (slice_equal(open->tid, tid))
+            return true;
     return false;
 }
 
