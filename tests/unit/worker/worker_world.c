@@ -33,6 +33,8 @@ void world_open(struct world *world, const char *collections, uint64_t ring_byte
     *world = (struct world){.committer = -1};
     fixture_open(&world->fixture, collections);
     struct config *config = world->fixture.config;
+    config->durability = DURABILITY_RELAXED; /* no power will fail */
+    fixture_reopen(&world->fixture, NULL);
     config->ring_bytes = ring_bytes ? ring_bytes : config->ring_bytes;
     config->backlog_bytes = backlog_bytes ? backlog_bytes : config->backlog_bytes;
     world->inheritance = (struct inheritance){
@@ -286,6 +288,7 @@ static void take_change(struct client *client, struct slice collection, bool upd
     if (json_integer(json_member(root, SLICE("seq")), &seq)) {
         assert_true((uint64_t)seq >= client->seq);
         client->seq = (uint64_t)seq;
+        client->changes++;
     } else {
         assert_int_equal(json_type(json_member(root, SLICE("sync"))), JSON_TRUE);
     }

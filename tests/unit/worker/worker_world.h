@@ -35,6 +35,7 @@ struct client {
     struct held *held;
     size_t held_count;
     uint64_t seq;       /* of the last change */
+    unsigned changes;   /* messages of changes, without those of a sync */
     unsigned answers;   /* fulfils */
     char *answer;       /* the last fulfil's data */
     struct buffer seen; /* operations other than changes and answers: "amend resync " */
