@@ -1,11 +1,13 @@
 """sync: from empty, stale, gone, newer; of ranges; of several collections; while others write."""
 
 import asyncio
+import json
 import random
 
 import pytest
 
 from client import Client, connect_to_workers
+from raw import RawClient, TEXT, frame
 from server import PATIENCE, scaled
 
 HISTORIES = scaled(100, 25)
@@ -160,15 +162,21 @@ async def test_syncs_one_after_another_without_waiting(server):
 
 
 async def test_calls_are_answered_during_a_large_sync(server):
-    server.load('notes', [{'_id': f'n{i}', 'text': 'x' * 500} for i in range(scaled(20000, 4000))])
-    client, other = await Client.connect(server, 'reader'), await Client.connect(server, 'reader')
-    future = await client.start('sync', 'notes', {})
-    answered = 0
-    while not future.done():
-        await other.call('detail', 'notes', {'_id': 'n1'})
-        answered += 1
-    assert (await future)['success'] and answered >= 5
-    assert len(client.copy('notes')) == scaled(20000, 4000)
+    """The sync's client reads nothing at first, so its sync cannot end before the others' calls are answered."""
+    count = scaled(20000, 8000)
+    server.load('notes', [{'_id': f'n{i}', 'text': 'x' * 500} for i in range(count)])
+    others = await connect_to_workers(server, 'reader', 2)
+    with RawClient(server, receive_buffer=65536).open('reader') as slow:
+        slow.send(frame(TEXT, json.dumps({'tid': 'sync', 'methodName': 'sync', 'collectionName': 'notes',
+                                          'data': {}}).encode()))
+        assert slow.message()['data']['data'] == count
+        for other in others:
+            for _ in range(20):
+                await other.call('detail', 'notes', {'_id': 'n1'})
+        copy = set()
+        while (message := slow.message())['operation'] != 'fulfill':
+            copy.update(document['_id'] for document in message['data'] or ())
+        assert message['data']['success'] and len(copy) == count
 
 
 def random_operation(chance, collection, ids):
