@@ -165,7 +165,7 @@ async def test_calls_are_answered_during_a_large_sync(server):
     """The sync's client reads nothing at first, so its sync cannot end before the others' calls are answered."""
     count = scaled(20000, 8000)
     server.load('notes', [{'_id': f'n{i}', 'text': 'x' * 500} for i in range(count)])
-    others = await connect_to_workers(server, 'reader', 2)
+    others = [await Client.connect(server, 'reader') for _ in range(3)]
     with RawClient(server, receive_buffer=65536).open('reader') as slow:
         slow.send(frame(TEXT, json.dumps({'tid': 'sync', 'methodName': 'sync', 'collectionName': 'notes',
                                           'data': {}}).encode()))
