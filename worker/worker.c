@@ -152,6 +152,8 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
         .text_only = true,
         .application_pings = true,
         .score = worker->score,
+        .address_counts = worker->scoreboard->addresses,
+        .slot = worker->slot,
     };
     worker->network = network_create(worker->base, &options, &session_events, worker);
     ring_intake_start(worker);

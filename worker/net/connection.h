@@ -26,6 +26,7 @@
  * all.
  */
 
+struct address_counts;
 struct network;
 struct connection;
 struct scoreboard_worker;
@@ -100,7 +101,9 @@ struct network_options {
     bool text_only;         /* binary: 1003 */
     bool application_pings; /* {"operation":"ping",...} with each WebSocket ping */
     bool any_path;
-    struct scoreboard_worker *score; /* NULL: nothing is counted */
+    struct scoreboard_worker *score;       /* NULL: nothing is counted */
+    struct address_counts *address_counts; /* all workers'; NULL: there is no other worker */
+    unsigned slot;                         /* this worker's row in it */
 };
 
 /** Timers (ping wheel, deadlines) are events of @base. */
@@ -109,7 +112,7 @@ struct network *network_create(struct event_base *base, const struct network_opt
 void network_free(struct network **network);
 
 /** Takes over an accepted descriptor (non-blocking or not). Over limits.connections or
- * connections_per_address (of this worker; the addresses of an IPv6 /64 count as one): closed. */
+ * connections_per_address (at all workers; the addresses of an IPv6 /64 count as one): closed. */
 void network_add(struct network *network, int fd, enum connection_kind kind);
 
 /** The backlog has grown: every connection that was up to date is queued for writing, at constant cost. */

@@ -31,7 +31,7 @@ struct network *network_create(struct event_base *base, const struct network_opt
                                                     .origin_count = options->config->origin_count,
                                                     .accept_any_path = options->any_path};
     network->frames = frame_pool_create(options->config->limits.message_bytes);
-    network->addresses = address_table_create();
+    network->addresses = address_table_create(options->address_counts, options->slot);
     network->timers = timers_create(base, network, options->config->ping_interval_ms);
     LIST_INIT(&network->all);
     LIST_INIT(&network->dead);

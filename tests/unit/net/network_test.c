@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/ipc/address_counts.h"
 #include "shared/ipc/frame_header.h"
 #include "shared/ipc/scoreboard.h"
 #include "tests/unit/net/frame_sample.h"
@@ -428,7 +429,7 @@ static void connections_are_bounded(void **state)
 static void addresses_are_counted(void **state)
 {
     (void)state;
-    struct address_table *table = address_table_create();
+    struct address_table *table = address_table_create(NULL, 0);
     uint8_t address[16] = {192, 0, 2, 1};
     assert_true(address_table_add(table, AF_INET, address, 2));
     assert_true(address_table_add(table, AF_INET, address, 2));
@@ -459,6 +460,31 @@ static void addresses_are_counted(void **state)
     assert_null(table);
 }
 
+static void addresses_are_counted_over_all_workers(void **state)
+{
+    (void)state;
+    struct address_counts *counts = address_counts_create(3, 1000);
+    assert_non_null(counts);
+    struct address_table *first = address_table_create(counts, 0), *second = address_table_create(counts, 1);
+    const uint8_t address[16] = {192, 0, 2, 1}, other[16] = {192, 0, 2, 2};
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(second, AF_INET, address, 3));
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_false(address_table_add(second, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(second, AF_INET, other, 1));
+    address_table_remove(first, AF_INET, address);
+    assert_true(address_table_add(second, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    /* The second worker dies, its connections with it. */
+    address_counts_clear(counts, 1);
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    address_table_free(&first);
+    address_table_free(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +500,7 @@ int main(void)
         cmocka_unit_test(answers_of_one_pass_are_bounded),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(addresses_are_counted),
+        cmocka_unit_test(addresses_are_counted_over_all_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
