@@ -60,7 +60,7 @@ static void add_builtins(struct config *config)
     sessions->index_fields = memory_zeroed(1, sizeof *sessions->index_fields);
     sessions->index_fields[sessions->index_field_count++] = memory_copy("user", strlen("user"));
     for (size_t i = 0; i < config->collection_count; i++)
-        collection_declare(&config->collections[i]);
+        collection_declare(&config->collections[i], NULL);
 }
 
 struct config *config_defaults(void)

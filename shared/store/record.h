@@ -8,7 +8,8 @@
  * The bytes of a stored document:
  *
  *   0  u8   RECORD_ONE_TEXT when the minimal document is the full one (stored once); RECORD_REINSERTED when
- *           another document had this id before
+ *           another document had this id before; RECORD_REMADE when the minimal document was another one
+ *           when this version was made
  *   1  u8   0
  *   2  u16  length of the access tag
  *   4  u32  length of the minimal document
@@ -16,7 +17,7 @@
  *  16  u64  seq of the change that made this version
  *  24  access tag, minimal document, full document (absent with RECORD_ONE_TEXT)
  */
-enum { RECORD_HEADER = 24, RECORD_ONE_TEXT = 1, RECORD_REINSERTED = 2 };
+enum { RECORD_HEADER = 24, RECORD_ONE_TEXT = 1, RECORD_REINSERTED = 2, RECORD_REMADE = 4 };
 
 /** False when the bytes are no record (a damaged file). Slices point into @bytes. */
 [[gnu::warn_unused_result]] bool record_read(struct slice bytes, struct store_record *out);

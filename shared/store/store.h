@@ -61,6 +61,9 @@ struct store_record {
     uint64_t seq;         /* of the change that made this version */
     bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
                              log knew it then: a version that a client holds may be of that other document */
+    bool remade;          /* the collection was declared in another way when this version was made: what
+                             clients got with it may be another minimal document. No longer with the next
+                             version */
     struct slice tag;     /* access_tag.h */
     struct slice minimal; /* compact JSON, what clients hold: _id, _version, projector */
     struct slice full;    /* compact JSON, with _id and _version first */

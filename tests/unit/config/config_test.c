@@ -155,16 +155,19 @@ static void test_declarations(void **state)
     struct config *config =
         read_text("{\"permissions\": [\"p\"], \"collections\": {"
                   "\"a\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
-                  "\"sync_filter\": { \"k\" : 1 }},"
+                  "\"sync_filter\": { \"k\" : 1 }, \"read\": \"p\"},"
                   "\"b\": {\"projector\": [\"\\u0078\"], \"sync_filter\": {\"k\":1}, \"index\": [\"v\", "
                   "\"u\"], \"unique\": [\"y\", \"x\"],"
                   "        \"read\": \"p\", \"methods\": {\"insert\": [\"p\"]}, \"rights\": null},"
+                  "\"h\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
+                  "\"sync_filter\": {\"k\":1}},"
                   "\"c\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\"], \"projector\": [\"x\"], "
                   "\"sync_filter\": {\"k\":1}},"
                   "\"d\": {\"rights\": {\"all_read\": \"all\", \"owner\": \"user\"}},"
                   "\"e\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"all\"}}, \"g\": {}}}");
     assert_string_equal(find(config, "a")->declaration, find(config, "b")->declaration);
     assert_string_not_equal(find(config, "a")->declaration, find(config, "c")->declaration);
+    assert_string_not_equal(find(config, "a")->declaration, find(config, "h")->declaration);
     assert_string_equal(find(config, "d")->declaration, find(config, "e")->declaration);
     assert_string_not_equal(find(config, "d")->declaration, find(config, "g")->declaration);
     assert_string_equal(find(config, "d")->declaration,
