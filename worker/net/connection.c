@@ -212,7 +212,7 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
         return;
     uint64_t most = connection_reply_limit(connection);
     if (frames.length > most || connection->output.reply_bytes > most - frames.length) {
-        connection_close(connection, 1008, "too slow");
+        connection_cut(connection, 1008, "too slow");
         return;
     }
     if (!connection->output.first)

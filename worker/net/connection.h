@@ -137,8 +137,8 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
 bool connection_may_send(const struct connection *connection);
 
 /** Begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and so do the
- * frames of the backlog up to now, except with codes 1002, 1007, 1008, 1009. Nothing when it is closing
- * already. */
+ * frames of the backlog up to now, except with code 1008: of a client that broke the rules only the answers
+ * are waited for. Nothing when it is closing already. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 /** Stops or goes on reading from this connection (back-pressure on calls). */

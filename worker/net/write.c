@@ -129,8 +129,11 @@ static enum written write_once(struct connection *connection, bool *close_went)
 static void refill(struct connection *connection)
 {
     struct network *network = connection->network;
-    bool wanted = connection->state == CONNECTION_OPEN && network->events.refill &&
-                  output_wants_refill(&connection->output);
+    /* A close frame that waits for changes waits also for those that only the change log has now. */
+    bool waits =
+        connection->state == CONNECTION_OPEN ||
+        (connection->state == CONNECTION_CLOSING && !connection->close_urgent && !connection->close_out);
+    bool wanted = waits && network->events.refill && output_wants_refill(&connection->output);
     if (wanted)
         network->events.refill(network->context, connection);
     if (connection->state > CONNECTION_CLOSING)

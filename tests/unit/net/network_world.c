@@ -65,10 +65,20 @@ static void on_drained(void *context, struct connection *connection)
     ((struct world *)context)->drained++;
 }
 
+static void on_refill(void *context, struct connection *connection)
+{
+    struct world *world = context;
+    if (world->on_refill)
+        world->on_refill(world, connection);
+}
+
 void world_open(struct world *world, const struct network_options *options)
 {
-    static const struct network_events events = {
-        .opened = on_opened, .message = on_message, .closed = on_closed, .drained = on_drained};
+    static const struct network_events events = {.opened = on_opened,
+                                                 .message = on_message,
+                                                 .closed = on_closed,
+                                                 .refill = on_refill,
+                                                 .drained = on_drained};
     struct network_options complete = options ? *options : (struct network_options){0};
     world->base = event_base_new();
     assert_non_null(world->base);
