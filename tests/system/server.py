@@ -80,7 +80,7 @@ class Server:
     def environment(self):
         prefix = os.path.join(self.directory, 'sanitizer')
         return {**os.environ,
-                'ASAN_OPTIONS': f'log_path={prefix}:detect_leaks=0:abort_on_error=0:handle_abort=1',
+                'ASAN_OPTIONS': f'log_path={prefix}:detect_leaks=1:abort_on_error=0:handle_abort=1',
                 'TSAN_OPTIONS': f'log_path={prefix}:halt_on_error=0',
                 'UBSAN_OPTIONS': f'log_path={prefix}:print_stacktrace=1:halt_on_error=0'}
 
