@@ -27,7 +27,7 @@
 #include "worker/stopping.h"
 #include "worker/thread_pool.h"
 
-enum { WRITES_IN_A_PASS = 256, JOBS_BUDGET_US = 2000, READERS_CHECK_S = 60 };
+enum { WRITES_IN_A_PASS = 256, JOBS_BUDGET_US = 2000, READERS_CHECK_S = 60, BUFFER_KEPT = 256 * 1024 };
 
 bool worker_snapshot(struct worker *worker)
 {
@@ -94,6 +94,17 @@ static void close_loop(struct loop *loop)
     event_del(&loop->hangup);
 }
 
+/* One large message or answer must not stay in the process for good. */
+static void trim_buffers(struct worker *worker)
+{
+    if (worker->message.capacity > BUFFER_KEPT / sizeof *worker->message.nodes)
+        json_free(&worker->message);
+    if (worker->scratch.capacity > BUFFER_KEPT)
+        buffer_free(&worker->scratch);
+    if (worker->reply.capacity > BUFFER_KEPT)
+        buffer_free(&worker->reply);
+}
+
 bool worker_pass(struct worker *worker)
 {
     bool more = ring_intake(worker);
@@ -102,6 +113,7 @@ bool worker_pass(struct worker *worker)
     more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
     committer_link_flush(worker->link);
     worker_snapshot_end(worker);
+    trim_buffers(worker);
     stopping_step(worker);
     atomic_fetch_add_explicit(&worker->score->loops, 1, memory_order_relaxed);
     log_flush();

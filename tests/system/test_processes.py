@@ -14,7 +14,7 @@ import pytest
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHD, PATIENCE, title, wait_until
+from server import DISPATCHD, PATIENCE, scaled, title, wait_until
 
 
 def test_titles(server):
@@ -419,6 +419,17 @@ async def test_control_session(server):
     other = await Client.connect(server, 'admin')
     await other.fails('unknown_method', 'import', 'fixed', {'documents': []})
     await other.fails('unknown_method', 'export', 'fixed', {})
+
+
+async def test_a_large_control_message_does_not_stay_in_memory(make_server):
+    server = make_server(workers=1)
+    (pid,) = server.worker_pids()
+    control = await Client.control(server)
+    await control.call('describe')
+    before = server.memory(pid)
+    await control.fails('unknown_method', 'bogus', 'notes', [1] * 5_000_000)
+    await control.call('describe')
+    assert scaled(server.memory(pid) - before, 0) < 4 << 20
 
 
 def test_tail(server):

@@ -47,10 +47,12 @@ struct frame_pool {
     uint64_t message_most;
     struct frame_reader *free;
     size_t kept, lent;
+    bool wipe; /* the message being given holds a secret */
 };
 
 /* One call of frame_feed(). */
 struct feeding {
+    struct frame_pool *pool;
     struct frame_reader *reader;
     uint64_t message_most;
     bool text_only;
@@ -116,6 +118,17 @@ void frame_pool_free(struct frame_pool **pool)
     }
     free(*pool);
     *pool = NULL;
+}
+
+void frame_pool_wipe(struct frame_pool *pool)
+{
+    pool->wipe = true;
+}
+
+/* wslay's memory and ours are writable; only the slices say that nobody else changes them. */
+static void wipe(struct slice bytes)
+{
+    explicit_bzero((void *)(uintptr_t)bytes.data, bytes.length);
 }
 
 size_t frame_pool_lent(const struct frame_pool *pool)
@@ -246,6 +259,22 @@ static uint16_t control_piece(struct feeding *feeding, struct slice piece)
                             : take_control(feeding, slice_of(reader->control, reader->control_length));
 }
 
+/* Whether it is a secret is known when the message is whole: until then no copy of a part is left anywhere
+ * else. Long messages hold none. */
+static void append_piece(struct buffer *message, struct slice piece)
+{
+    if (message->capacity <= MESSAGE_KEPT && piece.length > message->capacity - message->length) {
+        struct buffer larger = {0};
+        buffer_reserve(&larger, 2 * (message->length + piece.length));
+        buffer_append_slice(&larger, buffer_slice(message));
+        wipe(buffer_slice(message));
+        buffer_free(message);
+        *message = larger;
+    }
+    buffer_append_slice(message, piece);
+    wipe(piece);
+}
+
 static uint16_t data_piece(struct feeding *feeding, struct slice piece)
 {
     struct frame_reader *reader = feeding->reader;
@@ -254,7 +283,7 @@ static uint16_t data_piece(struct feeding *feeding, struct slice piece)
     bool whole = !reader->in_frame && reader->final;
     struct slice message = piece;
     if (!whole || reader->message.length) {
-        buffer_append_slice(&reader->message, piece);
+        append_piece(&reader->message, piece);
         message = buffer_slice(&reader->message);
     }
     if (!whole)
@@ -263,6 +292,11 @@ static uint16_t data_piece(struct feeding *feeding, struct slice piece)
         return CLOSE_BAD_DATA;
     reader->in_message = false;
     feeding->stopped = !feeding->sink->message(feeding->owner, message, !reader->text);
+    if (feeding->pool->wipe) {
+        wipe(message);
+        wipe(piece);
+        feeding->pool->wipe = false;
+    }
     buffer_clear(&reader->message);
     return CLOSE_NONE;
 }
@@ -311,7 +345,8 @@ uint16_t frame_feed(struct frame_pool *pool, struct frame_reader **slot, struct 
     struct frame_reader *reader = *slot;
     if (reader->closed)
         return CLOSE_NONE;
-    struct feeding feeding = {.reader = reader,
+    struct feeding feeding = {.pool = pool,
+                              .reader = reader,
                               .message_most = message_most ? message_most : pool->message_most,
                               .text_only = text_only,
                               .sink = sink,

@@ -209,6 +209,8 @@ bool network_flush(struct network *network, unsigned most)
     network_enter(network);
     for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready); i++)
         connection_write(TAILQ_FIRST(&network->ready));
+    if (network->scratch.capacity > SCRATCH_KEPT)
+        buffer_free(&network->scratch);
     network_leave(network);
     return !TAILQ_EMPTY(&network->ready);
 }

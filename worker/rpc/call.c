@@ -170,7 +170,13 @@ void call_handle(struct session *session, struct slice text)
         bad_message(session, "tid: a call with it is still open", 0);
         return;
     }
+    /* Whatever was asked of `users`: passwords and tokens are only in such calls. */
+    bool secret = slice_equal(message.collection, SLICE("users"));
     run(begin(session, &message), &message);
+    if (secret) {
+        explicit_bzero(worker->scratch.data, worker->scratch.capacity);
+        connection_wipe(session->connection);
+    }
     if (session->open_calls >= worker->config->limits.calls_in_flight)
         connection_pause(session->connection, true); /* until one of them has its answer */
 }
