@@ -83,6 +83,24 @@ def test_crashing_child_is_started_again_with_pauses(server):
     assert 'committer' in server.log()
 
 
+def descriptors(pid):
+    return len(os.listdir(f'/proc/{pid}/fd'))
+
+
+def test_restarts_leave_no_descriptors_behind(server):
+    def all_descriptors():
+        status = server.status()
+        return [descriptors(pid) for pid in (status['pid'], status['committer']['pid'],
+                                             *(worker['pid'] for worker in status['workers']))]
+
+    # The status that is asked for has a connection of its own, for a moment.
+    before = all_descriptors()
+    for _ in range(2):
+        server.kill(server.worker_pids()[0])
+        server.kill(server.committer_pid())
+    wait_until(lambda: all_descriptors() == before, what=f'as many descriptors as before, {before}')
+
+
 async def test_orderly_stop(server):
     clients = [await Client.connect(server, 'reader') for _ in range(10)]
     clients += [await Client.connect(server) for _ in range(2)]
@@ -345,6 +363,32 @@ async def test_line_for_each_call(make_server):
     assert '\nname' not in log
     for line in log.splitlines():
         assert re.match(r'\S+ .*\[\d+\] (error|warning|notice|info|debug): ', line), line
+
+
+@pytest.fixture
+def system_log():
+    """The socket that syslog(3) writes to, where there is no system log."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        try:
+            log.bind('/dev/log')
+        except OSError as error:
+            pytest.skip(f'/dev/log cannot be had: {error}')
+        log.settimeout(PATIENCE)
+        yield log
+        os.unlink('/dev/log')
+
+
+async def test_log_to_syslog(system_log, make_server):
+    server = make_server(options=['--log', 'syslog'])
+    client = await Client.connect(server, 'editor')
+    await client.call('count', 'notes')
+    lines = []
+    while not any('requested notes.count' in line for line in lines):
+        lines.append(await asyncio.to_thread(lambda: system_log.recv(65536).decode()))
+    # Facility daemon (3), severities notice (5) and info (6): RFC 3164.
+    assert any(re.match(r'<29>.*dispatchd\[\d+\]: .*starts with 2 workers', line) for line in lines), lines
+    assert re.match(r'<30>.*dispatchd\[\d+\]: .*editor \(127\.0\.0\.1:\d+\) requested notes\.count', lines[-1])
+    assert server.log() == ''
 
 
 async def test_log_levels(make_server):
