@@ -153,6 +153,11 @@ class Server:
 
     def close(self):
         """Ends everything; returns what was wrong."""
+        problems = self.close_processes()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return problems
+
+    def close_processes(self):
         problems = []
         if self.process:
             try:
@@ -173,7 +178,6 @@ class Server:
                 problems.append(file.read())
         if problems:
             problems.append(self.stderr()[-2000:] + self.log()[-4000:])
-        shutil.rmtree(self.directory, ignore_errors=True)
         return problems
 
     # ---- looking ----
