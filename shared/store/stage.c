@@ -105,8 +105,12 @@ static struct staged *staged_new(struct work *work)
     *staged = (struct staged){.collection = work->number,
                               .seq = writer->state.seq + writer->staged_count + 1,
                               .id = arena_copy(&writer->arena, work->change->id)};
-    if (work->there)
-        staged->tag_before = arena_copy(&writer->arena, work->current.tag);
+    if (!work->there)
+        return staged;
+    staged->tag_before = arena_copy(&writer->arena, work->current.tag);
+    staged->seq_before = work->current.seq;
+    if (work->number == COLLECTION_USERS || work->number == COLLECTION_GROUPS)
+        staged->before = arena_copy(&writer->arena, work->current.full);
     return staged;
 }
 

@@ -17,7 +17,7 @@
  * error_code and a line in the log.
  */
 
-enum { STORE_FORMAT = 1, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
+enum { STORE_FORMAT = 2, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
 
 struct store;
 
@@ -54,6 +54,9 @@ void store_end(struct store *store);
  *  (0: the log is whole). */
 uint64_t store_seq(struct store *store);
 uint64_t store_log_horizon(struct store *store);
+
+/** Sequence number of the last change of a user, a group or a session in the snapshot. */
+uint64_t store_rights_seq(struct store *store);
 
 /** A stored document. Slices point into the map, until store_end(). */
 struct store_record {
@@ -117,8 +120,10 @@ struct store_log_entry {
         collection; /* index in this configuration; UINT_MAX: a collection that is not declared any more */
     bool removed;
     uint64_t version;
+    uint64_t seq_before; /* of the change that made the version before this one; 0: there was none */
     struct slice id;
     struct slice tag_before, tag_after; /* empty: not there */
+    struct slice before; /* in `users` and `groups`: the document before, JSON; absent: it was not there */
 };
 
 /** The first entry behind @seq. False: none. Entries of ids that changed again later are given too: an entry

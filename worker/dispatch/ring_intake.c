@@ -9,12 +9,6 @@
 
 enum { CHANGES_IN_A_PASS = 1024 };
 
-static bool concerns_rights(unsigned collection)
-{
-    return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS ||
-           collection == COLLECTION_SESSIONS;
-}
-
 static void append(struct worker *worker, const struct ring_record *record)
 {
     network_backlog_drops(worker->network, backlog_first_after(worker->backlog, record));
@@ -30,6 +24,7 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     struct ring_record record = {
         .seq = entry->seq,
         .version = entry->version,
+        .seq_before = entry->seq_before,
         .id = entry->id,
         .tag_before = entry->tag_before,
         .tag_after = entry->tag_after,
@@ -110,7 +105,7 @@ static enum ring_result take_one(struct worker *worker)
         return result;
     if (record.seq <= backlog_last_seq(worker->backlog))
         return ring_confirm(&worker->cursor); /* known from the log already */
-    bool rights = concerns_rights(record.collection);
+    bool rights = collection_concerns_rights(record.collection);
     struct buffer id = {0};
     if (rights)
         buffer_append_slice(&id, record.id);
