@@ -44,7 +44,6 @@ static void publish_one(struct publisher *publisher, const struct applied_change
     struct ring_record record = {
         .seq = change->seq,
         .version = change->version,
-        .seq_before = change->seq_before,
         .collection = change->collection,
         .id = change->id,
         .tag_before = change->tag_before,
@@ -73,7 +72,6 @@ void publish_changes(struct publisher *publisher, const struct applied_change *c
 struct missed {
     struct store_log_entry entry; /* the last one */
     struct slice tag_before;      /* of the first one */
-    uint64_t seq_before;
 };
 
 struct missed_list {
@@ -118,7 +116,7 @@ static void fold(struct missed_list *list)
         struct missed *last = &list->items[kept];
         const struct missed *next = &list->items[i];
         if (last->entry.collection == next->entry.collection && slice_equal(last->entry.id, next->entry.id))
-            last->entry = next->entry; /* what was before remains the first one's */
+            last->entry = next->entry; /* ->tag_before remains the first one's */
         else
             list->items[++kept] = *next;
     }
@@ -132,7 +130,6 @@ static void publish_folded(struct publisher *publisher, struct store *store, con
     struct applied_change change = {
         .seq = entry->seq,
         .version = entry->version,
-        .seq_before = missed->seq_before,
         .collection = (uint16_t)entry->collection,
         .removed = entry->removed,
         .id = entry->id,
@@ -176,7 +173,7 @@ bool publish_missed(struct publisher *publisher, struct store *store)
     struct store_log_entry entry;
     for (uint64_t seq = published; store_log_next(store, seq, &entry); seq = entry.seq)
         if (entry.collection != UINT_MAX)
-            *add_missed(&list) = (struct missed){entry, entry.tag_before, entry.seq_before};
+            *add_missed(&list) = (struct missed){entry, entry.tag_before};
     fold(&list);
     for (size_t i = 0; i < list.count; i++)
         publish_folded(publisher, store, &list.items[i]);

@@ -53,7 +53,6 @@ static void open_record(const struct ring_shared *shared, uint64_t at, const str
     const char *from = shared->data + at + sizeof *header;
     record->seq = header->seq;
     record->version = header->version;
-    record->seq_before = header->seq_before;
     record->collection = header->collection;
     record->fetch = header->flags & RING_FETCH;
     record->id = next_slice(&from, header->id_length);

@@ -25,11 +25,11 @@
  * starts at its beginning, and a RING_SKIP fills what is left (8 bytes at least, as everything is a multiple
  * of 8):
  *
- *   0        4      6       8     16        24           32              36              40           42
- *   | length | kind | flags | seq | version | seq_before | update_length | remove_length | collection | ...
- *   42          44              46             48
- *   | id_length | before_length | after_length | id, tag_before, tag_after, update_frame, remove_frame, up to
- * 7 bytes of nothing
+ *   0        4      6       8     16        24              28              32           34          36
+ *   | length | kind | flags | seq | version | update_length | remove_length | collection | id_length | ...
+ *   36              38             40
+ *   | before_length | after_length | id, tag_before, tag_after, update_frame, remove_frame, up to 7 bytes of
+ * nothing
  *
  * Of a RING_SKIP only length and kind are there.
  *
@@ -58,7 +58,6 @@ struct ring_header {
     uint16_t flags;
     uint64_t seq;
     uint64_t version;
-    uint64_t seq_before;
     uint32_t update_length;
     uint32_t remove_length;
     uint16_t collection;
@@ -68,7 +67,7 @@ struct ring_header {
 };
 
 enum { RING_HEADER_WORDS = sizeof(struct ring_header) / sizeof(uint64_t) };
-_Static_assert(sizeof(struct ring_header) == 48, "the header has no holes");
+_Static_assert(sizeof(struct ring_header) == 40, "the header has no holes");
 
 struct ring_place {
     _Atomic uint64_t position; /* behind the last record */

@@ -114,7 +114,6 @@ static struct ring_header header_of(const struct ring_record *record, uint64_t l
         .flags = record->fetch ? RING_FETCH : 0,
         .seq = record->seq,
         .version = record->version,
-        .seq_before = record->seq_before,
         .update_length = (uint32_t)record->update_frame.length,
         .remove_length = (uint32_t)record->remove_frame.length,
         .collection = record->collection,

@@ -23,7 +23,6 @@ enum { RING_WORKERS = 256 }; /* wake-up slots: worker slots 0 to 255 */
 struct ring_record {
     uint64_t seq;
     uint64_t version;
-    uint64_t seq_before; /* of the version before; 0: there was none */
     uint16_t collection; /* index in the configuration */
     struct slice id;
     struct slice tag_before; /* access tags, access_tag.h; empty: the document was or is not there */

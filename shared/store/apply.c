@@ -137,7 +137,6 @@ static void add_change(struct writer *writer, const struct staged *staged)
     writer->changes[writer->change_count++] = (struct applied_change){
         .seq = staged->seq,
         .version = staged->record.version,
-        .seq_before = staged->seq_before,
         .collection = (uint16_t)staged->collection,
         .removed = staged->removed,
         .id = staged->id,
@@ -175,7 +174,7 @@ static int put_staged(struct store *store, const struct staged *staged)
                                     .collection = staged->collection,
                                     .removed = staged->removed,
                                     .version = staged->record.version,
-                                    .seq_before = staged->seq_before,
+                                    .tag_seq_before = staged->tag_seq_before,
                                     .id = staged->id,
                                     .tag_before = staged->tag_before,
                                     .tag_after = staged->record.tag,

@@ -18,7 +18,7 @@ int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_
     header[0] = entry->removed;
     bytes_put_16(header + 1, store->collections[entry->collection].number);
     bytes_put_64(header + 3, entry->version);
-    bytes_put_64(header + 11, entry->seq_before);
+    bytes_put_64(header + 11, entry->tag_seq_before);
     bytes_put_16(header + ENTRY_LENGTHS, (uint16_t)entry->id.length);
     bytes_put_16(header + ENTRY_LENGTHS + 2, (uint16_t)entry->tag_before.length);
     bytes_put_16(header + ENTRY_LENGTHS + 4, (uint16_t)entry->tag_after.length);
@@ -88,7 +88,7 @@ static bool entry_read(const struct store *store, struct slice bytes, struct sto
     out->removed = header.data[0] != 0;
     out->collection = number < store->number_count ? store->by_number[number] : UINT_MAX;
     out->version = bytes_get_64(header.data + 3);
-    out->seq_before = bytes_get_64(header.data + 11);
+    out->tag_seq_before = bytes_get_64(header.data + 11);
     bool whole = bytes_take(&bytes, bytes_get_16(header.data + ENTRY_LENGTHS), &out->id) &&
                  bytes_take(&bytes, bytes_get_16(header.data + ENTRY_LENGTHS + 2), &out->tag_before) &&
                  bytes_take(&bytes, bytes_get_16(header.data + ENTRY_LENGTHS + 4), &out->tag_after);

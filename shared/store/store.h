@@ -62,6 +62,7 @@ uint64_t store_rights_seq(struct store *store);
 struct store_record {
     uint64_t version;
     uint64_t seq;         /* of the change that made this version */
+    uint64_t tag_seq;     /* of the change since which it has its tag */
     bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
                              log knew it then: a version that a client holds may be of that other document */
     struct slice tag;     /* access_tag.h */
@@ -120,7 +121,7 @@ struct store_log_entry {
         collection; /* index in this configuration; UINT_MAX: a collection that is not declared any more */
     bool removed;
     uint64_t version;
-    uint64_t seq_before; /* of the change that made the version before this one; 0: there was none */
+    uint64_t tag_seq_before; /* of the change that gave the document before its tag; 0: it was not there */
     struct slice id;
     struct slice tag_before, tag_after; /* empty: not there */
     struct slice before; /* in `users` and `groups`: the document before, JSON; absent: it was not there */

@@ -18,7 +18,6 @@
 struct applied_change {
     uint64_t seq;
     uint64_t version;
-    uint64_t seq_before; /* of the version before; 0: there was none */
     uint16_t collection;
     bool removed;
     struct slice id;

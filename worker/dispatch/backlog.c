@@ -170,7 +170,6 @@ static void add_frame(struct backlog *backlog, const struct ring_record *record,
     chunk->last_seq = record->seq;
     backlog->frames[backlog->next++ & (backlog->capacity - 1)] = (struct backlog_frame){
         .seq = record->seq,
-        .seq_before = record->seq_before,
         .bytes = place,
         .length = (uint32_t)bytes.length,
         .collection = record->collection,

@@ -22,7 +22,6 @@ enum backlog_kind { BACKLOG_UPDATE, BACKLOG_REMOVE };
 /** One frame. Valid until the next backlog_append(). */
 struct backlog_frame {
     uint64_t seq;
-    uint64_t seq_before; /* of the document's version before; 0: there was none */
     const char *bytes;
     uint32_t length;
     uint16_t collection;

@@ -24,7 +24,6 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     struct ring_record record = {
         .seq = entry->seq,
         .version = entry->version,
-        .seq_before = entry->seq_before,
         .id = entry->id,
         .tag_before = entry->tag_before,
         .tag_after = entry->tag_after,
@@ -168,4 +167,17 @@ bool ring_intake(struct worker *worker)
                           backlog_next(worker->backlog) - backlog_first(worker->backlog),
                           memory_order_relaxed);
     return more;
+}
+
+void ring_intake_published(struct worker *worker)
+{
+    uint64_t published = ring_last_seq(worker->ring);
+    while (backlog_last_seq(worker->backlog) < published && ring_intake(worker))
+        continue;
+}
+
+bool ring_intake_covers_rights(const struct worker *worker)
+{
+    return store_rights_seq(worker->store) <= backlog_last_seq(worker->backlog) &&
+           authority_is_current(worker->authority);
 }

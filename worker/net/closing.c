@@ -87,9 +87,11 @@ static void close_with(struct connection *connection, uint16_t code, const char 
 
 void connection_close(struct connection *connection, uint16_t code, const char *reason)
 {
+    /* What is held back may not go out before its time, and what waits for it does not either. */
+    bool urgent = code == 1002 || code == 1007 || code == 1008 || code == 1009 ||
+                  connection->output.hold_seq != OUTPUT_NO_HOLD;
     if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code, reason ? reason : "",
-                   code == 1002 || code == 1007 || code == 1008 || code == 1009);
+        close_with(connection, code, reason ? reason : "", urgent);
 }
 
 static const char *fault_of(uint16_t code)
