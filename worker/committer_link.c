@@ -10,6 +10,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/dispatch/ring_intake.h"
 
 enum { READ_BYTES = 65536, DOWN_MOST_MS = 10000 };
 
@@ -164,6 +165,8 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct committer_link *link = argument;
+    /* Results come after their changes: what these make for clients (an `amend`) goes out in front. */
+    ring_intake_published(link->worker);
     if (!read_link(link, false))
         link_down(link);
 }

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "shared/clock.h"
+#include "shared/ipc/change_frame.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "worker/authority/token.h"
 #include "worker/dispatch/catch_up.h"
+#include "worker/dispatch/rights_change.h"
 #include "worker/methods/tokens.h"
 #include "worker/rpc/call.h"
 #include "worker/stopping.h"
@@ -22,52 +24,89 @@ struct slice session_user(const struct session *session)
 
 bool session_may(const struct session *session, unsigned permission)
 {
-    return session->account && permission_has(&session->account->permissions, permission);
+    return session->account && permission_has(&session->account->rights.permissions, permission);
+}
+
+static void compose(struct buffer *message, const char *operation, const char *collection, struct slice data)
+{
+    buffer_append_format(message, "{\"operation\":\"%s\",\"collectionName\":", operation);
+    if (collection)
+        json_append_string(message, slice_text(collection));
+    else
+        buffer_append_slice(message, SLICE("null"));
+    buffer_append_slice(message, SLICE(",\"data\":"));
+    buffer_append_slice(message, data);
+    buffer_append_byte(message, '}');
 }
 
 void session_send(struct session *session, const char *operation, const char *collection, struct slice data)
 {
     struct buffer message = {0};
-    buffer_append_format(&message, "{\"operation\":\"%s\",\"collectionName\":", operation);
-    if (collection)
-        json_append_string(&message, slice_text(collection));
-    else
-        buffer_append_slice(&message, SLICE("null"));
-    buffer_append_slice(&message, SLICE(",\"data\":"));
-    buffer_append_slice(&message, data);
-    buffer_append_byte(&message, '}');
+    compose(&message, operation, collection, data);
     connection_send(session->connection, buffer_slice(&message), 0);
     buffer_free(&message);
 }
 
-static bool sees(const struct session *session, const struct config_collection *collection)
+static bool sees(const struct session *session, const struct rights *rights,
+                 const struct config_collection *collection)
 {
-    const struct account *account = session->account;
     return !collection->internal && (!session->subscribed || session->subscribed[collection->index]) &&
-           (collection->read < 0 || permission_has(&account->permissions, (unsigned)collection->read));
+           (collection->read < 0 || permission_has(&rights->permissions, (unsigned)collection->read));
 }
 
-bool session_review(struct session *session)
+struct viewer *session_viewer(const struct session *session, const struct rights *rights)
 {
-    struct worker *worker = session->worker;
+    const struct worker *worker = session->worker;
+    struct viewer_rights viewer = {
+        .everything = rights->administrator,
+        .user = session_user(session),
+        .groups = rights->groups,
+        .group_count = rights->group_count,
+    };
+    for (size_t i = 0; i < worker->config->collection_count; i++)
+        viewer.collections[i] = sees(session, rights, &worker->config->collections[i]);
+    return viewer_get(worker->viewers, &viewer);
+}
+
+/* From here on it sees that, and nobody looks at what its client may hold. */
+static void review(struct session *session)
+{
     struct output *output = &session->connection->output;
     struct viewer *before = output->viewer;
-    struct viewer *after = NULL;
-    if (session->account) {
-        struct viewer_rights rights = {
-            .everything = session->account->administrator,
-            .user = session_user(session),
-            .groups = session->account->groups,
-            .group_count = session->account->group_count,
-        };
-        for (size_t i = 0; i < worker->config->collection_count; i++)
-            rights.collections[i] = sees(session, &worker->config->collections[i]);
-        after = viewer_get(worker->viewers, &rights);
-    }
-    output->viewer = after;
+    output->viewer = session->account ? session_viewer(session, &session->account->rights) : NULL;
     if (before)
-        viewer_put(worker->viewers, before);
-    return before != after;
+        viewer_put(session->worker->viewers, before);
+}
+
+void session_subscribe(struct session *session, bool *collections)
+{
+    bool *was = session->subscribed;
+    session->subscribed = collections;
+    if (session->rights_change)
+        rights_change_subscribed(session, session_viewer(session, &session->account->rights), was);
+    else
+        review(session);
+    free(was);
+}
+
+void session_rights_changed(struct session *session, struct slice document)
+{
+    struct worker *worker = session->worker;
+    struct viewer *now = session_viewer(session, &session->account->rights);
+    if (now == session->connection->output.viewer) {
+        viewer_put(worker->viewers, now);
+        struct buffer message = {0};
+        compose(&message, "amend", "users", document);
+        connection_send(session->connection, buffer_slice(&message), backlog_last_seq(worker->backlog));
+        buffer_free(&message);
+        return;
+    }
+    struct buffer message = {0}, frame = {0};
+    compose(&message, "amend", "users", document);
+    change_frame_text(&frame, buffer_slice(&message));
+    rights_change_begin(session, now, buffer_slice(&frame));
+    buffer_free(&message);
+    buffer_free(&frame);
 }
 
 void session_authorize(struct session *session, struct account *account, const uint8_t *hash)
@@ -83,7 +122,7 @@ void session_authorize(struct session *session, struct account *account, const u
     }
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     connection_authorized(session->connection, true);
-    (void)session_review(session);
+    review(session);
 }
 
 void session_deauthorize(struct session *session, const char *reason)
@@ -98,7 +137,8 @@ void session_deauthorize(struct session *session, const char *reason)
     session->has_token = false;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     account_put(session->worker->authority, account);
-    (void)session_review(session);
+    rights_change_end(session);
+    review(session);
     if (!reason)
         return;
     struct buffer data = {0};
@@ -207,7 +247,12 @@ static void drained(void *context, struct connection *connection)
 
 static void refill(void *context, struct connection *connection)
 {
-    catch_up_refill(context, connection);
+    struct worker *worker = context;
+    struct session *session = connection->owner;
+    if (session->rights_change && output_at_hold(&connection->output, worker->backlog))
+        rights_change_step(session);
+    else
+        catch_up_refill(worker, connection);
 }
 
 const struct network_events session_events = {

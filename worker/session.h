@@ -16,8 +16,10 @@ struct session {
     LIST_HEAD(, transaction) calls; /* open */
     struct worker *worker;
     struct connection *connection;
-    struct account *account; /* NULL: not logged in */
-    bool *subscribed;        /* by collection; NULL: all */
+    struct account *account;             /* NULL: not logged in */
+    bool *subscribed;                    /* by collection; NULL: all */
+    struct rights_change *rights_change; /* while its copy is brought in line with other rights; else NULL */
+    uint64_t synced_seq; /* the newest snapshot that a piece of a sync or resume was made of */
     uint32_t open_calls;
     uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
     uint8_t bad_messages;
@@ -34,9 +36,15 @@ void session_authorize(struct session *session, struct account *account, const u
 /** Nobody's again; the client is told `deauthorize` with @reason. */
 void session_deauthorize(struct session *session, const char *reason);
 
-/** Works out again what the session may see, after its rights or its subscription changed. Returns whether it
- * differs. */
-bool session_review(struct session *session);
+/** What the session would see with these rights, and wants to, with one more reference. */
+struct viewer *session_viewer(const struct session *session, const struct rights *rights);
+
+/** Only these collections from now on, by index (taken over); NULL: all. */
+void session_subscribe(struct session *session, bool *collections);
+
+/** The account's rights, or its document (@document, JSON), changed: the session is told, and what it may
+ * hold is brought in line. Needs a snapshot. */
+void session_rights_changed(struct session *session, struct slice document);
 
 /** Sends {"operation":..., "collectionName":..., "data":...}; @collection NULL is null. */
 void session_send(struct session *session, const char *operation, const char *collection, struct slice data);

@@ -27,7 +27,13 @@
 #include "worker/stopping.h"
 #include "worker/thread_pool.h"
 
-enum { WRITES_IN_A_PASS = 256, JOBS_BUDGET_US = 2000, READERS_CHECK_S = 60, BUFFER_KEPT = 256 * 1024 };
+enum {
+    WRITES_IN_A_PASS = 256,
+    WALKED_IN_A_PASS = 16384,
+    JOBS_BUDGET_US = 2000,
+    READERS_CHECK_S = 60,
+    BUFFER_KEPT = 256 * 1024
+};
 
 bool worker_snapshot(struct worker *worker)
 {
@@ -108,8 +114,11 @@ static void trim_buffers(struct worker *worker)
 bool worker_pass(struct worker *worker)
 {
     bool more = ring_intake(worker);
+    worker->walk_documents = WALKED_IN_A_PASS;
     (void)!job_list_run(worker->jobs, JOBS_BUDGET_US);
-    more |= network_flush(worker->network, WRITES_IN_A_PASS);
+    /* While rights are not known nothing goes out: what is behind their change may not be for who gets it. */
+    if (authority_is_current(worker->authority))
+        more |= network_flush(worker->network, WRITES_IN_A_PASS);
     more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
     committer_link_flush(worker->link);
     worker_snapshot_end(worker);

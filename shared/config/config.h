@@ -54,6 +54,13 @@ enum builtin_collection {
     COLLECTION_BUILTIN      /* how many; declared collections start here */
 };
 
+/** Whether changes of this collection may change what somebody may see or do. */
+static inline bool collection_concerns_rights(unsigned collection)
+{
+    return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS ||
+           collection == COLLECTION_SESSIONS;
+}
+
 struct config_collection {
     char *name;
     uint16_t index;   /* its place in config->collections: in ring records and messages between processes */

@@ -65,3 +65,10 @@ void change_frame_sync(struct buffer *out, const char *operation, struct slice c
     buffer_append_slice(out, SLICE("],\"sync\":true}"));
     frame_end(out, start);
 }
+
+void change_frame_text(struct buffer *out, struct slice message)
+{
+    size_t start = frame_begin(out);
+    buffer_append_slice(out, message);
+    frame_end(out, start);
+}

@@ -21,4 +21,7 @@ void change_frame_remove(struct buffer *out, struct slice collection, struct sli
 /** An `update` or `remove` with "sync":true; @list is what stands between [ and ], already JSON. */
 void change_frame_sync(struct buffer *out, const char *operation, struct slice collection, struct slice list);
 
+/** Any text message. */
+void change_frame_text(struct buffer *out, struct slice message);
+
 #endif

@@ -174,14 +174,18 @@ static int put_staged(struct store *store, const struct staged *staged)
                                     .collection = staged->collection,
                                     .removed = staged->removed,
                                     .version = staged->record.version,
+                                    .tag_seq_before = staged->tag_seq_before,
                                     .id = staged->id,
                                     .tag_before = staged->tag_before,
-                                    .tag_after = staged->record.tag};
+                                    .tag_after = staged->record.tag,
+                                    .before = staged->before};
     rc = change_log_append(store, writer->txn, &entry, &writer->scratch);
     if (rc)
         return rc;
     add_change(writer, staged);
     writer->state.seq = staged->seq;
+    if (collection_concerns_rights(staged->collection))
+        writer->state.rights_seq = staged->seq;
     return 0;
 }
 

@@ -6,9 +6,9 @@
 #include "shared/store/bytes.h"
 #include "shared/store/removed.h"
 
-/* An entry: u8 removed, u16 number of the collection, u64 version, u16 each length of id, tag before, tag
- * after; and these three. */
-enum { ENTRY_HEADER = 1 + 2 + 8 + 3 * 2, SEQ_BYTES = 8 };
+/* An entry: u8 removed, u16 number of the collection, u64 version, u64 seq before, u16 each length of id, tag
+ * before, tag after; these three; what is left is the document before. */
+enum { ENTRY_HEADER = 1 + 2 + 8 + 8 + 3 * 2, ENTRY_LENGTHS = 1 + 2 + 8 + 8, SEQ_BYTES = 8 };
 
 int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_entry *entry,
                       struct buffer *scratch)
@@ -18,13 +18,15 @@ int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_
     header[0] = entry->removed;
     bytes_put_16(header + 1, store->collections[entry->collection].number);
     bytes_put_64(header + 3, entry->version);
-    bytes_put_16(header + 11, (uint16_t)entry->id.length);
-    bytes_put_16(header + 13, (uint16_t)entry->tag_before.length);
-    bytes_put_16(header + 15, (uint16_t)entry->tag_after.length);
+    bytes_put_64(header + 11, entry->tag_seq_before);
+    bytes_put_16(header + ENTRY_LENGTHS, (uint16_t)entry->id.length);
+    bytes_put_16(header + ENTRY_LENGTHS + 2, (uint16_t)entry->tag_before.length);
+    bytes_put_16(header + ENTRY_LENGTHS + 4, (uint16_t)entry->tag_after.length);
     scratch->length += ENTRY_HEADER;
     buffer_append_slice(scratch, entry->id);
     buffer_append_slice(scratch, entry->tag_before);
     buffer_append_slice(scratch, entry->tag_after);
+    buffer_append_slice(scratch, entry->before);
 
     char seq[SEQ_BYTES];
     bytes_put_64_big(seq, entry->seq);
@@ -38,7 +40,7 @@ static int trim_removal(struct store *store, MDB_txn *txn, uint64_t seq, struct 
 {
     struct slice header, id;
     if (!bytes_take(&entry, ENTRY_HEADER, &header) || !header.data[0] ||
-        !bytes_take(&entry, bytes_get_16(header.data + 11), &id))
+        !bytes_take(&entry, bytes_get_16(header.data + ENTRY_LENGTHS), &id))
         return 0;
     return removed_trim(txn, store, bytes_get_16(header.data + 1), id, seq);
 }
@@ -86,9 +88,13 @@ static bool entry_read(const struct store *store, struct slice bytes, struct sto
     out->removed = header.data[0] != 0;
     out->collection = number < store->number_count ? store->by_number[number] : UINT_MAX;
     out->version = bytes_get_64(header.data + 3);
-    return bytes_take(&bytes, bytes_get_16(header.data + 11), &out->id) &&
-           bytes_take(&bytes, bytes_get_16(header.data + 13), &out->tag_before) &&
-           bytes_take(&bytes, bytes_get_16(header.data + 15), &out->tag_after);
+    out->tag_seq_before = bytes_get_64(header.data + 11);
+    bool whole = bytes_take(&bytes, bytes_get_16(header.data + ENTRY_LENGTHS), &out->id) &&
+                 bytes_take(&bytes, bytes_get_16(header.data + ENTRY_LENGTHS + 2), &out->tag_before) &&
+                 bytes_take(&bytes, bytes_get_16(header.data + ENTRY_LENGTHS + 4), &out->tag_after);
+    if (bytes.length)
+        out->before = bytes;
+    return whole;
 }
 
 bool store_log_next(struct store *store, uint64_t seq, struct store_log_entry *out)

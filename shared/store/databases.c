@@ -30,34 +30,6 @@ static bool fail(struct store *store, const char *what, int rc, char message[STO
     return false;
 }
 
-/* ---- format ---- */
-
-static bool format_check(struct store *store, MDB_txn *txn, char message[STORE_MESSAGE])
-{
-    char bytes[4];
-    MDB_val key = store_val(SLICE("format")), value;
-    int rc = mdb_get(txn, store->meta, &key, &value);
-    if (rc == MDB_NOTFOUND && store->mode == STORE_WRITE) {
-        bytes_put_32(bytes, STORE_FORMAT);
-        value = (MDB_val){sizeof bytes, bytes};
-        rc = mdb_put(txn, store->meta, &key, &value, 0);
-        if (!rc)
-            rc = store_state_write(store, txn, &(struct store_state){.epoch = store_new_epoch()});
-        return rc ? fail(store, "the store cannot be made", rc, message) : true;
-    }
-    if (rc)
-        return fail(store, "the store's format cannot be read", rc, message);
-    uint32_t format = value.mv_size == sizeof bytes ? bytes_get_32(value.mv_data) : 0;
-    if (format > STORE_FORMAT)
-        snprintf(message, STORE_MESSAGE,
-                 "%s: the store has format %u and was written by a newer dispatchd; this one knows format %d",
-                 store->config->data, (unsigned)format, STORE_FORMAT);
-    else if (format != STORE_FORMAT)
-        snprintf(message, STORE_MESSAGE, "%s/data.mdb: is not a store of dispatchd, or is damaged",
-                 store->config->data);
-    return format == STORE_FORMAT;
-}
-
 /** Whether the file is empty or ours: a stranger's databases are left alone. */
 static bool owner_check(struct store *store, MDB_txn *txn, char message[STORE_MESSAGE])
 {
@@ -256,7 +228,7 @@ bool store_databases_open(struct store *store, char message[STORE_MESSAGE])
     if (rc)
         return fail(store, "the store cannot be opened", rc, message);
     bool changed;
-    if (!owner_check(store, txn, message) || !format_check(store, txn, message) ||
+    if (!owner_check(store, txn, message) || !store_format_check(store, txn, message) ||
         !collections_check(store, txn, &changed, message)) {
         mdb_txn_abort(txn);
         return false;

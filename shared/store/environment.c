@@ -61,6 +61,7 @@ bool store_state_read(struct store *store, MDB_txn *txn, struct store_state *sta
     state->epoch = bytes_get_64(at);
     state->seq = bytes_get_64(at + 8);
     state->horizon = bytes_get_64(at + 16);
+    state->rights_seq = bytes_get_64(at + 24);
     return true;
 }
 
@@ -70,6 +71,7 @@ int store_state_write(struct store *store, MDB_txn *txn, const struct store_stat
     bytes_put_64(bytes, state->epoch);
     bytes_put_64(bytes + 8, state->seq);
     bytes_put_64(bytes + 16, state->horizon);
+    bytes_put_64(bytes + 24, state->rights_seq);
     MDB_val key = store_val(SLICE("state")), value = {sizeof bytes, bytes};
     return mdb_put(txn, store->meta, &key, &value, 0);
 }

@@ -8,7 +8,7 @@
 /*
  * What the files of this directory share: the open environment and its databases.
  *
- * - meta: "format"; "state": u64 epoch, seq, horizon; "collection/NAME": u16 number, declaration;
+ * - meta: "format"; "state": u64 epoch, seq, horizon, rights_seq; "collection/NAME": u16 number, declaration;
  *   "rebuild/NAME" while that collection is being rebuilt; "results/SLOT"
  * - c/COLLECTION: id -> record (record.h)
  * - x/COLLECTION/FIELD: index key (keys.h) -> nothing
@@ -17,7 +17,7 @@
  * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.c)
  */
 
-enum { STORE_STATE_BYTES = 24 };
+enum { STORE_STATE_BYTES = 32 };
 
 struct store_index {
     struct slice field;
@@ -34,7 +34,7 @@ struct store_collection {
 };
 
 struct store_state {
-    uint64_t epoch, seq, horizon;
+    uint64_t epoch, seq, horizon, rights_seq;
 };
 
 struct store {
@@ -78,6 +78,13 @@ enum error_code store_write_error(struct store *store, const char *what, int rc)
 
 /** A new epoch: random, 1 to 2^53 - 1. */
 uint64_t store_new_epoch(void);
+
+/* format.c */
+
+/** Whether this program knows the store's format; STORE_WRITE gives one to a new store and brings an older
+ *  one up to date, in @txn. */
+[[gnu::warn_unused_result]] bool store_format_check(struct store *store, MDB_txn *txn,
+                                                    char message[STORE_MESSAGE]);
 
 /* databases.c */
 

@@ -57,6 +57,11 @@ uint64_t store_seq(struct store *store)
     return state(store)->seq;
 }
 
+uint64_t store_rights_seq(struct store *store)
+{
+    return state(store)->rights_seq;
+}
+
 uint64_t store_log_horizon(struct store *store)
 {
     return state(store)->horizon;

@@ -105,8 +105,12 @@ static struct staged *staged_new(struct work *work)
     *staged = (struct staged){.collection = work->number,
                               .seq = writer->state.seq + writer->staged_count + 1,
                               .id = arena_copy(&writer->arena, work->change->id)};
-    if (work->there)
-        staged->tag_before = arena_copy(&writer->arena, work->current.tag);
+    if (!work->there)
+        return staged;
+    staged->tag_before = arena_copy(&writer->arena, work->current.tag);
+    staged->tag_seq_before = work->current.tag_seq;
+    if (work->number == COLLECTION_USERS || work->number == COLLECTION_GROUPS)
+        staged->before = arena_copy(&writer->arena, work->current.full);
     return staged;
 }
 
@@ -134,6 +138,8 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
                                   .reinserted = work->current.reinserted,
                                   .full = buffer_slice(&writer->text)};
     record.tag = buffer_slice(&writer->tag);
+    bool same_tag = work->there && slice_equal(record.tag, work->current.tag);
+    record.tag_seq = same_tag ? work->current.tag_seq : staged->seq;
     record.minimal = record.full;
     if (config->projector_count) {
         buffer_clear(&writer->minimal);

@@ -17,7 +17,7 @@
  * error_code and a line in the log.
  */
 
-enum { STORE_FORMAT = 1, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
+enum { STORE_FORMAT = 2, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
 
 struct store;
 
@@ -55,10 +55,14 @@ void store_end(struct store *store);
 uint64_t store_seq(struct store *store);
 uint64_t store_log_horizon(struct store *store);
 
+/** Sequence number of the last change of a user, a group or a session in the snapshot. */
+uint64_t store_rights_seq(struct store *store);
+
 /** A stored document. Slices point into the map, until store_end(). */
 struct store_record {
     uint64_t version;
     uint64_t seq;         /* of the change that made this version */
+    uint64_t tag_seq;     /* of the change since which it has its tag */
     bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
                              log knew it then: a version that a client holds may be of that other document */
     bool remade;          /* the collection was declared in another way when this version was made: what
@@ -120,8 +124,10 @@ struct store_log_entry {
         collection; /* index in this configuration; UINT_MAX: a collection that is not declared any more */
     bool removed;
     uint64_t version;
+    uint64_t tag_seq_before; /* of the change that gave the document before its tag; 0: it was not there */
     struct slice id;
     struct slice tag_before, tag_after; /* empty: not there */
+    struct slice before; /* in `users` and `groups`: the document before, JSON; absent: it was not there */
 };
 
 /** The first entry behind @seq. False: none. Entries of ids that changed again later are given too: an entry

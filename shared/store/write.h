@@ -27,6 +27,8 @@ struct staged {
     struct store_record record; /* into ->bytes; when removed: just the version that was there,
                                    and ->reinserted */
     struct slice tag_before;
+    uint64_t tag_seq_before; /* store_log_entry's */
+    struct slice before;     /* store_log_entry.before */
     struct staged_key *keys;
 };
 

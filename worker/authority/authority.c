@@ -9,8 +9,6 @@
 #include "worker/committer_link.h"
 #include "worker/session.h"
 
-const char administrator_group[] = "administrator";
-
 LIST_HEAD(account_list, account);
 LIST_HEAD(session_list, session);
 
@@ -21,7 +19,7 @@ struct authority {
     struct account_list buckets[BUCKETS]; /* by user */
     struct session_list tokens[BUCKETS];  /* sessions with a token, by its hash */
     TAILQ_HEAD(, account) outdated;
-    struct json user, group; /* documents being read; reused */
+    struct json user; /* a document being read; reused */
 };
 
 static struct account_list *bucket_of(struct authority *authority, struct slice user)
@@ -32,74 +30,29 @@ static struct account_list *bucket_of(struct authority *authority, struct slice 
     return &authority->buckets[hash % BUCKETS];
 }
 
-static void forget_groups(struct account *account)
+static bool find_group(void *argument, struct slice group, struct slice *document)
 {
-    for (size_t i = 0; i < account->group_count; i++)
-        free((char *)account->groups[i].data);
-    free(account->groups);
-    account->groups = NULL;
-    account->group_count = 0;
-}
-
-static void add_group(struct account *account, struct slice group)
-{
-    account->groups = memory_resize(account->groups, account->group_count + 1, sizeof *account->groups);
-    account->groups[account->group_count++] = slice_of(memory_copy(group.data, group.length), group.length);
-}
-
-static void all_permissions(struct account *account)
-{
-    memset(account->permissions.bits, 0xff, sizeof account->permissions.bits);
-}
-
-/* Adds what a group's document grants: "permissions": {name: true}. */
-static void add_permissions(struct authority *authority, struct account *account, struct slice group)
-{
-    struct worker *worker = authority->worker;
-    if (slice_equal(group, slice_text(administrator_group))) {
-        account->administrator = true;
-        all_permissions(account);
-        return;
-    }
+    struct worker *worker = argument;
     struct store_record record;
-    if (store_get(worker->store, COLLECTION_GROUPS, group, &record) != ERROR_NONE ||
-        !json_parse(&authority->group, record.full.data, record.full.length))
-        return;
-    struct json_value permissions = json_member(json_root(&authority->group), SLICE("permissions"));
-    struct json_iterator each = json_begin(permissions);
-    while (json_step(&each)) {
-        bool granted = false;
-        struct buffer scratch = {0};
-        int number = config_permission(worker->config, json_string(each.key, &scratch));
-        if (json_boolean(each.value, &granted) && granted && number >= 0)
-            permission_add(&account->permissions, (unsigned)number);
-        buffer_free(&scratch);
-    }
+    if (store_get(worker->store, COLLECTION_GROUPS, group, &record) != ERROR_NONE)
+        return false;
+    *document = record.full;
+    return true;
 }
 
 /* Reads the account's rights from the snapshot. */
 static void load(struct authority *authority, struct account *account)
 {
+    struct worker *worker = authority->worker;
     struct store_record record;
-    forget_groups(account);
-    account->permissions = (struct permission_set){0};
-    account->administrator = false;
-    account->exists = store_get(authority->worker->store, COLLECTION_USERS,
+    rights_free(&account->rights);
+    account->exists = store_get(worker->store, COLLECTION_USERS,
                                 slice_of(account->user, account->user_length), &record) == ERROR_NONE &&
                       json_parse(&authority->user, record.full.data, record.full.length);
     if (!account->exists)
         return;
     account->version = record.version;
-    struct json_iterator each = json_begin(json_member(json_root(&authority->user), SLICE("groups")));
-    while (json_step(&each)) {
-        struct buffer scratch = {0};
-        struct slice group = json_string(each.value, &scratch);
-        if (group.data) {
-            add_group(account, group);
-            add_permissions(authority, account, group);
-        }
-        buffer_free(&scratch);
-    }
+    rights_read(&account->rights, worker->config, json_root(&authority->user), find_group, worker);
 }
 
 static struct account *account_new(struct authority *authority, struct slice user)
@@ -126,7 +79,7 @@ static void account_free(struct authority *authority, struct account *account)
     LIST_REMOVE(account, all);
     if (account->outdated)
         TAILQ_REMOVE(&authority->outdated, account, queue);
-    forget_groups(account);
+    rights_free(&account->rights);
     free(account->user);
     free(account);
 }
@@ -154,8 +107,7 @@ struct account *account_control(struct authority *authority)
     if (!account) {
         account = account_new(authority, SLICE("(control)"));
         account->control = true;
-        account->administrator = true;
-        all_permissions(account);
+        rights_of_administrator(&account->rights);
     }
     account->references++;
     return account;
@@ -173,27 +125,25 @@ static void tell_sessions(struct account *account, struct slice document)
     struct session *session = LIST_FIRST(&account->sessions);
     while (session) {
         struct session *next = LIST_NEXT(session, of_account);
-        if (!account->exists) {
+        if (account->exists)
+            session_rights_changed(session, document);
+        else
             session_deauthorize(session, "Your account was removed");
-        } else {
-            session_send(session, "amend", "users", document);
-            if (session_review(session))
-                session_send(session, "resync", NULL, SLICE("{\"reason\":\"Your rights have changed\"}"));
-        }
         session = next;
     }
 }
 
 static void reload(struct authority *authority, struct account *account)
 {
-    struct permission_set permissions = account->permissions;
-    bool administrator = account->administrator;
+    struct rights before = account->rights;
     uint64_t version = account->version;
-    struct buffer document = {0};
+    account->rights = (struct rights){0};
     load(authority, account);
-    if (account->exists && account->version == version && account->administrator == administrator &&
-        memcmp(&account->permissions, &permissions, sizeof permissions) == 0)
+    bool same = account->exists && account->version == version && rights_equal(&account->rights, &before);
+    rights_free(&before);
+    if (same)
         return;
+    struct buffer document = {0};
     if (account->exists)
         json_append_compact(&document, json_root(&authority->user));
     account->references++; /* the last session may end on the way */
@@ -222,22 +172,19 @@ void authority_apply(struct authority *authority)
     }
 }
 
-static bool in_group(const struct account *account, struct slice group)
-{
-    for (size_t i = 0; i < account->group_count; i++)
-        if (slice_equal(account->groups[i], group))
-            return true;
-    return false;
-}
-
 /* Without a group: any may have changed. */
 static void group_changed(struct authority *authority, struct slice group)
 {
     struct account *account;
     for (unsigned i = 0; i < BUCKETS; i++)
         LIST_FOREACH (account, &authority->buckets[i], all)
-            if (!group.data || in_group(account, group))
+            if (!group.data || rights_in_group(&account->rights, group) || account->rights.names_missing)
                 outdate(authority, account);
+}
+
+bool authority_is_current(const struct authority *authority)
+{
+    return TAILQ_EMPTY(&authority->outdated);
 }
 
 /* Whether the stored session of that token is over. When that cannot be known now it counts as over: the
@@ -377,7 +324,6 @@ void authority_free(struct authority **authority)
         while (!LIST_EMPTY(&(*authority)->buckets[i]))
             account_free(*authority, LIST_FIRST(&(*authority)->buckets[i]));
     json_free(&(*authority)->user);
-    json_free(&(*authority)->group);
     free(*authority);
     *authority = NULL;
 }

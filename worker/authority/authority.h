@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "shared/config/permission.h"
+#include "worker/authority/rights.h"
 #include "worker/worker.h"
 
 /*
@@ -23,19 +23,14 @@ struct account {
     LIST_HEAD(, session) sessions;
     char *user;
     size_t user_length;
-    struct permission_set permissions;
-    bool administrator; /* in the group administrator, or local control: every permission, every document */
-    bool control;       /* the control socket's */
-    bool exists;        /* the user's document is there */
-    bool outdated;      /* to be read again: in the authority's queue */
+    struct rights rights; /* local control has those of an administrator */
+    bool control;         /* the control socket's */
+    bool exists;          /* the user's document is there */
+    bool outdated;        /* to be read again: in the authority's queue */
     TAILQ_ENTRY(account) queue;
-    uint64_t version;     /* of the user's document */
-    struct slice *groups; /* ids; each allocated */
-    size_t group_count;
+    uint64_t version; /* of the user's document */
     unsigned references;
 };
-
-extern const char administrator_group[];
 
 struct authority *authority_create(struct worker *worker);
 void authority_free(struct authority **authority);
@@ -51,8 +46,8 @@ void account_put(struct authority *authority, struct account *account);
 /** Has the session's token watched: when its stored session ends, the session does. */
 void authority_watch_token(struct authority *authority, struct session *session);
 
-/** A document of `users`, `groups` or `sessions` changed: live connections feel it, those of a token at once,
- * the others with authority_apply(). */
+/** A document of `users`, `groups` or `sessions` changed: live connections feel it, those
+ * of a token at once, the others with authority_apply(). */
 void authority_changed(struct authority *authority, unsigned collection, struct slice id);
 
 /** All of them may have changed (the ring was overrun). */
@@ -61,6 +56,9 @@ void authority_changed_all(struct authority *authority);
 /** Reads the accounts again that changes concern, each once however many there were; their sessions see from
  * here on what they may, and are told. Before anything of these changes is written to a connection. */
 void authority_apply(struct authority *authority);
+
+/** Whether nothing is left for authority_apply(). */
+bool authority_is_current(const struct authority *authority);
 
 /** The group administrator is there from the start: the first worker sees to it. */
 void authority_bootstrap(struct authority *authority);

@@ -1,14 +1,14 @@
 #include "worker/dispatch/catch_up.h"
 
 #include "shared/ipc/change_frame.h"
-#include "shared/ipc/frame_header.h"
 #include "shared/log.h"
 #include "worker/dispatch/log_walk.h"
+#include "worker/dispatch/rights_change.h"
 
 enum { REFILL_BYTES = 64 * 1024, REFILL_ENTRIES = 4096 };
 
 static void append_change(struct worker *worker, const struct viewer *viewer, const struct log_change *change,
-                          struct buffer *frames)
+                          bool removals, struct buffer *frames)
 {
     const struct store_log_entry *entry = &change->entry;
     if (!viewer || entry->collection >= worker->config->collection_count)
@@ -17,19 +17,17 @@ static void append_change(struct worker *worker, const struct viewer *viewer, co
     bool holds = viewer_holds(viewer, entry->collection, entry->tag_after);
     if (change->update && holds)
         change_frame_update(frames, name, change->minimal, entry->seq);
-    else if (change->remove && !holds && viewer_holds(viewer, entry->collection, entry->tag_before))
+    else if (removals && change->remove && !holds &&
+             viewer_holds(viewer, entry->collection, entry->tag_before))
         change_frame_remove(frames, name, entry->id, entry->seq);
 }
 
 /* Too long ago: the client must sync; from here on it sees what is new. */
 static void refill_resync(struct worker *worker, struct connection *connection, struct buffer *frames)
 {
-    static const char message[] = "{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":"
-                                  "\"Too many changes were missed\"}}";
-    uint8_t header[FRAME_HEADER_MOST];
     buffer_clear(frames);
-    buffer_append(frames, header, frame_header_write(header, OPCODE_TEXT, sizeof message - 1));
-    buffer_append(frames, message, sizeof message - 1);
+    change_frame_text(frames, SLICE("{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":"
+                                    "\"Too many changes were missed\"}}"));
     output_refill(&connection->output, buffer_slice(frames), backlog_last_seq(worker->backlog));
 }
 
@@ -45,12 +43,13 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     uint64_t before = output->caught_up_seq, seq = before;
     uint64_t most =
         output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
+    bool removals = !rights_change_folds(connection->owner);
     unsigned entries = REFILL_ENTRIES;
     enum log_walk_result result = LOG_WALK_CHANGE;
     while (result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
         result = log_walk_next(worker, &seq, &entries, &change);
         if (result == LOG_WALK_CHANGE && seq <= most)
-            append_change(worker, output->viewer, &change, &frames);
+            append_change(worker, output->viewer, &change, removals, &frames);
     }
     if (result == LOG_WALK_TRIMMED)
         refill_resync(worker, connection, &frames);

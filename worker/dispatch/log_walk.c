@@ -8,12 +8,13 @@ static void look_at(struct worker *worker, struct log_change *change)
     struct store_record record;
     change->update = false;
     change->remove = false;
+    change->tag_now = (struct slice){0};
     if (entry->collection == UINT_MAX)
         return;
-    if (!entry->removed && store_get(worker->store, entry->collection, entry->id, &record) == ERROR_NONE &&
-        record.seq == entry->seq) {
-        change->update = true;
+    if (store_get(worker->store, entry->collection, entry->id, &record) == ERROR_NONE) {
+        change->update = record.seq == entry->seq;
         change->minimal = record.minimal;
+        change->tag_now = record.tag;
     }
     change->remove = entry->tag_before.length && !slice_equal(entry->tag_before, entry->tag_after);
 }

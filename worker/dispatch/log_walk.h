@@ -18,6 +18,7 @@ struct log_change {
     bool update; /* the document, as it is now, is in ->minimal */
     bool remove; /* for those who held it before this entry and do not after it */
     struct slice minimal;
+    struct slice tag_now; /* of the document as it is now; empty: it is gone */
 };
 
 enum log_walk_result {

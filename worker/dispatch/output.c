@@ -19,7 +19,7 @@ struct walk {
 
 void output_open(struct output *output, const struct backlog *backlog, struct viewer *viewer)
 {
-    *output = (struct output){.frame = backlog_next(backlog), .viewer = viewer};
+    *output = (struct output){.frame = backlog_next(backlog), .viewer = viewer, .hold_seq = OUTPUT_NO_HOLD};
 }
 
 static void free_replies(struct reply **first)
@@ -102,6 +102,8 @@ uint64_t output_refill_most(const struct output *output, const struct backlog *b
     uint64_t most = backlog_last_seq(backlog);
     if (output->first && output->first->after_seq < most)
         most = output->first->after_seq;
+    if (output->hold_seq < most)
+        most = output->hold_seq;
     return most > output->caught_up_seq ? most : output->caught_up_seq;
 }
 
@@ -116,12 +118,55 @@ void output_refill(struct output *output, struct slice frames, uint64_t seq)
 
 bool output_rejoin(struct output *output, const struct backlog *backlog)
 {
-    if (!output->catching_up || output->caught_up_seq < backlog_floor_seq(backlog) ||
+    if (!output->catching_up || output->hold_seq != OUTPUT_NO_HOLD ||
+        output->caught_up_seq < backlog_floor_seq(backlog) ||
         output->caught_up_seq > backlog_last_seq(backlog))
         return false;
     output->frame = backlog_find(backlog, output->caught_up_seq);
     output->catching_up = false;
     return true;
+}
+
+uint64_t output_seq(const struct output *output, const struct backlog *backlog)
+{
+    if (output->catching_up)
+        return output->caught_up_seq;
+    return output->frame < backlog_next(backlog) ? backlog_frame(backlog, output->frame)->seq - 1
+                                                 : backlog_last_seq(backlog);
+}
+
+void output_leave_backlog(struct output *output, const struct backlog *backlog)
+{
+    assert(output->unfinished != OUTPUT_FRAME);
+    output->caught_up_seq = output_seq(output, backlog);
+    output->catching_up = true;
+}
+
+void output_hold(struct output *output, const struct backlog *backlog, uint64_t least_seq)
+{
+    uint64_t out = output_seq(output, backlog);
+    output->hold_seq = out > least_seq ? out : least_seq;
+}
+
+bool output_at_hold(const struct output *output, const struct backlog *backlog)
+{
+    uint64_t hold = output->hold_seq;
+    if (hold > backlog_last_seq(backlog) || output->unfinished != OUTPUT_NOTHING || output->refill ||
+        (output->first && output->first->after_seq <= hold))
+        return false;
+    return output->catching_up ? output->caught_up_seq >= hold : output->frame >= backlog_find(backlog, hold);
+}
+
+void output_insert(struct output *output, struct slice frames)
+{
+    assert(!output->refill && output->unfinished == OUTPUT_NOTHING);
+    if (frames.length > 0)
+        output->refill = reply_create(frames, 0, 0);
+}
+
+void output_release(struct output *output, uint64_t seq)
+{
+    output->hold_seq = seq;
 }
 
 /* The first frame from @number on, and before @end, that is seen. */
@@ -151,6 +196,10 @@ void output_fall_behind(struct output *output, const struct backlog *backlog, ui
         output->frame_sent = 0;
         output->frame++;
     }
+    if (output->hold_seq != OUTPUT_NO_HOLD) { /* what is held is not passed over, seen now or not */
+        output_leave_backlog(output, backlog);
+        return;
+    }
     uint64_t next = backlog_next(backlog), end = first < next ? first : next;
     output->frame = output->viewer ? next_seen(output, backlog, output->frame, end) : first;
     if (output->frame >= first)
@@ -158,6 +207,13 @@ void output_fall_behind(struct output *output, const struct backlog *backlog, ui
     output->catching_up = true;
     output->caught_up_seq =
         output->frame < next ? backlog_frame(backlog, output->frame)->seq - 1 : backlog_last_seq(backlog);
+}
+
+/* The number of the first frame that is held; backlog_next() when none is. What is held is not looked at:
+ * other rights may see it when its time comes. */
+static uint64_t held_from(const struct output *output, const struct backlog *backlog)
+{
+    return backlog_find(backlog, output->hold_seq);
 }
 
 static struct walk walk_start(const struct output *output)
@@ -182,21 +238,26 @@ static enum output_source walk_source(struct walk *walk, const struct output *ou
         return OUTPUT_URGENT;
     if (walk->refill)
         return OUTPUT_REFILL;
-    uint64_t after_seq = walk->reply ? walk->reply->after_seq : UINT64_MAX;
-    if (output->catching_up)
-        return walk->reply && after_seq <= output->caught_up_seq ? OUTPUT_REPLY : OUTPUT_NOTHING;
-    uint64_t next = backlog_next(backlog);
-    walk->frame = next_seen(output, backlog, walk->frame, next);
-    if (walk->frame < next)
-        return walk->reply && after_seq < backlog_frame(backlog, walk->frame)->seq ? OUTPUT_REPLY
-                                                                                   : OUTPUT_FRAME;
-    return walk->reply && after_seq <= backlog_last_seq(backlog) ? OUTPUT_REPLY : OUTPUT_NOTHING;
+    const struct backlog_frame *frame = NULL;
+    uint64_t reach = output->caught_up_seq; /* replies after changes up to this may go */
+    if (!output->catching_up) {
+        uint64_t next = backlog_next(backlog);
+        walk->frame = next_seen(output, backlog, walk->frame, held_from(output, backlog));
+        frame = walk->frame < next ? backlog_frame(backlog, walk->frame) : NULL;
+        reach = frame ? frame->seq - 1 : backlog_last_seq(backlog);
+    }
+    if (output->hold_seq < reach)
+        reach = output->hold_seq;
+    if (walk->reply && walk->reply->after_seq <= reach)
+        return OUTPUT_REPLY;
+    return frame && frame->seq <= output->hold_seq ? OUTPUT_FRAME : OUTPUT_NOTHING;
 }
 
-/* The number of the first frame that must wait until the first reply has gone. */
-static uint64_t gate(const struct reply *reply, const struct backlog *backlog)
+/* The number of the first frame that must wait: for the first reply, or held. */
+static uint64_t gate(const struct output *output, const struct reply *reply, const struct backlog *backlog)
 {
-    return reply ? backlog_find(backlog, reply->after_seq) : backlog_next(backlog);
+    uint64_t seq = reply && reply->after_seq < output->hold_seq ? reply->after_seq : output->hold_seq;
+    return backlog_find(backlog, seq);
 }
 
 static bool plan_add(struct output_plan *plan, const char *bytes, size_t length)
@@ -245,7 +306,7 @@ static bool plan_frames(struct output_plan *plan, struct walk *walk, const struc
     if (walk->unfinished != OUTPUT_NOTHING)
         return plan_frame(plan, walk, backlog);
     const struct viewer_run *run = viewer_run(output->viewer, backlog, walk->frame);
-    if (run->upto > gate(walk->reply, backlog))
+    if (run->upto > gate(output, walk->reply, backlog))
         return plan_frame(plan, walk, backlog);
     if (run->count > OUTPUT_VECTORS - plan->count)
         return false;
@@ -317,7 +378,7 @@ static size_t advance_frames(struct output *output, const struct backlog *backlo
 {
     if (output->unfinished == OUTPUT_NOTHING) {
         const struct viewer_run *run = viewer_run(output->viewer, backlog, output->frame);
-        if (run->bytes <= bytes && run->upto <= gate(output->first, backlog)) {
+        if (run->bytes <= bytes && run->upto <= gate(output, output->first, backlog)) {
             output->frame = run->upto;
             *completed += run->frames;
             return run->bytes;
@@ -362,7 +423,7 @@ uint64_t output_advance(struct output *output, const struct backlog *backlog, si
         }
     }
     if (output->unfinished == OUTPUT_NOTHING && !output->catching_up)
-        output->frame = next_seen(output, backlog, output->frame, backlog_next(backlog));
+        output->frame = next_seen(output, backlog, output->frame, held_from(output, backlog));
     return completed;
 }
 

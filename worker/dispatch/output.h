@@ -29,6 +29,9 @@
  * were at its after_seq: later changes must not go out in front of it. So a refill stops at
  * output_refill_most(), and there is no further one before that reply has gone. Costs nothing while nothing
  * is to be sent.
+ *
+ * While held (->hold_seq) changes with higher numbers wait, and replies that come after these; when all else
+ * is out the owner puts in between what must come first (output_insert()), then moves the hold on.
  */
 
 struct reply {
@@ -49,10 +52,13 @@ struct output {
                                dropped;   it may still be here after output_rejoin() */
     struct viewer *viewer;  /* NULL: sees nothing; the cursor just moves along */
     uint64_t caught_up_seq; /* while catching up: all changes up to this are in what was queued */
+    uint64_t hold_seq;      /* changes behind this wait; OUTPUT_NO_HOLD: none does */
     uint32_t reply_bytes;   /* not yet out of urgent, first.. (not refill) */
     uint8_t unfinished;     /* enum output_source of the item of which some bytes are out */
     bool catching_up;
 };
+
+#define OUTPUT_NO_HOLD UINT64_MAX
 
 enum output_source { OUTPUT_NOTHING, OUTPUT_FRAME, OUTPUT_URGENT, OUTPUT_REPLY, OUTPUT_REFILL };
 
@@ -95,6 +101,26 @@ bool output_wants_refill(const struct output *output);
 /** While catching up, when all up to ->caught_up_seq is queued and the backlog still keeps what comes after
  * it (see backlog_floor_seq()) and has come that far itself: the cursor goes back into the backlog; true. */
 bool output_rejoin(struct output *output, const struct backlog *backlog);
+
+/** All changes up to this are out, or in what was made from the change log. */
+uint64_t output_seq(const struct output *output, const struct backlog *backlog);
+
+/** Catches up from the change log from here on, although the backlog has what comes next: output_rejoin()
+ * while held is false. */
+void output_leave_backlog(struct output *output, const struct backlog *backlog);
+
+/** Holds back all changes that are not out yet, but for those up to @least_seq, which what is queued needs
+ * before it. */
+void output_hold(struct output *output, const struct backlog *backlog, uint64_t least_seq);
+
+/** Whether all is out that goes out before the hold, so that the owner should output_insert() or move it. */
+bool output_at_hold(const struct output *output, const struct backlog *backlog);
+
+/** Queues frames between what was in front of the hold and what is behind it; only when output_at_hold(). */
+void output_insert(struct output *output, struct slice frames);
+
+/** Lets go what is up to @seq; OUTPUT_NO_HOLD: everything. */
+void output_release(struct output *output, uint64_t seq);
 
 /** Before the backlog drops frames under it: when the cursor is behind backlog_first() (@first: as it will
  * be), the rest of a frame that is half out is kept as refill, and unless the others that go are not seen,

@@ -9,12 +9,6 @@
 
 enum { CHANGES_IN_A_PASS = 1024 };
 
-static bool concerns_rights(unsigned collection)
-{
-    return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS ||
-           collection == COLLECTION_SESSIONS;
-}
-
 static void append(struct worker *worker, const struct ring_record *record)
 {
     network_backlog_drops(worker->network, backlog_first_after(worker->backlog, record));
@@ -110,7 +104,7 @@ static enum ring_result take_one(struct worker *worker)
         return result;
     if (record.seq <= backlog_last_seq(worker->backlog))
         return ring_confirm(&worker->cursor); /* known from the log already */
-    bool rights = concerns_rights(record.collection);
+    bool rights = collection_concerns_rights(record.collection);
     struct buffer id = {0};
     if (rights)
         buffer_append_slice(&id, record.id);
@@ -173,4 +167,17 @@ bool ring_intake(struct worker *worker)
                           backlog_next(worker->backlog) - backlog_first(worker->backlog),
                           memory_order_relaxed);
     return more;
+}
+
+void ring_intake_published(struct worker *worker)
+{
+    uint64_t published = ring_last_seq(worker->ring);
+    while (backlog_last_seq(worker->backlog) < published && ring_intake(worker))
+        continue;
+}
+
+bool ring_intake_covers_rights(const struct worker *worker)
+{
+    return store_rights_seq(worker->store) <= backlog_last_seq(worker->backlog) &&
+           authority_is_current(worker->authority);
 }

@@ -115,18 +115,23 @@ static struct slice take_counted(const char **at)
     return slice;
 }
 
-/* Equal rights have equal keys: collections, everything, user, groups. What decides nothing is left out, so
- * that as many connections as possible share a viewer. Internal collections are nobody's to see. */
-static void make_key(struct viewer_table *table, const struct viewer_rights *rights)
+/* A key begins with the bits of the collections. Internal ones are nobody's to see. */
+static void append_collections(struct viewer_table *table, const bool collections[COLLECTION_LIMIT])
 {
     const struct config *config = table->config;
-    struct buffer *key = &table->key;
-    buffer_clear(key);
-    uint64_t collections[COLLECTION_LIMIT / BITS] = {0};
+    uint64_t bits[COLLECTION_LIMIT / BITS] = {0};
     for (size_t i = 0; i < config->collection_count; i++)
-        set_bit(collections, i, rights->collections[i] && !config->collections[i].internal);
-    buffer_append(key, collections, sizeof collections);
+        set_bit(bits, i, collections[i] && !config->collections[i].internal);
+    buffer_clear(&table->key);
+    buffer_append(&table->key, bits, sizeof bits);
+}
 
+/* Equal rights have equal keys: collections, everything, user, groups. What decides nothing is left out, so
+ * that as many connections as possible share a viewer. */
+static void make_key(struct viewer_table *table, const struct viewer_rights *rights)
+{
+    struct buffer *key = &table->key;
+    append_collections(table, rights->collections);
     bool owners_matter = table->some_have_rights && !rights->everything;
     buffer_append_byte(key, !owners_matter);
     if (!owners_matter)
@@ -202,9 +207,8 @@ static void grow_table(struct viewer_table *table)
     free(old);
 }
 
-struct viewer *viewer_get(struct viewer_table *table, const struct viewer_rights *rights)
+static struct viewer *get_by_key(struct viewer_table *table)
 {
-    make_key(table, rights);
     struct slice key = buffer_slice(&table->key);
     uint64_t hash = hash_of(key);
     for (struct viewer *viewer = *bucket_of(table, hash); viewer; viewer = viewer->next)
@@ -219,6 +223,29 @@ struct viewer *viewer_get(struct viewer_table *table, const struct viewer_rights
     viewer->next = *bucket;
     *bucket = viewer;
     table->viewers++;
+    return viewer;
+}
+
+struct viewer *viewer_get(struct viewer_table *table, const struct viewer_rights *rights)
+{
+    make_key(table, rights);
+    return get_by_key(table);
+}
+
+struct viewer *viewer_get_like(struct viewer_table *table, const struct viewer *like,
+                               const bool collections[COLLECTION_LIMIT])
+{
+    assert(like->magic == VIEWER_MAGIC);
+    append_collections(table, collections);
+    size_t bits = table->key.length;
+    buffer_append(&table->key, like->key + bits, like->key_length - bits);
+    return get_by_key(table);
+}
+
+struct viewer *viewer_keep(struct viewer *viewer)
+{
+    assert(viewer->magic == VIEWER_MAGIC && viewer->references > 0);
+    viewer->references++;
     return viewer;
 }
 
@@ -248,6 +275,17 @@ static bool may_read(const struct viewer *viewer, const struct access_tag *tag)
 bool viewer_sees_collection(const struct viewer *viewer, unsigned collection)
 {
     return collection < COLLECTION_LIMIT && has_bit(viewer->collections, collection);
+}
+
+bool viewer_differs(const struct viewer *viewer, const struct viewer *other, unsigned collection)
+{
+    bool sees = viewer_sees_collection(viewer, collection);
+    if (viewer_sees_collection(other, collection) != sees)
+        return true;
+    size_t bits = sizeof viewer->collections;
+    return sees && viewer->table->config->collections[collection].has_rights &&
+           !slice_equal(slice_of(viewer->key + bits, viewer->key_length - bits),
+                        slice_of(other->key + bits, other->key_length - bits));
 }
 
 bool viewer_reads(const struct viewer *viewer, unsigned collection, struct slice tag)

@@ -29,6 +29,11 @@ void viewer_table_free(struct viewer_table **table);
 
 /** The viewer of these rights, with one more reference. */
 struct viewer *viewer_get(struct viewer_table *table, const struct viewer_rights *rights);
+/** The viewer of the same rights as @like but for the collections. */
+struct viewer *viewer_get_like(struct viewer_table *table, const struct viewer *like,
+                               const bool collections[COLLECTION_LIMIT]);
+/** One more reference to it. */
+struct viewer *viewer_keep(struct viewer *viewer);
 /** Gives a reference back. */
 void viewer_put(struct viewer_table *table, struct viewer *viewer);
 
@@ -39,6 +44,9 @@ bool viewer_holds(const struct viewer *viewer, unsigned collection, struct slice
 /** Whether the document may be read by detail, find and count: like viewer_holds() without the sync set, and
  *  without regard to the subscription (the method's permission was checked by the caller). */
 bool viewer_reads(const struct viewer *viewer, unsigned collection, struct slice tag);
+
+/** Whether they may decide otherwise than @other about some document of the collection. */
+bool viewer_differs(const struct viewer *viewer, const struct viewer *other, unsigned collection);
 
 /** Whether these rights see the collection at all. */
 bool viewer_sees_collection(const struct viewer *viewer, unsigned collection);

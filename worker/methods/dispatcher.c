@@ -54,9 +54,7 @@ static void subscribe(struct transaction *transaction, struct json_value data)
             return;
         }
     }
-    free(session->subscribed);
-    session->subscribed = flags;
-    (void)session_review(session);
+    session_subscribe(session, flags);
     transaction_fulfill(transaction, SLICE("null"), 0);
 }
 
@@ -73,13 +71,14 @@ static bool may_call(const struct description *description, const struct method 
     const struct config_collection *collection = description->collection;
     if (method->access == METHOD_CONTROL && !account->control)
         return false;
-    if (method->access == METHOD_OPTIONS && !permission_has(&account->permissions, PERMISSION_MODIFY_OPTIONS))
+    if (method->access == METHOD_OPTIONS &&
+        !permission_has(&account->rights.permissions, PERMISSION_MODIFY_OPTIONS))
         return false;
     if (method->declared < 0)
         return true;
     return (collection->methods[method->declared].exposed || account->control) &&
-           permission_covers(&account->permissions, &collection->methods[method->declared].needed) &&
-           (collection->read < 0 || permission_has(&account->permissions, (unsigned)collection->read));
+           permission_covers(&account->rights.permissions, &collection->methods[method->declared].needed) &&
+           (collection->read < 0 || permission_has(&account->rights.permissions, (unsigned)collection->read));
 }
 
 static void describe_method(const struct method *method, void *argument)

@@ -1,6 +1,11 @@
 /*
  * resume: what changed since the client stopped, from the change log, folded. Each step has its own snapshot;
  * what it sends goes out exactly between the changes that snapshot knows and the later ones.
+ *
+ * First the rights that the client has had since it stopped are worked out, also from the log. When it has
+ * others now, the documents that it gains and loses by that come in front, as on a connection whose rights
+ * change while it is open (rights_change.h): one that was cut off in the middle of that may hold what any of
+ * these rights let it, and lack what some of them did not.
  */
 
 #include "worker/methods/resume.h"
@@ -8,19 +13,31 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "worker/authority/former_rights.h"
 #include "worker/dispatch/log_walk.h"
+#include "worker/dispatch/rights_difference.h"
+#include "worker/dispatch/ring_intake.h"
 #include "worker/dispatch/sync_batch.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
-enum { STEP_ENTRIES = 4096, STEP_BYTES = 64 * 1024 };
+enum { STEP_ENTRIES = 4096, STEP_DOCUMENTS = 4096, STEP_BYTES = 64 * 1024 };
+
+enum phase { READING_RIGHTS, WALKING_RIGHTS, WALKING_LOG };
+
+/* How a step of a phase ended. */
+enum outcome { ON, COMPLETE, TOO_OLD };
 
 struct resume {
     struct job job;
+    struct worker *worker;
     struct transaction *transaction;
     struct sync_batch batch;
     int64_t epoch;
-    uint64_t seq;
+    uint64_t seq; /* the log is sent up to here; at first where the client stopped */
+    enum phase phase;
+    struct former_rights *former;
+    struct rights_difference difference; /* from WALKING_RIGHTS on */
 };
 
 static enum job_state give_up(struct resume *resume, enum error_code code, const char *message)
@@ -45,54 +62,98 @@ static enum job_state finish(struct resume *resume)
     return JOB_DONE;
 }
 
-/* Whether the change touched what this client may see at all: then the log alone cannot tell what it should
- * hold. */
-static bool changed_rights(const struct account *account, const struct store_log_entry *entry)
+static bool add_former(void *argument, const struct rights *rights, uint64_t from, uint64_t to)
 {
-    if (entry->collection == COLLECTION_USERS)
-        return slice_equal(entry->id, slice_of(account->user, account->user_length));
-    if (entry->collection != COLLECTION_GROUPS)
-        return false;
-    for (size_t i = 0; i < account->group_count; i++)
-        if (slice_equal(entry->id, account->groups[i]))
-            return true;
-    return false;
+    struct resume *resume = argument;
+    struct former former = {session_viewer(resume->transaction->session, rights), from, to};
+    return rights_difference_add(&resume->difference, resume->worker->viewers, former);
 }
 
-static void add_change(struct resume *resume, const struct viewer *viewer, const struct log_change *change)
+/* What the client had seen with rights that it has lost since, and what it has not seen. */
+static enum outcome read_rights(struct resume *resume)
+{
+    const struct session *session = resume->transaction->session;
+    if (!session->account->control) /* whose rights are in no document, and always the same */
+        switch (former_rights_step(resume->worker, resume->former, STEP_ENTRIES)) {
+        case FORMER_RIGHTS_MORE:
+            return ON;
+        case FORMER_RIGHTS_UNKNOWN:
+            return TOO_OLD;
+        case FORMER_RIGHTS_KNOWN:
+            break;
+        }
+    struct viewer *now = session->connection->output.viewer;
+    rights_difference_open(&resume->difference, viewer_keep(now), resume->seq);
+    resume->phase = WALKING_RIGHTS;
+    uint64_t last = former_rights_last(resume->former);
+    bool known = rights_difference_add(&resume->difference, resume->worker->viewers,
+                                       (struct former){viewer_keep(now), last, last});
+    return known && former_rights_undo(resume->worker, resume->former, add_former, resume) ? COMPLETE
+                                                                                           : TOO_OLD;
+}
+
+static enum outcome walk_rights(struct resume *resume)
+{
+    unsigned documents = STEP_DOCUMENTS;
+    if (!rights_difference_walk(resume->worker, &resume->difference, &documents, &resume->batch, STEP_BYTES))
+        return ON;
+    resume->phase = WALKING_LOG;
+    return COMPLETE;
+}
+
+static void add_change(struct resume *resume, const struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
     const struct config *config = resume->transaction->worker->config;
-    if (!viewer || entry->collection >= config->collection_count)
+    if (entry->collection >= config->collection_count)
         return;
     const struct config_collection *collection = &config->collections[entry->collection];
-    bool holds = viewer_holds(viewer, entry->collection, entry->tag_after);
-    if (change->update && holds)
+    const struct rights_difference *difference = &resume->difference;
+    if (change->update && viewer_holds(difference->now, entry->collection, entry->tag_after))
         sync_batch_update(&resume->batch, collection, change->minimal);
-    else if (change->remove && !holds && viewer_holds(viewer, entry->collection, entry->tag_before))
+    else if (change->remove && !viewer_holds(difference->now, entry->collection, change->tag_now) &&
+             rights_difference_held(difference, entry->collection, entry->tag_before, entry->tag_seq_before,
+                                    entry->seq))
         sync_batch_remove(&resume->batch, collection, entry->id);
 }
 
-/* Walks the log in this step's snapshot. */
-static enum log_walk_result walk(struct resume *resume, bool *rights)
+static enum outcome walk_log(struct resume *resume)
 {
-    struct worker *worker = resume->transaction->worker;
-    const struct session *session = resume->transaction->session;
+    struct worker *worker = resume->worker;
     unsigned entries = STEP_ENTRIES;
-    enum log_walk_result result = LOG_WALK_CHANGE;
-    *rights = false;
-    while (result == LOG_WALK_CHANGE && entries && sync_batch_bytes(&resume->batch) < STEP_BYTES) {
+    while (entries && sync_batch_bytes(&resume->batch) < STEP_BYTES) {
         struct log_change change;
-        result = log_walk_next(worker, &resume->seq, &entries, &change);
-        if (result != LOG_WALK_CHANGE)
+        switch (log_walk_next(worker, &resume->seq, &entries, &change)) {
+        case LOG_WALK_CHANGE:
+            add_change(resume, &change);
             break;
-        if (changed_rights(session->account, &change.entry)) {
-            *rights = true;
-            break;
+        case LOG_WALK_END:
+            return COMPLETE;
+        case LOG_WALK_TRIMMED:
+            return TOO_OLD;
         }
-        add_change(resume, transaction_viewer(resume->transaction), &change);
     }
-    return result;
+    return ON;
+}
+
+static enum outcome run_phase(struct resume *resume)
+{
+    switch (resume->phase) {
+    case READING_RIGHTS:
+        return read_rights(resume);
+    case WALKING_RIGHTS:
+        return walk_rights(resume);
+    case WALKING_LOG:
+        return walk_log(resume);
+    }
+    return TOO_OLD;
+}
+
+/* Whether what was sent so far was for other rights than the session has now. */
+static bool rights_differ(const struct resume *resume)
+{
+    const struct viewer *now = resume->difference.now;
+    return now && now != resume->transaction->session->connection->output.viewer;
 }
 
 static enum job_state step(struct job *job)
@@ -106,22 +167,26 @@ static enum job_state step(struct job *job)
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
+    if (!ring_intake_covers_rights(worker)) {
+        worker_snapshot_end(worker);
+        return JOB_MORE;
+    }
     uint64_t seq = store_seq(worker->store);
     if ((uint64_t)resume->epoch != store_epoch(worker->store) || resume->seq > seq)
         return give_up(resume, ERROR_RESYNC_REQUIRED,
                        "This is another store than the one you have seen; sync");
-    bool rights;
-    enum log_walk_result result = walk(resume, &rights);
+    if (rights_differ(resume))
+        return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights have changed meanwhile; sync");
+    bool last = resume->phase == WALKING_LOG;
+    enum outcome outcome = run_phase(resume);
     sync_batch_finish(&resume->batch);
     if (resume->batch.frames.length)
         transaction_send_frames(transaction, buffer_slice(&resume->batch.frames), seq);
     buffer_clear(&resume->batch.frames);
     worker_snapshot_end(worker);
-    if (result == LOG_WALK_TRIMMED)
+    if (outcome == TOO_OLD)
         return give_up(resume, ERROR_RESYNC_REQUIRED, "The change log does not reach back so far; sync");
-    if (rights)
-        return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights have changed since; sync");
-    return result == LOG_WALK_END ? finish(resume) : JOB_MORE;
+    return last && outcome == COMPLETE ? finish(resume) : JOB_MORE;
 }
 
 static void resume_free(struct job *job)
@@ -129,6 +194,8 @@ static void resume_free(struct job *job)
     struct resume *resume = (struct resume *)job;
     if (resume->transaction)
         (void)give_up(resume, ERROR_UNAVAILABLE, "The server is stopping");
+    rights_difference_close(&resume->difference, resume->worker->viewers);
+    former_rights_free(&resume->former);
     sync_batch_free(&resume->batch);
     free(resume);
 }
@@ -149,9 +216,11 @@ void resume(struct transaction *transaction, struct json_value data)
     struct resume *job = memory_zeroed(1, sizeof *job);
     job->job.step = step;
     job->job.free = resume_free;
+    job->worker = transaction->worker;
     job->transaction = transaction;
     job->epoch = epoch;
     job->seq = (uint64_t)seq;
+    job->former = former_rights_create(transaction_user(transaction), job->seq);
     transaction->job = &job->job;
     job_start(transaction->worker->jobs, &job->job);
 }

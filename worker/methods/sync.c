@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/sync_walk.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
@@ -129,6 +130,10 @@ static enum job_state step(struct job *job)
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
+    if (!ring_intake_covers_rights(worker)) {
+        worker_snapshot_end(worker);
+        return JOB_MORE;
+    }
     bool complete = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
     if (sync->sending)
@@ -251,8 +256,9 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
     if (!collection || collection->internal || !collection->methods[METHOD_SYNC].exposed)
         transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s to sync",
                          (int)name.length, name.data);
-    else if (!permission_covers(&account->permissions, &collection->methods[METHOD_SYNC].needed) ||
-             (collection->read >= 0 && !permission_has(&account->permissions, (unsigned)collection->read)))
+    else if (!permission_covers(&account->rights.permissions, &collection->methods[METHOD_SYNC].needed) ||
+             (collection->read >= 0 &&
+              !permission_has(&account->rights.permissions, (unsigned)collection->read)))
         transaction_fail(transaction, ERROR_FORBIDDEN, "You may not sync %s", collection->name);
     else
         good = is_subscribed(transaction, collection);

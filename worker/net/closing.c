@@ -92,9 +92,13 @@ static void close_with(struct connection *connection, uint16_t code, const char 
 
 void connection_close(struct connection *connection, uint16_t code, const char *reason)
 {
+    /* What is held back may not go out before its time, and what waits for it does not either. */
+    bool held = connection->output.hold_seq != OUTPUT_NO_HOLD;
     if (connection->state == CONNECTION_OPEN)
         close_with(connection, code, reason ? reason : "",
-                   code == 1008 ? CLOSE_BEHIND_REPLIES : CLOSE_BEHIND_CHANGES);
+                   held           ? CLOSE_BEHIND_NOTHING
+                   : code == 1008 ? CLOSE_BEHIND_REPLIES
+                                  : CLOSE_BEHIND_CHANGES);
 }
 
 void connection_cut(struct connection *connection, uint16_t code, const char *reason)

@@ -89,7 +89,8 @@ struct network_events {
     /** The connection is gone; it is freed after this. Called once if opened() was, never from within a
      * function of this header that was given the connection (they only begin to close). */
     void (*closed)(void *context, struct connection *connection);
-    /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync. May be NULL. */
+    /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync; output_at_hold():
+     * output_insert() or output_release(). May be NULL. */
     void (*refill)(void *context, struct connection *connection);
     /** connection_may_send() has become true again: a job that waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);

@@ -125,7 +125,13 @@ static enum written write_once(struct connection *connection, bool *close_went)
     return output_idle(&connection->output, network->options.backlog) ? WRITTEN_ALL : WRITTEN_MORE;
 }
 
-/* All is written that could be: the owner may have more from the change log. */
+static bool wants_refill(const struct connection *connection)
+{
+    return output_wants_refill(&connection->output) ||
+           output_at_hold(&connection->output, connection->network->options.backlog);
+}
+
+/* All is written that could be: the owner may have more from the change log, or to put in at a hold. */
 static void refill(struct connection *connection)
 {
     struct network *network = connection->network;
@@ -133,13 +139,13 @@ static void refill(struct connection *connection)
     bool waits =
         connection->state == CONNECTION_OPEN ||
         (connection->state == CONNECTION_CLOSING && !connection->close_urgent && !connection->close_out);
-    bool wanted = waits && network->events.refill && output_wants_refill(&connection->output);
+    bool wanted = waits && network->events.refill && wants_refill(connection);
     if (wanted)
         network->events.refill(network->context, connection);
     if (connection->state > CONNECTION_CLOSING)
         return;
     /* When the owner has nothing yet it queues the connection once it has. */
-    if (wanted && !output_wants_refill(&connection->output))
+    if (wanted && !wants_refill(connection))
         connection_queue(connection);
     else if (!connection->queued)
         queue_current(connection);

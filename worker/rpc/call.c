@@ -2,6 +2,7 @@
 
 #include "shared/clock.h"
 #include "shared/memory.h"
+#include "worker/dispatch/ring_intake.h"
 #include "worker/rpc/message.h"
 #include "worker/rpc/method.h"
 
@@ -81,10 +82,10 @@ static const char *first_missing(const struct config *config, const struct permi
 static bool refuse(struct transaction *transaction, const struct permission_set *needed)
 {
     const struct account *account = transaction->session->account;
-    if (permission_covers(&account->permissions, needed))
+    if (permission_covers(&account->rights.permissions, needed))
         return false;
     transaction_fail(transaction, ERROR_FORBIDDEN, "You need the permission %s",
-                     first_missing(transaction->worker->config, &account->permissions, needed));
+                     first_missing(transaction->worker->config, &account->rights.permissions, needed));
     return true;
 }
 
@@ -158,6 +159,9 @@ void call_handle(struct session *session, struct slice text)
     struct message message;
     const char *fault;
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
+    ring_intake_published(worker);
+    if (session->connection->state != CONNECTION_OPEN)
+        return;
     if (!json_parse(&worker->message, text.data, text.length)) {
         bad_message(session, worker->message.error, worker->message.error_offset + 1);
         return;

@@ -150,8 +150,12 @@ void transaction_fail(struct transaction *transaction, enum error_code code, con
 
 void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq)
 {
-    if (transaction->session)
-        connection_send_frames(transaction->session->connection, frames, after_seq);
+    struct session *session = transaction->session;
+    if (!session)
+        return;
+    if (after_seq > session->synced_seq)
+        session->synced_seq = after_seq;
+    connection_send_frames(session->connection, frames, after_seq);
 }
 
 bool transaction_may_send(const struct transaction *transaction)

@@ -316,6 +316,90 @@ static void rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice(vo
     assert_received("F11...;F12;F22;R1;F23...;");
 }
 
+static void what_is_held_waits_and_what_is_inserted_comes_first(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 14; seq++)
+        change(seq, OPEN);
+    take(9); /* frame 12 is half out: it is finished */
+    output_hold(&output, backlog, 0);
+    assert_int_equal(output.hold_seq, 11);
+    reply("R1;", 11);
+    reply("R2;", 13);
+    assert_false(output_at_hold(&output, backlog));
+    take(SIZE_MAX);
+    assert_true(output_at_hold(&output, backlog));
+    output_insert(&output, SLICE("I1;"));
+    assert_false(output_at_hold(&output, backlog));
+    change(14, OPEN);
+    take(2);
+    assert_false(output_at_hold(&output, backlog));
+    take(SIZE_MAX);
+    assert_true(output_at_hold(&output, backlog));
+    assert_nothing_goes_out();
+    output_release(&output, 13);
+    take(SIZE_MAX);
+    assert_true(output_at_hold(&output, backlog));
+    output_insert(&output, SLICE("I2;"));
+    output_release(&output, OUTPUT_NO_HOLD);
+    take(SIZE_MAX);
+    assert_received("F11...;F12...;R1;I1;F13...;R2;I2;F14...;");
+    assert_true(output_idle(&output, backlog));
+}
+
+/* Other rights may see it when its time comes. */
+static void what_is_held_is_not_passed_over(void **state)
+{
+    (void)state;
+    output_hold(&output, backlog, 0);
+    change(11, HIDDEN);
+    change(12, OPEN);
+    assert_nothing_goes_out();
+    assert_true(output_at_hold(&output, backlog));
+    struct viewer *other = world_viewer(table, 1 << HIDDEN, NULL, NULL);
+    output.viewer = other;
+    output_release(&output, OUTPUT_NO_HOLD);
+    take(SIZE_MAX);
+    assert_received("F11...;");
+    output.viewer = viewer;
+    viewer_put(table, other);
+    output_hold(&output, backlog, 0);
+    change(13, HIDDEN);
+    change(14, OPEN);
+    output_fall_behind(&output, backlog, backlog_next(backlog));
+    assert_true(output.catching_up);
+    assert_int_equal(output.caught_up_seq, 12);
+    assert_false(output_rejoin(&output, backlog));
+    assert_int_equal(output_refill_most(&output, backlog), 12);
+    assert_true(output_at_hold(&output, backlog));
+    output_release(&output, 13);
+    assert_int_equal(output_refill_most(&output, backlog), 13);
+    output_refill(&output, SLICE("F13;"), 13);
+    take(SIZE_MAX);
+    assert_true(output_at_hold(&output, backlog));
+    output_release(&output, OUTPUT_NO_HOLD);
+    assert_true(output_rejoin(&output, backlog));
+    take(SIZE_MAX);
+    assert_received("F11...;F13;F14...;");
+}
+
+/* Pieces of a sync that are queued need changes in front of them that are not out. */
+static void what_is_needed_before_the_queue_is_not_held(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 14; seq++)
+        change(seq, OPEN);
+    reply("S1;", 12);
+    output_hold(&output, backlog, 12);
+    take(SIZE_MAX);
+    assert_received("F11...;F12...;S1;");
+    assert_true(output_at_hold(&output, backlog));
+    output_hold(&output, backlog, 20);
+    assert_false(output_at_hold(&output, backlog)); /* the backlog has not come that far */
+    output_leave_backlog(&output, backlog);
+    assert_int_equal(output.caught_up_seq, 12);
+}
+
 /* Everything at once, cut at every offset, with something happening at the cut. */
 enum happening { NOTHING_HAPPENS, URGENT_COMES, REPLY_COMES, FRAMES_ARE_DROPPED, HAPPENINGS };
 
@@ -431,6 +515,9 @@ int main(void)
         OUTPUT_TEST(resumes_from_the_log_where_it_fell_behind),
         OUTPUT_TEST(does_not_fall_behind_for_what_it_would_not_see),
         OUTPUT_TEST(rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice),
+        OUTPUT_TEST(what_is_held_waits_and_what_is_inserted_comes_first),
+        OUTPUT_TEST(what_is_held_is_not_passed_over),
+        OUTPUT_TEST(what_is_needed_before_the_queue_is_not_held),
         OUTPUT_TEST(keeps_the_order_wherever_a_write_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

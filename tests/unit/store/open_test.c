@@ -104,6 +104,47 @@ static void a_newer_format_is_refused(void **state)
     fixture_close(&f);
 }
 
+/* Format 1: a state of three numbers, and entries of the change log that say less. */
+static void an_older_format_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, plain_collections);
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "a", CHANGE_ANY_VERSION, "{\"x\":1}"),
+                     ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_REMOVE, 0, "plain", "a", CHANGE_ANY_VERSION, ""), ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "b", CHANGE_ANY_VERSION, "{\"x\":2}"),
+                     ERROR_NONE);
+    MDB_txn *txn;
+    char format[4] = {1, 0, 0, 0}, numbers[24] = {7, [8] = 3}, seq[8] = {[7] = 3};
+    MDB_val key = {6, "format"}, value = {sizeof format, format};
+    assert_int_equal(mdb_txn_begin(f.store->env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_put(txn, f.store->meta, &key, &value, 0), 0);
+    key = (MDB_val){5, "state"};
+    value = (MDB_val){sizeof numbers, numbers};
+    assert_int_equal(mdb_put(txn, f.store->meta, &key, &value, 0), 0);
+    key = (MDB_val){sizeof seq, seq};
+    value = (MDB_val){3, "old"};
+    assert_int_equal(mdb_put(txn, f.store->log, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    store_close(&f.store);
+    expect_refusal(f.config, STORE_READ, "damaged");
+    fixture_reopen(&f, NULL);
+    assert_string_equal(document(&f, "plain", "b"), "{\"_id\":\"b\",\"_version\":0,\"x\":2}");
+    struct store_log_entry entry;
+    assert_int_equal(store_begin(f.store), ERROR_NONE);
+    assert_int_equal(store_epoch(f.store), 7);
+    assert_int_equal(store_seq(f.store), 3);
+    assert_int_equal(store_log_horizon(f.store), 3);
+    assert_int_equal(store_rights_seq(f.store), 3);
+    assert_false(store_log_next(f.store, 0, &entry));
+    store_end(f.store);
+    fixture_reopen(&f, NULL);
+    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "b", 0, "{\"x\":3}"), ERROR_NONE);
+    assert_int_equal(f.result.seq, 4);
+    fixture_close(&f);
+}
+
 static void a_strangers_database_is_left_alone(void **state)
 {
     (void)state;
@@ -192,6 +233,7 @@ int main(void)
         cmocka_unit_test(what_is_no_store_is_refused),
         cmocka_unit_test(a_directory_without_rights_is_refused),
         cmocka_unit_test(a_newer_format_is_refused),
+        cmocka_unit_test(an_older_format_is_brought_up_to_date),
         cmocka_unit_test(a_strangers_database_is_left_alone),
         cmocka_unit_test(a_file_cut_short_is_refused),
         cmocka_unit_test(what_is_stored_stays),

@@ -221,6 +221,33 @@ static void the_log_keeps_the_newest(void **state)
     store_end(f->store);
 }
 
+/* What was before: the number of the version that is replaced, and of users and groups the document. */
+static void entries_say_what_was_before(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "groups", "g", ANY, "{\"p\":1}"), ERROR_NONE);
+    set_begin(f, ANSWER_IDS);
+    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":1}");
+    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":2}");
+    set_add(f, CHANGE_MERGE, 0, "groups", "g", ANY, "{\"p\":2}");
+    set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, "");
+    assert_int_equal(set_run(f), ERROR_NONE);
+    static const uint64_t before[] = {0, 0, 1, 1, 2, 1};
+    struct store_log_entry entry;
+    assert_int_equal(store_begin(f->store), ERROR_NONE);
+    for (uint64_t seq = 0; seq < 6; seq++) {
+        assert_true(store_log_next(f->store, seq, &entry));
+        assert_int_equal(entry.tag_seq_before, before[seq]);
+        if (seq == 4)
+            assert_true(slice_equal(entry.before, SLICE("{\"_id\":\"g\",\"_version\":0,\"p\":1}")));
+        else
+            assert_null(entry.before.data);
+    }
+    assert_int_equal(store_rights_seq(f->store), 5);
+    store_end(f->store);
+}
+
 /* ---- once ---- */
 
 static void once_remembers_the_answer(void **state)
@@ -426,6 +453,7 @@ int main(void)
         with_store(results_are_kept_with_the_transaction),
         with_store(the_log_tells_every_change),
         with_store(the_log_keeps_the_newest),
+        with_store(entries_say_what_was_before),
         with_store(once_remembers_the_answer),
         with_store(once_is_seen_by_later_sets_of_the_transaction),
         with_store(expired_answers_go),

@@ -185,7 +185,8 @@ static void rights_follow_though_the_ring_laps(void **state)
     }
     client_settle(&client);
     assert_in_range(overruns(&world), 1, 1000);
-    assert_int_equal(client.held_count, 1);
+    assert_int_equal(client.held_count, 0);
+    assert_int_equal(client.strays, 0);
     client_close(&client);
     world_close(&world);
 }

@@ -30,21 +30,10 @@ static void change_one(struct world *world, uint64_t *random)
 /* Goes away, misses some changes, and comes back with what it held. */
 static void be_away(struct client *client, uint64_t *random)
 {
-    struct world *world = client->world;
-    struct client back;
     unsigned missed = world_random(random, 200);
-    close(client->fd);
-    world_settle(world);
     for (unsigned i = 0; i < missed; i++)
-        change_one(world, random);
-    world_settle(world);
-    client_open(&back, world, NULL);
-    client->fd = back.fd;
-    client->seq = 0;
-    buffer_clear(&client->bytes);
-    assert_int_equal(back.held_count, 0);
-    buffer_free(&back.bytes);
-    buffer_free(&back.seen);
+        change_one(client->world, random);
+    client_reopen(client, NULL);
 }
 
 /* Goes on until the call is answered, while others write. */
@@ -186,6 +175,7 @@ static void resume_knows_when_rights_have_changed(void **state)
     uint64_t random = 1;
     world_open(&world, collections, 0, 0);
     assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{}}"), ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "secrets", "a", "{}"), ERROR_NONE);
     world_add_user(&world, "anna", "[\"g\"]", token);
     uint64_t epoch = 0, seq = 0;
     client_open(&client, &world, token);
@@ -198,9 +188,17 @@ static void resume_knows_when_rights_have_changed(void **state)
     read_place(&client, &epoch, &seq);
     assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":true}}"),
                      ERROR_NONE);
+    client_reopen(&client, token);
     resume_from(&client, epoch, seq);
     until_answered(&client, &random);
-    assert_non_null(strstr(client.answer, "resync_required"));
+    read_place(&client, &epoch, &seq);
+    assert_non_null(client_holds(&client, "secrets", "a"));
+    client_reopen(&client, token);
+    assert_int_equal(world_change(&world, CHANGE_REMOVE, "groups", "g", ""), ERROR_NONE);
+    resume_from(&client, epoch, seq);
+    until_answered(&client, &random);
+    assert_null(client_holds(&client, "secrets", "a"));
+    assert_int_equal(client.strays, 0);
     client_close(&client);
     world_close(&world);
 }

@@ -224,6 +224,8 @@ void client_close(struct client *client)
     free(client->answer);
     buffer_free(&client->bytes);
     buffer_free(&client->seen);
+    buffer_free(&client->past);
+    buffer_free(&client->stray_ids);
     world_settle(client->world);
 }
 
@@ -248,6 +250,21 @@ void client_send(struct client *client, const char *text)
     buffer_free(&frame);
 }
 
+void client_reopen(struct client *client, const char *token)
+{
+    struct client back;
+    close(client->fd);
+    world_settle(client->world);
+    client_open(&back, client->world, token);
+    client->fd = back.fd;
+    client->seq = 0;
+    buffer_clear(&client->bytes);
+    assert_int_equal(back.held_count, 0);
+    buffer_free(&back.bytes);
+    buffer_free(&back.seen);
+    buffer_free(&back.past);
+}
+
 static struct held *find_held(const struct client *client, struct slice collection, struct slice id)
 {
     for (size_t i = 0; i < client->held_count; i++)
@@ -257,9 +274,27 @@ static struct held *find_held(const struct client *client, struct slice collecti
     return NULL;
 }
 
+/* Whether it held it at any time; @now: it does. */
+static bool ever_held(struct client *client, struct slice collection, struct slice id, bool now)
+{
+    struct buffer key = {0};
+    buffer_append_format(&key, "\n%.*s/%.*s\n", (int)collection.length, collection.data, (int)id.length,
+                         id.data);
+    bool held = client->past.data && memmem(client->past.data, client->past.length, key.data, key.length);
+    if (now && !held)
+        buffer_append_slice(&client->past, buffer_slice(&key));
+    buffer_free(&key);
+    return held;
+}
+
 static void let_go(struct client *client, struct slice collection, struct slice id)
 {
     struct held *held = find_held(client, collection, id);
+    if (!ever_held(client, collection, id, false)) {
+        client->strays++;
+        buffer_append_format(&client->stray_ids, "%.*s/%.*s\n", (int)collection.length, collection.data,
+                             (int)id.length, id.data);
+    }
     if (!held)
         return;
     held_free(held);
@@ -272,6 +307,7 @@ static void take_document(struct client *client, struct slice collection, struct
     struct slice id = json_string(json_member(document, SLICE("_id")), &client->world->fixture.set);
     assert_non_null(id.data);
     struct held *held = find_held(client, collection, id);
+    (void)ever_held(client, collection, id, true);
     if (!held) {
         client->held = memory_resize(client->held, client->held_count + 1, sizeof *client->held);
         held = &client->held[client->held_count++];
@@ -458,4 +494,13 @@ void client_manifest(const struct client *client, const char *collection, struct
         json_free(&json);
     }
     buffer_append_byte(out, '}');
+}
+
+void client_drop(struct client *client, const char *collection)
+{
+    for (size_t i = client->held_count; i-- > 0;)
+        if (strcmp(client->held[i].collection, collection) == 0) {
+            held_free(&client->held[i]);
+            client->held[i] = client->held[--client->held_count];
+        }
 }

@@ -36,6 +36,9 @@ struct client {
     size_t held_count;
     uint64_t seq;       /* of the last change */
     unsigned changes;   /* messages of changes, without those of a sync */
+    struct buffer past; /* "COLLECTION/ID\n" of all it ever held */
+    unsigned strays;    /* removals of what it never held; and these, as in ->past */
+    struct buffer stray_ids;
     unsigned answers;   /* fulfils */
     char *answer;       /* the last fulfil's data */
     struct buffer seen; /* operations other than changes and answers: "amend resync " */
@@ -76,9 +79,14 @@ void client_settle(struct client *client);
 
 /** The minimal document that the client holds; NULL: none. */
 const char *client_holds(const struct client *client, const char *collection, const char *id);
+/** Closes the connection and opens another with @token; the copy stays. */
+void client_reopen(struct client *client, const char *token);
+
 /** Compares the client's copy of a collection with the documents of the sync set in the store. Fails when
  * they differ. */
 void client_check(struct client *client, const char *collection);
+/** Forgets its copy of a collection. */
+void client_drop(struct client *client, const char *collection);
 /** {id: version} of what the client holds. */
 void client_manifest(const struct client *client, const char *collection, struct buffer *out);
 

@@ -1,0 +1,80 @@
+#include "shared/store/environment.h"
+
+#include <stdio.h>
+
+#include "shared/store/bytes.h"
+
+/* The number of the store's format: set in a new store, brought up to date in an older one. */
+
+enum { FORMAT_1_STATE_BYTES = 24 };
+
+static bool fail(struct store *store, const char *what, int rc, char message[STORE_MESSAGE])
+{
+    snprintf(message, STORE_MESSAGE, "%s: %s: %s", store->config->data, what, mdb_strerror(rc));
+    return false;
+}
+
+/** Empties a database, if it is there. */
+static int clear_database(MDB_txn *txn, const char *name)
+{
+    MDB_dbi dbi;
+    int rc = mdb_dbi_open(txn, name, 0, &dbi);
+    if (!rc)
+        rc = mdb_drop(txn, dbi, 0);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/** From format 1, whose change log says less and whose state is shorter: the log starts anew, and clients
+ * that come back sync. */
+static int upgrade(struct store *store, MDB_txn *txn)
+{
+    MDB_val key = store_val(SLICE("state")), value;
+    int rc = mdb_get(txn, store->meta, &key, &value);
+    if (!rc && value.mv_size != FORMAT_1_STATE_BYTES)
+        rc = MDB_CORRUPTED;
+    if (rc)
+        return rc;
+    const char *at = value.mv_data;
+    uint64_t seq = bytes_get_64(at + 8);
+    struct store_state state = {.epoch = bytes_get_64(at), .seq = seq, .horizon = seq, .rights_seq = seq};
+    rc = clear_database(txn, "log");
+    if (!rc)
+        rc = clear_database(txn, "removed");
+    if (!rc)
+        rc = store_state_write(store, txn, &state);
+    char bytes[4];
+    bytes_put_32(bytes, STORE_FORMAT);
+    key = store_val(SLICE("format"));
+    value = (MDB_val){sizeof bytes, bytes};
+    return rc ? rc : mdb_put(txn, store->meta, &key, &value, 0);
+}
+
+bool store_format_check(struct store *store, MDB_txn *txn, char message[STORE_MESSAGE])
+{
+    char bytes[4];
+    MDB_val key = store_val(SLICE("format")), value;
+    int rc = mdb_get(txn, store->meta, &key, &value);
+    if (rc == MDB_NOTFOUND && store->mode == STORE_WRITE) {
+        bytes_put_32(bytes, STORE_FORMAT);
+        value = (MDB_val){sizeof bytes, bytes};
+        rc = mdb_put(txn, store->meta, &key, &value, 0);
+        if (!rc)
+            rc = store_state_write(store, txn, &(struct store_state){.epoch = store_new_epoch()});
+        return rc ? fail(store, "the store cannot be made", rc, message) : true;
+    }
+    if (rc)
+        return fail(store, "the store's format cannot be read", rc, message);
+    uint32_t format = value.mv_size == sizeof bytes ? bytes_get_32(value.mv_data) : 0;
+    if (format == 1 && store->mode == STORE_WRITE) {
+        rc = upgrade(store, txn);
+        return rc ? fail(store, "the store cannot be brought to this version's format", rc, message) : true;
+    }
+    if (format > STORE_FORMAT)
+        snprintf(message, STORE_MESSAGE,
+                 "%s: the store has format %u and was written by a newer dispatchd; this one knows format %d",
+                 store->config->data, (unsigned)format, STORE_FORMAT);
+    else if (format != STORE_FORMAT)
+        snprintf(message, STORE_MESSAGE, "%s/data.mdb: is not a store of dispatchd, or is damaged",
+                 store->config->data);
+    return format == STORE_FORMAT;
+}
