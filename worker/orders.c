@@ -89,7 +89,12 @@ void orders_open(struct worker *worker)
     event_assign(&readable, worker->base, worker->order_channel, EV_READ | EV_PERSIST, on_order, worker);
     if (event_add(&readable, NULL) != 0)
         log_fatal("the order channel cannot be watched");
-    report(worker, REPORT_READY);
+}
+
+void orders_ready(struct worker *worker)
+{
+    if (worker->running)
+        report(worker, REPORT_READY);
 }
 
 void orders_close(void)

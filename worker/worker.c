@@ -210,8 +210,7 @@ int worker_main(const struct inheritance *inheritance)
     worker_open(&worker, inheritance);
     open_loop(&loop, &worker);
     orders_open(&worker);
-    if (worker.slot == 0)
-        authority_bootstrap(worker.authority);
+    authority_bootstrap(worker.authority, orders_ready);
     run(&worker);
     orders_close();
     close_loop(&loop);

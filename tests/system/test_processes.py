@@ -14,7 +14,7 @@ import pytest
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHD, PATIENCE, scaled, title, wait_until
+from server import DISPATCHCTL, DISPATCHD, PATIENCE, scaled, title, wait_until
 
 
 def test_titles(server):
@@ -36,6 +36,28 @@ def test_the_committer_goes_first(server):
     assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {usual}
     committer = os.getpriority(os.PRIO_PROCESS, status['committer']['pid'])
     assert committer < usual if os.geteuid() == 0 else committer <= usual
+
+
+def test_administrator_is_there_from_the_start(make_server):
+    """The committer is held up at the first start: nobody is let in before the group is there."""
+    server = make_server(prepared=False, start=False).start(wait=False)
+    committer = wait_until(lambda: (server.status(missing=None) or {}).get('committer', {}).get('pid'),
+                           what='the committer')
+    wait_until(lambda: server.status()['committer']['state'] == 'ready', what='the committer being ready')
+    os.kill(committer, signal.SIGSTOP)
+    with subprocess.Popen([DISPATCHCTL, '--control', server.control, 'user', 'add', 'first', '--group', 'administrator',
+                           '--password-stdin'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, env=server.environment()) as adding:
+        adding.stdin.write('its password\n')
+        adding.stdin.flush()
+        try:
+            adding.wait(0.5)  # time to be refused; whether it takes longer does not matter
+        except subprocess.TimeoutExpired:
+            pass
+        os.kill(committer, signal.SIGCONT)
+        said, _ = adding.communicate(timeout=PATIENCE)
+    assert adding.returncode == 0, said
+    server.wait_ready()
 
 
 def test_status(server):

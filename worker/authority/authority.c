@@ -16,6 +16,7 @@ enum { BUCKETS = 1024 };
 
 struct authority {
     struct worker *worker;
+    void (*bootstrap_done)(struct worker *worker);
     struct account_list buckets[BUCKETS]; /* by user */
     struct session_list tokens[BUCKETS];  /* sessions with a token, by its hash */
     TAILQ_HEAD(, account) outdated;
@@ -271,23 +272,31 @@ void authority_changed_all(struct authority *authority)
 
 static void bootstrapped(void *argument, const struct committer_result *result)
 {
-    (void)argument;
+    struct authority *authority = argument;
     if (result->code != ERROR_NONE && result->code != ERROR_EXISTS)
         log_error("the group %s could not be made: %.*s", administrator_group, (int)result->text.length,
                   result->text.data);
+    authority->bootstrap_done(authority->worker);
 }
 
-void authority_bootstrap(struct authority *authority)
+static bool has_administrators(struct worker *worker)
+{
+    struct store_record record;
+    bool there = worker_snapshot(worker) && store_get(worker->store, COLLECTION_GROUPS,
+                                                      slice_text(administrator_group), &record) == ERROR_NONE;
+    worker_snapshot_end(worker);
+    return there;
+}
+
+/* Every worker does, and all but one find it made meanwhile: so none has to wait for another. */
+void authority_bootstrap(struct authority *authority, void (*done)(struct worker *worker))
 {
     struct worker *worker = authority->worker;
-    struct store_record record;
-    if (!worker_snapshot(worker))
+    authority->bootstrap_done = done;
+    if (has_administrators(worker)) {
+        done(worker);
         return;
-    bool there =
-        store_get(worker->store, COLLECTION_GROUPS, slice_text(administrator_group), &record) == ERROR_NONE;
-    worker_snapshot_end(worker);
-    if (there)
-        return;
+    }
     struct buffer set = {0};
     change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
     struct change change = {
@@ -299,8 +308,10 @@ void authority_bootstrap(struct authority *authority)
     };
     change_set_add(&set, &change);
     enum error_code code;
-    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, NULL, &code))
+    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, authority, &code)) {
         log_error("the group %s could not be made: %s", administrator_group, error_code_name(code));
+        done(worker);
+    }
     buffer_free(&set);
 }
 
