@@ -163,6 +163,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
                            struct slice literal)
 {
     change_set_begin(set, answer, literal);
+    transaction->in_front = 0;
     if (!transaction->once.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
@@ -177,6 +178,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
         .body = transaction_user(transaction),
     };
     change_set_add(set, &once);
+    transaction->in_front++;
 }
 
 /* A message of the committer about one operation: in a list it is of use to know which. */
@@ -188,8 +190,7 @@ static void committed(void *argument, const struct committer_result *result)
         return;
     }
     struct buffer members = {0};
-    /* `once` is an operation in front of the list's. */
-    append_index(transaction, &members, result->failed - (transaction->once.data != NULL));
+    append_index(transaction, &members, result->failed - transaction->in_front);
     transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }
