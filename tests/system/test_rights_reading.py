@@ -37,9 +37,9 @@ def specimens(**limits):
 
 
 def find_calls():
-    queries = [None, {'secret': 1}, {'secret': {'$exists': True}}, {'kind': 'a'}, {'kind': {'$gte': 'a'}}, {'kind': 'z'},
-               {'size': {'$gte': 0, '$lte': 3}}, {'size': 99}, {'code': 'ha'}, {'code': {'$in': ['ha', 'hz', 1]}},
-               {'_id': 'a'}, {'_id': {'$in': ['a', 'open1', 'zz']}}, {'_id': {'$gte': 'a', '$lte': 'open1b'}},
+    queries = [None, {'secret': 1}, {'secret': {'$exists': True}}, {'kind': 'a'}, {'kind': {'$gte': 'a'}},
+               {'kind': 'z'}, {'size': {'$gte': 0, '$lte': 3}}, {'size': 99}, {'code': 'ha'},
+               {'code': {'$in': ['ha', 'hz', 1]}}, {'_id': 'a'}, {'_id': {'$in': ['a', 'open1', 'zz']}}, {'_id': {'$gte': 'a', '$lte': 'open1b'}},
                {'$or': [{'secret': 1}, {'size': 2}]}, {'$not': {'name': 'o1'}}, {'user': 'ben'}]
     for query in queries:
         data = {'query': query} if query is not None else {}
@@ -94,6 +94,7 @@ async def test_every_answer_is_as_if_it_were_not_there(make_server):
     server = make_server(config=specimens())
     admin, carl = await Client.connect(server, 'admin'), await Client.connect(server, 'carl')
     await admin.call('insert', 'specimens', OPEN)
+    await carl.until(lambda: len(carl.copy('specimens')) == len(OPEN))
     without = await answers(carl)
     await admin.call('insert', 'specimens', HIDDEN)
     await admin.call('insert', 'specimens', MANY[:20])
@@ -140,7 +141,8 @@ async def test_nothing_is_dispatched_or_resumed(make_server):
     await admin.call('insert', 'specimens', HIDDEN)
     for number in range(3):
         for key in HIDDEN_IDS:
-            await admin.call('update', 'specimens', {'_id': key, 'changes': {'name': f'n{number}', 'all_write': number % 2 == 0}})
+            await admin.call('update', 'specimens', {'_id': key, 'changes': {'name': f'n{number}',
+                                                                             'all_write': number % 2 == 0}})
     await admin.call('remove', 'specimens', {'_id': HIDDEN_IDS[:3]})
     await admin.call('insert', 'specimens', {**OPEN[0], '_id': 's'})
     await admin.call('insert', 'notes', {'_id': 'middle'})
@@ -175,8 +177,8 @@ async def test_preconditions_tell_nothing_while_rights_change(make_server):
         guesses = [await carl.start('patch', 'specimens', {'_id': 'd', 'operations': [
             {'op': 'test', 'path': '/secret', 'value': round_}, {'op': 'add', 'path': '/found', 'value': True}]})
             for _ in range(4)]
-        versions = [await carl.start('update', 'specimens', {'_id': 'd', '_version': 2 * round_ + 2, 'changes': {'x': 1}})
-                    for _ in range(2)]
+        versions = [await carl.start('update', 'specimens', {
+            '_id': 'd', '_version': 2 * round_ + 2, 'changes': {'x': 1}}) for _ in range(2)]
         for answer in await asyncio.gather(hide, *guesses, *versions):
             assert answer['success'] or answer['data']['code'] in ('not_found', 'conflict'), answer
         for future in guesses + versions:
