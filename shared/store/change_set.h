@@ -33,7 +33,8 @@ enum change_flag {
         2,                /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
     CHANGE_SKIP_SAME = 4, /* INSERT: an equal document (beside _version) that is there counts as done */
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
-    CHANGE_ALL_RIGHTS = 16, /* ACTOR: may see and change all; is only the owner of what it makes for nobody */
+    CHANGE_ALL_RIGHTS =
+        16, /* ACTOR: may read and change all, and only becomes the owner of what it makes without one */
 };
 
 #define CHANGE_ANY_VERSION (-1)

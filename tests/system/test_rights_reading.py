@@ -39,8 +39,9 @@ def specimens(**limits):
 def find_calls():
     queries = [None, {'secret': 1}, {'secret': {'$exists': True}}, {'kind': 'a'}, {'kind': {'$gte': 'a'}},
                {'kind': 'z'}, {'size': {'$gte': 0, '$lte': 3}}, {'size': 99}, {'code': 'ha'},
-               {'code': {'$in': ['ha', 'hz', 1]}}, {'_id': 'a'}, {'_id': {'$in': ['a', 'open1', 'zz']}}, {'_id': {'$gte': 'a', '$lte': 'open1b'}},
-               {'$or': [{'secret': 1}, {'size': 2}]}, {'$not': {'name': 'o1'}}, {'user': 'ben'}]
+               {'code': {'$in': ['ha', 'hz', 1]}}, {'_id': 'a'}, {'_id': {'$in': ['a', 'open1', 'zz']}},
+               {'_id': {'$gte': 'a', '$lte': 'open1b'}}, {'$or': [{'secret': 1}, {'size': 2}]},
+               {'$not': {'name': 'o1'}}, {'user': 'ben'}]
     for query in queries:
         data = {'query': query} if query is not None else {}
         yield 'count', data
