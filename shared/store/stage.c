@@ -212,10 +212,6 @@ static enum error_code stage_text(struct work *work)
         if (code)
             return code;
     }
-    if (work->limited)
-        code = stage_rights_after(work);
-    if (code)
-        return code;
     if (writer->text.length > work->store->config->limits.document_bytes)
         return stage_refuse(
             work, ERROR_TOO_LARGE, "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed",
@@ -224,6 +220,8 @@ static enum error_code stage_text(struct work *work)
         return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
     if (!work->there)
         code = find_former(work);
+    if (!code && work->limited)
+        code = stage_rights_after(work);
     if (code)
         return code;
     struct staged *staged = staged_new(work);
