@@ -16,7 +16,7 @@ static bool is_in_sync(struct slice tag)
 
 /* Clients hold only what is in the sync set, so only for these are there frames: the update for those who see
  * the document now, the remove for those who saw it and do not any more, who can only be there when the tags
- * differ. */
+ * differ in who sees it. */
 static void make_frames(struct publisher *publisher, const struct applied_change *change)
 {
     const struct config_collection *collection = &publisher->config->collections[change->collection];
@@ -28,7 +28,7 @@ static void make_frames(struct publisher *publisher, const struct applied_change
     if (!change->removed && is_in_sync(change->tag_after))
         change_frame_update(&publisher->update_frame, name, change->minimal, change->seq);
     if (is_in_sync(change->tag_before) &&
-        (change->removed || !slice_equal(change->tag_before, change->tag_after)))
+        (change->removed || !access_tag_same_sight(change->tag_before, change->tag_after)))
         change_frame_remove(&publisher->remove_frame, name, change->id, change->seq);
 }
 

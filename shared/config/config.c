@@ -94,7 +94,9 @@ static void free_collection(struct config_collection *collection)
     free(collection->rights.owner);
     free(collection->rights.group);
     free(collection->rights.group_read);
+    free(collection->rights.group_write);
     free(collection->rights.all_read);
+    free(collection->rights.all_write);
     free(collection->declaration);
 }
 

@@ -38,10 +38,12 @@ struct config_method {
 
 /** Which fields say whose a document is, as in UNIX; each NULL when not declared. */
 struct config_rights {
-    char *owner;      /* field with a user's id */
-    char *group;      /* field with a group's id */
-    char *group_read; /* boolean field: members of the group may read */
-    char *all_read;   /* boolean field: everybody may read */
+    char *owner;       /* field with a user's id: who may read and change */
+    char *group;       /* field with a group's id */
+    char *group_read;  /* boolean field: members of the group may read */
+    char *group_write; /* boolean field: members of the group who may read may change, too */
+    char *all_read;    /* boolean field: everybody may read */
+    char *all_write;   /* boolean field: everybody who may read may change, too */
 };
 
 /** The collections that every dispatchd has, in front of the declared ones, under these indexes. */

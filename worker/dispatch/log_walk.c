@@ -2,6 +2,8 @@
 
 #include <limits.h>
 
+#include "shared/store/access_tag.h"
+
 static void look_at(struct worker *worker, struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
@@ -16,7 +18,7 @@ static void look_at(struct worker *worker, struct log_change *change)
         change->minimal = record.minimal;
         change->tag_now = record.tag;
     }
-    change->remove = entry->tag_before.length && !slice_equal(entry->tag_before, entry->tag_after);
+    change->remove = entry->tag_before.length && !access_tag_same_sight(entry->tag_before, entry->tag_after);
 }
 
 enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigned *entries,

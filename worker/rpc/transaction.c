@@ -167,6 +167,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
                            struct slice literal)
 {
     change_set_begin(set, answer, literal);
+    transaction->in_front = 0;
     if (!transaction->once.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
@@ -181,6 +182,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
         .body = transaction_user(transaction),
     };
     change_set_add(set, &once);
+    transaction->in_front++;
 }
 
 /* A message of the committer about one operation: in a list it is of use to know which. */
@@ -192,8 +194,7 @@ static void committed(void *argument, const struct committer_result *result)
         return;
     }
     struct buffer members = {0};
-    /* `once` is an operation in front of the list's. */
-    append_index(transaction, &members, result->failed - (transaction->once.data != NULL));
+    append_index(transaction, &members, result->failed - transaction->in_front);
     transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }

@@ -220,10 +220,17 @@ static void test_collections(void **state)
         {VIRUSES("{\"rights\":{}}"),
          "f:2:36: collections.viruses.rights: expected \"owner\", the field with the id "
          "of a document's user"},
-        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"group\":\"g\"}}"),
-         "f:2:36: collections.viruses.rights: expected "
-         "both of \"group\" and \"group_read\", or "
-         "neither"}, );
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"group_read\":\"r\"}}"),
+         "f:2:36: collections.viruses.rights: expected \"group\", the field with the id of a document's "
+         "group, "
+         "beside \"group_read\""},
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"all_write\":\"a\",\"group_write\":\"w\"}}"),
+         "f:2:36: collections.viruses.rights: expected \"group\", the field with the id of a document's "
+         "group, "
+         "beside \"group_write\""},
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"all_writ\":\"a\"}}"),
+         "f:2:49: collections.viruses.rights.all_writ: expected a known key, perhaps \"all_write\", found "
+         "\"all_writ\""}, );
 }
 
 /* What the query says is wrong is passed on behind the place. */
