@@ -138,7 +138,7 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
                                   .reinserted = work->current.reinserted,
                                   .full = buffer_slice(&writer->text)};
     record.tag = buffer_slice(&writer->tag);
-    bool same_tag = work->there && slice_equal(record.tag, work->current.tag);
+    bool same_tag = work->there && access_tag_same_sight(record.tag, work->current.tag);
     record.tag_seq = same_tag ? work->current.tag_seq : staged->seq;
     record.minimal = record.full;
     if (config->projector_count) {

@@ -4,6 +4,7 @@
 
 #include "shared/ipc/change_frame.h"
 #include "shared/memory.h"
+#include "shared/store/access_tag.h"
 #include "worker/dispatch/log_walk.h"
 #include "worker/dispatch/rights_difference.h"
 
@@ -127,7 +128,8 @@ static void compare_entry(struct session *session, const struct store_log_entry 
     const struct rights_change *change = session->rights_change;
     const struct config *config = session->worker->config;
     struct store_record record;
-    if (entry->collection >= config->collection_count || slice_equal(entry->tag_before, entry->tag_after) ||
+    if (entry->collection >= config->collection_count ||
+        access_tag_same_sight(entry->tag_before, entry->tag_after) ||
         !rights_difference_held(&change->difference, entry->collection, entry->tag_before,
                                 entry->tag_seq_before, entry->seq))
         return;

@@ -27,17 +27,17 @@ static void add_actor(struct transaction *transaction, struct buffer *set)
     const struct account *account = transaction->session->account;
     if (!transaction->collection->has_rights || account->control)
         return;
-    struct slice *groups = memory_allocate((account->group_count + 1) * sizeof *groups);
+    struct slice *groups = memory_allocate((account->rights.group_count + 1) * sizeof *groups);
     size_t count = 0;
-    if (account->group_count) {
-        memcpy(groups, account->groups, account->group_count * sizeof *groups);
-        qsort(groups, account->group_count, sizeof *groups, compare_slices);
+    if (account->rights.group_count) {
+        memcpy(groups, account->rights.groups, account->rights.group_count * sizeof *groups);
+        qsort(groups, account->rights.group_count, sizeof *groups, compare_slices);
     }
-    for (size_t i = 0; i < account->group_count; i++)
+    for (size_t i = 0; i < account->rights.group_count; i++)
         if (params_id_valid(groups[i]) && (count == 0 || !slice_equal(groups[i], groups[count - 1])))
             groups[count++] = groups[i];
     change_actor_add(set, session_user(transaction->session), groups, count,
-                     account->administrator ? CHANGE_ALL_RIGHTS : 0);
+                     account->rights.administrator ? CHANGE_ALL_RIGHTS : 0);
     transaction->in_front++;
     free(groups);
 }
