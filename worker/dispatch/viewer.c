@@ -116,7 +116,7 @@ static struct slice take_counted(const char **at)
 }
 
 /* Equal rights have equal keys: collections, everything, user, groups. What decides nothing is left out, so
- * that as many connections as possible share a viewer. Internal collections are nobody's to see. */
+ * that as many connections as possible share a viewer. Of internal collections nobody is told. */
 static void make_key(struct viewer_table *table, const struct viewer_rights *rights)
 {
     const struct config *config = table->config;
@@ -124,7 +124,7 @@ static void make_key(struct viewer_table *table, const struct viewer_rights *rig
     buffer_clear(key);
     uint64_t collections[COLLECTION_LIMIT / BITS] = {0};
     for (size_t i = 0; i < config->collection_count; i++)
-        set_bit(collections, i, rights->collections[i] && !config->collections[i].internal);
+        set_bit(collections, i, rights->collections[i] && collection_is_told(&config->collections[i]));
     buffer_append(key, collections, sizeof collections);
 
     bool owners_matter = table->some_have_rights && !rights->everything;
