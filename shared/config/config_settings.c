@@ -193,10 +193,18 @@ static struct config_setting *add_setting(struct config_settings *settings, stru
     return setting;
 }
 
+static size_t setting_bytes(const struct config_setting *setting)
+{
+    size_t bytes = strlen(setting->name) + strlen(setting->fallback);
+    for (size_t i = 0; i < setting->value_count; i++)
+        bytes += strlen(setting->values[i]);
+    return bytes;
+}
+
 bool config_read_settings(struct config_reader *reader, struct json_value object, const char *key,
                           struct config_settings *settings)
 {
-    size_t defaults = 0;
+    size_t bytes = 0;
     if (json_type(object) == JSON_NONE)
         return true;
     config_enter_name(reader, key);
@@ -211,10 +219,11 @@ bool config_read_settings(struct config_reader *reader, struct json_value object
         struct config_setting *setting = add_setting(settings, name);
         if (!read_setting(reader, i.value, setting))
             return false;
-        defaults += strlen(setting->name) + strlen(setting->fallback);
-        if (defaults > SETTING_DEFAULTS_BYTES)
-            return config_wrong(reader, i.value, "expected at most %d bytes of names and defaults in all",
-                                SETTING_DEFAULTS_BYTES);
+        bytes += setting_bytes(setting);
+        if (bytes > SETTINGS_BYTES)
+            return config_wrong(reader, i.value,
+                                "expected at most %d bytes of names, defaults and values in all",
+                                SETTINGS_BYTES);
         config_leave(reader, before);
     }
     config_leave(reader, 0);

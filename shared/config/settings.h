@@ -13,12 +13,12 @@
  */
 
 enum {
-    SETTING_LIMIT = 256,             /* of one kind */
-    SETTING_VALUES = 256,            /* in one list of allowed ones */
-    SETTING_STRING_BYTES = 4096,     /* of a string without max_length */
-    SETTING_STRING_MOST = 1 << 16,   /* the largest max_length */
-    SETTING_NUMBER_BYTES = 64,       /* of a number's text */
-    SETTING_DEFAULTS_BYTES = 1 << 16 /* of all defaults of one kind */
+    SETTING_LIMIT = 256,           /* of one kind */
+    SETTING_VALUES = 256,          /* in one list of allowed ones */
+    SETTING_STRING_BYTES = 4096,   /* of a string without max_length */
+    SETTING_STRING_MOST = 1 << 16, /* the largest max_length */
+    SETTING_NUMBER_BYTES = 64,     /* of a number's text */
+    SETTINGS_BYTES = 1 << 16       /* of the names, defaults and allowed values of one kind */
 };
 
 enum setting_type { SETTING_INTEGER, SETTING_NUMBER, SETTING_STRING, SETTING_BOOLEAN, SETTING_TYPES };

@@ -355,8 +355,8 @@ async def test_user_settings(server):
     other = await Client.connect(server, 'ben')
     answer = await first.call('change_user_setting', 'users', {'key': 'theme', 'value': 'dark'})
     assert answer == {**USER_DEFAULTS, 'theme': 'dark'}
-    assert amends(first)[-1]['settings'] == answer, 'before the answer'
-    await second.until(lambda: amends(second)[-1]['settings'] == answer)
+    for client in (first, second):
+        await client.until(lambda c=client: amends(c)[-1]['settings'] == answer)
     assert amends(second)[-1]['_id'] == 'ann'
     # Again: nothing changes, nobody is told.
     told = len(amends(first))

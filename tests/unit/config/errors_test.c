@@ -357,7 +357,7 @@ static void test_many_settings(void **state)
     refuse_many("settings", 257, 10, "settings.s256: expected at most 256 settings");
     refuse_many("user_settings", 15, 4096, NULL);
     refuse_many("user_settings", 16, 4096,
-                "user_settings.s15: expected at most 65536 bytes of names and defaults in all");
+                "user_settings.s15: expected at most 65536 bytes of names, defaults and values in all");
     struct buffer text = {0};
     buffer_append_text(&text, "{\"settings\":{\"s\":{\"type\":\"integer\",\"default\":0,\"values\":[0");
     for (unsigned i = 1; i <= 256; i++)
