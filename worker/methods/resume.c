@@ -67,13 +67,14 @@ static void add_change(struct resume *resume, const struct viewer *viewer, const
         return;
     const struct config_collection *collection = &config->collections[entry->collection];
     bool holds = viewer_holds(viewer, entry->collection, entry->tag_after);
-    if (change->update && holds && collection->internal) {
+    if (change->update && holds && entry->collection == COLLECTION_SETTINGS) {
         sync_batch_finish(&resume->batch); /* in its place among the others */
         log_change_append_update(&resume->batch.frames, resume->transaction->worker, change);
-    } else if (change->update && holds)
+    } else if (change->update && holds) {
         sync_batch_update(&resume->batch, collection, change->minimal);
-    else if (change->remove && !holds && viewer_holds(viewer, entry->collection, entry->tag_before))
+    } else if (change->remove && !holds && viewer_holds(viewer, entry->collection, entry->tag_before)) {
         sync_batch_remove(&resume->batch, collection, entry->id);
+    }
 }
 
 /* Walks the log in this step's snapshot. */
