@@ -50,6 +50,8 @@ void session_send(struct session *session, const char *operation, const char *co
 static bool sees(const struct session *session, const struct rights *rights,
                  const struct config_collection *collection)
 {
+    if (collection->index == COLLECTION_SETTINGS) /* everybody, whatever else they want */
+        return true;
     return !collection->internal && (!session->subscribed || session->subscribed[collection->index]) &&
            (collection->read < 0 || permission_has(&rights->permissions, (unsigned)collection->read));
 }

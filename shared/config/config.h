@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shared/config/permission.h"
+#include "shared/config/settings.h"
 #include "shared/json/query.h"
 #include "shared/log.h"
 
@@ -50,7 +51,7 @@ struct config_rights {
 enum builtin_collection {
     COLLECTION_USERS,       /* visible to modify_options */
     COLLECTION_GROUPS,      /* visible to modify_options */
-    COLLECTION_SETTINGS,    /* internal */
+    COLLECTION_SETTINGS,    /* internal; clients are sent all settings when it changes */
     COLLECTION_CREDENTIALS, /* internal: _id is the user's, "hash" the Argon2id string */
     COLLECTION_SESSIONS,    /* internal: _id is the hash of the token */
     COLLECTION_BUILTIN      /* how many; declared collections start here */
@@ -67,7 +68,7 @@ struct config_collection {
     char *name;
     uint16_t index;   /* its place in config->collections: in ring records and messages between processes */
     bool builtin;     /* not declared by the user */
-    bool internal;    /* never exposed, never dispatched to a client; its changes still pass the ring */
+    bool internal;    /* its documents are never exposed nor dispatched; its changes still pass the ring */
     char **projector; /* fields of the minimal document beside _id and _version */
     size_t projector_count;         /* 0: the whole document */
     struct json_query *sync_filter; /* NULL: clients hold every document */
@@ -82,6 +83,12 @@ struct config_collection {
     char *declaration; /* canonical JSON of projector, sync_filter, unique, index, rights: what decides the
                           stored form; the store is rebuilt when it has another */
 };
+
+/** Whether clients are told of changes: of documents, or of the settings they make together. */
+static inline bool collection_is_told(const struct config_collection *collection)
+{
+    return !collection->internal || collection->index == COLLECTION_SETTINGS;
+}
 
 enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
 
@@ -136,6 +143,7 @@ struct config {
     size_t permission_count;
     struct config_collection *collections; /* built-in ones first */
     size_t collection_count;
+    struct config_settings settings, user_settings;
 };
 
 enum { PERMISSION_MODIFY_OPTIONS = 0 };

@@ -107,8 +107,9 @@ void rights_change_subscribed(struct session *session, struct viewer *now, const
     for (size_t i = 0; i < difference->former_count; i++) {
         struct viewer *former = difference->formers[i].viewer;
         for (unsigned c = 0; c < session->worker->config->collection_count; c++) {
-            bool wanted = !session->subscribed || session->subscribed[c];
-            bool wanted_before = !was || was[c];
+            bool always = session->worker->config->collections[c].internal; /* settings, if anything */
+            bool wanted = always || !session->subscribed || session->subscribed[c];
+            bool wanted_before = always || !was || was[c];
             collections[c] = wanted && viewer_sees_collection(wanted_before ? former : now, c);
         }
         difference->formers[i].viewer = viewer_get_like(viewers, former, collections);

@@ -48,7 +48,7 @@ static bool find_method(struct transaction *transaction, const struct message *m
     }
     if (message->collection.data && !slice_equal(message->collection, SLICE("dispatcher"))) {
         transaction->collection = config_collection(config, message->collection);
-        if (!transaction->collection || transaction->collection->internal) {
+        if (!transaction->collection || !method_any(transaction->collection)) {
             transaction->collection = NULL;
             transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s",
                              (int)message->collection.length, message->collection.data);
