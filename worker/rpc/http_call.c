@@ -14,9 +14,9 @@ static const char *read_data(struct worker *worker, struct slice text, struct me
                              char fault[FAULT_BYTES])
 {
     buffer_clear(&worker->scratch);
-    buffer_reserve(&worker->scratch, text.length);
     if (text.length == 0)
         return NULL;
+    buffer_reserve(&worker->scratch, text.length); /* as for a message: strings are put into it */
     if (json_parse(&worker->message, text.data, text.length)) {
         message->data = json_root(&worker->message);
         return NULL;
