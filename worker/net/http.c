@@ -87,6 +87,7 @@ static void begin_response(struct connection *connection)
     struct http_exchange *http = connection->http;
     http->phase = HTTP_RESPONSE;
     buffer_free(&http->content);
+    connection->network->fresh++;
     deadline(connection, true);
     connection_queue(connection);
 }
@@ -206,33 +207,39 @@ static void exchange_done(struct connection *connection)
     }
 }
 
-static ssize_t send_some(struct connection *connection, struct slice bytes)
+/* False: the connection is broken. */
+static bool send_some(struct connection *connection)
 {
+    struct http_exchange *http = connection->http;
+    struct scoreboard_worker *score = connection->network->options.score;
+    size_t length = http->out.length - http->sent;
+    if (length == 0)
+        return true;
+    if (length > WRITE_BYTES)
+        length = WRITE_BYTES;
     ssize_t sent;
-    size_t length = bytes.length < WRITE_BYTES ? bytes.length : WRITE_BYTES;
     do {
-        sent = send(connection->fd, bytes.data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send(connection->fd, http->out.data + http->sent, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
-    return sent;
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+        return false;
+    connection->blocked = sent < (ssize_t)length;
+    if (sent > 0)
+        http->sent += (size_t)sent;
+    if (sent > 0 && score)
+        atomic_fetch_add_explicit(&score->bytes_out, (uint64_t)sent, memory_order_relaxed);
+    return true;
 }
 
 void http_write(struct connection *connection)
 {
     struct http_exchange *http = connection->http;
-    struct scoreboard_worker *score = connection->network->options.score;
     connection_unqueue(connection);
-    size_t length = http->out.length - http->sent;
-    ssize_t sent = length ? send_some(connection, slice_of(http->out.data + http->sent, length)) : 0;
-    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+    connection->blocked = false;
+    if (!send_some(connection)) {
         connection_gone(connection);
         return;
     }
-    if (sent > 0) {
-        http->sent += (size_t)sent;
-        if (score)
-            atomic_fetch_add_explicit(&score->bytes_out, (uint64_t)sent, memory_order_relaxed);
-    }
-    connection->blocked = sent < 0;
     connection_arm(connection);
     if (http->sent < http->out.length)
         connection_queue(connection);
@@ -240,7 +247,8 @@ void http_write(struct connection *connection)
         exchange_done(connection);
 }
 
-/* Who has sent a whole request and then ends may still read; whoever works for it is told otherwise. */
+/* Who sends no more may still read an answer that is on its way. Before that it counts as gone, so that
+ * nobody works for it in vain. */
 void http_peer_ended(struct connection *connection)
 {
     if (connection->http->phase != HTTP_RESPONSE) {
