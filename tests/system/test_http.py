@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 
 import pytest
@@ -15,7 +16,7 @@ from client import Client, connect_to_workers
 from configuration import configuration, password
 from http_client import HttpClient, chunked, request
 from raw import TEXT, RawClient, frame, handshake
-from server import scaled, wait_until
+from server import PATIENCE, scaled, wait_until
 
 JSON = 'Content-Type: application/json'
 LOG_IN = {'username': 'editor', 'password': password('editor')}
@@ -113,6 +114,15 @@ def test_a_cookie_is_no_token(server):
     with HttpClient(server) as client:
         answer = client.ask(request('/api/notes/count', f'Cookie: dispatchd_token={server.tokens["editor"]}'))
         assert answer.status == 401
+
+
+def test_the_control_socket_gives_no_rights_over_http(server):
+    """Everything is allowed there, but to sessions that speak WebSocket; a browser could be made to send a request."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(PATIENCE)
+        control.connect(server.control)
+        control.sendall(b'session\n' + request('/api/notes/count'))
+        assert control.recv(65536).startswith(b'HTTP/1.1 401 ')
 
 
 def test_permissions(server):
@@ -457,17 +467,17 @@ def test_calls_are_counted(server):
 # ---- once ----
 
 def test_idempotency_key(server):
-    with HttpClient(server, 'editor') as client, HttpClient(server, 'curator') as other, RawClient(server) as socket:
+    with HttpClient(server, 'editor') as client, HttpClient(server, 'curator') as other, RawClient(server) as raw:
         first = client.call('insert', 'notes', {'text': 'a'}, 'Idempotency-Key: one two')
         assert client.call('insert', 'notes', {'text': 'b'}, 'Idempotency-Key: one two') == first
         assert client.call('insert', 'notes', {'text': 'b'}, 'Idempotency-Key: three') != first
         assert other.call('insert', 'notes', {'text': 'c'}, 'Idempotency-Key: one two') != first
         assert client.call('count', 'notes') == 3
         # It is the same key as `once`.
-        socket.open('editor')
-        socket.send(frame(TEXT, json.dumps({'tid': 9, 'methodName': 'insert', 'collectionName': 'notes', 'data': {},
+        raw.open('editor')
+        raw.send(frame(TEXT, json.dumps({'tid': 9, 'methodName': 'insert', 'collectionName': 'notes', 'data': {},
                                             'once': 'one two'})))
-        while (message := socket.message())['operation'] != 'fulfill':
+        while (message := raw.message())['operation'] != 'fulfill':
             pass
         assert message['data']['data'] == first
 
@@ -571,7 +581,6 @@ def test_stop_in_the_middle_of_a_call(server):
 
 def test_stop_with_a_call_that_takes_too_long(make_server):
     server = make_server(options=['--stop-timeout-ms', '1000'])
-    server.expect_failure = True
     committer = server.committer_pid()
     os.kill(committer, signal.SIGSTOP)
     with HttpClient(server, 'editor') as client:
