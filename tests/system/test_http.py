@@ -47,8 +47,8 @@ def test_answers_are_the_data_of_fulfil(server):
     with HttpClient(server, 'editor') as client, RawClient(server) as other:
         other.open('editor')
         for method, collection, data in (
-                ('count', 'notes', None), ('count', 'notes', {}), ('find', 'notes', {}), ('find', 'notes', {'limit': -1}),
-                ('detail', 'notes', {'_id': 'x'}), ('insert', 'notes', []), ('insert', 'notes', 5),
+                ('count', 'notes', None), ('count', 'notes', {}), ('find', 'notes', {}),
+                ('find', 'notes', {'limit': -1}), ('detail', 'notes', {'_id': 'x'}), ('insert', 'notes', []), ('insert', 'notes', 5),
                 ('insert', 'fixed', {}), ('find', 'guarded', {}), ('nothing', 'notes', {}), ('find', 'nothing', {}),
                 ('describe', 'dispatcher', {})):
             said = other.call(method, collection, data)
@@ -476,7 +476,7 @@ def test_idempotency_key(server):
         # It is the same key as `once`.
         raw.open('editor')
         raw.send(frame(TEXT, json.dumps({'tid': 9, 'methodName': 'insert', 'collectionName': 'notes', 'data': {},
-                                            'once': 'one two'})))
+                                         'once': 'one two'})))
         while (message := raw.message())['operation'] != 'fulfill':
             pass
         assert message['data']['data'] == first

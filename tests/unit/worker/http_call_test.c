@@ -3,6 +3,7 @@
 
 #include "worker/rpc/http_call.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -105,6 +106,46 @@ static void calls_are_answered(void **state)
     settle();
     expect("400", " at byte 4\"");
     assert_int_equal(world.worker.score->authorized, 0); /* between calls it is nobody's */
+}
+
+static void fail_it(struct connection *connection, void *argument)
+{
+    const struct session *session = connection->owner;
+    transaction_send_failure(LIST_FIRST(&session->calls), *(enum error_code *)argument, SLICE("\"why\""),
+                             SLICE("\"more\":1"));
+}
+
+static void every_code_has_its_status(void **state)
+{
+    (void)state;
+    static const char *const statuses[] = {
+        [ERROR_BAD_MESSAGE] = "400",    [ERROR_UNKNOWN_COLLECTION] = "404",
+        [ERROR_UNKNOWN_METHOD] = "404", [ERROR_UNAUTHORIZED] = "401",
+        [ERROR_FORBIDDEN] = "403",      [ERROR_INVALID] = "400",
+        [ERROR_NOT_FOUND] = "404",      [ERROR_EXISTS] = "409",
+        [ERROR_CONFLICT] = "409",       [ERROR_TOO_LARGE] = "413",
+        [ERROR_RATE_LIMITED] = "429",   [ERROR_BUSY] = "503",
+        [ERROR_STORE_FULL] = "507",     [ERROR_RESYNC_REQUIRED] = "409",
+        [ERROR_TIMEOUT] = "504",        [ERROR_UNAVAILABLE] = "503",
+        [ERROR_INTERNAL] = "500",
+    };
+    world.committer_waits = true;
+    for (enum error_code code = ERROR_BAD_MESSAGE; code <= ERROR_INTERNAL; code++) {
+        char content[128];
+        snprintf(content, sizeof content,
+                 "\r\n\r\n{\"warning\":true,\"code\":\"%s\",\"message\":\"\\\"why\\\"\",\"more\":1}",
+                 error_code_name(code));
+        send_call("items", "insert", "{}");
+        settle();
+        network_each(world.worker.network, fail_it, &code);
+        settle();
+        expect(statuses[code], content);
+        bool again = strcmp(statuses[code], "503") == 0 || strcmp(statuses[code], "429") == 0;
+        assert_int_equal(strstr(answer, "\r\nRetry-After: ") != NULL, again);
+        assert_int_equal(strstr(answer, "\r\nWWW-Authenticate: Bearer") != NULL, code == ERROR_UNAUTHORIZED);
+    }
+    world.committer_waits = false; /* what the calls come to after all goes nowhere */
+    world_settle(&world);
 }
 
 static void the_client_goes_before_the_commit(void **state)
@@ -254,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(calls_are_answered),
+        TEST(every_code_has_its_status),
         TEST(the_client_goes_before_the_commit),
         TEST(the_worker_ends_before_the_commit),
         TEST(the_session_ends_before_the_commit),
