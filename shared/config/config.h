@@ -103,9 +103,10 @@ struct config_limits {
     uint64_t result_bytes;            /* one answer of find; 1 MiB */
     uint64_t pongs;                   /* pongs waiting for one connection; 16: older ones are dropped */
     uint64_t handshake_ms;            /* until the handshake is complete; 10 s */
-    uint64_t authorize_ms;            /* until the connection is authorised; 60 s */
-    uint64_t login_attempts;          /* failed log-ins for each user and for each address in a minute; 10 */
-    uint64_t login_queue;             /* password checks that wait; 64; then busy */
+    uint64_t request_ms;     /* for the rest of an HTTP request, and for its answer to be read; 30 s */
+    uint64_t authorize_ms;   /* until the connection is authorised; 60 s */
+    uint64_t login_attempts; /* failed log-ins for each user and for each address in a minute; 10 */
+    uint64_t login_queue;    /* password checks that wait; 64; then busy */
     uint64_t
         committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
     uint64_t bulk_documents;   /* documents in one insert, ids in one remove or query update; 10000 */

@@ -12,6 +12,7 @@
 enum method_access {
     METHOD_UNPROTECTED, /* anybody who has connected */
     METHOD_AUTHORIZED,  /* who has logged in; collection methods need what the configuration says besides */
+    METHOD_LASTING,     /* the same, on a connection that lasts: it sends more than its answer */
     METHOD_OPTIONS,     /* who has modify_options */
     METHOD_CONTROL      /* only over the control socket */
 };

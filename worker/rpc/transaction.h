@@ -16,6 +16,7 @@
  * answers go nowhere.
  */
 
+struct answer_way;
 struct session;
 struct method;
 
@@ -25,6 +26,7 @@ struct transaction {
     LIST_ENTRY(transaction) of_session;
     struct worker *worker;
     struct session *session; /* NULL: the client has gone */
+    const struct answer_way *answers;
     const struct method *method;
     const struct config_collection *collection; /* NULL: dispatcher */
     struct slice tid;                           /* as it came, JSON; in ->memory */
