@@ -12,6 +12,7 @@
 #include "worker/dispatch/rights_change.h"
 #include "worker/methods/tokens.h"
 #include "worker/rpc/call.h"
+#include "worker/rpc/http_call.h"
 #include "worker/stopping.h"
 
 enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
@@ -50,6 +51,8 @@ void session_send(struct session *session, const char *operation, const char *co
 static bool sees(const struct session *session, const struct rights *rights,
                  const struct config_collection *collection)
 {
+    if (collection->index == COLLECTION_SETTINGS) /* everybody, whatever else they want */
+        return true;
     return !collection->internal && (!session->subscribed || session->subscribed[collection->index]) &&
            (collection->read < 0 || permission_has(&rights->permissions, (unsigned)collection->read));
 }
@@ -92,6 +95,10 @@ void session_subscribe(struct session *session, bool *collections)
 void session_rights_changed(struct session *session, struct slice document)
 {
     struct worker *worker = session->worker;
+    if (session->connection->state != CONNECTION_OPEN) { /* it closes, or is there for one call over HTTP */
+        review(session);
+        return;
+    }
     struct viewer *now = session_viewer(session, &session->account->rights);
     if (now == session->connection->output.viewer) {
         viewer_put(worker->viewers, now);
@@ -170,14 +177,20 @@ void session_bad_message(struct session *session, struct slice text)
         connection_close(session->connection, 1008, "too many messages that are none");
 }
 
-static void opened(void *context, struct connection *connection, const struct handshake *handshake)
+static struct session *create(struct worker *worker, struct connection *connection)
 {
-    struct worker *worker = context;
     struct session *session = memory_zeroed(1, sizeof *session);
     session->worker = worker;
     session->connection = connection;
     LIST_INIT(&session->calls);
     connection->owner = session;
+    return session;
+}
+
+static void opened(void *context, struct connection *connection, const struct handshake *handshake)
+{
+    struct worker *worker = context;
+    struct session *session = create(worker, connection);
     if (connection->kind == CONNECTION_CONTROL)
         session_authorize(session, account_control(worker->authority), NULL);
     else if (handshake->token[0])
@@ -235,6 +248,16 @@ static void closed(void *context, struct connection *connection)
     connection->owner = NULL;
 }
 
+/* Over HTTP a session lasts as long as its one call and the answer to that. */
+static void request(void *context, struct connection *connection, const struct http_call *call)
+{
+    struct worker *worker = context;
+    struct session *session = create(worker, connection);
+    if (worker->stopping)
+        connection_close(connection, 0, NULL); /* behind the answer */
+    http_call_handle(session, call);
+}
+
 static void drained(void *context, struct connection *connection)
 {
     struct worker *worker = context;
@@ -261,4 +284,6 @@ const struct network_events session_events = {
     .closed = closed,
     .refill = refill,
     .drained = drained,
+    .request = request,
+    .finished = closed,
 };

@@ -14,21 +14,34 @@ static bool is_in_sync(struct slice tag)
     return access_tag_read(tag, &read) && (read.flags & ACCESS_IN_SYNC);
 }
 
+/* All settings as they are now; nothing when that is what they were, with another document behind them. */
+static void make_settings_frame(struct publisher *publisher, struct slice stored)
+{
+    struct buffer settings = {0};
+    settings_append_stored(&settings, &publisher->config->settings, stored);
+    if (!slice_equal(buffer_slice(&settings), buffer_slice(&publisher->settings)))
+        change_frame_settings(&publisher->update_frame, buffer_slice(&settings));
+    buffer_free(&publisher->settings);
+    publisher->settings = settings;
+}
+
 /* Clients hold only what is in the sync set, so only for these are there frames: the update for those who see
  * the document now, the remove for those who saw it and do not any more, who can only be there when the tags
- * differ. */
+ * differ in who sees it. */
 static void make_frames(struct publisher *publisher, const struct applied_change *change)
 {
     const struct config_collection *collection = &publisher->config->collections[change->collection];
     struct slice name = slice_text(collection->name);
     buffer_clear(&publisher->update_frame);
     buffer_clear(&publisher->remove_frame);
+    if (collection->index == COLLECTION_SETTINGS)
+        make_settings_frame(publisher, change->minimal);
     if (collection->internal)
         return;
     if (!change->removed && is_in_sync(change->tag_after))
         change_frame_update(&publisher->update_frame, name, change->minimal, change->seq);
     if (is_in_sync(change->tag_before) &&
-        (change->removed || !slice_equal(change->tag_before, change->tag_after)))
+        (change->removed || !access_tag_same_sight(change->tag_before, change->tag_after)))
         change_frame_remove(&publisher->remove_frame, name, change->id, change->seq);
 }
 
@@ -158,6 +171,17 @@ static void publish_end(struct publisher *publisher, uint64_t seq)
     flush(publisher);
 }
 
+/* What the next change of the settings is compared with. */
+static void know_settings(struct publisher *publisher, struct store *store)
+{
+    struct store_record record = {0};
+    enum error_code code = store_get(store, COLLECTION_SETTINGS, SLICE("settings"), &record);
+    if (code != ERROR_NONE && code != ERROR_NOT_FOUND)
+        return;
+    buffer_clear(&publisher->settings);
+    settings_append_stored(&publisher->settings, &publisher->config->settings, record.full);
+}
+
 bool publish_missed(struct publisher *publisher, struct store *store)
 {
     if (store_begin(store) != ERROR_NONE)
@@ -179,6 +203,7 @@ bool publish_missed(struct publisher *publisher, struct store *store)
         publish_folded(publisher, store, &list.items[i]);
     flush(publisher);
     publish_end(publisher, store_seq(store));
+    know_settings(publisher, store);
     if (list.count > 0)
         log_notice("changes %llu to %llu, committed before, are dispatched now",
                    (unsigned long long)published + 1, (unsigned long long)store_seq(store));
@@ -191,4 +216,5 @@ void publisher_free(struct publisher *publisher)
 {
     buffer_free(&publisher->update_frame);
     buffer_free(&publisher->remove_frame);
+    buffer_free(&publisher->settings);
 }

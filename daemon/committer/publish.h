@@ -13,6 +13,7 @@ struct publisher {
     const struct config *config;
     struct ring *ring;
     struct buffer update_frame, remove_frame; /* of the change at hand */
+    struct buffer settings;                   /* all of them, as last published; empty: not known */
     size_t unpublished_bytes;                 /* appended to the ring, about */
 };
 

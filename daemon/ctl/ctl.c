@@ -15,7 +15,7 @@ static const char default_control[] = "/var/lib/dispatchd/control";
 
 static const struct ctl_command *const commands[] = {
     &command_status, &command_stop,   &command_user, &command_group,
-    &command_import, &command_export, &command_tail,
+    &command_import, &command_export, &command_tail, &command_settings,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

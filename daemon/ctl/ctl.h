@@ -20,7 +20,7 @@ struct ctl_command {
 };
 
 extern const struct ctl_command command_status, command_stop, command_user, command_group, command_import,
-    command_export, command_tail;
+    command_export, command_tail, command_settings;
 
 enum { CTL_TIMEOUT_MS = 30000 };
 

@@ -77,7 +77,9 @@ void collection_declare(struct config_collection *collection, const char *read)
         append_right(&out, "owner", collection->rights.owner);
         append_right(&out, "group", collection->rights.group);
         append_right(&out, "group_read", collection->rights.group_read);
+        append_right(&out, "group_write", collection->rights.group_write);
         append_right(&out, "all_read", collection->rights.all_read);
+        append_right(&out, "all_write", collection->rights.all_write);
         buffer_append_byte(&out, '}');
     }
     if (read) {

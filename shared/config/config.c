@@ -94,7 +94,9 @@ static void free_collection(struct config_collection *collection)
     free(collection->rights.owner);
     free(collection->rights.group);
     free(collection->rights.group_read);
+    free(collection->rights.group_write);
     free(collection->rights.all_read);
+    free(collection->rights.all_write);
     free(collection->declaration);
 }
 
@@ -105,6 +107,8 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->collection_count; i++)
         free_collection(&config->collections[i]);
     free(config->collections);
+    settings_free(&config->settings);
+    settings_free(&config->user_settings);
     free_texts(config->permissions, config->permission_count);
     free_texts(config->listen, config->listen_count);
     free_texts(config->origins, config->origin_count);

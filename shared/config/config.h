@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shared/config/permission.h"
+#include "shared/config/settings.h"
 #include "shared/json/query.h"
 #include "shared/log.h"
 
@@ -38,17 +39,19 @@ struct config_method {
 
 /** Which fields say whose a document is, as in UNIX; each NULL when not declared. */
 struct config_rights {
-    char *owner;      /* field with a user's id */
-    char *group;      /* field with a group's id */
-    char *group_read; /* boolean field: members of the group may read */
-    char *all_read;   /* boolean field: everybody may read */
+    char *owner;       /* field with a user's id: who may read and change */
+    char *group;       /* field with a group's id */
+    char *group_read;  /* boolean field: members of the group may read */
+    char *group_write; /* boolean field: members of the group who may read may change, too */
+    char *all_read;    /* boolean field: everybody may read */
+    char *all_write;   /* boolean field: everybody who may read may change, too */
 };
 
 /** The collections that every dispatchd has, in front of the declared ones, under these indexes. */
 enum builtin_collection {
     COLLECTION_USERS,       /* visible to modify_options */
     COLLECTION_GROUPS,      /* visible to modify_options */
-    COLLECTION_SETTINGS,    /* internal */
+    COLLECTION_SETTINGS,    /* internal; clients are sent all settings when it changes */
     COLLECTION_CREDENTIALS, /* internal: _id is the user's, "hash" the Argon2id string */
     COLLECTION_SESSIONS,    /* internal: _id is the hash of the token */
     COLLECTION_BUILTIN      /* how many; declared collections start here */
@@ -65,7 +68,7 @@ struct config_collection {
     char *name;
     uint16_t index;   /* its place in config->collections: in ring records and messages between processes */
     bool builtin;     /* not declared by the user */
-    bool internal;    /* never exposed, never dispatched to a client; its changes still pass the ring */
+    bool internal;    /* its documents are never exposed nor dispatched; its changes still pass the ring */
     char **projector; /* fields of the minimal document beside _id and _version */
     size_t projector_count;         /* 0: the whole document */
     struct json_query *sync_filter; /* NULL: clients hold every document */
@@ -82,6 +85,12 @@ struct config_collection {
                           gets a new epoch */
 };
 
+/** Whether clients are told of changes: of documents, or of the settings they make together. */
+static inline bool collection_is_told(const struct config_collection *collection)
+{
+    return !collection->internal || collection->index == COLLECTION_SETTINGS;
+}
+
 enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
 
 /** Bounds on what peers can make grow. Bytes unless the name says otherwise. */
@@ -95,9 +104,10 @@ struct config_limits {
     uint64_t result_bytes;            /* one answer of find; 1 MiB */
     uint64_t pongs;                   /* pongs waiting for one connection; 16: older ones are dropped */
     uint64_t handshake_ms;            /* until the handshake is complete; 10 s */
-    uint64_t authorize_ms;            /* until the connection is authorised; 60 s */
-    uint64_t login_attempts;          /* failed log-ins for each user and for each address in a minute; 10 */
-    uint64_t login_queue;             /* password checks that wait; 64; then busy */
+    uint64_t request_ms;     /* for the rest of an HTTP request, and for its answer to be read; 30 s */
+    uint64_t authorize_ms;   /* until the connection is authorised; 60 s */
+    uint64_t login_attempts; /* failed log-ins for each user and for each address in a minute; 10 */
+    uint64_t login_queue;    /* password checks that wait; 64; then busy */
     uint64_t
         committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
     uint64_t bulk_documents;   /* documents in one insert, ids in one remove or query update; 10000 */
@@ -135,6 +145,7 @@ struct config {
     size_t permission_count;
     struct config_collection *collections; /* built-in ones first */
     size_t collection_count;
+    struct config_settings settings, user_settings;
 };
 
 enum { PERMISSION_MODIFY_OPTIONS = 0 };

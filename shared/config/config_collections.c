@@ -183,10 +183,9 @@ static bool read_rights(struct config_reader *reader, struct json_value object,
     const struct {
         const char *name;
         char **field;
-    } known[] = {{"owner", &rights->owner},
-                 {"group", &rights->group},
-                 {"group_read", &rights->group_read},
-                 {"all_read", &rights->all_read}};
+    } known[] = {{"owner", &rights->owner},           {"group", &rights->group},
+                 {"group_read", &rights->group_read}, {"group_write", &rights->group_write},
+                 {"all_read", &rights->all_read},     {"all_write", &rights->all_write}};
     enum { KNOWN = sizeof known / sizeof *known };
     if (json_type(object) == JSON_NULL)
         return true;
@@ -209,8 +208,10 @@ static bool read_rights(struct config_reader *reader, struct json_value object,
     collection->has_rights = true;
     if (!rights->owner)
         return config_wrong(reader, object, "expected \"owner\", the field with the id of a document's user");
-    if (!rights->group != !rights->group_read)
-        return config_wrong(reader, object, "expected both of \"group\" and \"group_read\", or neither");
+    if (!rights->group && (rights->group_read || rights->group_write))
+        return config_wrong(reader, object,
+                            "expected \"group\", the field with the id of a document's group, beside \"%s\"",
+                            rights->group_read ? "group_read" : "group_write");
     return true;
 }
 

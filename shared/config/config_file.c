@@ -124,14 +124,26 @@ static bool read_limits(struct config_reader *reader, struct json_value limits)
     return true;
 }
 
+/* What is read when everything else is. */
+static const char *const parts[] = {"permissions", "collections", "settings", "user_settings"};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static bool is_part(struct slice key)
+{
+    for (size_t n = 0; n < PARTS; n++)
+        if (slice_equal(key, slice_text(parts[n])))
+            return true;
+    return false;
+}
+
 static bool unknown_key(struct config_reader *reader, struct json_value key, struct slice name)
 {
     struct nearest nearest = nearest_to(name);
     for (size_t n = 0; n < option_count; n++)
         if (!strchr(option_table[n].name, '.'))
             nearest_offer(&nearest, option_table[n].name);
-    nearest_offer(&nearest, "permissions");
-    nearest_offer(&nearest, "collections");
+    for (size_t n = 0; n < PARTS; n++)
+        nearest_offer(&nearest, parts[n]);
     nearest_offer(&nearest, "limits");
     return config_unknown(reader, key, &nearest);
 }
@@ -144,7 +156,7 @@ static bool read_top(struct config_reader *reader, struct json_value root)
     while (json_step(&i)) {
         size_t before = config_enter_key(reader, i.key);
         struct slice key = config_string(reader, i.key);
-        if (slice_equal(key, SLICE("permissions")) || slice_equal(key, SLICE("collections"))) {
+        if (is_part(key)) {
             config_leave(reader, before);
             continue;
         }
@@ -162,7 +174,11 @@ static bool read_top(struct config_reader *reader, struct json_value root)
     }
     /* Collections name permissions, wherever in the file these stand. */
     return config_read_permissions(reader, json_member(root, SLICE("permissions"))) &&
-           config_read_collections(reader, json_member(root, SLICE("collections")));
+           config_read_collections(reader, json_member(root, SLICE("collections"))) &&
+           config_read_settings(reader, json_member(root, SLICE("settings")), "settings",
+                                &reader->config->settings) &&
+           config_read_settings(reader, json_member(root, SLICE("user_settings")), "user_settings",
+                                &reader->config->user_settings);
 }
 
 /* The name of a key given twice, from its opening quote; everything else that is no JSON has a place but no

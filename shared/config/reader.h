@@ -48,6 +48,10 @@ struct slice config_string(struct config_reader *reader, struct json_value value
 [[gnu::warn_unused_result]] bool config_read_collections(struct config_reader *reader,
                                                          struct json_value object);
 
+/** Reads "settings" or "user_settings" (@key; may be absent). */
+[[gnu::warn_unused_result]] bool config_read_settings(struct config_reader *reader, struct json_value object,
+                                                      const char *key, struct config_settings *settings);
+
 /** a-z A-Z 0-9 _, 1 to 64 of them. */
 bool config_is_name(struct slice name);
 

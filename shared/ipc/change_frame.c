@@ -57,6 +57,15 @@ void change_frame_remove(struct buffer *out, struct slice collection, struct sli
     frame_end(out, start);
 }
 
+void change_frame_settings(struct buffer *out, struct slice settings)
+{
+    size_t start = frame_begin(out);
+    buffer_append_slice(out, SLICE("{\"operation\":\"set\",\"collectionName\":\"settings\",\"data\":"));
+    buffer_append_slice(out, settings);
+    buffer_append_byte(out, '}');
+    frame_end(out, start);
+}
+
 void change_frame_sync(struct buffer *out, const char *operation, struct slice collection, struct slice list)
 {
     size_t start = frame_begin(out);

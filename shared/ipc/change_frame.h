@@ -18,6 +18,9 @@ void change_frame_update(struct buffer *out, struct slice collection, struct sli
 /** A `remove` with one id (plain characters). */
 void change_frame_remove(struct buffer *out, struct slice collection, struct slice id, uint64_t seq);
 
+/** {"operation":"set","collectionName":"settings","data":SETTINGS}; @settings is the JSON of all of them. */
+void change_frame_settings(struct buffer *out, struct slice settings);
+
 /** An `update` or `remove` with "sync":true; @list is what stands between [ and ], already JSON. */
 void change_frame_sync(struct buffer *out, const char *operation, struct slice collection, struct slice list);
 

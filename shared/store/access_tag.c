@@ -3,7 +3,7 @@
 #include "shared/json/compare.h"
 #include "shared/store/bytes.h"
 
-enum { TAG_ID_BYTES = 256 };
+enum { TAG_ID_BYTES = 256, FLAGS_SIGHT = ACCESS_IN_SYNC | ACCESS_ALL_READ | ACCESS_GROUP_READ };
 
 static void append_id(struct buffer *out, struct json_value document, const char *field)
 {
@@ -40,6 +40,10 @@ void access_tag_append(struct buffer *out, const struct config_collection *colle
         flags |= ACCESS_ALL_READ;
     if (is_true(document, rights->group_read))
         flags |= ACCESS_GROUP_READ;
+    if (is_true(document, rights->all_write))
+        flags |= ACCESS_ALL_WRITE;
+    if (is_true(document, rights->group_write))
+        flags |= ACCESS_GROUP_WRITE;
     buffer_append_byte(out, (char)flags);
     append_id(out, document, rights->owner);
     append_id(out, document, rights->group);
@@ -59,9 +63,17 @@ bool access_tag_read(struct slice bytes, struct access_tag *out)
     if (!bytes_take(&bytes, 1, &flags))
         return false;
     out->flags = (unsigned char)flags.data[0];
-    if (out->flags & ~(unsigned)(ACCESS_IN_SYNC | ACCESS_ALL_READ | ACCESS_GROUP_READ))
+    if (out->flags & ~(unsigned)(FLAGS_SIGHT | ACCESS_ALL_WRITE | ACCESS_GROUP_WRITE))
         return false;
     if (bytes.length == 0)
         return true;
     return read_id(&bytes, &out->owner) && read_id(&bytes, &out->group) && bytes.length == 0;
+}
+
+bool access_tag_same_sight(struct slice a, struct slice b)
+{
+    if (a.length == 0 || a.length != b.length)
+        return a.length == b.length;
+    return ((unsigned)(a.data[0] ^ b.data[0]) & FLAGS_SIGHT) == 0 &&
+           memcmp(a.data + 1, b.data + 1, a.length - 1) == 0;
 }

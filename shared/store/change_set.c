@@ -8,7 +8,7 @@
  * Operation:   u8 operation, u8 flags, i64 version, u32 each length of collection, id and body, and these
  * three.
  */
-enum { SET_HEADER = 1 + 4, OPERATION_HEADER = 1 + 1 + 8 + 3 * 4, FLAGS_ALL = 15 };
+enum { SET_HEADER = 1 + 4, OPERATION_HEADER = 1 + 1 + 8 + 3 * 4, FLAGS_ALL = 31, ACTOR_ID_BYTES = 256 };
 
 static uint32_t length_32(size_t length)
 {
@@ -41,6 +41,48 @@ void change_set_add(struct buffer *out, const struct change *change)
     buffer_append_slice(out, change->body);
 }
 
+void change_actor_add(struct buffer *out, struct slice user, const struct slice *groups, size_t group_count,
+                      unsigned flags)
+{
+    struct buffer body = {0};
+    for (size_t i = 0; i < group_count; i++) {
+        char length[2];
+        bytes_put_16(length, (uint16_t)groups[i].length);
+        buffer_append(&body, length, sizeof length);
+        buffer_append_slice(&body, groups[i]);
+    }
+    struct change change = {.operation = CHANGE_ACTOR,
+                            .flags = flags,
+                            .version = CHANGE_ANY_VERSION,
+                            .id = user,
+                            .body = buffer_slice(&body)};
+    change_set_add(out, &change);
+    buffer_free(&body);
+}
+
+bool change_actor_group(struct slice *rest, struct slice *group)
+{
+    struct slice from = *rest, length;
+    if (!bytes_take(&from, 2, &length) || bytes_get_16(length.data) == 0 ||
+        bytes_get_16(length.data) > ACTOR_ID_BYTES || !bytes_take(&from, bytes_get_16(length.data), group))
+        return false;
+    *rest = from;
+    return true;
+}
+
+/* Apart, so that sets without one, nearly all of them, do not pay for it. */
+[[gnu::noinline]] static bool is_actor(const struct change *change)
+{
+    struct slice rest = change->body, group, before = {0};
+    while (change_actor_group(&rest, &group)) {
+        if (slice_compare(before, group) >= 0)
+            return false;
+        before = group;
+    }
+    return rest.length == 0 && change->id.length > 0 && change->id.length <= ACTOR_ID_BYTES &&
+           change->collection.length == 0;
+}
+
 bool change_set_open(struct change_set *set, struct slice bytes)
 {
     *set = (struct change_set){0};
@@ -70,7 +112,7 @@ int change_set_next(struct change_set *set, struct change *change)
     unsigned operation = (unsigned char)header.data[0];
     unsigned flags = (unsigned char)header.data[1];
     int64_t version = (int64_t)bytes_get_64(header.data + 2);
-    if (operation < CHANGE_INSERT || operation > CHANGE_ONCE || flags > FLAGS_ALL ||
+    if (operation < CHANGE_INSERT || operation > CHANGE_ACTOR || flags > FLAGS_ALL ||
         version < CHANGE_ANY_VERSION)
         return -1;
     *change =
@@ -79,5 +121,5 @@ int change_set_next(struct change_set *set, struct change *change)
         !bytes_take(&set->rest, bytes_get_32(header.data + 14), &change->id) ||
         !bytes_take(&set->rest, bytes_get_32(header.data + 18), &change->body))
         return -1;
-    return 1;
+    return change->operation != CHANGE_ACTOR || is_actor(change) ? 1 : -1;
 }

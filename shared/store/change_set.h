@@ -23,6 +23,8 @@ enum change_operation {
     CHANGE_ONCE, /* id: the key; collection: the method, "COLLECTION.METHOD"; body: the user; version: when it
                     expires (wall clock ms). If it is remembered, the set is not applied and the remembered
                     answer is the answer; otherwise the set's answer is remembered. */
+    CHANGE_ACTOR, /* who acts in the operations behind it: see change_actor_add(). Without one they are done
+                     with all rights. */
 };
 
 enum change_flag {
@@ -31,6 +33,8 @@ enum change_flag {
         2,                /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
     CHANGE_SKIP_SAME = 4, /* INSERT: an equal document (beside _version) that is there counts as done */
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
+    CHANGE_ALL_RIGHTS =
+        16, /* ACTOR: may read and change all, and only becomes the owner of what it makes without one */
 };
 
 #define CHANGE_ANY_VERSION (-1)
@@ -45,7 +49,7 @@ struct change {
 };
 
 /** How the committer makes the answer of the call from what the set did (ids and versions by operation in
- * order; ASSERT and ONCE do not count). */
+ * order; ASSERT, ONCE and ACTOR do not count). */
 enum change_answer {
     ANSWER_LITERAL,     /* the set's ->literal */
     ANSWER_ID_VERSION,  /* {"_id":I,"_version":V} of the first operation */
@@ -58,6 +62,21 @@ enum change_answer {
 /** Starts a set in @out (appended). @literal: the answer's JSON with ANSWER_LITERAL, otherwise absent. */
 void change_set_begin(struct buffer *out, enum change_answer answer, struct slice literal);
 void change_set_add(struct buffer *out, const struct change *change);
+
+/**
+ * Adds a CHANGE_ACTOR: who acts in the operations of this set behind it, as far as their collections have
+ * rights. What the actor may not read is not there for it, what it may read but not change is refused with
+ * ERROR_FORBIDDEN, as are changes of whose a document is by others than its owner; both against the document
+ * as it is when the set is applied. A document that is made without an owner becomes the actor's. @user: 1 to
+ * 256 bytes; @groups: in ascending order (slice_compare()), none twice, each 1 to 256 bytes. @flags: 0 or
+ * CHANGE_ALL_RIGHTS. In the set: id: the user; body: for each group u16 length and its bytes.
+ */
+void change_actor_add(struct buffer *out, struct slice user, const struct slice *groups, size_t group_count,
+                      unsigned flags);
+
+/** Takes the first group off the body of a CHANGE_ACTOR. False: there is none, or (@rest is not empty) the
+ * body is malformed. */
+[[gnu::warn_unused_result]] bool change_actor_group(struct slice *rest, struct slice *group);
 
 /** Reads a set. Slices point into @set. */
 struct change_set {

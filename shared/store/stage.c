@@ -138,7 +138,7 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
                                   .reinserted = work->current.reinserted,
                                   .full = buffer_slice(&writer->text)};
     record.tag = buffer_slice(&writer->tag);
-    bool same_tag = work->there && slice_equal(record.tag, work->current.tag);
+    bool same_tag = work->there && access_tag_same_sight(record.tag, work->current.tag);
     record.tag_seq = same_tag ? work->current.tag_seq : staged->seq;
     record.minimal = record.full;
     if (config->projector_count) {
@@ -159,6 +159,8 @@ static enum error_code compose(struct work *work, uint64_t version, struct json_
 {
     buffer_clear(&work->writer->text);
     document_append(&work->writer->text, work->change->id, version, body);
+    if (work->acts && !work->there)
+        stage_give_owner(work, body);
     return parse(work, &work->writer->next, buffer_slice(&work->writer->text));
 }
 
@@ -224,6 +226,8 @@ static enum error_code stage_text(struct work *work)
         return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
     if (!work->there)
         code = find_former(work);
+    if (!code && work->limited)
+        code = stage_rights_after(work);
     if (code)
         return code;
     struct staged *staged = staged_new(work);
@@ -256,7 +260,9 @@ static enum error_code insert_or_replace(struct work *work)
         return code;
     const struct change *change = work->change;
     bool insert = change->operation == CHANGE_INSERT;
-    if (work->there && insert && !(change->flags & CHANGE_SKIP_SAME))
+    if (work->hidden && !insert)
+        return missing(work);
+    if (work->hidden || (work->there && insert && !(change->flags & CHANGE_SKIP_SAME)))
         return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s", ID_OF(work),
                             NAME_OF(work));
     if (!insert) {
@@ -297,7 +303,8 @@ static enum error_code stage_patched(struct work *work)
     document_append_head(&writer->scratch, work->change->id, work->there ? work->current.version : 0);
     size_t head = writer->scratch.length;
     struct slice patched = buffer_slice(&writer->patched);
-    if (patched.length > head && memcmp(patched.data, writer->scratch.data, head) == 0 &&
+    bool complete = work->there || !work->acts; /* otherwise it may need its owner */
+    if (complete && patched.length > head && memcmp(patched.data, writer->scratch.data, head) == 0 &&
         (patched.data[head] == ',' || patched.data[head] == '}')) {
         struct buffer taken = writer->text;
         writer->text = writer->patched;
@@ -329,7 +336,8 @@ static enum error_code merge(struct work *work)
         add_outcome(work, OUTCOME_MISSING, 0);
         return ERROR_NONE;
     }
-    if (!work->there && (!(flags & CHANGE_UPSERT) || work->change->version != CHANGE_ANY_VERSION))
+    if (!work->there &&
+        (work->hidden || !(flags & CHANGE_UPSERT) || work->change->version != CHANGE_ANY_VERSION))
         return missing(work);
     struct json_value patch = json_root(&writer->body), old = {0};
     code = id_stays(work, json_member(patch, SLICE("_id")), false);
@@ -402,7 +410,7 @@ static enum error_code remove_document(struct work *work)
 static enum error_code assert_version(struct work *work)
 {
     if (work->change->flags & CHANGE_ABSENT) {
-        if (work->there)
+        if (work->there || work->hidden)
             return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s",
                                 ID_OF(work), NAME_OF(work));
         return ERROR_NONE;
@@ -415,6 +423,10 @@ enum error_code stage_operation(struct store *store, const struct change *change
     struct work work = {.store = store, .writer = store->writer, .change = change, .message = message};
     if (change->operation == CHANGE_ONCE)
         return ERROR_NONE;
+    if (change->operation == CHANGE_ACTOR) {
+        stage_actor(store->writer, change);
+        return ERROR_NONE;
+    }
     const struct config_collection *config = config_collection(store->config, change->collection);
     if (!config)
         return stage_refuse(&work, ERROR_UNKNOWN_COLLECTION, "There is no such collection");
@@ -424,6 +436,8 @@ enum error_code stage_operation(struct store *store, const struct change *change
         return stage_refuse(&work, ERROR_INVALID,
                             "_id must be 1 to %d bytes of UTF-8 without control characters", STORE_ID_BYTES);
     enum error_code code = look_up(&work);
+    if (!code && store->writer->actor.acts && config->has_rights)
+        code = stage_rights(&work);
     if (code)
         return code;
     switch (change->operation) {
@@ -439,6 +453,7 @@ enum error_code stage_operation(struct store *store, const struct change *change
     case CHANGE_ASSERT:
         return assert_version(&work);
     case CHANGE_ONCE:
+    case CHANGE_ACTOR:
         break;
     }
     return ERROR_NONE;
@@ -448,6 +463,7 @@ void stage_clear(struct writer *writer)
 {
     writer->staged_count = 0;
     writer->outcome_count = 0;
+    writer->actor = (struct actor){0};
     staging_clear(&writer->documents);
     staging_clear(&writer->uniques);
 }

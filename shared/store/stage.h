@@ -12,6 +12,10 @@ struct work {
     unsigned number; /* its place in the configuration */
     bool there;
     bool old_parsed;
+    bool acts;    /* the set names an actor and the collection has rights */
+    bool limited; /* and the actor may not do everything */
+    bool hidden;  /* what is there the actor may not read: ->there is false */
+    bool owns;    /* what is there is the actor's */
     struct store_record current;
     char *message;
 };
@@ -25,6 +29,22 @@ enum error_code stage_failed(struct work *work, const char *what, int rc);
 
 /** Parses the document that is there into ->old, once. */
 enum error_code stage_need_old(struct work *work);
+
+/* stage_rights.c: what the set's actor may do. */
+
+/** Who acts in the operations that follow. */
+void stage_actor(struct writer *writer, const struct change *change);
+
+/** Looks at the rights of what is there: sets ->acts and the like, hides what the actor may not read, refuses
+ * what it may not change. */
+enum error_code stage_rights(struct work *work);
+
+/** Whether the actor may make of what is there (->old, parsed, if it is) the document in ->next: whose it is
+ * and who may read and change it is up to its owner, who has the groups it names. */
+enum error_code stage_rights_after(struct work *work);
+
+/** Gives a document that is being made, in ->text, to the actor, when @body names no owner. */
+void stage_give_owner(struct work *work, struct json_value body);
 
 /** stage_index.c: stages how the indexes change, and checks that unique values are. @next: the new document;
  * absent when it is removed. */

@@ -62,7 +62,7 @@ uint64_t store_rights_seq(struct store *store);
 struct store_record {
     uint64_t version;
     uint64_t seq;         /* of the change that made this version */
-    uint64_t tag_seq;     /* of the change since which it has its tag */
+    uint64_t tag_seq;     /* of the change since which it has a tag that shows it to the same people */
     bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
                              log knew it then: a version that a client holds may be of that other document */
     bool remade;          /* the collection was declared in another way when this version was made: what

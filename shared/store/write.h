@@ -49,6 +49,15 @@ struct outcome {
     uint64_t version;
 };
 
+/** Who acts in the operations of a set. All zero: nobody is named, all rights. */
+struct actor {
+    bool acts;
+    bool everything;
+    struct slice user;    /* into the set */
+    struct slice *groups; /* ascending; in the arena */
+    size_t group_count;
+};
+
 struct writer {
     MDB_txn *txn;
     bool spoilt;              /* LMDB failed in it: only aborting is left */
@@ -61,6 +70,7 @@ struct writer {
     size_t change_count, change_capacity;
 
     /* of the set */
+    struct actor actor;
     struct staged **staged;
     size_t staged_count, staged_capacity;
     struct outcome *outcomes;

@@ -61,7 +61,9 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     (void)count, (void)arguments;
     static const char text[] =
         "{\"collections\": {\"c\": {\"projector\": [\"n\"], \"unique\": [\"n\"], \"index\": "
-        "[\"t\"], \"sync_filter\": {\"x\": {\"$ne\": true}}}}}";
+        "[\"t\"], \"sync_filter\": {\"x\": {\"$ne\": true}}}, \"r\": {\"rights\": {\"owner\": \"o\", "
+        "\"group\": "
+        "\"g\", \"group_read\": \"r\", \"group_write\": \"w\", \"all_read\": \"R\", \"all_write\": \"W\"}}}}";
     char message[STORE_MESSAGE > CONFIG_MESSAGE ? STORE_MESSAGE : CONFIG_MESSAGE];
     require(mkdtemp(directory) != NULL);
     config = config_defaults();
@@ -74,6 +76,8 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     atexit(clean_up);
     put("c", "a", "{\"n\":1,\"t\":[\"u\",\"v\"]}");
     put("c", "b", "{\"n\":2,\"x\":true}");
+    put("r", "a", "{\"o\":\"u\",\"g\":\"g\",\"r\":true,\"w\":true}");
+    put("r", "b", "{\"o\":\"v\",\"R\":true}");
     return 0;
 }
 
@@ -100,6 +104,17 @@ static void check_again(const struct change *change)
     buffer_free(&out);
 }
 
+/* The groups of an actor are all of its body. */
+static void check_groups(const struct change *change, const uint8_t *data, size_t size)
+{
+    if (change->operation != CHANGE_ACTOR)
+        return;
+    struct slice rest = change->body, group;
+    while (change_actor_group(&rest, &group))
+        check_within(group, data, size);
+    require(rest.length == 0);
+}
+
 static void apply(struct slice bytes)
 {
     struct apply_result result = {0};
@@ -124,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_within(change.id, data, size);
             check_within(change.body, data, size);
             check_again(&change);
+            check_groups(&change, data, size);
         }
         require(result == 0 || result == -1);
     }

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static void check_accepted(const struct handshake *handshake, size_t used, size_t length)
 {
-    if (used == 0 || used > length || used > HANDSHAKE_HEAD_MOST)
+    if (used == 0 || used > length || used > HTTP_HEAD_MOST)
         abort();
     if (!memchr(handshake->token, '\0', sizeof handshake->token) ||
         !memchr(handshake->browser, '\0', sizeof handshake->browser))

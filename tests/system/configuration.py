@@ -24,7 +24,8 @@ COLLECTIONS = {
     # Documents with owners.
     'samples': {
         'projector': ['name', 'user', 'group', 'group_read', 'all_read'],
-        'rights': {'owner': 'user', 'group': 'group', 'group_read': 'group_read', 'all_read': 'all_read'},
+        'rights': {'owner': 'user', 'group': 'group', 'group_read': 'group_read', 'group_write': 'group_write',
+                   'all_read': 'all_read', 'all_write': 'all_write'},
         'methods': FREE,
     },
     # Only who has the permission sees it.

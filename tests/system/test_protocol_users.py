@@ -1,6 +1,8 @@
 """Logging in and out, sessions, and what a user's groups give."""
 
 import asyncio
+import http.client
+import json
 import os
 import time
 
@@ -137,7 +139,7 @@ def memory_holds(pid, needle):
 
 @pytest.mark.skipif(SANITIZE, reason='sanitizers keep what was freed')
 async def test_passwords_do_not_stay_in_memory(make_server):
-    """However the message comes: whole, in fragments, with escapes, with a wrong password."""
+    """However the message comes: whole, in fragments, with escapes, with a wrong password, over HTTP."""
     if os.geteuid() != 0:
         pytest.skip('needs root, to read the memory of another process')
     server = make_server(workers=1)
@@ -148,7 +150,7 @@ async def test_passwords_do_not_stay_in_memory(make_server):
         return not memory_holds(pid, secret[1:].encode())  # the first letter may come escaped
 
     control = await Client.control(server)
-    secrets = [f'Xq7-{i}-vTz2-{i}-hidden-from-all' for i in range(5)]
+    secrets = [f'Xq7-{i}-vTz2-{i}-hidden-from-all' for i in range(6)]
     await control.call('add', 'users', {'_id': 'new', 'password': secrets[0]})
     assert forgotten(secrets[0])
     client = await Client.connect(server)
@@ -163,6 +165,12 @@ async def test_passwords_do_not_stay_in_memory(make_server):
         await client.socket.send([text[k:k + size] for k in range(0, len(text), size)])
         assert not (await asyncio.wait_for(future, PATIENCE))['success'], tid
         assert forgotten(secrets[i]), f'in {parts} parts'
+    over_http = http.client.HTTPConnection('127.0.0.1', server.port, timeout=PATIENCE)
+    body = json.dumps({'username': 'new', 'password': secrets[5]})
+    over_http.request('POST', '/api/users/authorize_by_login', body, {'Content-Type': 'application/json'})
+    assert over_http.getresponse().status == 401
+    over_http.close()
+    assert forgotten(secrets[5])
 
 
 async def test_logout_ends_the_session_on_all_connections(server):

@@ -6,6 +6,7 @@
 #include "shared/memory.h"
 #include "shared/store/change_set.h"
 #include "worker/authority/token.h"
+#include "worker/authority/user_document.h"
 #include "worker/committer_link.h"
 #include "worker/session.h"
 
@@ -146,7 +147,7 @@ static void reload(struct authority *authority, struct account *account)
         return;
     struct buffer document = {0};
     if (account->exists)
-        json_append_compact(&document, json_root(&authority->user));
+        user_document_append(&document, authority->worker, account, json_text(json_root(&authority->user)));
     account->references++; /* the last session may end on the way */
     tell_sessions(account, buffer_slice(&document));
     account_put(authority, account);

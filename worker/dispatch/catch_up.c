@@ -16,7 +16,7 @@ static void append_change(struct worker *worker, const struct viewer *viewer, co
     struct slice name = slice_text(worker->config->collections[entry->collection].name);
     bool holds = viewer_holds(viewer, entry->collection, entry->tag_after);
     if (change->update && holds)
-        change_frame_update(frames, name, change->minimal, entry->seq);
+        log_change_append_update(frames, worker, change);
     else if (removals && change->remove && !holds &&
              viewer_holds(viewer, entry->collection, entry->tag_before))
         change_frame_remove(frames, name, entry->id, entry->seq);

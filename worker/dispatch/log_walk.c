@@ -2,6 +2,9 @@
 
 #include <limits.h>
 
+#include "shared/ipc/change_frame.h"
+#include "shared/store/access_tag.h"
+
 static void look_at(struct worker *worker, struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
@@ -16,7 +19,7 @@ static void look_at(struct worker *worker, struct log_change *change)
         change->minimal = record.minimal;
         change->tag_now = record.tag;
     }
-    change->remove = entry->tag_before.length && !slice_equal(entry->tag_before, entry->tag_after);
+    change->remove = entry->tag_before.length && !access_tag_same_sight(entry->tag_before, entry->tag_after);
 }
 
 enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigned *entries,
@@ -32,4 +35,20 @@ enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigne
     }
     *seq = store_seq(worker->store);
     return LOG_WALK_END;
+}
+
+void log_change_append_update(struct buffer *out, const struct worker *worker,
+                              const struct log_change *change)
+{
+    const struct config *config = worker->config;
+    const struct store_log_entry *entry = &change->entry;
+    if (entry->collection != COLLECTION_SETTINGS) {
+        change_frame_update(out, slice_text(config->collections[entry->collection].name), change->minimal,
+                            entry->seq);
+        return;
+    }
+    struct buffer settings = {0};
+    settings_append_stored(&settings, &config->settings, change->minimal);
+    change_frame_settings(out, buffer_slice(&settings));
+    buffer_free(&settings);
 }

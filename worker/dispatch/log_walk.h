@@ -33,4 +33,8 @@ enum log_walk_result {
 [[gnu::warn_unused_result]] enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq,
                                                                unsigned *entries, struct log_change *change);
 
+/** Appends the frame of a change with ->update: the document, or of `settings` all that they are now. */
+void log_change_append_update(struct buffer *out, const struct worker *worker,
+                              const struct log_change *change);
+
 #endif

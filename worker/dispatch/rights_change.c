@@ -4,6 +4,7 @@
 
 #include "shared/ipc/change_frame.h"
 #include "shared/memory.h"
+#include "shared/store/access_tag.h"
 #include "worker/dispatch/log_walk.h"
 #include "worker/dispatch/rights_difference.h"
 
@@ -106,8 +107,9 @@ void rights_change_subscribed(struct session *session, struct viewer *now, const
     for (size_t i = 0; i < difference->former_count; i++) {
         struct viewer *former = difference->formers[i].viewer;
         for (unsigned c = 0; c < session->worker->config->collection_count; c++) {
-            bool wanted = !session->subscribed || session->subscribed[c];
-            bool wanted_before = !was || was[c];
+            bool always = session->worker->config->collections[c].internal; /* settings, if anything */
+            bool wanted = always || !session->subscribed || session->subscribed[c];
+            bool wanted_before = always || !was || was[c];
             collections[c] = wanted && viewer_sees_collection(wanted_before ? former : now, c);
         }
         difference->formers[i].viewer = viewer_get_like(viewers, former, collections);
@@ -127,7 +129,8 @@ static void compare_entry(struct session *session, const struct store_log_entry 
     const struct rights_change *change = session->rights_change;
     const struct config *config = session->worker->config;
     struct store_record record;
-    if (entry->collection >= config->collection_count || slice_equal(entry->tag_before, entry->tag_after) ||
+    if (entry->collection >= config->collection_count ||
+        access_tag_same_sight(entry->tag_before, entry->tag_after) ||
         !rights_difference_held(&change->difference, entry->collection, entry->tag_before,
                                 entry->tag_seq_before, entry->seq))
         return;

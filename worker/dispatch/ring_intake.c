@@ -29,11 +29,11 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
         .tag_after = entry->tag_after,
     };
     if (entry->collection < worker->config->collection_count &&
-        !worker->config->collections[entry->collection].internal) {
+        collection_is_told(&worker->config->collections[entry->collection])) {
         struct slice name = slice_text(worker->config->collections[entry->collection].name);
         record.collection = (uint16_t)entry->collection;
         if (change->update)
-            change_frame_update(&update, name, change->minimal, entry->seq);
+            log_change_append_update(&update, worker, change);
         if (change->remove)
             change_frame_remove(&remove, name, entry->id, entry->seq);
         record.update_frame = buffer_slice(&update);

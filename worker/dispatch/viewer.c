@@ -115,13 +115,13 @@ static struct slice take_counted(const char **at)
     return slice;
 }
 
-/* A key begins with the bits of the collections. Internal ones are nobody's to see. */
+/* A key begins with the bits of the collections. Of internal ones nobody is told. */
 static void append_collections(struct viewer_table *table, const bool collections[COLLECTION_LIMIT])
 {
     const struct config *config = table->config;
     uint64_t bits[COLLECTION_LIMIT / BITS] = {0};
     for (size_t i = 0; i < config->collection_count; i++)
-        set_bit(bits, i, collections[i] && !config->collections[i].internal);
+        set_bit(bits, i, collections[i] && collection_is_told(&config->collections[i]));
     buffer_clear(&table->key);
     buffer_append(&table->key, bits, sizeof bits);
 }

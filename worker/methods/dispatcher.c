@@ -163,9 +163,9 @@ static void shut_down(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"sync", METHOD_AUTHORIZED, sync_several, -1},   {"resume", METHOD_AUTHORIZED, resume, -1},
-    {"subscribe", METHOD_AUTHORIZED, subscribe, -1}, {"describe", METHOD_AUTHORIZED, describe, -1},
-    {"status", METHOD_OPTIONS, status, -1},          {"shutdown", METHOD_OPTIONS, shut_down, -1},
+    {"sync", METHOD_LASTING, sync_several, -1},   {"resume", METHOD_LASTING, resume, -1},
+    {"subscribe", METHOD_LASTING, subscribe, -1}, {"describe", METHOD_AUTHORIZED, describe, -1},
+    {"status", METHOD_OPTIONS, status, -1},       {"shutdown", METHOD_OPTIONS, shut_down, -1},
 };
 
 const struct method_table dispatcher_methods = {methods, sizeof methods / sizeof *methods};

@@ -109,12 +109,17 @@ static void add_change(struct resume *resume, const struct log_change *change)
         return;
     const struct config_collection *collection = &config->collections[entry->collection];
     const struct rights_difference *difference = &resume->difference;
-    if (change->update && viewer_holds(difference->now, entry->collection, entry->tag_after))
+    bool holds = viewer_holds(difference->now, entry->collection, entry->tag_after);
+    if (change->update && holds && entry->collection == COLLECTION_SETTINGS) {
+        sync_batch_finish(&resume->batch); /* in its place among the others */
+        log_change_append_update(&resume->batch.frames, resume->worker, change);
+    } else if (change->update && holds) {
         sync_batch_update(&resume->batch, collection, change->minimal);
-    else if (change->remove && !viewer_holds(difference->now, entry->collection, change->tag_now) &&
-             rights_difference_held(difference, entry->collection, entry->tag_before, entry->tag_seq_before,
-                                    entry->seq))
+    } else if (change->remove && !viewer_holds(difference->now, entry->collection, change->tag_now) &&
+               rights_difference_held(difference, entry->collection, entry->tag_before, entry->tag_seq_before,
+                                      entry->seq)) {
         sync_batch_remove(&resume->batch, collection, entry->id);
+    }
 }
 
 static enum outcome walk_log(struct resume *resume)

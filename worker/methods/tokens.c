@@ -3,6 +3,7 @@
 #include "shared/clock.h"
 #include "shared/store/change_set.h"
 #include "worker/authority/token.h"
+#include "worker/authority/user_document.h"
 #include "worker/committer_link.h"
 
 /* How often the time of last use is written: often enough for an expiry counted in days. */
@@ -86,7 +87,7 @@ const char *token_authorize(struct session *session, struct slice token, struct 
         if (!wrong && (!account || store_get(worker->store, COLLECTION_USERS, buffer_slice(&user), &record)))
             wrong = "Token was invalidated";
         if (!wrong) {
-            buffer_append_slice(document, record.full);
+            user_document_append(document, worker, account, record.full);
             session_authorize(session, account, hash);
         } else if (account) {
             account_put(worker->authority, account);

@@ -8,6 +8,7 @@
 #include "worker/authority/password.h"
 #include "worker/committer_link.h"
 #include "worker/methods/login.h"
+#include "worker/methods/settings.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 
@@ -156,6 +157,7 @@ static const struct method methods[] = {
     {"authorize_by_token", METHOD_UNPROTECTED, authorize_by_token, -1},
     {"logout", METHOD_AUTHORIZED, logout, -1},
     {"add", METHOD_OPTIONS, add, -1},
+    {"change_user_setting", METHOD_AUTHORIZED, change_user_setting, METHOD_ANSWERS_AGAIN},
 };
 
 const struct method_table users_methods = {methods, sizeof methods / sizeof *methods};

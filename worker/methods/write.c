@@ -12,35 +12,41 @@
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
-/* The change sets of this worker, one at a time; kept for its memory. */
-static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
+static int compare_slices(const void *a, const void *b)
 {
-    transaction_begin_set(transaction, set, answer, (struct slice){0});
-    return set;
+    const struct slice *left = a, *right = b;
+    return slice_compare(*left, *right);
 }
 
 /*
- * A document that this caller may not read is, for this caller, not there. What the document's rights say is
- * looked at when the call is handled; the permission for the method was checked before.
+ * Whether the caller may do what the set says is decided when it is applied, against the documents as they
+ * are then; the permission for the method was checked before. Local control has all rights and is nobody.
  */
-static bool may_change(struct transaction *transaction, struct slice id)
+static void add_actor(struct transaction *transaction, struct buffer *set)
 {
-    struct worker *worker = transaction->worker;
-    unsigned collection = transaction->collection->index;
-    struct store_record record;
-    const struct viewer *viewer = transaction_viewer(transaction);
-    if (!transaction->collection->has_rights)
-        return true;
-    if (!worker_snapshot(worker))
-        return false;
-    return store_get(worker->store, collection, id, &record) != ERROR_NONE ||
-           (viewer && viewer_reads(viewer, collection, record.tag));
+    const struct account *account = transaction->session->account;
+    if (!transaction->collection->has_rights || account->control)
+        return;
+    struct slice *groups = memory_allocate((account->rights.group_count + 1) * sizeof *groups);
+    size_t count = 0;
+    if (account->rights.group_count) {
+        memcpy(groups, account->rights.groups, account->rights.group_count * sizeof *groups);
+        qsort(groups, account->rights.group_count, sizeof *groups, compare_slices);
+    }
+    for (size_t i = 0; i < account->rights.group_count; i++)
+        if (params_id_valid(groups[i]) && (count == 0 || !slice_equal(groups[i], groups[count - 1])))
+            groups[count++] = groups[i];
+    change_actor_add(set, session_user(transaction->session), groups, count,
+                     account->rights.administrator ? CHANGE_ALL_RIGHTS : 0);
+    transaction->in_front++;
+    free(groups);
 }
 
-static void fail_not_found(struct transaction *transaction, struct slice id)
+static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
 {
-    transaction_fail(transaction, ERROR_NOT_FOUND, "There is no document %.*s in %s", (int)id.length, id.data,
-                     transaction->collection->name);
+    transaction_begin_set(transaction, set, answer, (struct slice){0});
+    add_actor(transaction, set);
+    return set;
 }
 
 static bool document_fits(struct transaction *transaction, struct json_value document)
@@ -144,7 +150,7 @@ static bool read_changes(struct transaction *transaction, struct json_value data
 /* update of what a query finds: the ids are gathered first, in steps; the set skips those that go meanwhile.
  */
 struct update_all {
-    struct buffer set;
+    struct buffer operations;
     char *changes;
     size_t changes_length;
     uint64_t count;
@@ -170,8 +176,8 @@ static enum search_verdict update_each(struct search *search, struct slice id,
         .id = id,
         .body = slice_of(all->changes, all->changes_length),
     };
-    change_set_add(&all->set, &change);
-    if (all->set.length <= search->transaction->worker->config->limits.committer_queue_bytes)
+    change_set_add(&all->operations, &change);
+    if (all->operations.length <= search->transaction->worker->config->limits.committer_queue_bytes)
         return SEARCH_ON;
     transaction_fail(search->transaction, ERROR_TOO_LARGE,
                      "These changes of %llu documents are too large for one call",
@@ -182,13 +188,17 @@ static enum search_verdict update_each(struct search *search, struct slice id,
 static void update_finish(struct search *search, struct transaction *transaction)
 {
     struct update_all *all = search->own;
-    transaction_commit(transaction, &all->set);
+    struct buffer set = {0};
+    begin(transaction, &set, ANSWER_IDS); /* with the rights that the caller has now */
+    buffer_append_slice(&set, buffer_slice(&all->operations));
+    transaction_commit(transaction, &set);
+    buffer_free(&set);
 }
 
 static void update_release(struct search *search)
 {
     struct update_all *all = search->own;
-    buffer_free(&all->set);
+    buffer_free(&all->operations);
     free(all->changes);
     free(all);
 }
@@ -212,7 +222,6 @@ static void update_by_query(struct transaction *transaction, struct json_value d
     json_append_compact(&compact, changes);
     all->changes = compact.data;
     all->changes_length = compact.length;
-    begin(transaction, &all->set, ANSWER_IDS);
     struct search *search = search_create(transaction, query);
     search->own = all;
     search->each = update_each;
@@ -230,10 +239,6 @@ static void update_by_id(struct transaction *transaction, struct json_value data
         !read_version(transaction, data, &version) ||
         !params_boolean(transaction, json_member(data, SLICE("upsert")), "upsert", false, &upsert))
         return;
-    if (!may_change(transaction, id)) {
-        fail_not_found(transaction, id);
-        return;
-    }
     struct buffer set = {0}, compact = {0};
     json_append_compact(&compact, changes);
     struct change change = {
@@ -280,10 +285,6 @@ static void patch(struct transaction *transaction, struct json_value data)
                          json_type_name(json_type(operations)));
         return;
     }
-    if (!may_change(transaction, id)) {
-        fail_not_found(transaction, id);
-        return;
-    }
     struct buffer set = {0}, compact = {0};
     json_append_compact(&compact, operations);
     struct change change = {
@@ -307,8 +308,6 @@ static bool add_remove(struct transaction *transaction, struct buffer *set, stru
     buffer_clear(&transaction->worker->scratch);
     if (!params_id(transaction, value, "_id", &transaction->worker->scratch, &id))
         return false;
-    if (!may_change(transaction, id))
-        return true; /* not there for this caller */
     struct change change = {
         .operation = CHANGE_REMOVE,
         .flags = CHANGE_SKIP_MISSING,

@@ -38,6 +38,8 @@ void connection_gone(struct connection *connection)
     LIST_REMOVE(connection, all);
     LIST_INSERT_HEAD(&network->dead, connection, all);
     network->count--;
+    if (connection->http)
+        http_gone(connection);
     if (connection->opened) {
         network->opened--;
         network->events.closed(network->context, connection);
@@ -94,7 +96,9 @@ void connection_close(struct connection *connection, uint16_t code, const char *
 {
     /* What is held back may not go out before its time, and what waits for it does not either. */
     bool held = connection->output.hold_seq != OUTPUT_NO_HOLD;
-    if (connection->state == CONNECTION_OPEN)
+    if (connection->state == CONNECTION_HTTP)
+        http_close(connection);
+    else if (connection->state == CONNECTION_OPEN)
         close_with(connection, code, reason ? reason : "",
                    held           ? CLOSE_BEHIND_NOTHING
                    : code == 1008 ? CLOSE_BEHIND_REPLIES
@@ -152,6 +156,10 @@ void connection_peer_closed(struct connection *connection, uint16_t code)
 
 void connection_peer_ended(struct connection *connection)
 {
+    if (connection->state == CONNECTION_HTTP) {
+        http_peer_ended(connection);
+        return;
+    }
     if (connection->state != CONNECTION_CLOSING || connection->close_out) {
         connection_gone(connection);
         return;
@@ -180,7 +188,9 @@ void connection_close_is_out(struct connection *connection)
 
 void connection_expired(struct connection *connection)
 {
-    if (connection->state == CONNECTION_OPEN)
+    if (connection->state == CONNECTION_HTTP)
+        http_expired(connection);
+    else if (connection->state == CONNECTION_OPEN)
         connection_close(connection, 1008, "not authorized in time");
     else
         connection_gone(connection);

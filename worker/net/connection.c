@@ -8,9 +8,10 @@
 #include "shared/ipc/scoreboard.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/net/http_api.h"
 #include "worker/net/network_internal.h"
 
-/* One connection: reading, its handshake, its frames, and what its owner may ask of it. */
+/* One connection: reading, the heads of requests, the handshake, frames, and what its owner may ask of it. */
 
 /* The event is made anew because one that waits can not be told to wait for something else. */
 void connection_arm(struct connection *connection)
@@ -108,46 +109,79 @@ static void connection_open(struct connection *connection, const struct handshak
     network->events.opened(network->context, connection, handshake);
 }
 
-/* @bytes is everything since the first byte. */
-static void shake_hands(struct connection *connection, struct slice bytes)
+void connection_keep(struct connection *connection, struct slice bytes)
+{
+    if (bytes.length == 0)
+        return;
+    if (!connection->head)
+        connection->head = memory_zeroed(1, sizeof *connection->head);
+    buffer_append_slice(connection->head, bytes);
+}
+
+static void shake_hands(struct connection *connection, enum http_request_result result,
+                        const struct http_request *request, struct slice rest)
 {
     struct network *network = connection->network;
     struct handshake handshake;
-    size_t used;
     buffer_clear(&network->scratch);
-    enum handshake_result result =
-        handshake_parse(&network->handshake, bytes, &used, &handshake, &network->scratch);
-    switch (result) {
+    switch (handshake_answer(&network->handshake, result, request, &handshake, &network->scratch)) {
     case HANDSHAKE_INCOMPLETE:
-        if (!connection->head) {
-            connection->head = memory_zeroed(1, sizeof *connection->head);
-            buffer_append_slice(connection->head, bytes);
-        }
-        return;
+        break;
     case HANDSHAKE_REFUSED:
         connection_refuse(connection, buffer_slice(&network->scratch));
         break;
     case HANDSHAKE_ACCEPTED:
         connection_open(connection, &handshake, buffer_slice(&network->scratch));
-        if (used < bytes.length)
-            feed(connection, slice_of(bytes.data + used, bytes.length - used));
+        if (rest.length)
+            feed(connection, rest);
         break;
     }
-    if (connection->head)
-        buffer_free(connection->head);
-    free(connection->head);
+}
+
+/* What came so far of a request's head, and perhaps more than that. */
+static void read_head(struct connection *connection, struct slice bytes)
+{
+    struct http_request request;
+    size_t used;
+    enum http_request_result result = http_request_parse(bytes, &used, &request);
+    struct slice rest = slice_of(bytes.data + used, bytes.length - used);
+    bool methods = connection->network->events.request && result == HTTP_REQUEST_COMPLETE;
+    if (methods && http_api_is_meant(&request))
+        http_begin(connection, &request, rest);
+    else
+        shake_hands(connection, result, &request, rest);
+}
+
+/* Bytes while a head is awaited: behind those that came before. */
+static void take_head(struct connection *connection, struct slice bytes)
+{
+    struct buffer *before = connection->head;
     connection->head = NULL;
+    if (before) {
+        buffer_append_slice(before, bytes);
+        bytes = buffer_slice(before);
+    }
+    read_head(connection, bytes);
+    if (connection->state == CONNECTION_HANDSHAKE) {
+        if (!before)
+            connection_keep(connection, bytes);
+        else
+            connection->head = before;
+        return;
+    }
+    if (before)
+        buffer_free(before);
+    free(before);
 }
 
 static void take_bytes(struct connection *connection, struct slice bytes)
 {
     switch ((enum connection_state)connection->state) {
     case CONNECTION_HANDSHAKE:
-        if (connection->head) {
-            buffer_append_slice(connection->head, bytes);
-            bytes = buffer_slice(connection->head);
-        }
-        shake_hands(connection, bytes);
+        take_head(connection, bytes);
+        return;
+    case CONNECTION_HTTP:
+        http_feed(connection, bytes);
         return;
     case CONNECTION_OPEN:
     case CONNECTION_CLOSING:
@@ -165,7 +199,7 @@ static void connection_read(struct connection *connection)
     struct network *network = connection->network;
     if (connection->held_back) {
         connection->held_back = false;
-        feed(connection, slice_of("", 0));
+        take_bytes(connection, slice_of("", 0));
         if (connection->paused || !connection_alive(connection))
             return;
     }
@@ -245,7 +279,8 @@ void connection_pause(struct connection *connection, bool pause)
 void connection_wipe(struct connection *connection)
 {
     connection->network->wipe = true;
-    frame_pool_wipe(connection->network->frames);
+    if (connection->state != CONNECTION_HTTP)
+        frame_pool_wipe(connection->network->frames);
 }
 
 void connection_authorized(struct connection *connection, bool authorized)

@@ -16,8 +16,8 @@
 
 /*
  * Connections of one worker: reading, handshake, frames, pings, close handshake, and writing what output.h
- * decides. What a message means is not known here: the owner registers struct network_events. The owner's
- * loop is
+ * decides; and HTTP (http.h) on those that do not ask for WebSocket. What a message means is not known here:
+ * the owner registers struct network_events. The owner's loop is
  *
  *   event_base_loop(ONCE) ... take in the ring ... network_flush()
  *
@@ -30,16 +30,19 @@ struct address_counts;
 struct network;
 struct connection;
 struct scoreboard_worker;
+struct http_call;
+struct http_exchange;
 
 /* What a client may leave unread before connection_may_send() says no (or a quarter of the queue's limit). */
 enum { CONNECTION_UNREAD_BYTES = 128 * 1024 };
 
 enum connection_state {
-    CONNECTION_HANDSHAKE,
-    CONNECTION_OPEN,
-    CONNECTION_CLOSING, /* our close frame (or a refusal) is queued or out; only the peer's close still
-                           matters */
-    CONNECTION_LINGER,  /* everything is written and shut down; waiting for the peer's end, bounded */
+    CONNECTION_HANDSHAKE, /* waiting for the head of a request: the first, or the next one over HTTP */
+    CONNECTION_HTTP,      /* from that head to the end of its answer, when it is no handshake */
+    CONNECTION_OPEN,      /* WebSocket */
+    CONNECTION_CLOSING,   /* our close frame (or a refusal) is queued or out; only the peer's close still
+                             matters */
+    CONNECTION_LINGER,    /* everything is written and shut down; waiting for the peer's end, bounded */
     CONNECTION_DEAD, /* closed() was called and the descriptor is closed; freed at the end of the callback */
 };
 
@@ -65,14 +68,15 @@ struct connection {
     bool blocked;      /* the kernel's buffer is full: waiting for EV_WRITE */
     bool eof;          /* the peer sends no more, and we still have to write */
     bool paused;       /* not reading: too many calls in flight */
-    bool held_back;    /* ->reader has bytes that came before the pause and were not looked at */
+    bool held_back;    /* ->reader or ->head has bytes that came before the pause and were not looked at */
     bool close_urgent; /* the close frame is the last of the urgent ones, not of the replies */
     bool close_out;    /* it is written */
     bool peer_closed;  /* the peer's close frame was seen */
     bool deaf;         /* what comes cannot be understood any more: read and thrown away */
     uint32_t pongs_waiting;
     struct frame_reader *reader; /* borrowed while a message is incomplete */
-    struct buffer *head;         /* bytes of an incomplete handshake */
+    struct buffer *head;         /* bytes of an incomplete head, or of what follows a request over HTTP */
+    struct http_exchange *http;  /* in CONNECTION_HTTP */
     struct buffer *late_pong;    /* the newest pong beyond limits.pongs; takes the place of those before it */
     struct output output;
     void *owner; /* network_events' own: its session of this connection */
@@ -94,6 +98,12 @@ struct network_events {
     void (*refill)(void *context, struct connection *connection);
     /** connection_may_send() has become true again: a job that waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
+    /** A whole HTTP request for a method; set ->owner. It is answered now or later with http_respond(). NULL:
+     * there is no HTTP here. */
+    void (*request)(void *context, struct connection *connection, const struct http_call *call);
+    /** The end of it: its answer is written, or the client has gone (or was too slow) before. Called once for
+     * each request(), never from within a function that was given the connection. */
+    void (*finished)(void *context, struct connection *connection);
 };
 
 struct network_options {
@@ -137,16 +147,17 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
  * before each piece, and when it is told no, waits for drained(). */
 bool connection_may_send(const struct connection *connection);
 
-/** Begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and so do the
- * frames of the backlog up to now, except with code 1008: of a client that broke the rules only the answers
- * are waited for. Nothing when it is closing already. */
+/** Over HTTP: the exchange is the last on its connection; a request that has not come whole is answered with
+ * 503. Otherwise begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and
+ * so do the frames of the backlog up to now, except with code 1008: of a client that broke the rules only the
+ * answers are waited for. Nothing when it is closing already. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 /** Stops or goes on reading from this connection (back-pressure on calls). */
 void connection_pause(struct connection *connection, bool pause);
 
-/** From within message(): the message holds a secret, so the buffers it came through are wiped when the call
- * returns. */
+/** From within message() or request(): it holds a secret, so the buffers it came through are wiped when the
+ * call returns. */
 void connection_wipe(struct connection *connection);
 
 /** Puts the connection in the queue of those to write to. */
@@ -158,10 +169,11 @@ void connection_authorized(struct connection *connection, bool authorized);
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "local". */
 const char *connection_address(const struct connection *connection, char text[64]);
 
-/** Each open connection in turn (not those that shake hands or close); @each may close them. */
+/** Each open connection in turn, and each within an HTTP exchange (->owner is NULL before request()), not
+ * those that shake hands or close; @each may close them. */
 void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument);
 
-/** Connections of which opened() was called and closed() not yet. */
+/** Connections of which opened() was called and closed() not yet, and those within an HTTP exchange. */
 unsigned network_connections(const struct network *network);
 
 /** All of them, also those that shake hands or were refused, for tests. */

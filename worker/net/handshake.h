@@ -6,14 +6,14 @@
 
 #include "shared/buffer.h"
 #include "shared/slice.h"
+#include "worker/net/http_request.h"
 
 /*
- * The opening handshake, RFC 6455 section 4.2, on top of http-parser: pure functions of bytes, no socket.
- * What http-parser lets through and a server must not (duplicate or missing Host, bare LF, folded headers,
- * "Host :") is refused here. A head is at most HANDSHAKE_HEAD_MOST bytes.
+ * The opening handshake, RFC 6455 section 4.2: pure functions of a request's head, no socket. How strictly
+ * the head is read is in http_request.h.
  */
 
-enum { HANDSHAKE_HEAD_MOST = 8192, HANDSHAKE_TOKEN_MOST = 256, HANDSHAKE_HEADERS_MOST = 100 };
+enum { HANDSHAKE_TOKEN_MOST = HTTP_TOKEN_MOST };
 
 struct handshake_options {
     char *const *origins; /* allowed beside the request's own Host */
@@ -28,17 +28,22 @@ struct handshake {
 };
 
 enum handshake_result {
-    HANDSHAKE_INCOMPLETE, /* more bytes are needed; @used is 0 */
-    HANDSHAKE_ACCEPTED,   /* @response is the 101; @used bytes were the head, the rest are frames already */
+    HANDSHAKE_INCOMPLETE, /* more bytes are needed */
+    HANDSHAKE_ACCEPTED,   /* @response is the 101; what follows the head are frames already */
     HANDSHAKE_REFUSED     /* @response is an error with Connection: close: send it, then close */
 };
 
 /**
- * Looks at all bytes received so far (from the first one). Appends the HTTP response to @response unless
- * incomplete: 101; 400 (malformed, or only foreign subprotocols offered); 403 (Origin); 404 (another path);
- * 405 (not GET); 426 with Upgrade and Sec-WebSocket-Version: 13 (no upgrade asked, or another version); 431
- * (head too large).
+ * What the server says to a request (@result: what http_request_parse() found). Appends the HTTP response to
+ * @response unless incomplete: 101; 400 (malformed, or only foreign subprotocols offered); 403 (Origin); 404
+ * (another path); 405 (not GET); 426 with Upgrade and Sec-WebSocket-Version: 13 (no upgrade asked, or another
+ * version); 431 (head too large).
  */
+enum handshake_result handshake_answer(const struct handshake_options *options,
+                                       enum http_request_result result, const struct http_request *request,
+                                       struct handshake *handshake, struct buffer *response);
+
+/** The same, from all bytes received so far. @used is what the head had of them when it was accepted. */
 enum handshake_result handshake_parse(const struct handshake_options *options, struct slice bytes,
                                       size_t *used, struct handshake *handshake, struct buffer *response);
 

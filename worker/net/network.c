@@ -215,7 +215,7 @@ void network_each(struct network *network, void (*each)(struct connection *, voi
     struct connection *connection = LIST_FIRST(&network->all), *next;
     for (; connection; connection = next) {
         next = LIST_NEXT(connection, all);
-        if (connection->state == CONNECTION_OPEN)
+        if (connection->state == CONNECTION_OPEN || connection->state == CONNECTION_HTTP)
             each(connection, argument);
     }
     network_leave(network);
@@ -223,7 +223,7 @@ void network_each(struct network *network, void (*each)(struct connection *, voi
 
 unsigned network_connections(const struct network *network)
 {
-    return network->opened;
+    return network->opened + network->exchanges;
 }
 
 unsigned network_descriptors(const struct network *network)

@@ -3,9 +3,10 @@
 
 #include "worker/net/address_table.h"
 #include "worker/net/connection.h"
+#include "worker/net/http_request.h"
 #include "worker/net/timers.h"
 
-/* What network.c, connection.c, closing.c, write.c and timers.c share. Nobody else includes this. */
+/* What network.c, connection.c, http.c, closing.c, write.c and timers.c share. Nobody else includes this. */
 
 enum {
     READ_BYTES = 65536,   /* one read of one connection in one pass */
@@ -37,6 +38,7 @@ struct network {
     struct connection_list dead; /* to be freed when no callback is running */
     unsigned count;              /* in ->all */
     unsigned opened;             /* of these, those the owner knows */
+    unsigned exchanges;          /* connections in CONNECTION_HTTP */
     unsigned depth;              /* callbacks running inside each other */
 
     /* A connection is in ->ready (something may have to be written), or in ->current (written to up to the
@@ -74,6 +76,25 @@ void connection_event(evutil_socket_t fd, short what, void *argument);
 
 /** Bytes of replies that may wait for it. */
 uint64_t connection_reply_limit(const struct connection *connection);
+
+/** Keeps bytes that are looked at later, behind those that are kept already. */
+void connection_keep(struct connection *connection, struct slice bytes);
+
+/* http.c */
+/** The head of a request that is no handshake has come, and @rest behind it. */
+void http_begin(struct connection *connection, const struct http_request *request, struct slice rest);
+/** More bytes of the request, or behind it. */
+void http_feed(struct connection *connection, struct slice bytes);
+/** Writes once what there is of the answer. */
+void http_write(struct connection *connection);
+/** The peer sends no more. */
+void http_peer_ended(struct connection *connection);
+/** The exchange is the last one here. */
+void http_close(struct connection *connection);
+/** The deadline has passed. */
+void http_expired(struct connection *connection);
+/** The connection has gone: the exchange ends as it is. */
+void http_gone(struct connection *connection);
 
 /* closing.c */
 /** Ends the connection at once: calls closed(), closes the descriptor; it is freed later. */

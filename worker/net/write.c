@@ -33,7 +33,8 @@ void connection_unqueue(struct connection *connection)
 void connection_queue(struct connection *connection)
 {
     struct network *network = connection->network;
-    bool writes = connection->state == CONNECTION_OPEN || connection->state == CONNECTION_CLOSING;
+    bool writes = connection->state == CONNECTION_HTTP || connection->state == CONNECTION_OPEN ||
+                  connection->state == CONNECTION_CLOSING;
     if (!writes || connection->close_out || connection->blocked ||
         (connection->queued && !is_current(connection)))
         return;
@@ -186,6 +187,10 @@ void connection_count_behind(struct connection *connection)
 
 void connection_write(struct connection *connection)
 {
+    if (connection->state == CONNECTION_HTTP) {
+        http_write(connection);
+        return;
+    }
     uint32_t before = connection->output.reply_bytes;
     bool close_went = false;
     connection_unqueue(connection);

@@ -3,7 +3,7 @@
 #include "shared/clock.h"
 #include "shared/memory.h"
 #include "worker/dispatch/ring_intake.h"
-#include "worker/rpc/message.h"
+#include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
 
 static bool tid_in_use(const struct session *session, struct slice tid)
@@ -15,12 +15,18 @@ static bool tid_in_use(const struct session *session, struct slice tid)
     return false;
 }
 
-static struct transaction *begin(struct session *session, const struct message *message)
+/* Stands for a method that was not found: a transaction always has one, for its line in the log. */
+static const struct method no_method = {.name = "?", .declared = -1};
+
+struct transaction *call_begin(struct session *session, const struct message *message,
+                               const struct answer_way *answers)
 {
     struct transaction *transaction =
         memory_zeroed(1, sizeof *transaction + message->tid.length + message->once.length);
     transaction->worker = session->worker;
     transaction->session = session;
+    transaction->answers = answers;
+    transaction->method = &no_method;
     transaction->started_us = clock_monotonic_us();
     memcpy(transaction->memory, message->tid.data, message->tid.length);
     transaction->tid = slice_of(transaction->memory, message->tid.length);
@@ -34,21 +40,17 @@ static struct transaction *begin(struct session *session, const struct message *
     return transaction;
 }
 
-/* Stands for a method that was not found: a transaction always has one, for its line in the log. */
-static const struct method no_method = {.name = "?", .declared = -1};
-
 /* "dispatcher" itself is no collection. False: the transaction has been answered. */
 static bool find_method(struct transaction *transaction, const struct message *message)
 {
     const struct config *config = transaction->worker->config;
-    transaction->method = &no_method;
     if (message->fault) {
         transaction_fail(transaction, ERROR_BAD_MESSAGE, "%s", message->fault);
         return false;
     }
     if (message->collection.data && !slice_equal(message->collection, SLICE("dispatcher"))) {
         transaction->collection = config_collection(config, message->collection);
-        if (!transaction->collection || transaction->collection->internal) {
+        if (!transaction->collection || !method_any(transaction->collection)) {
             transaction->collection = NULL;
             transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s",
                              (int)message->collection.length, message->collection.data);
@@ -112,6 +114,16 @@ static bool check_rights(struct transaction *transaction)
     return !refuse(transaction, &needed);
 }
 
+/* What sends more than its answer needs a caller that is still there for it. False: answered. */
+static bool check_way(struct transaction *transaction)
+{
+    if (transaction->method->access != METHOD_LASTING || transaction->answers->lasting)
+        return true;
+    transaction_fail(transaction, ERROR_INVALID, "%s sends more than its answer: call it on a WebSocket",
+                     transaction->method->name);
+    return false;
+}
+
 /* A call made before under the same key is answered, not run. True: it was. */
 static bool answer_again(struct transaction *transaction)
 {
@@ -142,10 +154,9 @@ static void bad_message(struct session *session, const char *fault, size_t offse
     buffer_free(&text);
 }
 
-/* The transaction ends here or later. */
-static void run(struct transaction *transaction, const struct message *message)
+void call_run(struct transaction *transaction, const struct message *message)
 {
-    if (!find_method(transaction, message) || !check_rights(transaction))
+    if (!find_method(transaction, message) || !check_rights(transaction) || !check_way(transaction))
         return;
     if (transaction->worker->stopping)
         transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
@@ -176,7 +187,7 @@ void call_handle(struct session *session, struct slice text)
     }
     /* Whatever was asked of `users`: passwords and tokens are only in such calls. */
     bool secret = slice_equal(message.collection, SLICE("users"));
-    run(begin(session, &message), &message);
+    call_run(call_begin(session, &message, &answer_messages), &message);
     if (secret) {
         explicit_bzero(worker->scratch.data, worker->scratch.capacity);
         connection_wipe(session->connection);

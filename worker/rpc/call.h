@@ -2,10 +2,18 @@
 #define WORKER_RPC_CALL_H
 
 #include "shared/slice.h"
+#include "worker/rpc/message.h"
 #include "worker/session.h"
 
 /** Handles one message of a session: from its text to the method that runs it, with every check on the way.
  */
 void call_handle(struct session *session, struct slice message);
+
+/** Opens a call of the session whose answers go @answers. */
+struct transaction *call_begin(struct session *session, const struct message *message,
+                               const struct answer_way *answers);
+
+/** Runs it, with every check on the way; it ends here or later. */
+void call_run(struct transaction *transaction, const struct message *message);
 
 #endif

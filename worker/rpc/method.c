@@ -11,6 +11,8 @@ static struct tables tables_of(const struct config_collection *collection)
 {
     if (!collection)
         return (struct tables){{&dispatcher_methods}, 1};
+    if (collection->index == COLLECTION_SETTINGS)
+        return (struct tables){{&settings_methods}, 1};
     if (collection->internal)
         return (struct tables){{NULL}, 0};
     struct tables tables = {{&read_methods, &sync_methods, &write_methods, &bulk_methods}, 4};
@@ -19,6 +21,11 @@ static struct tables tables_of(const struct config_collection *collection)
     if (collection->index == COLLECTION_GROUPS)
         tables.of[tables.count++] = &groups_methods;
     return tables;
+}
+
+bool method_any(const struct config_collection *collection)
+{
+    return tables_of(collection).count > 0;
 }
 
 const struct method *method_find(const struct config_collection *collection, struct slice name)

@@ -12,6 +12,7 @@
 enum method_access {
     METHOD_UNPROTECTED, /* anybody who has connected */
     METHOD_AUTHORIZED,  /* who has logged in; collection methods need what the configuration says besides */
+    METHOD_LASTING,     /* the same, on a connection that lasts: it sends more than its answer */
     METHOD_OPTIONS,     /* who has modify_options */
     METHOD_CONTROL      /* only over the control socket */
 };
@@ -36,10 +37,14 @@ struct method_table {
 extern const struct method_table dispatcher_methods; /* of `dispatcher` */
 extern const struct method_table users_methods;
 extern const struct method_table groups_methods;
+extern const struct method_table settings_methods;
 extern const struct method_table read_methods; /* of every collection */
 extern const struct method_table write_methods;
 extern const struct method_table sync_methods;
 extern const struct method_table bulk_methods; /* import and export, control only */
+
+/** Whether a collection has methods: internal ones have none, or none that read. */
+bool method_any(const struct config_collection *collection);
 
 /** The method @name of @collection (NULL: dispatcher), NULL when there is none. Exposed or not is not asked
  * here. */

@@ -11,6 +11,7 @@
 #include "shared/memory.h"
 #include "worker/committer_link.h"
 #include "worker/net/connection.h"
+#include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
 #include "worker/session.h"
 
@@ -60,61 +61,23 @@ static void transaction_end(struct transaction *transaction, const char *outcome
     free(transaction);
 }
 
-/* The head of an answer, up to the value of its "data". */
-static struct buffer *answer_head(struct transaction *transaction, const char *head)
-{
-    struct buffer *reply = &transaction->worker->reply;
-    buffer_clear(reply);
-    buffer_append_text(reply, head);
-    buffer_append_slice(reply, transaction->tid);
-    return reply;
-}
-
-static void send_reply(struct transaction *transaction, uint64_t after_seq)
-{
-    connection_send(transaction->session->connection, buffer_slice(&transaction->worker->reply), after_seq);
-}
-
 void transaction_update(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
-    if (!transaction->session)
-        return;
-    struct buffer *reply = answer_head(
-        transaction, "{\"operation\":\"update\",\"collectionName\":\"transaction\",\"data\":{\"tid\":");
-    buffer_append_slice(reply, SLICE(",\"data\":"));
-    buffer_append_slice(reply, data);
-    buffer_append_slice(reply, SLICE("}}"));
-    send_reply(transaction, after_seq);
+    if (transaction->session)
+        transaction->answers->progress(transaction, data, after_seq);
 }
-
-static const char fulfill_head[] =
-    "{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{\"tid\":";
 
 void transaction_fulfill(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
-    if (transaction->session) {
-        struct buffer *reply = answer_head(transaction, fulfill_head);
-        buffer_append_slice(reply, SLICE(",\"success\":true,\"data\":"));
-        buffer_append_slice(reply, data);
-        buffer_append_slice(reply, SLICE("}}"));
-        send_reply(transaction, after_seq);
-    }
+    if (transaction->session)
+        transaction->answers->success(transaction, data, after_seq);
     transaction_end(transaction, "fulfilled");
 }
 
 void transaction_send_failure(struct transaction *transaction, enum error_code code, struct slice message,
                               struct slice members)
 {
-    struct buffer *reply = answer_head(transaction, fulfill_head);
-    buffer_append_slice(reply, SLICE(",\"success\":false,\"data\":{\"warning\":true,\"code\":\""));
-    buffer_append_text(reply, error_code_name(code));
-    buffer_append_slice(reply, SLICE("\",\"message\":"));
-    json_append_string(reply, message);
-    if (members.length)
-        buffer_append_byte(reply, ',');
-    buffer_append_slice(reply, members);
-    buffer_append_slice(reply, SLICE("}}}"));
-    send_reply(transaction, 0);
+    transaction->answers->failure(transaction, code, message, members);
 }
 
 void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
@@ -167,6 +130,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
                            struct slice literal)
 {
     change_set_begin(set, answer, literal);
+    transaction->in_front = 0;
     if (!transaction->once.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
@@ -181,6 +145,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
         .body = transaction_user(transaction),
     };
     change_set_add(set, &once);
+    transaction->in_front++;
 }
 
 /* A message of the committer about one operation: in a list it is of use to know which. */
@@ -192,8 +157,7 @@ static void committed(void *argument, const struct committer_result *result)
         return;
     }
     struct buffer members = {0};
-    /* `once` is an operation in front of the list's. */
-    append_index(transaction, &members, result->failed - (transaction->once.data != NULL));
+    append_index(transaction, &members, result->failed - transaction->in_front);
     transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }

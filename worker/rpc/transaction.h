@@ -16,6 +16,7 @@
  * answers go nowhere.
  */
 
+struct answer_way;
 struct session;
 struct method;
 
@@ -25,6 +26,7 @@ struct transaction {
     LIST_ENTRY(transaction) of_session;
     struct worker *worker;
     struct session *session; /* NULL: the client has gone */
+    const struct answer_way *answers;
     const struct method *method;
     const struct config_collection *collection; /* NULL: dispatcher */
     struct slice tid;                           /* as it came, JSON; in ->memory */
@@ -32,8 +34,9 @@ struct transaction {
     char *who;       /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
     struct job *job; /* that works for it; woken when the client has read what was sent */
     uint64_t started_us;
-    bool listed; /* its set is a list the client gave: an error says which of it failed */
-    uint32_t at; /* while the list is read: which of it */
+    bool listed;       /* its set is a list the client gave: an error says which of it failed */
+    uint32_t at;       /* while the list is read: which of it */
+    uint32_t in_front; /* operations of its set in front of the list's */
     char memory[];
 };
 

@@ -126,6 +126,7 @@ static void test_example_file(void **state)
     assert_non_null(strstr(config->file, example));
     assert_int_equal(config->collection_count, COLLECTION_BUILTIN + 8);
     assert_string_equal(find(config, "samples")->rights.group_read, "group_read");
+    assert_string_equal(find(config, "samples")->rights.all_write, "all_write");
     config_free(config);
 }
 
@@ -159,20 +160,26 @@ static void test_declarations(void **state)
                   "\"b\": {\"projector\": [\"\\u0078\"], \"sync_filter\": {\"k\":1}, \"index\": [\"v\", "
                   "\"u\"], \"unique\": [\"y\", \"x\"],"
                   "        \"read\": \"p\", \"methods\": {\"insert\": [\"p\"]}, \"rights\": null},"
-                  "\"h\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
+                  "\"i\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
                   "\"sync_filter\": {\"k\":1}},"
                   "\"c\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\"], \"projector\": [\"x\"], "
                   "\"sync_filter\": {\"k\":1}},"
                   "\"d\": {\"rights\": {\"all_read\": \"all\", \"owner\": \"user\"}},"
-                  "\"e\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"all\"}}, \"g\": {}}}");
+                  "\"e\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"all\"}}, \"g\": {},"
+                  "\"h\": {\"rights\": {\"owner\": \"user\", \"all_write\": \"w\", \"group\": \"g\", "
+                  "\"group_write\": \"gw\", \"group_read\": \"gr\", \"all_read\": \"all\"}}}}");
     assert_string_equal(find(config, "a")->declaration, find(config, "b")->declaration);
     assert_string_not_equal(find(config, "a")->declaration, find(config, "c")->declaration);
-    assert_string_not_equal(find(config, "a")->declaration, find(config, "h")->declaration);
+    assert_string_not_equal(find(config, "a")->declaration, find(config, "i")->declaration);
     assert_string_equal(find(config, "d")->declaration, find(config, "e")->declaration);
     assert_string_not_equal(find(config, "d")->declaration, find(config, "g")->declaration);
     assert_string_equal(find(config, "d")->declaration,
                         "{\"projector\":[],\"sync_filter\":null,\"unique\":[],\"index\":[],"
                         "\"rights\":{\"owner\":\"user\",\"all_read\":\"all\"}}");
+    assert_string_equal(find(config, "h")->declaration,
+                        "{\"projector\":[],\"sync_filter\":null,\"unique\":[],\"index\":[],"
+                        "\"rights\":{\"owner\":\"user\",\"group\":\"g\",\"group_read\":\"gr\","
+                        "\"group_write\":\"gw\",\"all_read\":\"all\",\"all_write\":\"w\"}}");
     struct json json = {0};
     assert_true(json_parse(&json, find(config, "a")->declaration, strlen(find(config, "a")->declaration)));
     assert_true(json.compact);

@@ -220,10 +220,162 @@ static void test_collections(void **state)
         {VIRUSES("{\"rights\":{}}"),
          "f:2:36: collections.viruses.rights: expected \"owner\", the field with the id "
          "of a document's user"},
-        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"group\":\"g\"}}"),
-         "f:2:36: collections.viruses.rights: expected "
-         "both of \"group\" and \"group_read\", or "
-         "neither"}, );
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"group_read\":\"r\"}}"),
+         "f:2:36: collections.viruses.rights: expected \"group\", the field with the id of a document's "
+         "group, "
+         "beside \"group_read\""},
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"all_write\":\"a\",\"group_write\":\"w\"}}"),
+         "f:2:36: collections.viruses.rights: expected \"group\", the field with the id of a document's "
+         "group, "
+         "beside \"group_write\""},
+        {VIRUSES("{\"rights\":{\"owner\":\"u\",\"all_writ\":\"a\"}}"),
+         "f:2:49: collections.viruses.rights.all_writ: expected a known key, perhaps \"all_write\", found "
+         "\"all_writ\""}, );
+}
+
+#define SETTING(declaration) "{\"settings\":{\n\"s\":" declaration "}}"
+
+static void test_settings(void **state)
+{
+    (void)state;
+    REFUSE(
+        {"{\"settings\":[]}",
+         "f:1:13: settings: expected an object of settings and their declarations, found an array"},
+        {"{\"user_settings\":1}",
+         "f:1:18: user_settings: expected an object of settings and their declarations, found 1"},
+        {"{\"setting\":{}}", "f:1:2: setting: expected a known key, perhaps \"settings\", found \"setting\""},
+        {"{\"user_setings\":{}}",
+         "f:1:2: user_setings: expected a known key, perhaps \"user_settings\", found \"user_setings\""},
+        {"{\"settings\":{\"a-b\":{}}}", "f:1:14: settings.a-b: expected a setting's name of 1 to 64 "
+                                        "characters a-z, A-Z, 0-9, _, found \"a-b\""},
+        {"{\"settings\":{\"\":{}}}", "f:1:14: settings.: expected a setting's name of 1 to 64 "
+                                     "characters a-z, A-Z, 0-9, _, found \"\""},
+        {"{\"settings\":{\"_id\":{}}}",
+         "f:1:14: settings._id: expected a setting other than _id and _version, found \"_id\""},
+        {"{\"user_settings\":{\"_version\":{}}}", "f:1:19: user_settings._version: expected a setting other "
+                                                  "than _id and _version, found \"_version\""},
+        {"{\"settings\":{\"s\":{},\"s\":{}}}", "f:1:21: s: expected each key once, found it again"},
+        {SETTING("5"), "f:2:5: settings.s: expected an object with type and default, found 5"},
+        {SETTING("{}"), "f:2:5: settings.s: expected \"type\" in it"},
+        {SETTING("{\"type\":\"integer\"}"), "f:2:5: settings.s: expected \"default\" in it"},
+        {SETTING("{\"typ\":\"integer\"}"),
+         "f:2:6: settings.s.typ: expected a known key, perhaps \"type\", found \"typ\""},
+        {SETTING("{\"type\":\"boolean\",\"zebra\":1}"),
+         "f:2:23: settings.s.zebra: expected a known key, found \"zebra\""},
+        {SETTING("{\"type\":\"int\"}"),
+         "f:2:13: settings.s.type: expected integer, number, string or boolean, found \"int\""},
+        {SETTING("{\"type\":\"bolean\"}"),
+         "f:2:13: settings.s.type: expected a type, perhaps \"boolean\", found \"bolean\""},
+        {SETTING("{\"type\":null}"),
+         "f:2:13: settings.s.type: expected integer, number, string or boolean, found null"}, );
+}
+
+static void test_setting_bounds(void **state)
+{
+    (void)state;
+    REFUSE({SETTING("{\"type\":\"string\",\"min\":1}"),
+            "f:2:28: settings.s.min: expected only with an integer or a number"},
+           {SETTING("{\"type\":\"boolean\",\"max\":1}"),
+            "f:2:29: settings.s.max: expected only with an integer or a number"},
+           {SETTING("{\"type\":\"integer\",\"min\":1.5}"),
+            "f:2:29: settings.s.min: expected an integer, found 1.5"},
+           {SETTING("{\"type\":\"integer\",\"max\":\"1\"}"),
+            "f:2:29: settings.s.max: expected an integer, found \"1\""},
+           {SETTING("{\"type\":\"number\",\"max\":true}"),
+            "f:2:28: settings.s.max: expected a number of at most 64 characters, found a boolean"},
+           {SETTING("{\"type\":\"number\",\"max\":"
+                    "0.1234567890123456789012345678901234567890123456789012345678901234567890}"),
+            "f:2:28: settings.s.max: expected a number of at most 64 characters, found "
+            "0.12345678901234567890123456789012345678..."},
+           {SETTING("{\"type\":\"integer\",\"min\":5,\"max\":4}"),
+            "f:2:37: settings.s.max: expected at least min (5), found 4"},
+           {SETTING("{\"type\":\"integer\",\"max_length\":4}"),
+            "f:2:36: settings.s.max_length: expected only with a string"},
+           {SETTING("{\"type\":\"string\",\"max_length\":0}"),
+            "f:2:35: settings.s.max_length: expected a number of bytes from 1 to 65536, found 0"},
+           {SETTING("{\"type\":\"string\",\"max_length\":65537}"),
+            "f:2:35: settings.s.max_length: expected a number of bytes from 1 to 65536, found 65537"},
+           {SETTING("{\"type\":\"string\",\"max_length\":\"4K\"}"),
+            "f:2:35: settings.s.max_length: expected a number of bytes from 1 to 65536, found \"4K\""},
+           {SETTING("{\"type\":\"string\",\"values\":\"a\"}"),
+            "f:2:31: settings.s.values: expected a list of at least one value, found \"a\""},
+           {SETTING("{\"type\":\"string\",\"values\":[]}"),
+            "f:2:31: settings.s.values: expected a list of at least one value, found an array"},
+           {SETTING("{\"type\":\"string\",\"values\":[\"a\",1]}"),
+            "f:2:36: settings.s.values[1]: expected a string of at most 4096 bytes, found 1"},
+           {SETTING("{\"type\":\"string\",\"max_length\":2,\"values\":[\"abc\"]}"),
+            "f:2:47: settings.s.values[0]: expected a string of at most 2 bytes, found \"abc\""},
+           {SETTING("{\"type\":\"integer\",\"min\":1,\"values\":[1,0]}"),
+            "f:2:43: settings.s.values[1]: expected an integer of at least 1, found 0"},
+           {SETTING("{\"type\":\"number\",\"values\":[1,2,1.0]}"),
+            "f:2:36: settings.s.values[2]: expected each value once, found 1.0"}, );
+}
+
+static void test_setting_defaults(void **state)
+{
+    (void)state;
+    REFUSE({SETTING("{\"type\":\"integer\",\"default\":\"4\"}"),
+            "f:2:33: settings.s.default: expected an integer of 64 bits, found \"4\""},
+           {SETTING("{\"type\":\"integer\",\"default\":9223372036854775808}"),
+            "f:2:33: settings.s.default: expected an integer of 64 bits, found 9223372036854775808"},
+           {SETTING("{\"type\":\"integer\",\"default\":0,\"min\":1}"),
+            "f:2:33: settings.s.default: expected an integer of at least 1, found 0"},
+           {SETTING("{\"type\":\"number\",\"default\":1e3,\"max\":0.5}"),
+            "f:2:32: settings.s.default: expected a number of at most 0.5, found 1e3"},
+           {SETTING("{\"type\":\"number\",\"default\":2,\"min\":0,\"max\":1}"),
+            "f:2:32: settings.s.default: expected a number from 0 to 1, found 2"},
+           {SETTING("{\"type\":\"number\",\"default\":null}"),
+            "f:2:32: settings.s.default: expected a number of at most 64 characters, found null"},
+           {SETTING("{\"type\":\"string\",\"default\":\"a\",\"values\":[\"b\",\"c\"]}"),
+            "f:2:32: settings.s.default: expected one of \"b\", \"c\", found \"a\""},
+           {SETTING("{\"type\":\"string\",\"default\":\"abc\",\"max_length\":2}"),
+            "f:2:32: settings.s.default: expected a string of at most 2 bytes, found \"abc\""},
+           {SETTING("{\"type\":\"boolean\",\"default\":0}"),
+            "f:2:33: settings.s.default: expected true or false, found 0"},
+           {SETTING("{\"type\":\"boolean\",\"default\":false,\"values\":[true]}"),
+            "f:2:33: settings.s.default: expected true, found a boolean"}, );
+}
+
+/* Each bound on how much there may be, at the first beyond it. */
+static void refuse_many(const char *key, unsigned settings, unsigned default_bytes, const char *message)
+{
+    struct buffer text = {0};
+    buffer_append_format(&text, "{\"%s\":{", key);
+    for (unsigned i = 0; i < settings; i++) {
+        buffer_append_format(&text, "%s\"s%u\":{\"type\":\"string\",\"default\":\"", i ? "," : "", i);
+        for (unsigned n = 0; n < default_bytes; n++)
+            buffer_append_byte(&text, 'x');
+        buffer_append_text(&text, "\"}");
+    }
+    buffer_append_text(&text, "}}");
+    struct config *config = config_defaults();
+    char found[CONFIG_MESSAGE] = "";
+    assert_int_equal(config_read_text(config, "f", text.data, text.length, found), message == NULL);
+    if (message)
+        assert_non_null(strstr(found, message));
+    config_free(config);
+    buffer_free(&text);
+}
+
+static void test_many_settings(void **state)
+{
+    (void)state;
+    refuse_many("settings", 256, 10, NULL);
+    refuse_many("settings", 257, 10, "settings.s256: expected at most 256 settings");
+    refuse_many("user_settings", 15, 4096, NULL);
+    refuse_many("user_settings", 16, 4096,
+                "user_settings.s15: expected at most 65536 bytes of names, defaults and values in all");
+    struct buffer text = {0};
+    buffer_append_text(&text, "{\"settings\":{\"s\":{\"type\":\"integer\",\"default\":0,\"values\":[0");
+    for (unsigned i = 1; i <= 256; i++)
+        buffer_append_format(&text, ",%u", i);
+    buffer_append_text(&text, "]}}}");
+    struct config *config = config_defaults();
+    char message[CONFIG_MESSAGE] = "";
+    assert_false(config_read_text(config, "f", text.data, text.length, message));
+    assert_string_equal(message, "f:1:57: settings.s.values: expected at most 256 values, found 257");
+    config_free(config);
+    buffer_free(&text);
 }
 
 /* What the query says is wrong is passed on behind the place. */
@@ -275,11 +427,13 @@ int main(void)
 {
     alarm(60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_syntax),       cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_listen_addresses),
-        cmocka_unit_test(test_permissions),  cmocka_unit_test(test_collections),
-        cmocka_unit_test(test_sync_filter),  cmocka_unit_test(test_long_parts),
-        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_syntax),         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),         cmocka_unit_test(test_listen_addresses),
+        cmocka_unit_test(test_permissions),    cmocka_unit_test(test_collections),
+        cmocka_unit_test(test_sync_filter),    cmocka_unit_test(test_long_parts),
+        cmocka_unit_test(test_missing_file),   cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_setting_bounds), cmocka_unit_test(test_setting_defaults),
+        cmocka_unit_test(test_many_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

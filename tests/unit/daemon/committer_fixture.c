@@ -26,6 +26,7 @@ enum { PATIENCE_MS = 30000, STEP_US = 2000 };
 
 static const char configuration[] =
     "{\"collections\":{\"viruses\":{\"projector\":[\"name\"],\"sync_filter\":{\"archived\":{\"$ne\":true}}},"
+    "\"samples\":{\"rights\":{\"owner\":\"user\",\"all_read\":\"read\",\"all_write\":\"write\"}},"
     "\"notes\":{}}}";
 
 int fixture_set_up(void **state)

@@ -76,6 +76,23 @@ static void frames_are_for_those_who_may_see(void **state)
     assert_int_equal(record.collection, COLLECTION_SESSIONS);
 }
 
+static void who_may_change_takes_nothing_away(void **state)
+{
+    struct fixture *fixture = *state;
+    struct seen_record record;
+    fixture_start(fixture, NULL);
+    (void)fixture_join(fixture, 0, 7);
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "samples", "a", "{\"user\":\"ann\",\"read\":true}");
+    assert_true(fixture_ring_next(fixture, &record));
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "samples", "a", "{\"write\":true}");
+    assert_true(fixture_ring_next(fixture, &record));
+    assert_true(record.update[0] && record.remove[0] == '\0');
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "samples", "a", "{\"read\":null}");
+    assert_true(fixture_ring_next(fixture, &record));
+    assert_true(record.update[0] && record.remove[0]);
+    fixture_stop(fixture);
+}
+
 static void what_waits_is_committed_together(void **state)
 {
     struct fixture *fixture = *state;
@@ -537,6 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_set_is_committed_published_and_answered),
         CASE(frames_are_for_those_who_may_see),
+        CASE(who_may_change_takes_nothing_away),
         CASE(what_waits_is_committed_together),
         CASE(a_set_that_fails_leaves_the_others_of_its_batch_alone),
         CASE(refusals_cost_no_commit),

@@ -57,6 +57,14 @@ static void makes_a_piece_of_a_sync(void **state)
         "{\"operation\":\"remove\",\"collectionName\":\"v\",\"data\":[\"a\",\"b\"],\"sync\":true}");
 }
 
+static void makes_a_message_of_all_settings(void **state)
+{
+    (void)state;
+    change_frame_settings(&frame, SLICE("{\"a\":1}"));
+    assert_is_frame(buffer_slice(&frame),
+                    "{\"operation\":\"set\",\"collectionName\":\"settings\",\"data\":{\"a\":1}}");
+}
+
 /* The three forms of the length, RFC 6455 section 5.2, at their borders. */
 static void writes_the_length_of_any_payload(void **state)
 {
@@ -90,6 +98,7 @@ int main(void)
         cmocka_unit_test_teardown(makes_an_update, clean),
         cmocka_unit_test_teardown(makes_a_remove_with_the_id_escaped, clean),
         cmocka_unit_test_teardown(makes_a_piece_of_a_sync, clean),
+        cmocka_unit_test_teardown(makes_a_message_of_all_settings, clean),
         cmocka_unit_test_teardown(writes_the_length_of_any_payload, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,7 +287,7 @@ static void long_tokens_are_refused_and_long_browsers_cut(void **state)
 static void large_heads_are_refused(void **state)
 {
     (void)state;
-    size_t room = HANDSHAKE_HEAD_MOST - strlen(HEAD "X: \r\n\r\n");
+    size_t room = HTTP_HEAD_MOST - strlen(HEAD "X: \r\n\r\n");
     struct handshake handshake = {0};
     struct buffer response = {0};
     assert_int_equal(parse_filled("X: ", 'x', room, &handshake, &response), HANDSHAKE_ACCEPTED);
@@ -298,7 +298,7 @@ static void large_heads_are_refused(void **state)
 
     struct buffer head = {0};
     buffer_append_text(&head, HEAD);
-    for (int i = 0; i < HANDSHAKE_HEADERS_MOST - 5; i++)
+    for (int i = 0; i < HTTP_HEADERS_MOST - 5; i++)
         buffer_append_format(&head, "X%d: y\r\n", i);
     size_t length = head.length;
     buffer_append_text(&head, "\r\n");

@@ -8,6 +8,7 @@
 
 #include "shared/clock.h"
 #include "tests/unit/net/frame_sample.h"
+#include "worker/net/http.h"
 
 #include <cmocka.h>
 
@@ -24,6 +25,7 @@ void world_prepare(struct world *world)
                                                   .reply_queue_bytes = 4 << 20,
                                                   .pongs = 16,
                                                   .handshake_ms = 60000,
+                                                  .request_ms = 60000,
                                                   .authorize_ms = 60000};
 }
 
@@ -59,6 +61,35 @@ static void on_closed(void *context, struct connection *connection)
         world->on_closed(world, connection);
 }
 
+static void on_request(void *context, struct connection *connection, const struct http_call *call)
+{
+    struct world *world = context;
+    world->requests++;
+    world->last = connection;
+    buffer_append_text(&world->seen, "request(");
+    buffer_append_slice(&world->seen, call->collection);
+    buffer_append_byte(&world->seen, '.');
+    buffer_append_slice(&world->seen, call->method);
+    buffer_append_byte(&world->seen, ' ');
+    buffer_append_slice(&world->seen, call->token);
+    buffer_append_byte(&world->seen, ' ');
+    buffer_append_slice(&world->seen, call->once);
+    buffer_append_byte(&world->seen, ' ');
+    buffer_append_slice(&world->seen, call->data);
+    buffer_append_text(&world->seen, ") ");
+    if (world->on_request)
+        world->on_request(world, connection);
+}
+
+static void on_finished(void *context, struct connection *connection)
+{
+    struct world *world = context;
+    world->finished++;
+    if (world->last == connection)
+        world->last = NULL;
+    buffer_append_text(&world->seen, "finished ");
+}
+
 static void on_drained(void *context, struct connection *connection)
 {
     (void)connection;
@@ -78,7 +109,9 @@ void world_open(struct world *world, const struct network_options *options)
                                                  .message = on_message,
                                                  .closed = on_closed,
                                                  .refill = on_refill,
-                                                 .drained = on_drained};
+                                                 .drained = on_drained,
+                                                 .request = on_request,
+                                                 .finished = on_finished};
     struct network_options complete = options ? *options : (struct network_options){0};
     world->base = event_base_new();
     assert_non_null(world->base);
@@ -93,6 +126,7 @@ void world_close(struct world *world)
     network_free(&world->network);
     assert_null(world->network);
     assert_int_equal(world->opened, world->closed);
+    assert_int_equal(world->requests, world->finished);
     backlog_free(&world->backlog);
     event_base_free(world->base);
     buffer_free(&world->seen);

@@ -24,7 +24,8 @@ struct world {
     void (*on_message)(struct world *world, struct connection *connection, struct slice message);
     void (*on_refill)(struct world *world, struct connection *connection);
     void (*on_closed)(struct world *world, struct connection *connection);
-    unsigned opened, messages, closed, drained;
+    void (*on_request)(struct world *world, struct connection *connection);
+    unsigned opened, messages, closed, drained, requests, finished;
     uint64_t seq;
 };
 
@@ -38,7 +39,7 @@ struct peer {
 /** Fills ->config with bounds that no test reaches by chance, for the test to change before world_open(). */
 void world_prepare(struct world *world);
 void world_open(struct world *world, const struct network_options *options);
-/** Closes everything; says whether each opened() had its closed(). */
+/** Closes everything; says whether each opened() had its closed(), and each request() its finished(). */
 void world_close(struct world *world);
 
 /** One pass of the loop as a worker makes it, without waiting. */

@@ -18,6 +18,8 @@ static void make_set(struct fixture *f)
     set_add(f, CHANGE_PATCH, 0, "viruses", "a", ANY, "[{\"op\":\"remove\",\"path\":\"/x\"}]");
     set_add(f, CHANGE_REPLACE, 0, "plain", "b", ANY, "{}");
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "b", ANY, NULL);
+    change_actor_add(&f->set, SLICE("ann"), (struct slice[]){SLICE("g"), SLICE("lab")}, 2, 0);
+    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "jobs", "j", ANY, "{\"group\":\"lab\",\"group_read\":true}");
 }
 
 static void a_set_comes_back_as_it_was_made(void **state)
@@ -40,8 +42,16 @@ static void a_set_comes_back_as_it_was_made(void **state)
     assert_int_equal(change.operation, CHANGE_ASSERT);
     assert_int_equal(change.flags, CHANGE_ABSENT);
     assert_int_equal(change.version, ANY);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         assert_int_equal(change_set_next(&set, &change), 1);
+    assert_int_equal(change.operation, CHANGE_ACTOR);
+    assert_int_equal(change.flags, 0);
+    assert_true(slice_equal(change.id, SLICE("ann")));
+    struct slice groups = change.body, group;
+    assert_true(change_actor_group(&groups, &group) && slice_equal(group, SLICE("g")));
+    assert_true(change_actor_group(&groups, &group) && slice_equal(group, SLICE("lab")));
+    assert_false(change_actor_group(&groups, &group));
+    assert_int_equal(change_set_next(&set, &change), 1);
     assert_int_equal(change_set_next(&set, &change), 0);
     buffer_free(&f.set);
 }
@@ -74,7 +84,7 @@ static void cut_sets_are_refused(void **state)
     size_t good = 0;
     for (size_t length = 0; length < whole.length; length++)
         good += apply_exactly(&f, whole.data, length) == ERROR_NONE;
-    assert_int_equal(good, 7); /* at the border before each operation */
+    assert_int_equal(good, 9); /* at the border before each operation */
     buffer_free(&whole);
     fixture_close(&f);
 }
@@ -125,7 +135,7 @@ static void records_and_tags_are_checked(void **state)
     buffer_free(&bytes);
     struct access_tag tag;
     assert_false(access_tag_read(SLICE(""), &tag));
-    assert_false(access_tag_read(SLICE("\x08"), &tag));
+    assert_false(access_tag_read(SLICE("\x20"), &tag));
     assert_false(access_tag_read(SLICE("\x01\xff\xff"), &tag));
     assert_false(access_tag_read(SLICE("\x01\x00\x00\x00\x00x"), &tag));
     assert_true(access_tag_read(SLICE("\x01\x01\x00o\x00\x00"), &tag));

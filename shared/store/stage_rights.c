@@ -1,0 +1,147 @@
+#include <stdlib.h>
+
+#include "shared/json/compare.h"
+#include "shared/store/access_tag.h"
+#include "shared/store/stage.h"
+
+#define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
+#define NAME_OF(work) (work)->collection->config->name
+
+void stage_actor(struct writer *writer, const struct change *change)
+{
+    struct slice rest = change->body, group;
+    size_t count = 0;
+    while (change_actor_group(&rest, &group))
+        count++;
+    struct actor *actor = &writer->actor;
+    *actor = (struct actor){.acts = true,
+                            .everything = change->flags & CHANGE_ALL_RIGHTS,
+                            .user = change->id,
+                            .groups = arena_allocate(&writer->arena, count * sizeof *actor->groups)};
+    rest = change->body;
+    while (change_actor_group(&rest, &group))
+        actor->groups[actor->group_count++] = group;
+}
+
+static int compare_slices(const void *a, const void *b)
+{
+    const struct slice *left = a, *right = b;
+    return slice_compare(*left, *right);
+}
+
+static bool has_group(const struct actor *actor, struct slice group)
+{
+    return group.length && actor->group_count &&
+           bsearch(&group, actor->groups, actor->group_count, sizeof group, compare_slices);
+}
+
+/* ---- before the change ---- */
+
+static bool is_change(enum change_operation operation)
+{
+    switch (operation) {
+    case CHANGE_REPLACE:
+    case CHANGE_MERGE:
+    case CHANGE_PATCH:
+    case CHANGE_REMOVE:
+        return true;
+    case CHANGE_INSERT:
+    case CHANGE_ASSERT:
+    case CHANGE_ONCE:
+    case CHANGE_ACTOR:
+        break;
+    }
+    return false;
+}
+
+enum error_code stage_rights(struct work *work)
+{
+    const struct actor *actor = &work->writer->actor;
+    work->acts = true;
+    work->limited = !actor->everything;
+    if (!work->limited || !work->there)
+        return ERROR_NONE;
+    struct access_tag tag;
+    if (!access_tag_read(work->current.tag, &tag))
+        return stage_failed(work, "a record is damaged", MDB_CORRUPTED);
+    bool member = has_group(actor, tag.group);
+    work->owns = slice_equal(tag.owner, actor->user);
+    if (!work->owns && !(tag.flags & ACCESS_ALL_READ) && !(member && tag.flags & ACCESS_GROUP_READ)) {
+        work->there = false;
+        work->hidden = true;
+        return ERROR_NONE;
+    }
+    if (work->owns || tag.flags & ACCESS_ALL_WRITE || (member && tag.flags & ACCESS_GROUP_WRITE) ||
+        !is_change(work->change->operation))
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_FORBIDDEN, "You may read document \"%.*s\" of %s, but not change it",
+                        ID_OF(work), NAME_OF(work));
+}
+
+/* ---- after the change ---- */
+
+static struct json_value field_of(struct json_value document, const char *field)
+{
+    return field ? json_member(document, slice_text(field)) : (struct json_value){0};
+}
+
+static bool same(struct json_value a, struct json_value b)
+{
+    return a.json && b.json ? json_equal(a, b) : a.json == b.json;
+}
+
+/** Whose the document is, and who may do what: nobody but its owner changes that. */
+static enum error_code check_unchanged(struct work *work, struct json_value old, struct json_value next)
+{
+    const struct config_rights *rights = &work->collection->config->rights;
+    const char *const fields[] = {rights->owner,       rights->group,    rights->group_read,
+                                  rights->group_write, rights->all_read, rights->all_write};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (!same(field_of(old, fields[i]), field_of(next, fields[i])))
+            return stage_refuse(work, ERROR_FORBIDDEN,
+                                "Field \"%s\" may only be changed by the owner of the document", fields[i]);
+    return ERROR_NONE;
+}
+
+/** A group that the document did not have before must be one of the actor's. */
+static enum error_code check_group(struct work *work, struct json_value old, struct json_value next)
+{
+    const char *field = work->collection->config->rights.group;
+    struct json_value named = field_of(next, field);
+    if (json_type(named) != JSON_STRING || same(field_of(old, field), named))
+        return ERROR_NONE;
+    struct buffer scratch = {0};
+    struct slice group = json_string(named, &scratch);
+    bool good = group.length == 0 || has_group(&work->writer->actor, group);
+    buffer_free(&scratch);
+    return good ? ERROR_NONE
+                : stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\": you are not a member of that group",
+                               field);
+}
+
+enum error_code stage_rights_after(struct work *work)
+{
+    const struct config_rights *rights = &work->collection->config->rights;
+    struct json_value old = work->there ? json_root(&work->writer->old) : (struct json_value){0};
+    struct json_value next = json_root(&work->writer->next);
+    if (work->there && !work->owns)
+        return check_unchanged(work, old, next);
+    if (!work->there && !json_string_is(field_of(next, rights->owner), work->writer->actor.user))
+        return stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\" of a new document must be your own id",
+                            rights->owner);
+    return check_group(work, old, next);
+}
+
+void stage_give_owner(struct work *work, struct json_value body)
+{
+    const char *field = work->collection->config->rights.owner;
+    struct buffer *text = &work->writer->text;
+    if (field_of(body, field).json)
+        return;
+    text->length--; /* the closing brace */
+    buffer_append_byte(text, ',');
+    json_append_string(text, slice_text(field));
+    buffer_append_byte(text, ':');
+    json_append_string(text, work->writer->actor.user);
+    buffer_append_byte(text, '}');
+}

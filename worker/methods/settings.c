@@ -1,0 +1,213 @@
+/*
+ * The methods of `settings`, and what a user sets for themselves. The settings are one document of an
+ * internal collection, a user's are in the user's document; each holds only what was set. Connections learn
+ * of a change like of every other, from the committer's frame and from `amend`.
+ */
+
+#include "worker/methods/settings.h"
+
+#include <stdlib.h>
+
+#include "shared/config/nearest.h"
+#include "shared/memory.h"
+#include "worker/committer_link.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+enum { SHOWN_KEY_BYTES = 64 };
+
+static const struct slice document_id = {"settings", sizeof "settings" - 1};
+
+/* A change on its way: the answer is what the settings then are. */
+struct setting_change {
+    struct transaction *transaction;
+    char *user; /* whose; NULL: everybody's */
+};
+
+static void setting_change_free(struct setting_change *change)
+{
+    free(change->user);
+    free(change);
+}
+
+/* Appends a user's own settings. False: there is no such user. */
+static bool append_own(struct buffer *out, struct worker *worker, const char *user)
+{
+    struct store_record record;
+    struct json json = {0};
+    bool there = store_get(worker->store, COLLECTION_USERS, slice_text(user), &record) == ERROR_NONE &&
+                 json_parse(&json, record.full.data, record.full.length);
+    if (there)
+        settings_append(out, &worker->config->user_settings,
+                        json_member(json_root(&json), SLICE("settings")));
+    json_free(&json);
+    return there;
+}
+
+static void append_all(struct buffer *out, struct worker *worker)
+{
+    struct store_record record = {0};
+    bool there = store_get(worker->store, COLLECTION_SETTINGS, document_id, &record) == ERROR_NONE;
+    settings_append_stored(out, &worker->config->settings, there ? record.full : (struct slice){0});
+}
+
+/* Answers with the settings as they are now, in their place among the changes. */
+static void answer(struct transaction *transaction, const char *user)
+{
+    struct worker *worker = transaction->worker;
+    struct buffer out = {0};
+    if (!worker_snapshot(worker)) {
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return;
+    }
+    if (user && !append_own(&out, worker, user)) {
+        transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
+    } else {
+        if (!user)
+            append_all(&out, worker);
+        transaction_fulfill(transaction, buffer_slice(&out), store_seq(worker->store));
+    }
+    buffer_free(&out);
+}
+
+static void changed(void *argument, const struct committer_result *result)
+{
+    struct setting_change *change = argument;
+    if (result->code == ERROR_NONE)
+        answer(change->transaction, change->user);
+    else
+        transaction_fail(change->transaction, result->code, "%.*s", (int)result->text.length,
+                         result->text.data);
+    setting_change_free(change);
+}
+
+static void submit(struct transaction *transaction, const char *collection, struct slice id,
+                   struct slice patch, const char *user)
+{
+    struct setting_change *change = memory_zeroed(1, sizeof *change);
+    struct buffer set = {0};
+    enum error_code code;
+    change->transaction = transaction;
+    change->user = user ? memory_copy(user, strlen(user)) : NULL;
+    transaction_begin_set(transaction, &set, ANSWER_LITERAL, SLICE("null"));
+    struct change merge = {
+        .operation = CHANGE_MERGE,
+        .flags = user ? 0 : CHANGE_UPSERT,
+        .version = CHANGE_ANY_VERSION,
+        .collection = slice_text(collection),
+        .id = id,
+        .body = patch,
+    };
+    change_set_add(&set, &merge);
+    if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), changed, change, &code)) {
+        setting_change_free(change);
+        transaction_fail(transaction, code, "Settings cannot be changed now; try again");
+    }
+    buffer_free(&set);
+}
+
+/* Appends `"NAME":VALUE` of the merge patch. False: answered. */
+static bool append_value(struct transaction *transaction, struct buffer *patch,
+                         const struct config_setting *setting, struct json_value value)
+{
+    char message[SETTING_MESSAGE];
+    buffer_append_format(patch, "\"%s\":", setting->name);
+    if (json_type(value) == JSON_NULL) { /* the default again */
+        buffer_append_text(patch, "null");
+        return true;
+    }
+    if (!setting_check(setting, value, message)) {
+        transaction_fail(transaction, ERROR_INVALID, "%s", message);
+        return false;
+    }
+    setting_append(patch, setting, value);
+    return true;
+}
+
+static void fail_unknown(struct transaction *transaction, struct slice key)
+{
+    const struct config_settings *settings = &transaction->worker->config->settings;
+    struct nearest nearest = nearest_to(key);
+    for (size_t i = 0; i < settings->count; i++)
+        nearest_offer(&nearest, settings->list[i].name);
+    int length = key.length < SHOWN_KEY_BYTES ? (int)key.length : SHOWN_KEY_BYTES;
+    if (nearest.best)
+        transaction_fail(transaction, ERROR_INVALID, "%.*s: unknown setting, perhaps %s", length, key.data,
+                         nearest.best);
+    else
+        transaction_fail(transaction, ERROR_INVALID, "%.*s: unknown setting", length, key.data);
+}
+
+/* The merge patch for the stored document. False: answered. */
+static bool read_changes(struct transaction *transaction, struct json_value data, struct buffer *patch)
+{
+    struct worker *worker = transaction->worker;
+    struct json_iterator each = json_begin(data);
+    buffer_append_byte(patch, '{');
+    while (json_step(&each)) {
+        struct slice key = json_string(each.key, &worker->scratch);
+        const struct config_setting *setting = settings_find(&worker->config->settings, key);
+        if (!setting) {
+            fail_unknown(transaction, key);
+            return false;
+        }
+        if (patch->length > 1)
+            buffer_append_byte(patch, ',');
+        if (!append_value(transaction, patch, setting, each.value))
+            return false;
+    }
+    buffer_append_byte(patch, '}');
+    return true;
+}
+
+static void download(struct transaction *transaction, struct json_value data)
+{
+    if (json_type(data) <= JSON_NULL || params_object(transaction, data, NULL, 0))
+        answer(transaction, NULL);
+}
+
+static void set(struct transaction *transaction, struct json_value data)
+{
+    struct buffer patch = {0};
+    if (json_type(data) != JSON_OBJECT)
+        transaction_fail(transaction, ERROR_INVALID, "data: expected {setting: value, ...}, found %s",
+                         json_type_name(json_type(data)));
+    else if (json_count(data) == 0)
+        answer(transaction, NULL);
+    else if (read_changes(transaction, data, &patch))
+        submit(transaction, "settings", document_id, buffer_slice(&patch), NULL);
+    buffer_free(&patch);
+}
+
+void change_user_setting(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"key", "value"};
+    struct worker *worker = transaction->worker;
+    const struct account *account = transaction->session->account;
+    struct json_value value = json_member(data, SLICE("value"));
+    struct slice key;
+    if (!params_object(transaction, data, keys, 2) ||
+        !params_text(transaction, json_member(data, SLICE("key")), "key", 0, STORE_ID_BYTES, &worker->scratch,
+                     &key))
+        return;
+    const struct config_setting *setting = settings_find(&worker->config->user_settings, key);
+    struct buffer patch = {0};
+    buffer_append_slice(&patch, SLICE("{\"settings\":{"));
+    if (account->control) {
+        transaction_fail(transaction, ERROR_INVALID, "Only users have settings of their own");
+    } else if (!setting) {
+        transaction_fail(transaction, ERROR_INVALID, "Unknown user setting %.*s", (int)key.length, key.data);
+    } else if (append_value(transaction, &patch, setting, value)) {
+        buffer_append_slice(&patch, SLICE("}}"));
+        submit(transaction, "users", slice_of(account->user, account->user_length), buffer_slice(&patch),
+               account->user);
+    }
+    buffer_free(&patch);
+}
+
+static const struct method methods[] = {
+    {"download", METHOD_AUTHORIZED, download, -1},
+    {"set", METHOD_OPTIONS, set, METHOD_ANSWERS_AGAIN},
+};
+
+const struct method_table settings_methods = {methods, sizeof methods / sizeof *methods};

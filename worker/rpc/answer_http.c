@@ -1,0 +1,84 @@
+#include "worker/rpc/answer.h"
+
+#include "worker/net/http.h"
+#include "worker/rpc/transaction.h"
+#include "worker/session.h"
+
+/* The answer to a call over HTTP: what would be the data of its `fulfill`, with a status. */
+
+struct status {
+    const char *line, *more;
+};
+
+#define AGAIN "Retry-After: 1\r\n"
+
+static struct status status_of(enum error_code code)
+{
+    switch (code) {
+    case ERROR_NONE:
+        return (struct status){"200 OK", ""};
+    case ERROR_BAD_MESSAGE:
+    case ERROR_INVALID:
+        return (struct status){"400 Bad Request", ""};
+    case ERROR_UNAUTHORIZED:
+        return (struct status){"401 Unauthorized", "WWW-Authenticate: Bearer\r\n"};
+    case ERROR_FORBIDDEN:
+        return (struct status){"403 Forbidden", ""};
+    case ERROR_UNKNOWN_COLLECTION:
+    case ERROR_UNKNOWN_METHOD:
+    case ERROR_NOT_FOUND:
+        return (struct status){"404 Not Found", ""};
+    case ERROR_EXISTS:
+    case ERROR_CONFLICT:
+    case ERROR_RESYNC_REQUIRED:
+        return (struct status){"409 Conflict", ""};
+    case ERROR_TOO_LARGE:
+        return (struct status){"413 Content Too Large", ""};
+    case ERROR_RATE_LIMITED:
+        return (struct status){"429 Too Many Requests", "Retry-After: 60\r\n"};
+    case ERROR_INTERNAL:
+        return (struct status){"500 Internal Server Error", ""};
+    case ERROR_BUSY:
+    case ERROR_UNAVAILABLE:
+        return (struct status){"503 Service Unavailable", AGAIN};
+    case ERROR_TIMEOUT:
+        return (struct status){"504 Gateway Timeout", ""};
+    case ERROR_STORE_FULL:
+        return (struct status){"507 Insufficient Storage", ""};
+    }
+    return (struct status){"500 Internal Server Error", ""};
+}
+
+static void respond(struct transaction *transaction, enum error_code code, struct slice content)
+{
+    struct status status = status_of(code);
+    const struct http_response response = {status.line, status.more, "application/json", content};
+    http_respond(transaction->session->connection, &response);
+}
+
+static void progress(struct transaction *transaction, struct slice data, uint64_t after_seq)
+{
+    (void)transaction, (void)data, (void)after_seq; /* there is one answer */
+}
+
+static void success(struct transaction *transaction, struct slice data, uint64_t after_seq)
+{
+    (void)after_seq; /* changes do not go this way */
+    respond(transaction, ERROR_NONE, data);
+}
+
+static void failure(struct transaction *transaction, enum error_code code, struct slice message,
+                    struct slice members)
+{
+    struct buffer *reply = &transaction->worker->reply;
+    buffer_clear(reply);
+    answer_error_append(reply, code, message, members);
+    respond(transaction, code, buffer_slice(reply));
+}
+
+const struct answer_way answer_http = {
+    .lasting = false,
+    .progress = progress,
+    .success = success,
+    .failure = failure,
+};

@@ -1,0 +1,73 @@
+#include "worker/rpc/answer.h"
+
+#include "shared/json/json.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/transaction.h"
+#include "worker/session.h"
+
+/* The answers of dispatchd-protocol(7): `update` and `fulfill` of the collection `transaction`. */
+
+static const char update_head[] =
+    "{\"operation\":\"update\",\"collectionName\":\"transaction\",\"data\":{\"tid\":";
+static const char fulfill_head[] =
+    "{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{\"tid\":";
+
+/* The head of an answer, up to the value of its "data". */
+static struct buffer *begin(struct transaction *transaction, const char *head)
+{
+    struct buffer *reply = &transaction->worker->reply;
+    buffer_clear(reply);
+    buffer_append_text(reply, head);
+    buffer_append_slice(reply, transaction->tid);
+    return reply;
+}
+
+static void finish(struct transaction *transaction, struct buffer *reply, uint64_t after_seq)
+{
+    buffer_append_slice(reply, SLICE("}}"));
+    connection_send(transaction->session->connection, buffer_slice(reply), after_seq);
+}
+
+static void progress(struct transaction *transaction, struct slice data, uint64_t after_seq)
+{
+    struct buffer *reply = begin(transaction, update_head);
+    buffer_append_slice(reply, SLICE(",\"data\":"));
+    buffer_append_slice(reply, data);
+    finish(transaction, reply, after_seq);
+}
+
+static void success(struct transaction *transaction, struct slice data, uint64_t after_seq)
+{
+    struct buffer *reply = begin(transaction, fulfill_head);
+    buffer_append_slice(reply, SLICE(",\"success\":true,\"data\":"));
+    buffer_append_slice(reply, data);
+    finish(transaction, reply, after_seq);
+}
+
+static void failure(struct transaction *transaction, enum error_code code, struct slice message,
+                    struct slice members)
+{
+    struct buffer *reply = begin(transaction, fulfill_head);
+    buffer_append_slice(reply, SLICE(",\"success\":false,\"data\":"));
+    answer_error_append(reply, code, message, members);
+    finish(transaction, reply, 0);
+}
+
+const struct answer_way answer_messages = {
+    .lasting = true,
+    .progress = progress,
+    .success = success,
+    .failure = failure,
+};
+
+void answer_error_append(struct buffer *out, enum error_code code, struct slice message, struct slice members)
+{
+    buffer_append_slice(out, SLICE("{\"warning\":true,\"code\":\""));
+    buffer_append_text(out, error_code_name(code));
+    buffer_append_slice(out, SLICE("\",\"message\":"));
+    json_append_string(out, message);
+    if (members.length)
+        buffer_append_byte(out, ',');
+    buffer_append_slice(out, members);
+    buffer_append_byte(out, '}');
+}

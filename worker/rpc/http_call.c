@@ -1,0 +1,67 @@
+#include "worker/rpc/http_call.h"
+
+#include <stdio.h>
+
+#include "worker/dispatch/ring_intake.h"
+#include "worker/methods/tokens.h"
+#include "worker/rpc/answer.h"
+#include "worker/rpc/call.h"
+#include "worker/rpc/message.h"
+
+enum { FAULT_BYTES = 160 };
+
+/* What is wrong with the data, if anything. */
+static const char *read_data(struct worker *worker, struct slice text, struct message *message,
+                             char fault[FAULT_BYTES])
+{
+    buffer_clear(&worker->scratch);
+    if (text.length == 0)
+        return NULL;
+    buffer_reserve(&worker->scratch, text.length); /* as for a message: strings are put into it */
+    if (json_parse(&worker->message, text.data, text.length)) {
+        message->data = json_root(&worker->message);
+        return NULL;
+    }
+    snprintf(fault, FAULT_BYTES, "%s at byte %zu", worker->message.error, worker->message.error_offset + 1);
+    return fault;
+}
+
+/* Who it is. False: answered. */
+static bool authorize(struct transaction *transaction, struct slice token)
+{
+    struct buffer document = {0};
+    if (!token.data)
+        return true;
+    if (!worker_snapshot(transaction->worker)) {
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return false;
+    }
+    const char *wrong = token_authorize(transaction->session, token, &document);
+    buffer_free(&document);
+    if (wrong)
+        transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
+    return !wrong;
+}
+
+void http_call_handle(struct session *session, const struct http_call *call)
+{
+    struct worker *worker = session->worker;
+    struct connection *connection = session->connection; /* stays, also when the session does not */
+    char fault[FAULT_BYTES];
+    struct message message = {
+        .tid = SLICE("null"), /* there is none: one call at a time */
+        .collection = call->collection,
+        .method = call->method,
+        .once = call->once,
+    };
+    atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
+    ring_intake_published(worker);
+    message.fault = read_data(worker, call->data, &message, fault);
+    struct transaction *transaction = call_begin(session, &message, &answer_http);
+    if (authorize(transaction, call->token))
+        call_run(transaction, &message);
+    if (slice_equal(call->collection, SLICE("users"))) { /* as for messages: call_handle() */
+        explicit_bzero(worker->scratch.data, worker->scratch.capacity);
+        connection_wipe(connection);
+    }
+}

@@ -1,0 +1,11 @@
+#ifndef WORKER_RPC_HTTP_CALL_H
+#define WORKER_RPC_HTTP_CALL_H
+
+#include "worker/net/http_api.h"
+#include "worker/session.h"
+
+/** Handles a call that came over HTTP, as call_handle() does with a message: @session is nobody's yet, and is
+ * the request's own. A token that is not valid is answered, whatever is called. */
+void http_call_handle(struct session *session, const struct http_call *call);
+
+#endif
