@@ -10,11 +10,12 @@ import subprocess
 import time
 
 import pytest
+import websockets
 
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHCTL, DISPATCHD, PATIENCE, scaled, title, wait_until
+from server import DISPATCHD, PATIENCE, scaled, title, wait_until
 
 
 def test_titles(server):
@@ -38,25 +39,32 @@ def test_the_committer_goes_first(server):
     assert committer < usual if os.geteuid() == 0 else committer <= usual
 
 
-def test_administrator_is_there_from_the_start(make_server):
+async def test_administrator_is_there_from_the_start(make_server):
     """The committer is held up at the first start: nobody is let in before the group is there."""
-    server = make_server(prepared=False, start=False).start(wait=False)
-    committer = wait_until(lambda: (server.status(missing=None) or {}).get('committer', {}).get('pid'),
-                           what='the committer')
-    wait_until(lambda: server.status()['committer']['state'] == 'ready', what='the committer being ready')
-    os.kill(committer, signal.SIGSTOP)
-    with subprocess.Popen([DISPATCHCTL, '--control', server.control, 'user', 'add', 'first', '--group', 'administrator',
-                           '--password-stdin'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, env=server.environment()) as adding:
-        adding.stdin.write('its password\n')
-        adding.stdin.flush()
+    async def group():
+        """What the first who is let in finds; None while nobody is."""
         try:
-            adding.wait(0.5)  # time to be refused; whether it takes longer does not matter
-        except subprocess.TimeoutExpired:
-            pass
-        os.kill(committer, signal.SIGCONT)
-        said, _ = adding.communicate(timeout=PATIENCE)
-    assert adding.returncode == 0, said
+            client = await Client.control(server)
+        except (OSError, websockets.exceptions.WebSocketException):
+            return None
+        found = await client.call('find', 'groups', {'query': {'_id': 'administrator'}})
+        return found['documents']
+
+    server = make_server(prepared=False, start=False).start(wait=False)
+    deadline = time.monotonic() + PATIENCE
+    committer = {}
+    while committer.get('state') != 'ready' and time.monotonic() < deadline:  # at once, before the workers are
+        committer = (server.status(missing=None) or {}).get('committer', {})
+    committer = committer['pid']
+    os.kill(committer, signal.SIGSTOP)
+    seen = None
+    for _ in range(50):  # time to be let in too early; whether it takes longer does not matter
+        seen = seen or await group()
+    os.kill(committer, signal.SIGCONT)
+    deadline = time.monotonic() + PATIENCE
+    while seen is None and time.monotonic() < deadline:
+        seen = await group()
+    assert [document['_id'] for document in seen] == ['administrator']
     server.wait_ready()
 
 
