@@ -8,7 +8,8 @@
 #include "worker/methods/user_sets.h"
 #include "worker/session.h"
 
-enum { TRIES_MOST = 32 };
+/* Each time, one of those that are in each other's way gets through: so many may meet at one document. */
+enum { TRIES_MOST = 256 };
 
 struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
                                bool (*evaluate)(struct attempt *attempt, struct buffer *set))
