@@ -3,9 +3,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "shared/clock.h"
 #include "shared/memory.h"
 #include "worker/committer_link.h"
 #include "worker/methods/user_sets.h"
+#include "worker/rpc/method.h"
 #include "worker/session.h"
 
 /* Each time, one of those that are in each other's way gets through: so many may meet at one document. */
@@ -47,10 +49,29 @@ void attempt_begin(struct attempt *attempt, struct buffer *set, struct slice lit
                               literal);
 }
 
+bool attempt_answer_again(struct attempt *attempt)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct buffer method = {0};
+    struct slice answer;
+    uint64_t seq;
+    if (!transaction->once.data)
+        return false;
+    buffer_append_format(&method, "%s.%s", transaction->collection->name, transaction->method->name);
+    bool known = store_once_get(transaction->worker->store, slice_text(attempt->caller),
+                                buffer_slice(&method), transaction->once, clock_wall_ms(), &answer, &seq);
+    if (known)
+        transaction_fulfill(transaction, answer, seq);
+    buffer_free(&method);
+    return known;
+}
+
+/* The same call with the same key may have been done since this one came: it is then no failure that it is
+ * done. */
 static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
     if (worker_snapshot(attempt->transaction->worker))
-        return attempt->evaluate(attempt, set);
+        return !attempt_answer_again(attempt) && attempt->evaluate(attempt, set);
     transaction_fail(attempt->transaction, ERROR_INTERNAL, "The store cannot be read now");
     return false;
 }

@@ -12,7 +12,8 @@
  */
 struct attempt {
     struct transaction *transaction;
-    char *caller; /* who called, whoever that connection is later; NULL: nobody had logged in */
+    char *caller; /* who called, whoever that connection is later, and whose the key of `once` is; NULL:
+                     nobody had logged in */
     bool control; /* it is the control socket */
 
     /** Fills @set (begun with attempt_begin()) from the snapshot that is there. False: it answered the call.
@@ -37,6 +38,9 @@ struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
 
 /** Begins a set whose answer is @literal, with the `once` of the call. */
 void attempt_begin(struct attempt *attempt, struct buffer *set, struct slice literal);
+
+/** Answers with what was remembered under the key of `once`. False: nothing is. Needs a snapshot. */
+[[gnu::warn_unused_result]] bool attempt_answer_again(struct attempt *attempt);
 
 /** Evaluates and commits; then frees the attempt, at once or later. */
 void attempt_run(struct attempt *attempt);

@@ -5,7 +5,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "shared/clock.h"
 #include "shared/memory.h"
 #include "worker/authority/password.h"
 #include "worker/methods/credentials.h"
@@ -193,26 +192,10 @@ static bool evaluate_change(struct attempt *attempt, struct buffer *set)
         fail_credentials(transaction);
         return false;
     }
-    transaction_begin_set_for(transaction, user, set, ANSWER_LITERAL, SLICE("null"));
+    attempt_begin(attempt, set, SLICE("null"));
     replace_hash(set, user, slice_text(change->old_hash), slice_text(attempt->secret));
     set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, CHANGE_ANY_VERSION,
                SLICE("{\"force_reset\":false}"));
-    return true;
-}
-
-/* Who repeats a call that succeeded has an old password that is wrong by now. The key belongs to the user
- * whose password it is, logged in or not. */
-static bool done_before(struct attempt *attempt)
-{
-    struct transaction *transaction = attempt->transaction;
-    struct worker *worker = transaction->worker;
-    struct slice answer;
-    uint64_t seq;
-    if (!transaction->once.data || !worker_snapshot(worker) ||
-        !store_once_get(worker->store, slice_text(attempt->user), SLICE("users.change_password"),
-                        transaction->once, clock_wall_ms(), &answer, &seq))
-        return false;
-    transaction_fulfill(transaction, answer, seq);
     return true;
 }
 
@@ -225,7 +208,8 @@ static void checked(void *argument, bool same)
         password_then_run(attempt, slice_text(change->new_password));
         return;
     }
-    if (!done_before(attempt)) {
+    /* Who repeats a call that succeeded has an old password that is wrong by now. */
+    if (!worker_snapshot(transaction->worker) || !attempt_answer_again(attempt)) {
         if (transaction->session)
             credentials_failed(transaction->session, slice_text(attempt->user));
         fail_credentials(transaction);
@@ -243,6 +227,8 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     struct slice against = credentials_read(transaction->worker, user, &hash, &version);
     attempt->release = change_release;
     attempt->user = memory_copy(user.data, user.length);
+    free(attempt->caller);
+    attempt->caller = memory_copy(user.data, user.length); /* who knows the password, logged in or not */
     change->old_hash = memory_copy(against.data ? against.data : "", against.length);
     change->new_password = memory_copy(new.data, new.length);
     if (!password_check(transaction->worker, old, against, checked, change)) {
