@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import time
 
 import pytest
@@ -412,3 +414,26 @@ def test_first_start_says_how_to_make_a_user(make_server):
     server.stop()
     server.start()
     assert server.log().count('there is no user yet') == 1
+
+
+async def test_no_secret_leaves(make_server):
+    """Neither passwords nor hashes nor stamps, in no message and no line of the log at its most talkative."""
+    server = make_server(options=['--log-level', 'debug'])
+    admin, control, nora = await Client.connect(server, 'admin'), await Client.control(server), \
+        await Client.connect(server)
+    words = ['first secret', 'second secret', 'third secret']
+    await admin.call('add', 'users', {'_id': 'nora', 'password': words[0], 'groups': ['administrator']})
+    token = (await nora.log_in('nora', words[0]))['token']
+    await admin.call('sessions', 'users', {'user_id': 'nora'})
+    await nora.call('change_password', 'users', {'_id': 'nora', 'old_password': words[0], 'new_password': words[1]})
+    await admin.call('set_password', 'users', {'_id': 'nora', 'new_password': words[2]})
+    await nora.fails('unauthorized', 'authorize_by_login', 'users', {'username': 'nora', 'password': words[1]})
+    server.ctl('user', 'passwd', 'nora', '--password-stdin', text=words[0] + '\n')
+    await admin.call('remove_user', 'users', {'_id': 'nora'})
+    hash_ = hashlib.blake2b(token.encode(), digest_size=32).hexdigest()
+    seen = json.dumps([m for client in (admin, control) for m in client.messages]) + server.log()
+    for secret in (*words, '$argon2', 'stamp', token, hash_):
+        assert secret not in seen, secret
+    assert 'requested users.set_password' in seen and '"nora"' in seen
+    mine = json.dumps(nora.messages)
+    assert mine.count(token) == 1 and not any(word in mine for word in (*words, '$argon2', 'stamp', hash_))
