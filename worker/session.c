@@ -139,7 +139,7 @@ void session_deauthorize(struct session *session, const char *reason)
         return;
     LIST_REMOVE(session, of_account);
     if (session->has_token)
-        LIST_REMOVE(session, of_token);
+        authority_forget_token(session->worker->authority, session);
     session->account = NULL;
     session->has_token = false;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);

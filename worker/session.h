@@ -13,6 +13,7 @@
 struct session {
     LIST_ENTRY(session) of_account;
     LIST_ENTRY(session) of_token;   /* when ->has_token: with others of the same hash */
+    TAILQ_ENTRY(session) by_use;    /* when ->has_token: in the order of ->used_ms */
     LIST_HEAD(, transaction) calls; /* open */
     struct worker *worker;
     struct connection *connection;
@@ -22,6 +23,7 @@ struct session {
     uint64_t synced_seq; /* the newest snapshot that a piece of a sync or resume was made of */
     uint32_t open_calls;
     uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
+    uint64_t used_ms;     /* monotonic: when the token last counted as used */
     uint8_t bad_messages;
     bool has_token;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* _id of its document in `sessions`, before hex */

@@ -18,9 +18,11 @@
 #include "shared/log.h"
 #include "shared/random.h"
 #include "worker/authority/authority.h"
+#include "worker/authority/first_user.h"
 #include "worker/committer_link.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/job.h"
+#include "worker/methods/tokens.h"
 #include "worker/net/connection.h"
 #include "worker/orders.h"
 #include "worker/session.h"
@@ -70,6 +72,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct loop *loop = argument;
     committer_link_tick(loop->worker->link);
+    token_refresh_used(loop->worker, clock_monotonic_ms());
     if (++loop->seconds % READERS_CHECK_S == 0)
         store_check_readers(loop->worker->store);
 }
@@ -211,6 +214,8 @@ int worker_main(const struct inheritance *inheritance)
     open_loop(&loop, &worker);
     orders_open(&worker);
     authority_bootstrap(worker.authority, orders_ready);
+    if (worker.slot == 0)
+        first_user_say(&worker);
     run(&worker);
     orders_close();
     close_loop(&loop);

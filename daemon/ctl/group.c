@@ -2,24 +2,76 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/ctl/ctl.h"
+#include "daemon/ctl/parts.h"
 #include "shared/memory.h"
 
-static void compose_permissions(struct buffer *data, const char *name, char *const *permissions, size_t count)
+/* A group with many members loses them in steps. */
+enum { REMOVE_TIMEOUT_MS = 600000 };
+
+/* The permissions of a call: each name once, as it was given last. */
+struct wishes {
+    const char **names;
+    bool *granted;
+    size_t count;
+};
+
+static void wish(struct wishes *wishes, const char *name, bool granted)
+{
+    size_t i = 0;
+    while (i < wishes->count && strcmp(wishes->names[i], name) != 0)
+        i++;
+    wishes->names[i] = name;
+    wishes->granted[i] = granted;
+    if (i == wishes->count)
+        wishes->count++;
+}
+
+/* Reads the options of a part: --permission and, where it is known, --no-permission. */
+static bool read_wishes(struct wishes *wishes, const struct option *options, int argc, char **argv)
+{
+    bool good = true;
+    int option;
+    wishes->names = memory_zeroed((size_t)argc, sizeof *wishes->names);
+    wishes->granted = memory_zeroed((size_t)argc, sizeof *wishes->granted);
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'p' || option == 'n')
+            wish(wishes, optarg, option == 'p');
+        else
+            good = false;
+    }
+    if (!good || argc - optind != 1) {
+        ctl_usage(&command_group);
+        return false;
+    }
+    return ctl_name(argv[optind]);
+}
+
+static void wishes_free(struct wishes *wishes)
+{
+    free(wishes->names);
+    free(wishes->granted);
+}
+
+static void compose_name(struct buffer *data, const char *name)
 {
     buffer_append_text(data, "{\"_id\":");
     json_append_string(data, slice_text(name));
+}
+
+static void compose_permissions(struct buffer *data, const char *name, const struct wishes *wishes)
+{
+    compose_name(data, name);
     buffer_append_text(data, ",\"permissions\":{");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < wishes->count; i++) {
         if (i > 0)
             buffer_append_byte(data, ',');
-        json_append_string(data, slice_text(permissions[i]));
-        buffer_append_text(data, ":true");
+        json_append_string(data, slice_text(wishes->names[i]));
+        buffer_append_text(data, wishes->granted[i] ? ":true" : ":false");
     }
     buffer_append_text(data, "}}");
 }
 
-static int add(const struct ctl *ctl, const char *name, char *const *permissions, size_t count)
+static int make_group(const struct ctl *ctl, const char *name, const struct wishes *wishes)
 {
     struct session session = {0};
     struct session_reply reply;
@@ -28,15 +80,14 @@ static int add(const struct ctl *ctl, const char *name, char *const *permissions
         session_close(&session);
         return 1;
     }
-    buffer_append_text(&data, "{\"_id\":");
-    json_append_string(&data, slice_text(name));
+    compose_name(&data, name);
     buffer_append_byte(&data, '}');
     int status = 0;
     if (!session_call(&session, "groups", "add", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
         status = ctl_session_failed(ctl, &session);
-    } else if (count > 0) {
+    } else if (wishes->count > 0) {
         buffer_clear(&data);
-        compose_permissions(&data, name, permissions, count);
+        compose_permissions(&data, name, wishes);
         if (!session_call(&session, "groups", "update_permissions", buffer_slice(&data), &reply,
                           CTL_TIMEOUT_MS))
             status = ctl_fail("the group was added without permissions: %s", session.message);
@@ -46,36 +97,59 @@ static int add(const struct ctl *ctl, const char *name, char *const *permissions
     return status;
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int add(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"permission", required_argument, NULL, 'p'}, {0}};
-    char **permissions = memory_zeroed((size_t)argc, sizeof *permissions);
-    size_t count = 0;
-    bool wrong = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        bool given_before = false;
-        for (size_t i = 0; option == 'p' && i < count; i++)
-            given_before |= strcmp(permissions[i], optarg) == 0;
-        if (option != 'p')
-            wrong = true;
-        else if (!given_before)
-            permissions[count++] = optarg;
-    }
-    int status;
-    if (wrong || argc - optind != 2 || strcmp(argv[optind], "add") != 0)
-        status = ctl_usage(&command_group);
-    else if (!json_utf8_valid(argv[optind + 1], strlen(argv[optind + 1])))
-        status = ctl_fail("the name is not UTF-8");
-    else
-        status = add(ctl, argv[optind + 1], permissions, count);
-    free(permissions);
+    struct wishes wishes = {0};
+    int status = 1;
+    if (read_wishes(&wishes, options, argc, argv))
+        status = make_group(ctl, argv[optind], &wishes);
+    wishes_free(&wishes);
     return status;
+}
+
+static int set(const struct ctl *ctl, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"permission", required_argument, NULL, 'p'}, {"no-permission", required_argument, NULL, 'n'}, {0}};
+    struct wishes wishes = {0};
+    struct buffer data = {0};
+    int status = 1;
+    if (read_wishes(&wishes, options, argc, argv)) {
+        compose_permissions(&data, argv[optind], &wishes);
+        status = ctl_call(ctl, "groups", "update_permissions", buffer_slice(&data), CTL_TIMEOUT_MS);
+    }
+    buffer_free(&data);
+    wishes_free(&wishes);
+    return status;
+}
+
+static int remove_group(const struct ctl *ctl, int argc, char **argv)
+{
+    struct buffer data = {0};
+    int status = 1;
+    const char *name = ctl_only_name(&command_group, argc, argv);
+    if (name) {
+        compose_name(&data, name);
+        buffer_append_byte(&data, '}');
+        status = ctl_call(ctl, "groups", "remove_group", buffer_slice(&data), REMOVE_TIMEOUT_MS);
+    }
+    buffer_free(&data);
+    return status;
+}
+
+static int run(const struct ctl *ctl, int argc, char **argv)
+{
+    static const struct ctl_part part_add = {"add", add}, part_remove = {"remove", remove_group},
+                                 part_set = {"set", set};
+    static const struct ctl_part *const parts[] = {&part_add, &part_remove, &part_set, &part_group_list};
+    return ctl_run_part(ctl, &command_group, parts, sizeof parts / sizeof *parts, argc, argv);
 }
 
 const struct ctl_command command_group = {
     .name = "group",
-    .usage = "add NAME [--permission PERMISSION]...",
-    .help = "adds a group that holds these permissions",
+    .usage = "add NAME [--permission PERMISSION]... | remove NAME |\n"
+             "       set NAME [--permission PERMISSION]... [--no-permission PERMISSION]... | list [--json]",
+    .help = "adds, removes and lists groups; gives permissions to one and takes them",
     .run = run,
 };

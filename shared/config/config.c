@@ -47,6 +47,13 @@ static void add_builtin(struct config *config, const char *name, bool internal)
     }
 }
 
+static void add_index(struct config_collection *collection, const char *field)
+{
+    collection->index_fields = memory_resize(collection->index_fields, collection->index_field_count + 1,
+                                             sizeof *collection->index_fields);
+    collection->index_fields[collection->index_field_count++] = memory_copy(field, strlen(field));
+}
+
 static void add_builtins(struct config *config)
 {
     /* In the order of enum builtin_collection. */
@@ -55,10 +62,11 @@ static void add_builtins(struct config *config)
     add_builtin(config, "settings", true);
     add_builtin(config, "credentials", true);
     add_builtin(config, "sessions", true);
-    /* All sessions of a user end together. */
-    struct config_collection *sessions = &config->collections[COLLECTION_SESSIONS];
-    sessions->index_fields = memory_zeroed(1, sizeof *sessions->index_fields);
-    sessions->index_fields[sessions->index_field_count++] = memory_copy("user", strlen("user"));
+    /* Sessions are looked for by user (all of one end together) and by the id that clients know; users by
+     * group, of which they leave all together when it is removed. */
+    add_index(&config->collections[COLLECTION_SESSIONS], "user");
+    add_index(&config->collections[COLLECTION_SESSIONS], "id");
+    add_index(&config->collections[COLLECTION_USERS], "groups");
     for (size_t i = 0; i < config->collection_count; i++)
         collection_declare(&config->collections[i], NULL);
 }

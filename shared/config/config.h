@@ -111,6 +111,7 @@ struct config_limits {
     uint64_t
         committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
     uint64_t bulk_documents;   /* documents in one insert, ids in one remove or query update; 10000 */
+    uint64_t sessions_per_user; /* stored sessions of one user; 64: the least recently used gives way */
 };
 
 struct config {

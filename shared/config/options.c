@@ -83,6 +83,8 @@ const struct option_row option_table[] = {
      "BYTES", "changes one worker has handed in and not seen answered"},
     {"limits.bulk_documents", OPTION_NUMBER, AT(limits.bulk_documents), "10000", 1, 1000000, "NUMBER",
      "documents in one insert, update by query or remove"},
+    {"limits.sessions_per_user", OPTION_NUMBER, AT(limits.sessions_per_user), "64", 1, 1024, "NUMBER",
+     "sessions of one user; at a log-in the least recently used beyond end"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/change_set.h"
@@ -18,8 +19,9 @@ enum { BUCKETS = 1024 };
 struct authority {
     struct worker *worker;
     void (*bootstrap_done)(struct worker *worker);
-    struct account_list buckets[BUCKETS]; /* by user */
-    struct session_list tokens[BUCKETS];  /* sessions with a token, by its hash */
+    struct account_list buckets[BUCKETS];    /* by user */
+    struct session_list tokens[BUCKETS];     /* sessions with a token, by its hash */
+    TAILQ_HEAD(session_queue, session) used; /* sessions with a token, the longest connected first */
     TAILQ_HEAD(, account) outdated;
     struct json user; /* a document being read; reused */
 };
@@ -212,6 +214,25 @@ static struct session_list *bucket_of_token(struct authority *authority, const u
 void authority_watch_token(struct authority *authority, struct session *session)
 {
     LIST_INSERT_HEAD(bucket_of_token(authority, session->token_hash), session, of_token);
+    session->used_ms = clock_monotonic_ms();
+    TAILQ_INSERT_TAIL(&authority->used, session, by_use);
+}
+
+void authority_forget_token(struct authority *authority, struct session *session)
+{
+    LIST_REMOVE(session, of_token);
+    TAILQ_REMOVE(&authority->used, session, by_use);
+}
+
+struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms)
+{
+    struct session *session = TAILQ_FIRST(&authority->used);
+    if (!session || now_ms < session->used_ms || now_ms - session->used_ms < every_ms)
+        return NULL;
+    session->used_ms = now_ms;
+    TAILQ_REMOVE(&authority->used, session, by_use);
+    TAILQ_INSERT_TAIL(&authority->used, session, by_use);
+    return session;
 }
 
 static void end_sessions(struct authority *authority, const uint8_t *hash)
@@ -324,6 +345,7 @@ struct authority *authority_create(struct worker *worker)
         LIST_INIT(&authority->buckets[i]);
     for (unsigned i = 0; i < BUCKETS; i++)
         LIST_INIT(&authority->tokens[i]);
+    TAILQ_INIT(&authority->used);
     TAILQ_INIT(&authority->outdated);
     return authority;
 }

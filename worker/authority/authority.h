@@ -46,6 +46,13 @@ void account_put(struct authority *authority, struct account *account);
 /** Has the session's token watched: when its stored session ends, the session does. */
 void authority_watch_token(struct authority *authority, struct session *session);
 
+/** Ends that. */
+void authority_forget_token(struct authority *authority, struct session *session);
+
+/** The session whose token has been connected for longest without counting as used, if that is @every_ms ago
+ * or longer: it counts as used now. NULL: none. @now_ms: monotonic. */
+struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms);
+
 /** A document of `users`, `groups` or `sessions` changed: live connections feel it, those
  * of a token at once, the others with authority_apply(). */
 void authority_changed(struct authority *authority, unsigned collection, struct slice id);

@@ -1,36 +1,49 @@
 /* The methods of `groups` beside the reading ones. */
 
-#include <stdlib.h>
-
+#include "shared/json/compare.h"
+#include "shared/json/merge_patch.h"
 #include "shared/memory.h"
 #include "worker/authority/authority.h"
-#include "worker/committer_link.h"
+#include "worker/methods/attempt.h"
+#include "worker/methods/group_removal.h"
+#include "worker/methods/user_sets.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
+
+/* ---- add ---- */
+
+static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct slice group = slice_text(attempt->group);
+    struct store_record record;
+    if (store_get(transaction->worker->store, COLLECTION_GROUPS, group, &record) == ERROR_NONE) {
+        transaction_fail(transaction, ERROR_EXISTS, "Group already exists");
+        return false;
+    }
+    struct buffer answer = {0};
+    json_append_string(&answer, group);
+    attempt_begin(attempt, set, buffer_slice(&answer));
+    set_change(set, CHANGE_INSERT, NO_FLAGS, "groups", group, CHANGE_ANY_VERSION,
+               SLICE("{\"permissions\":{}}"));
+    buffer_free(&answer);
+    return true;
+}
 
 static void add(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id"};
-    struct worker *worker = transaction->worker;
     struct slice group;
     if (!params_object(transaction, data, keys, 1) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &group))
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
+                   &group))
         return;
-    struct buffer set = {0}, answer = {0};
-    json_append_string(&answer, group);
-    transaction_begin_set(transaction, &set, ANSWER_LITERAL, buffer_slice(&answer));
-    struct change change = {
-        .operation = CHANGE_INSERT,
-        .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("groups"),
-        .id = group,
-        .body = SLICE("{\"permissions\":{}}"),
-    };
-    change_set_add(&set, &change);
-    transaction_commit(transaction, &set);
-    buffer_free(&set);
-    buffer_free(&answer);
+    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_addition);
+    attempt->group = memory_copy(group.data, group.length);
+    attempt_run(attempt);
 }
+
+/* ---- update_permissions: ->text is the merge patch ---- */
 
 /* The merge patch that gives and takes the named permissions. False: answered. */
 static bool read_permissions(struct transaction *transaction, struct json_value permissions,
@@ -68,75 +81,82 @@ static bool read_permissions(struct transaction *transaction, struct json_value 
     return true;
 }
 
-/* A change of a group on its way: the answer is the group as it then is. */
-struct update {
-    struct transaction *transaction;
-    char *group;
-};
-
-static void updated(void *argument, const struct committer_result *result)
+/* The group as it will be: with its next version, if the patch changes anything. */
+static void append_changed(struct buffer *out, const struct user_document *group, struct json_value patch)
 {
-    struct update *update = argument;
-    struct transaction *transaction = update->transaction;
-    struct worker *worker = transaction->worker;
-    struct store_record record;
-    if (result->code != ERROR_NONE)
-        transaction_fail(transaction, result->code, "%.*s", (int)result->text.length, result->text.data);
-    else if (worker_snapshot(worker) &&
-             store_get(worker->store, COLLECTION_GROUPS, slice_text(update->group), &record) == ERROR_NONE)
-        transaction_fulfill(transaction, record.full, result->seq);
-    else
-        transaction_fulfill(transaction, SLICE("null"), result->seq);
-    free(update->group);
-    free(update);
+    struct buffer text = {0};
+    struct json json = {0};
+    struct user_document head = {0};
+    json_merge_patch(&text, group->root, patch);
+    bool same = json_parse(&json, text.data, text.length) && json_equal(json_root(&json), group->root);
+    if (!same) {
+        struct buffer version = {0};
+        buffer_append_format(&version, "{\"_version\":%llu}", (unsigned long long)group->version + 1);
+        if (json_parse(&head.json, version.data, version.length))
+            json_merge_patch(out, json_root(&json), json_root(&head.json));
+        buffer_free(&version);
+    } else {
+        buffer_append_slice(out, buffer_slice(&text));
+    }
+    user_free(&head);
+    json_free(&json);
+    buffer_free(&text);
 }
 
-static void commit_update(struct transaction *transaction, struct slice group, struct slice set)
+static void fill_update(struct attempt *attempt, const struct user_document *group, struct buffer *set)
 {
-    struct update *update = memory_zeroed(1, sizeof *update);
-    enum error_code code;
-    update->transaction = transaction;
-    update->group = memory_copy(group.data, group.length);
-    if (committer_link_submit(transaction->worker->link, set, updated, update, &code))
-        return;
-    free(update->group);
-    free(update);
-    transaction_fail(transaction, code, "The group cannot be changed now; try again");
+    struct json patch = {0};
+    struct buffer answer = {0};
+    struct slice text = slice_text(attempt->text);
+    if (json_parse(&patch, text.data, text.length))
+        append_changed(&answer, group, json_root(&patch));
+    attempt_begin(attempt, set, buffer_slice(&answer));
+    set_change(set, CHANGE_MERGE, NO_FLAGS, "groups", slice_text(attempt->group), (int64_t)group->version,
+               text);
+    buffer_free(&answer);
+    json_free(&patch);
+}
+
+static bool evaluate_update(struct attempt *attempt, struct buffer *set)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct user_document group;
+    bool there = user_read(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
+    if (there)
+        fill_update(attempt, &group, set);
+    else
+        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
+    user_free(&group);
+    return there;
 }
 
 static void update_permissions(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "permissions"};
-    struct worker *worker = transaction->worker;
     struct slice group;
-    struct buffer patch = {0}, set = {0};
+    struct buffer patch = {0};
     if (!params_object(transaction, data, keys, 2) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &group))
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
+                   &group))
         return;
-    if (slice_equal(group, slice_text(administrator_group))) {
+    if (is_administrator_group(group)) {
         transaction_fail(transaction, ERROR_FORBIDDEN,
                          "The group %s has every permission and cannot be changed", administrator_group);
         return;
     }
     if (read_permissions(transaction, json_member(data, SLICE("permissions")), &patch)) {
-        transaction_begin_set(transaction, &set, ANSWER_ID_VERSION, (struct slice){0});
-        struct change change = {
-            .operation = CHANGE_MERGE,
-            .version = CHANGE_ANY_VERSION,
-            .collection = SLICE("groups"),
-            .id = group,
-            .body = buffer_slice(&patch),
-        };
-        change_set_add(&set, &change);
-        commit_update(transaction, group, buffer_slice(&set));
+        struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_update);
+        attempt->group = memory_copy(group.data, group.length);
+        attempt->text = memory_copy(patch.data, patch.length);
+        attempt_run(attempt);
     }
-    buffer_free(&set);
     buffer_free(&patch);
 }
 
 static const struct method methods[] = {
     {"add", METHOD_OPTIONS, add, -1},
-    {"update_permissions", METHOD_OPTIONS, update_permissions, METHOD_ANSWERS_AGAIN},
+    {"remove_group", METHOD_OPTIONS, remove_group, -1},
+    {"update_permissions", METHOD_OPTIONS, update_permissions, -1},
 };
 
 const struct method_table groups_methods = {methods, sizeof methods / sizeof *methods};

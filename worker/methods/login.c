@@ -10,93 +10,114 @@
 
 #include "shared/clock.h"
 #include "shared/memory.h"
+#include "shared/random.h"
 #include "worker/authority/password.h"
-#include "worker/authority/throttle.h"
 #include "worker/authority/token.h"
-#include "worker/committer_link.h"
+#include "worker/methods/attempt.h"
+#include "worker/methods/credentials.h"
 #include "worker/methods/tokens.h"
+#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
-enum { BROWSER_MOST = 128, ADDRESS_KEY = 20 };
+enum { BROWSER_MOST = 128 };
 
-/* One log-in on its way: password check, then the committer. */
+/* One log-in on its way: password check, then the committer. ->text: the browser; ->secret: the hash that the
+ * password was checked against, which must still be the one when the session is made. */
 struct login {
-    struct transaction *transaction;
-    char *user;
-    char *browser;
-    int64_t credentials_version; /* the password that was checked must still be the one when the session is
-                                    made */
+    struct attempt attempt;
     char token[TOKEN_TEXT + 1];
     uint8_t hash[TOKEN_HASH_BYTES];
 };
 
-static void login_free(struct login *login)
+static void login_release(struct attempt *attempt)
 {
+    struct login *login = (struct login *)attempt;
     sodium_memzero(login->token, sizeof login->token);
-    free(login->user);
-    free(login->browser);
     free(login);
 }
 
-static struct slice address_key(const struct connection *connection, char key[ADDRESS_KEY])
+static void fail_incorrect(struct transaction *transaction)
 {
-    key[0] = 'a';
-    key[1] = (char)connection->family;
-    memcpy(key + 2, connection->address, sizeof connection->address);
-    return slice_of(key, 2 + sizeof connection->address);
+    transaction_fail(transaction, ERROR_UNAUTHORIZED, "Incorrect username or password");
 }
 
-static struct slice user_key(struct slice user, struct buffer *key)
+/*
+ * The password is still the one that was checked, and from here on others know that somebody has logged in:
+ * each log-in leaves another stamp, so that who ends all sessions misses none. The hash differs from that of
+ * an earlier user of the same name even where the versions agree.
+ */
+static void add_stamp(struct buffer *set, struct slice user, uint64_t version, struct slice hash)
 {
-    buffer_append_byte(key, 'u');
-    buffer_append_slice(key, user);
-    return buffer_slice(key);
+    struct buffer body = {0};
+    buffer_append_text(&body, "[{\"op\":\"test\",\"path\":\"/hash\",\"value\":");
+    json_append_string(&body, hash);
+    buffer_append_format(&body, "},{\"op\":\"add\",\"path\":\"/stamp\",\"value\":\"%016llx\"}]",
+                         (unsigned long long)random_number());
+    set_change(set, CHANGE_PATCH, NO_FLAGS, "credentials", user, (int64_t)version, buffer_slice(&body));
+    sodium_memzero(body.data, body.length);
+    buffer_free(&body);
 }
 
-static bool throttled(struct session *session, struct slice user)
+/* Whether the user is there and may log in. False: answered. */
+static bool may_log_in(struct attempt *attempt, uint64_t *version)
 {
-    char address[ADDRESS_KEY];
-    struct buffer key = {0};
-    uint64_t now_ms = clock_monotonic_ms();
-    const struct login_attempts *attempts = session->worker->attempts;
-    uint64_t most = session->worker->config->limits.login_attempts;
-    bool closed = throttle_closed(attempts, most, user_key(user, &key), now_ms) ||
-                  throttle_closed(attempts, most, address_key(session->connection, address), now_ms);
-    buffer_free(&key);
-    return closed;
+    struct user_document document;
+    bool reset = false;
+    bool there =
+        user_read(attempt->transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
+    if (there)
+        (void)json_boolean(json_member(document.root, SLICE("force_reset")), &reset);
+    *version = document.version;
+    user_free(&document);
+    if (!there)
+        fail_incorrect(attempt->transaction);
+    else if (reset)
+        transaction_fail_with(attempt->transaction, ERROR_UNAUTHORIZED, SLICE("Password must be reset"),
+                              SLICE("\"force_reset\":true"));
+    return there && !reset;
 }
 
-static void fail_throttled(struct transaction *transaction)
+static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
-    transaction_fail(transaction, ERROR_RATE_LIMITED, "Too many failed log-ins; try again in a minute");
-}
-
-static void count_failure(struct session *session, const char *user)
-{
-    char address[ADDRESS_KEY];
-    struct buffer key = {0};
-    uint64_t now_ms = clock_monotonic_ms();
-    throttle_failed(session->worker->attempts, user_key(slice_text(user), &key), now_ms);
-    throttle_failed(session->worker->attempts, address_key(session->connection, address), now_ms);
-    buffer_free(&key);
-}
-
-static void stored(void *argument, const struct committer_result *result)
-{
-    struct login *login = argument;
-    struct transaction *transaction = login->transaction;
+    struct login *login = (struct login *)attempt;
+    struct transaction *transaction = attempt->transaction;
     struct worker *worker = transaction->worker;
+    struct slice user = slice_text(attempt->user);
+    uint64_t user_version, version;
+    char address[64];
+    struct buffer hash = {0};
+    if (!transaction->session) {
+        transaction_fulfill(transaction, SLICE("null"), 0);
+        return false;
+    }
+    bool same = slice_equal(credentials_read(worker, user, &hash, &version), slice_text(attempt->secret));
+    buffer_free(&hash);
+    if (!same)
+        fail_incorrect(transaction);
+    if (!same || !may_log_in(attempt, &user_version))
+        return false;
+    change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+    add_stamp(set, user, version, slice_text(attempt->secret));
+    set_assert(set, "users", user, user_version);
+    token_prune(worker, set, user);
+    token_add_session(set, user, connection_address(transaction->session->connection, address),
+                      slice_text(attempt->text), login->token, login->hash);
+    return true;
+}
+
+static bool stored(struct attempt *attempt, const struct committer_result *result)
+{
+    struct login *login = (struct login *)attempt;
+    struct transaction *transaction = attempt->transaction;
     struct buffer document = {0}, answer = {0};
-    if (result->code == ERROR_CONFLICT || result->code == ERROR_NOT_FOUND) {
-        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Incorrect username or password");
-    } else if (result->code != ERROR_NONE) {
-        transaction_fail(transaction, result->code, "%.*s", (int)result->text.length, result->text.data);
-    } else if (transaction->session) {
+    (void)result;
+    if (transaction->session) {
         const char *wrong = token_authorize(transaction->session, slice_text(login->token), &document);
         if (wrong) {
             transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
         } else {
+            struct worker *worker = transaction->worker;
             token_answer(&answer, buffer_slice(&document), slice_text(login->token));
             transaction_fulfill(transaction, buffer_slice(&answer), 0);
             sodium_memzero(answer.data, answer.length);
@@ -107,99 +128,23 @@ static void stored(void *argument, const struct committer_result *result)
     }
     buffer_free(&document);
     buffer_free(&answer);
-    login_free(login);
-}
-
-static void make_session(struct login *login)
-{
-    struct transaction *transaction = login->transaction;
-    struct worker *worker = transaction->worker;
-    char address[64];
-    struct buffer set = {0};
-    enum error_code code;
-    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
-    struct change unchanged = {
-        .operation = CHANGE_ASSERT,
-        .version = login->credentials_version,
-        .collection = SLICE("credentials"),
-        .id = slice_text(login->user),
-    };
-    change_set_add(&set, &unchanged);
-    token_prune(worker, &set, slice_text(login->user));
-    token_add_session(worker, &set, slice_text(login->user),
-                      connection_address(transaction->session->connection, address),
-                      slice_text(login->browser), login->token, login->hash);
-    if (!committer_link_submit(worker->link, buffer_slice(&set), stored, login, &code)) {
-        transaction_fail(transaction, code, "Nobody can log in now; try again");
-        login_free(login);
-    }
-    buffer_free(&set);
-}
-
-/* Whether an administrator has asked for a new password first. */
-static bool must_reset(struct worker *worker, struct slice user)
-{
-    struct store_record record;
-    struct json json = {0};
-    bool reset = false;
-    if (store_get(worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE &&
-        json_parse(&json, record.full.data, record.full.length))
-        (void)json_boolean(json_member(json_root(&json), SLICE("force_reset")), &reset);
-    json_free(&json);
-    return reset;
+    return false;
 }
 
 static void checked(void *argument, bool same)
 {
-    struct login *login = argument;
-    struct transaction *transaction = login->transaction;
+    struct attempt *attempt = argument;
+    struct transaction *transaction = attempt->transaction;
     if (!transaction->session) {
         transaction_fulfill(transaction, SLICE("null"), 0);
-        login_free(login);
-        return;
+        attempt_free(attempt);
+    } else if (!same) {
+        credentials_failed(transaction->session, slice_text(attempt->user));
+        fail_incorrect(transaction);
+        attempt_free(attempt);
+    } else {
+        attempt_run(attempt);
     }
-    /* Many guesses sent at once are answered no better than one after the other. */
-    if (throttled(transaction->session, slice_text(login->user))) {
-        fail_throttled(transaction);
-        login_free(login);
-        return;
-    }
-    if (!same) {
-        count_failure(transaction->session, login->user);
-        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Incorrect username or password");
-        login_free(login);
-        return;
-    }
-    if (!worker_snapshot(transaction->worker)) {
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-        login_free(login);
-        return;
-    }
-    if (must_reset(transaction->worker, slice_text(login->user))) {
-        transaction_fail_with(transaction, ERROR_UNAUTHORIZED, SLICE("Password must be reset"),
-                              SLICE("\"force_reset\":true"));
-        login_free(login);
-        return;
-    }
-    make_session(login);
-}
-
-/* The stored hash of a user's password; absent when there is no such user. */
-static struct slice read_hash(struct worker *worker, struct slice user, struct buffer *hash, int64_t *version)
-{
-    struct store_record record;
-    struct json json = {0};
-    struct slice found = {0};
-    if (store_get(worker->store, COLLECTION_CREDENTIALS, user, &record) == ERROR_NONE &&
-        json_parse(&json, record.full.data, record.full.length)) {
-        struct buffer scratch = {0};
-        buffer_append_slice(hash, json_string(json_member(json_root(&json), SLICE("hash")), &scratch));
-        buffer_free(&scratch);
-        found = buffer_slice(hash);
-        *version = (int64_t)record.version;
-    }
-    json_free(&json);
-    return found;
 }
 
 static bool read_browser(struct transaction *transaction, struct json_value data, struct buffer *scratch,
@@ -209,6 +154,26 @@ static bool read_browser(struct transaction *transaction, struct json_value data
     *browser = SLICE("");
     return json_type(value) <= JSON_NULL ||
            params_text(transaction, value, "browser", 0, BROWSER_MOST, scratch, browser);
+}
+
+static void check(struct transaction *transaction, struct slice user, struct slice password,
+                  struct slice browser)
+{
+    struct worker *worker = transaction->worker;
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct login), evaluate);
+    struct buffer hash = {0};
+    uint64_t version;
+    attempt->release = login_release;
+    attempt->done = stored;
+    attempt->user = memory_copy(user.data, user.length);
+    attempt->text = memory_copy(browser.data, browser.length);
+    struct slice against = credentials_read(worker, user, &hash, &version);
+    attempt->secret = memory_copy(against.data ? against.data : "", against.length);
+    if (!password_check(worker, password, against, checked, attempt)) {
+        transaction_fail(transaction, ERROR_BUSY, "Too many are logging in; try again");
+        attempt_free(attempt);
+    }
+    buffer_free(&hash);
 }
 
 void authorize_by_login(struct transaction *transaction, struct json_value data)
@@ -221,29 +186,14 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
                      &worker->scratch, &user) ||
         !params_text(transaction, json_member(data, SLICE("password")), "password", 0, PASSWORD_MOST,
                      &worker->scratch, &password) ||
-        !read_browser(transaction, data, &worker->scratch, &browser))
+        !read_browser(transaction, data, &worker->scratch, &browser) ||
+        credentials_throttled(transaction, user))
         return;
-    if (throttled(transaction->session, user)) {
-        fail_throttled(transaction);
-        return;
-    }
-    if (!worker_snapshot(worker)) {
+    if (worker_snapshot(worker))
+        check(transaction, user, password, browser);
+    else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-        return;
-    }
-    struct login *login = memory_zeroed(1, sizeof *login);
-    struct buffer hash = {0};
-    login->transaction = transaction;
-    login->user = memory_copy(user.data, user.length);
-    login->browser = memory_copy(browser.data, browser.length);
-    struct slice against = read_hash(worker, user, &hash, &login->credentials_version);
-    if (!password_check(worker, password, against, checked, login)) {
-        transaction_fail(transaction, ERROR_BUSY, "Too many are logging in; try again");
-        login_free(login);
-    }
-    if (worker->scratch.length)
-        sodium_memzero(worker->scratch.data, worker->scratch.length);
-    buffer_free(&hash);
+    credentials_forget(worker);
 }
 
 void authorize_by_token(struct transaction *transaction, struct json_value data)

@@ -1,20 +1,28 @@
 #include "worker/methods/tokens.h"
 
+#include <stdlib.h>
+
 #include "shared/clock.h"
-#include "shared/store/change_set.h"
+#include "shared/memory.h"
+#include "shared/random.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_document.h"
 #include "worker/committer_link.h"
+#include "worker/methods/lookup.h"
+#include "worker/methods/user_sets.h"
 
 /* How often the time of last use is written: often enough for an expiry counted in days. */
-enum { USED_EVERY_MS = 3600000, PRUNED_AT_ONCE = 100 };
+enum { USED_EVERY_MS = 3600000 };
+
+/* How many stored sessions one log-in removes, and at how many of the connected ones each second looks. */
+enum { PRUNED_AT_ONCE = 1024, REFRESHED_AT_ONCE = 64 };
 
 static uint64_t session_most_ms(const struct worker *worker)
 {
     return worker->config->session_days * 86400000;
 }
 
-static bool is_over(const struct worker *worker, struct json_value document, uint64_t now_ms)
+bool token_is_over(const struct worker *worker, struct json_value document, uint64_t now_ms)
 {
     int64_t used;
     return json_type(json_member(document, SLICE("ended"))) != JSON_NONE ||
@@ -49,24 +57,31 @@ static void write_used(struct worker *worker, struct slice id, uint64_t now_ms)
     buffer_free(&body);
 }
 
+/* Writes the time of last use when the stored one is old. */
+static void refresh(struct worker *worker, struct slice id, struct json_value document, uint64_t now_ms)
+{
+    int64_t used;
+    if (json_integer(json_member(document, SLICE("used")), &used) && now_ms > (uint64_t)used &&
+        now_ms - (uint64_t)used > USED_EVERY_MS)
+        write_used(worker, id, now_ms);
+}
+
 /* The user of a stored session that is not over; otherwise what is wrong. */
 static const char *read_session(struct worker *worker, struct slice id, struct json *json,
                                 struct buffer *user)
 {
     struct store_record record;
-    int64_t used = 0;
     uint64_t now_ms = clock_wall_ms();
     if (store_get(worker->store, COLLECTION_SESSIONS, id, &record) != ERROR_NONE ||
         !json_parse(json, record.full.data, record.full.length))
         return "Token does not exist";
     struct json_value document = json_root(json);
-    if (is_over(worker, document, now_ms))
+    if (token_is_over(worker, document, now_ms))
         return "Token was invalidated";
     struct buffer scratch = {0};
     buffer_append_slice(user, json_string(json_member(document, SLICE("user")), &scratch));
     buffer_free(&scratch);
-    if (json_integer(json_member(document, SLICE("used")), &used) && now_ms - (uint64_t)used > USED_EVERY_MS)
-        write_used(worker, id, now_ms);
+    refresh(worker, id, document, now_ms);
     return NULL;
 }
 
@@ -98,6 +113,29 @@ const char *token_authorize(struct session *session, struct slice token, struct 
     return wrong;
 }
 
+/* A token is in use as long as a connection with it is. */
+static void refresh_session(struct worker *worker, const struct session *session)
+{
+    struct user_document document;
+    char id[TOKEN_ID + 1];
+    token_id(session->token_hash, id);
+    if (user_read(worker, COLLECTION_SESSIONS, slice_text(id), &document) &&
+        json_type(json_member(document.root, SLICE("ended"))) == JSON_NONE)
+        refresh(worker, slice_text(id), document.root, clock_wall_ms());
+    user_free(&document);
+}
+
+void token_refresh_used(struct worker *worker, uint64_t now_ms)
+{
+    struct session *session;
+    for (unsigned i = 0; i < REFRESHED_AT_ONCE; i++) {
+        session = authority_take_used(worker->authority, now_ms, USED_EVERY_MS);
+        if (!session || !worker_snapshot(worker))
+            return;
+        refresh_session(worker, session);
+    }
+}
+
 void token_authorize_handshake(struct session *session, struct slice token)
 {
     struct buffer document = {0}, data = {0};
@@ -114,17 +152,17 @@ void token_authorize_handshake(struct session *session, struct slice token)
     buffer_free(&data);
 }
 
-void token_add_session(struct worker *worker, struct buffer *set, struct slice user, const char *address,
-                       struct slice browser, char *token, uint8_t *hash)
+void token_add_session(struct buffer *set, struct slice user, const char *address, struct slice browser,
+                       char *token, uint8_t *hash)
 {
-    (void)worker;
-    char id[TOKEN_ID + 1];
+    char id[TOKEN_ID + 1], shown[RANDOM_ID_LENGTH + 1];
     unsigned long long now_ms = clock_wall_ms();
     struct buffer body = {0};
     token_make(token);
     token_hash(slice_text(token), hash);
     token_id(hash, id);
-    buffer_append_slice(&body, SLICE("{\"user\":"));
+    random_id(shown);
+    buffer_append_format(&body, "{\"id\":\"%s\",\"user\":", shown);
     json_append_string(&body, user);
     buffer_append_format(&body, ",\"created\":%llu,\"used\":%llu,\"address\":", now_ms, now_ms);
     json_append_string(&body, slice_text(address));
@@ -142,46 +180,64 @@ void token_add_session(struct worker *worker, struct buffer *set, struct slice u
     buffer_free(&body);
 }
 
-static void prune_one(struct worker *worker, struct buffer *set, struct slice id, struct json_value document)
+/* ---- what a user's stored sessions may grow to ---- */
+
+struct kept {
+    int64_t used;
+    char id[TOKEN_ID + 1];
+};
+
+struct pruning {
+    struct worker *worker;
+    struct buffer *set;
+    struct kept *kept; /* not over */
+    size_t count;
+    size_t removed;
+};
+
+static void prune_one(struct pruning *pruning, struct slice id)
 {
-    struct change change = {
-        .operation = CHANGE_REMOVE,
-        .flags = CHANGE_SKIP_MISSING,
-        .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("sessions"),
-        .id = id,
-    };
-    if (is_over(worker, document, clock_wall_ms()))
-        change_set_add(set, &change);
+    if (pruning->removed++ < PRUNED_AT_ONCE)
+        set_change(pruning->set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "sessions", id, CHANGE_ANY_VERSION,
+                   (struct slice){0});
+}
+
+static bool look_at(void *argument, struct slice id, struct json_value document, uint64_t version)
+{
+    struct pruning *pruning = argument;
+    struct kept kept = {0};
+    (void)version;
+    if (id.length != TOKEN_ID || token_is_over(pruning->worker, document, clock_wall_ms())) {
+        prune_one(pruning, id);
+        return true;
+    }
+    (void)json_integer(json_member(document, SLICE("used")), &kept.used);
+    memcpy(kept.id, id.data, id.length);
+    /* Grown by doubling: the count is a power of two when the room is used up. */
+    if ((pruning->count & (pruning->count - 1)) == 0)
+        pruning->kept =
+            memory_resize(pruning->kept, pruning->count ? pruning->count * 2 : 1, sizeof *pruning->kept);
+    pruning->kept[pruning->count++] = kept;
+    return true;
+}
+
+static int by_use(const void *a, const void *b)
+{
+    const struct kept *left = a, *right = b;
+    return (left->used > right->used) - (left->used < right->used);
 }
 
 void token_prune(struct worker *worker, struct buffer *set, struct slice user)
 {
-    struct buffer text = {0};
-    struct json json = {0};
-    char message[JSON_QUERY_MESSAGE];
-    buffer_append_slice(&text, SLICE("{\"user\":"));
-    json_append_string(&text, user);
-    buffer_append_byte(&text, '}');
-    struct json_query *query =
-        json_parse(&json, text.data, text.length) ? json_query_compile(json_root(&json), message) : NULL;
-    if (query) {
-        struct store_search *search = store_search_start(worker->store, COLLECTION_SESSIONS, query);
-        struct slice id;
-        struct store_record record;
-        struct json document = {0};
-        store_search_resume(worker->store, search);
-        for (unsigned i = 0; i < PRUNED_AT_ONCE && store_search_step(search, &id, &record); i++)
-            if (json_parse(&document, record.full.data, record.full.length) &&
-                json_query_matches(query, json_root(&document)))
-                prune_one(worker, set, id, json_root(&document));
-        store_search_pause(search);
-        store_search_free(search);
-        json_free(&document);
-        json_query_free(query);
+    struct pruning pruning = {.worker = worker, .set = set};
+    size_t most = worker->config->limits.sessions_per_user - 1; /* one is to be added */
+    lookup(worker, COLLECTION_SESSIONS, "user", user, look_at, &pruning);
+    if (pruning.count > most) {
+        qsort(pruning.kept, pruning.count, sizeof *pruning.kept, by_use);
+        for (size_t i = 0; i < pruning.count - most; i++)
+            prune_one(&pruning, slice_of(pruning.kept[i].id, TOKEN_ID));
     }
-    json_free(&json);
-    buffer_free(&text);
+    free(pruning.kept);
 }
 
 void token_answer(struct buffer *out, struct slice document, struct slice token)

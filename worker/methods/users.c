@@ -1,89 +1,85 @@
-/* The methods of `users` beside the reading ones. A user is two documents: what others may see, and the
- * password's hash in the internal collection `credentials`. */
+/* The methods of `users` beside the reading ones: this file has those that make and remove one, and the
+ * table. A user is two documents: what others may see, and the password's hash in the internal collection
+ * `credentials`. */
 
-#include <stdlib.h>
-#include <string.h>
+#include <sodium.h>
 
 #include "shared/memory.h"
-#include "worker/authority/password.h"
-#include "worker/committer_link.h"
+#include "worker/authority/authority.h"
+#include "worker/methods/attempt.h"
+#include "worker/methods/credentials.h"
 #include "worker/methods/login.h"
+#include "worker/methods/passwords.h"
+#include "worker/methods/sessions.h"
 #include "worker/methods/settings.h"
+#include "worker/methods/user_groups.h"
+#include "worker/methods/user_sets.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 
-struct addition {
-    struct transaction *transaction;
-    struct buffer set; /* everything but the hash */
-    char *user;
-};
+/* ---- add: ->text is the list of groups, ->flag force_reset, ->secret the password's hash ---- */
 
-static void addition_free(struct addition *addition)
+/* One group of the new user: it must be there, and still be when the set is applied. False: answered. */
+static bool add_group(struct attempt *attempt, struct buffer *set, struct slice group)
 {
-    buffer_free(&addition->set);
-    free(addition->user);
-    free(addition);
-}
-
-static void hashed(void *argument, const char *hash)
-{
-    struct addition *addition = argument;
-    struct buffer body = {0};
-    if (!hash) {
-        transaction_fail(addition->transaction, ERROR_BUSY,
-                         "There is not enough memory for the password's hash");
-        addition_free(addition);
-        return;
-    }
-    buffer_append_slice(&body, SLICE("{\"hash\":"));
-    json_append_string(&body, slice_text(hash));
-    buffer_append_byte(&body, '}');
-    struct change change = {
-        .operation = CHANGE_REPLACE,
-        .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("credentials"),
-        .id = slice_text(addition->user),
-        .body = buffer_slice(&body),
-    };
-    change_set_add(&addition->set, &change);
-    transaction_commit(addition->transaction, &addition->set);
-    buffer_free(&body);
-    addition_free(addition);
-}
-
-/* The user's document from the call's data; each group must exist (asserted in the set). False: answered. */
-static bool add_groups(struct transaction *transaction, struct json_value groups, struct buffer *set,
-                       struct buffer *body)
-{
-    if (json_type(groups) > JSON_NULL && json_type(groups) != JSON_ARRAY) {
-        transaction_fail(transaction, ERROR_INVALID, "groups: expected a list of names, found %s",
-                         json_type_name(json_type(groups)));
+    struct transaction *transaction = attempt->transaction;
+    uint64_t version;
+    if (!group_is_there(transaction->worker, group, &version)) {
+        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
         return false;
     }
-    struct json_iterator each = json_begin(groups);
-    bool first = true;
-    while (json_step(&each)) {
-        struct slice group;
-        if (!params_id(transaction, each.value, "groups", &transaction->worker->scratch, &group))
-            return false;
-        struct store_record record;
-        if (store_get(transaction->worker->store, COLLECTION_GROUPS, group, &record) != ERROR_NONE) {
-            transaction_fail(transaction, ERROR_NOT_FOUND, "There is no group %.*s", (int)group.length,
-                             group.data);
-            return false;
-        }
-        struct change there = {
-            .operation = CHANGE_ASSERT,
-            .version = CHANGE_ANY_VERSION,
-            .collection = SLICE("groups"),
-            .id = group,
-        };
-        change_set_add(set, &there);
-        if (!first)
-            buffer_append_byte(body, ',');
-        first = false;
-        json_append_string(body, group);
+    if (is_administrator_group(group) && !attempt_by_administrator(attempt)) {
+        transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may make an administrator");
+        return false;
     }
+    set_assert(set, "groups", group, version);
+    return true;
+}
+
+static bool add_groups(struct attempt *attempt, struct buffer *set)
+{
+    struct json json = {0};
+    struct buffer scratch = {0};
+    bool good = json_parse(&json, attempt->text, strlen(attempt->text));
+    struct json_iterator each = json_begin(json_root(&json));
+    while (good && json_step(&each)) {
+        buffer_clear(&scratch);
+        good = add_group(attempt, set, json_string(each.value, &scratch));
+    }
+    buffer_free(&scratch);
+    json_free(&json);
+    return good;
+}
+
+static void add_documents(struct attempt *attempt, struct buffer *set)
+{
+    struct slice user = slice_text(attempt->user);
+    struct buffer body = {0};
+    buffer_append_format(&body, "{\"groups\":%s,\"primary_group\":null,\"force_reset\":%s,\"settings\":{}}",
+                         attempt->text, attempt->flag ? "true" : "false");
+    set_change(set, CHANGE_INSERT, NO_FLAGS, "users", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    buffer_clear(&body);
+    credentials_append(&body, slice_text(attempt->secret ? attempt->secret : ""));
+    set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    sodium_memzero(body.data, body.length);
+    buffer_free(&body);
+}
+
+static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct worker *worker = transaction->worker;
+    struct slice user = slice_text(attempt->user);
+    struct store_record record;
+    if (store_get(worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE) {
+        transaction_fail(transaction, ERROR_EXISTS, "User already exists");
+        return false;
+    }
+    attempt_begin(attempt, set, SLICE("null"));
+    if (!add_groups(attempt, set))
+        return false;
+    add_documents(attempt, set);
+    set_remove_sessions(worker, set, user); /* of a user of that name whose document alone was removed */
     return true;
 }
 
@@ -96,28 +92,39 @@ static bool name_allowed(struct transaction *transaction, struct slice user)
     return false;
 }
 
-static bool make_user(struct transaction *transaction, struct json_value data, struct slice user,
-                      struct buffer *set)
+static bool named_before(struct json_value groups, struct slice group, uint32_t at)
 {
-    struct buffer body = {0};
-    bool reset = false;
-    buffer_append_slice(&body, SLICE("{\"groups\":["));
-    bool good =
-        params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
-        add_groups(transaction, json_member(data, SLICE("groups")), set, &body);
-    buffer_append_format(&body, "],\"primary_group\":null,\"force_reset\":%s,\"settings\":{}}",
-                         reset ? "true" : "false");
-    struct change change = {
-        .operation = CHANGE_INSERT,
-        .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("users"),
-        .id = user,
-        .body = buffer_slice(&body),
-    };
-    if (good)
-        change_set_add(set, &change);
-    buffer_free(&body);
-    return good;
+    struct json_iterator each = json_begin(groups);
+    for (uint32_t i = 0; i < at && json_step(&each); i++)
+        if (json_string_is(each.value, group))
+            return true;
+    return false;
+}
+
+/* The list of groups as a user's document has it, each once. False: answered. */
+static bool read_groups(struct transaction *transaction, struct json_value groups, struct buffer *list)
+{
+    if (json_type(groups) > JSON_NULL &&
+        (json_type(groups) != JSON_ARRAY || json_count(groups) > USER_GROUPS_MOST)) {
+        transaction_fail(transaction, ERROR_INVALID, "groups: expected a list of up to %d names, found %s",
+                         USER_GROUPS_MOST,
+                         json_type(groups) == JSON_ARRAY ? "more" : json_type_name(json_type(groups)));
+        return false;
+    }
+    struct json_iterator each = json_begin(groups);
+    buffer_append_byte(list, '[');
+    for (uint32_t i = 0; json_step(&each); i++) {
+        struct slice group;
+        if (!params_id(transaction, each.value, "groups", &transaction->worker->scratch, &group))
+            return false;
+        if (named_before(groups, group, i))
+            continue;
+        if (i)
+            buffer_append_byte(list, ',');
+        json_append_string(list, group);
+    }
+    buffer_append_byte(list, ']');
+    return true;
 }
 
 static void add(struct transaction *transaction, struct json_value data)
@@ -125,39 +132,86 @@ static void add(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"_id", "password", "force_reset", "groups"};
     struct worker *worker = transaction->worker;
     struct slice user, password;
-    struct store_record record;
-    if (!params_object(transaction, data, keys, 4) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) ||
-        !name_allowed(transaction, user) ||
-        !params_text(transaction, json_member(data, SLICE("password")), "password", PASSWORD_LEAST,
-                     PASSWORD_MOST, &worker->scratch, &password))
-        return;
-    if (!worker_snapshot(worker)) {
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-        return;
+    struct buffer groups = {0};
+    bool reset;
+    if (params_object(transaction, data, keys, 4) &&
+        params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) &&
+        name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
+        params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
+        read_groups(transaction, json_member(data, SLICE("groups")), &groups)) {
+        struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_addition);
+        attempt->user = memory_copy(user.data, user.length);
+        attempt->text = memory_copy(groups.data, groups.length);
+        attempt->flag = reset;
+        if (attempt_try(attempt))
+            password_then_run(attempt, password);
     }
-    if (store_get(worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE) {
-        transaction_fail(transaction, ERROR_EXISTS, "User already exists");
+    credentials_forget(worker);
+    buffer_free(&groups);
+}
+
+/* ---- remove_user ---- */
+
+static bool may_remove(struct attempt *attempt, struct user_document *document)
+{
+    if (!attempt->caller || strcmp(attempt->caller, attempt->user) != 0)
+        return user_to_manage(attempt, document);
+    *document = (struct user_document){0};
+    transaction_fail(attempt->transaction, ERROR_FORBIDDEN, "User cannot remove their own account");
+    return false;
+}
+
+static bool evaluate_removal(struct attempt *attempt, struct buffer *set)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct worker *worker = transaction->worker;
+    struct slice user = slice_text(attempt->user);
+    struct user_document document;
+    bool good = may_remove(attempt, &document);
+    if (good) {
+        attempt_begin(attempt, set, SLICE("null"));
+        good = !user_in_group(&document, slice_text(administrator_group)) ||
+               set_keep_administrator(worker, set, user);
+        if (!good)
+            transaction_fail(transaction, ERROR_FORBIDDEN, "The last administrator cannot be removed");
+    }
+    if (good) {
+        set_change(set, CHANGE_REMOVE, NO_FLAGS, "users", user, (int64_t)document.version, (struct slice){0});
+        set_assert_sessions(worker, set, user);
+        set_change(set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "credentials", user, CHANGE_ANY_VERSION,
+                   (struct slice){0});
+        set_remove_sessions(worker, set, user);
+    }
+    user_free(&document);
+    return good;
+}
+
+static void remove_user(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id"};
+    struct slice user;
+    if (!params_object(transaction, data, keys, 1) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &user))
         return;
-    }
-    struct addition *addition = memory_zeroed(1, sizeof *addition);
-    addition->transaction = transaction;
-    addition->user = memory_copy(user.data, user.length);
-    transaction_begin_set(transaction, &addition->set, ANSWER_LITERAL, SLICE("null"));
-    if (!make_user(transaction, data, user, &addition->set)) {
-        addition_free(addition);
-    } else if (!password_hash(worker, password, hashed, addition)) {
-        transaction_fail(transaction, ERROR_BUSY, "Too many passwords are being checked; try again");
-        addition_free(addition);
-    }
+    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_removal);
+    attempt->user = memory_copy(user.data, user.length);
+    attempt_run(attempt);
 }
 
 static const struct method methods[] = {
     {"authorize_by_login", METHOD_UNPROTECTED, authorize_by_login, -1},
     {"authorize_by_token", METHOD_UNPROTECTED, authorize_by_token, -1},
     {"logout", METHOD_AUTHORIZED, logout, -1},
+    {"sessions", METHOD_AUTHORIZED, list_sessions, -1},
+    {"remove_session", METHOD_AUTHORIZED, remove_session, -1},
+    {"change_password", METHOD_UNPROTECTED, change_password, -1},
+    {"set_password", METHOD_OPTIONS, set_password, -1},
+    {"set_force_reset", METHOD_OPTIONS, set_force_reset, -1},
     {"add", METHOD_OPTIONS, add, -1},
     {"change_user_setting", METHOD_AUTHORIZED, change_user_setting, METHOD_ANSWERS_AGAIN},
+    {"remove_user", METHOD_OPTIONS, remove_user, -1},
+    {"set_group", METHOD_OPTIONS, set_group, -1},
+    {"set_primary_group", METHOD_OPTIONS, set_primary_group, -1},
 };
 
 const struct method_table users_methods = {methods, sizeof methods / sizeof *methods};

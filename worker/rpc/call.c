@@ -189,7 +189,7 @@ void call_handle(struct session *session, struct slice text)
     bool secret = slice_equal(message.collection, SLICE("users"));
     call_run(call_begin(session, &message, &answer_messages), &message);
     if (secret) {
-        explicit_bzero(worker->scratch.data, worker->scratch.capacity);
+        buffer_wipe(&worker->scratch);
         connection_wipe(session->connection);
     }
     if (session->open_calls >= worker->config->limits.calls_in_flight)

@@ -61,7 +61,7 @@ void http_call_handle(struct session *session, const struct http_call *call)
     if (authorize(transaction, call->token))
         call_run(transaction, &message);
     if (slice_equal(call->collection, SLICE("users"))) { /* as for messages: call_handle() */
-        explicit_bzero(worker->scratch.data, worker->scratch.capacity);
+        buffer_wipe(&worker->scratch);
         connection_wipe(connection);
     }
 }

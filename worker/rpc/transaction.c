@@ -126,8 +126,8 @@ bool transaction_may_send(const struct transaction *transaction)
     return !transaction->session || connection_may_send(transaction->session->connection);
 }
 
-void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
-                           struct slice literal)
+void transaction_begin_set_for(struct transaction *transaction, struct slice user, struct buffer *set,
+                               enum change_answer answer, struct slice literal)
 {
     change_set_begin(set, answer, literal);
     transaction->in_front = 0;
@@ -142,10 +142,16 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
         .version = (int64_t)(clock_wall_ms() + kept_ms),
         .collection = slice_of(method, (size_t)length),
         .id = transaction->once,
-        .body = transaction_user(transaction),
+        .body = user,
     };
     change_set_add(set, &once);
     transaction->in_front++;
+}
+
+void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
+                           struct slice literal)
+{
+    transaction_begin_set_for(transaction, transaction_user(transaction), set, answer, literal);
 }
 
 /* A message of the committer about one operation: in a list it is of use to know which. */

@@ -74,6 +74,12 @@ void transaction_commit(struct transaction *transaction, struct buffer *set);
 void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
                            struct slice literal);
 
+/** The same when it must not depend on the client being there still: @user is who the key of `once` belongs
+ * to.
+ */
+void transaction_begin_set_for(struct transaction *transaction, struct slice user, struct buffer *set,
+                               enum change_answer answer, struct slice literal);
+
 /** What the caller may see; NULL: nothing (nobody has logged in, or the client is gone). */
 const struct viewer *transaction_viewer(const struct transaction *transaction);
 

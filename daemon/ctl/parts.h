@@ -1,0 +1,42 @@
+#ifndef DAEMON_CTL_PARTS_H
+#define DAEMON_CTL_PARTS_H
+
+#include "daemon/ctl/ctl.h"
+
+/* Commands of several words (user add, group list), and what they share. */
+
+struct ctl_part {
+    const char *name;
+    int (*run)(const struct ctl *ctl, int argc, char **argv); /* argv[0]: the name; as of a command */
+};
+
+extern const struct ctl_part part_user_list, part_user_sessions, part_group_list;
+
+/** Runs the part that argv[1] names, or says how @command is used. */
+int ctl_run_part(const struct ctl *ctl, const struct ctl_command *command,
+                 const struct ctl_part *const *parts, size_t count, int argc, char **argv);
+
+/** For a part that has no options and one operand: that operand. NULL: it was said what is wrong. */
+const char *ctl_only_name(const struct ctl_command *command, int argc, char **argv);
+
+/** Whether @name can stand in a call; says so if not. */
+[[gnu::warn_unused_result]] bool ctl_name(const char *name);
+
+/** For a part that lists: whether the one option it knows, --json, is there. False: it was said what is
+ * wrong.
+ */
+[[gnu::warn_unused_result]] bool ctl_json_option(const struct ctl_command *command, int argc, char **argv,
+                                                 bool *as_json);
+
+/** One call in a session of its own; returns the exit status. */
+int ctl_call(const struct ctl *ctl, const char *collection, const char *method, struct slice data,
+             int timeout_ms);
+
+/** Calls @each with every document of a collection, in the order of ids. Returns the exit status. */
+int ctl_each_document(const struct ctl *ctl, const char *collection,
+                      void (*each)(void *argument, struct json_value document), void *argument);
+
+/** Prints a document as a line of JSON. */
+void ctl_print_line(void *argument, struct json_value document);
+
+#endif

@@ -1,0 +1,63 @@
+#include "daemon/ctl/parts.h"
+#include "daemon/ctl/table.h"
+
+static void append_names(struct buffer *out, struct json_value names)
+{
+    struct json_iterator each = json_begin(names);
+    while (json_step(&each)) {
+        struct buffer scratch = {0};
+        if (out->length)
+            buffer_append_byte(out, ',');
+        buffer_append_slice(out, json_string(each.value, &scratch));
+        buffer_free(&scratch);
+    }
+}
+
+static void add_text(struct table *table, struct json_value value)
+{
+    struct buffer scratch = {0};
+    table_add(table, json_string(value, &scratch));
+    buffer_free(&scratch);
+}
+
+static void add_row(void *argument, struct json_value user)
+{
+    struct table *table = argument;
+    struct buffer groups = {0};
+    bool reset = false;
+    append_names(&groups, json_member(user, SLICE("groups")));
+    (void)json_boolean(json_member(user, SLICE("force_reset")), &reset);
+    add_text(table, json_member(user, SLICE("_id")));
+    table_add(table, reset ? SLICE("to be reset") : SLICE("valid"));
+    add_text(table, json_member(user, SLICE("primary_group")));
+    table_add(table, buffer_slice(&groups));
+    buffer_free(&groups);
+}
+
+static int print_table(const struct ctl *ctl)
+{
+    struct table table = {.columns = 4};
+    struct buffer out = {0};
+    table_add(&table, SLICE("NAME"));
+    table_add(&table, SLICE("PASSWORD"));
+    table_add(&table, SLICE("PRIMARY GROUP"));
+    table_add(&table, SLICE("GROUPS"));
+    int status = ctl_each_document(ctl, "users", add_row, &table);
+    if (status == 0) {
+        table_append(&table, &out);
+        ctl_print(buffer_slice(&out));
+    }
+    table_free(&table);
+    buffer_free(&out);
+    return status;
+}
+
+static int list(const struct ctl *ctl, int argc, char **argv)
+{
+    bool as_json;
+    if (!ctl_json_option(&command_user, argc, argv, &as_json))
+        return 1;
+    return as_json ? ctl_each_document(ctl, "users", ctl_print_line, NULL) : print_table(ctl);
+}
+
+const struct ctl_part part_user_list = {"list", list};

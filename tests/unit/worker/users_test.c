@@ -1,0 +1,353 @@
+/* Changes of accounts that somebody else's change comes in front of, each at the worst instant. */
+
+#include "tests/unit/worker/worker_world.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "shared/clock.h"
+#include "worker/authority/token.h"
+#include "worker/methods/tokens.h"
+
+static const char collections[] = "\"notes\": {}}, \"limits\": {\"committer_queue_bytes\": \"1M\"";
+
+enum { PATIENCE_MS = 60000, HOUR_MS = 3600000 };
+
+static struct world world;
+static struct client client; /* anna, an administrator */
+static char token[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_open(&world, collections, 0, 0);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "administrator", "{\"permissions\":{}}"),
+                     ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "lab", "{\"permissions\":{}}"),
+                     ERROR_NONE);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(
+            world_change(&world, CHANGE_INSERT, "credentials", i ? "anna" : "bert", "{\"hash\":\"x\"}"),
+            ERROR_NONE);
+    world_add_user(&world, "anna", "[\"administrator\"]", token);
+    char other[64];
+    world_add_user(&world, "bert", "[\"administrator\"]", other);
+    client_open(&client, &world, token);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    client_close(&client);
+    world_close(&world);
+    return 0;
+}
+
+static void expect_document(const char *collection, const char *id, const char *part, bool there)
+{
+    struct store_record record;
+    const struct config_collection *found = config_collection(world.worker.config, slice_text(collection));
+    assert_int_equal(store_begin(world.fixture.store), ERROR_NONE);
+    assert_int_equal(store_get(world.fixture.store, found->index, slice_text(id), &record), ERROR_NONE);
+    char *text = strndup(record.full.data, record.full.length);
+    store_end(world.fixture.store);
+    if ((strstr(text, part) != NULL) != there)
+        fail_msg("%s %s: %s", id, there ? "is" : "should not be", text);
+    free(text);
+}
+
+/* Sends a call whose change set does not reach the committer before release(). */
+static void hold(const char *collection, const char *method, const char *data)
+{
+    char message[512], byte;
+    world.committer_waits = true;
+    snprintf(message, sizeof message,
+             "{\"tid\":77,\"collectionName\":\"%s\",\"methodName\":\"%s\",\"data\":%s}", collection, method,
+             data);
+    client_send(&client, message);
+    uint64_t end = clock_monotonic_ms() + PATIENCE_MS;
+    while (recv(world.committer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 1) {
+        assert_true(clock_monotonic_ms() < end);
+        world_pass(&world);
+    }
+}
+
+static const char *release(void)
+{
+    unsigned before = client.answers;
+    uint64_t end = clock_monotonic_ms() + PATIENCE_MS;
+    world.committer_waits = false;
+    while (client.answers == before) {
+        assert_true(clock_monotonic_ms() < end);
+        world_pass(&world);
+        client_read(&client, 65536);
+    }
+    return client.answer;
+}
+
+static void change(enum change_operation operation, const char *collection, const char *id, const char *body)
+{
+    assert_int_equal(world_change(&world, operation, collection, id, body), ERROR_NONE);
+}
+
+static void of_two_administrators_who_demote_each_other_one_stays(void **state)
+{
+    (void)state;
+    hold("users", "set_group", "{\"user_id\":\"bert\",\"group_id\":\"administrator\",\"member\":false}");
+    change(CHANGE_MERGE, "users", "anna", "{\"groups\":[]}");
+    assert_non_null(strstr(release(), "\"forbidden\""));
+    expect_document("users", "bert", "administrator", true);
+}
+
+static void of_two_administrators_who_remove_each_other_one_stays(void **state)
+{
+    (void)state;
+    hold("users", "remove_user", "{\"_id\":\"bert\"}");
+    change(CHANGE_REMOVE, "users", "anna", "");
+    assert_non_null(strstr(release(), "\"forbidden\""));
+    expect_document("users", "bert", "administrator", true);
+}
+
+static void a_change_in_between_is_kept(void **state)
+{
+    (void)state;
+    hold("users", "set_group", "{\"user_id\":\"bert\",\"group_id\":\"lab\"}");
+    change(CHANGE_MERGE, "users", "bert", "{\"groups\":[\"administrator\",\"more\"]}");
+    assert_string_equal(release(), "[\"administrator\",\"more\",\"lab\"]");
+    expect_document("users", "bert", "[\"administrator\",\"more\",\"lab\"]", true);
+}
+
+static void nobody_is_put_into_a_group_that_goes(void **state)
+{
+    (void)state;
+    hold("users", "set_group", "{\"user_id\":\"bert\",\"group_id\":\"lab\",\"member\":true}");
+    change(CHANGE_MERGE, "groups", "lab", "{\"removing\":true}");
+    assert_non_null(strstr(release(), "\"Group does not exist\""));
+    expect_document("users", "bert", "lab", false);
+}
+
+static void who_is_changed_while_a_group_goes_loses_it_all_the_same(void **state)
+{
+    (void)state;
+    change(CHANGE_MERGE, "groups", "lab", "{\"removing\":true}");
+    change(CHANGE_MERGE, "users", "bert", "{\"groups\":[\"lab\"],\"primary_group\":\"lab\"}");
+    hold("groups", "remove_group", "{\"_id\":\"lab\"}");
+    change(CHANGE_MERGE, "users", "bert", "{\"groups\":[\"lab\",\"other\"]}");
+    assert_string_equal(release(), "null");
+    expect_document("users", "bert", "\"groups\":[\"other\"],\"primary_group\":null", true);
+}
+
+static void log_in_of_bert(void)
+{
+    change(CHANGE_MERGE, "credentials", "bert", "{\"stamp\":\"1\"}");
+    change(CHANGE_INSERT, "sessions", "0123", "{\"user\":\"bert\",\"used\":1}");
+}
+
+static void a_log_in_in_between_ends_with_the_password(void **state)
+{
+    (void)state;
+    hold("users", "set_password", "{\"_id\":\"bert\",\"new_password\":\"new\"}");
+    log_in_of_bert();
+    assert_string_equal(release(), "null");
+    expect_document("sessions", "0123", "\"ended\"", true);
+    expect_document("credentials", "bert", "$argon2id$", true);
+}
+
+static void a_log_in_in_between_ends_with_a_forced_reset(void **state)
+{
+    (void)state;
+    hold("users", "set_force_reset", "{\"_id\":\"bert\",\"force_reset\":true}");
+    log_in_of_bert();
+    assert_string_equal(release(), "null");
+    expect_document("sessions", "0123", "\"ended\"", true);
+    expect_document("users", "bert", "\"force_reset\":true", true);
+}
+
+/* ---- log-in ---- */
+
+/* A hash takes its time, so no call that makes one is waited for by counting rounds. */
+static void give_bert_a_password(void)
+{
+    hold("users", "set_password", "{\"_id\":\"bert\",\"new_password\":\"good\"}");
+    assert_string_equal(release(), "null");
+}
+
+static void hold_log_in(void)
+{
+    give_bert_a_password();
+    hold("users", "authorize_by_login", "{\"username\":\"bert\",\"password\":\"good\"}");
+}
+
+static void a_log_in_that_checked_an_old_password_fails(void **state)
+{
+    (void)state;
+    hold_log_in();
+    change(CHANGE_MERGE, "credentials", "bert", "{\"hash\":\"another\"}");
+    assert_non_null(strstr(release(), "\"Incorrect username or password\""));
+}
+
+/* The new one's documents have the versions of the old one's. */
+static void a_log_in_as_an_earlier_user_of_that_name_fails(void **state)
+{
+    (void)state;
+    hold_log_in();
+    change(CHANGE_REMOVE, "users", "bert", "");
+    change(CHANGE_REMOVE, "credentials", "bert", "");
+    change(CHANGE_INSERT, "users", "bert", "{\"groups\":[]}");
+    change(CHANGE_INSERT, "credentials", "bert", "{\"hash\":\"another\"}");
+    change(CHANGE_MERGE, "credentials", "bert", "{\"stamp\":\"1\"}");
+    assert_non_null(strstr(release(), "\"Incorrect username or password\""));
+}
+
+static void a_log_in_that_saw_no_forced_reset_fails(void **state)
+{
+    (void)state;
+    hold_log_in();
+    change(CHANGE_MERGE, "users", "bert", "{\"force_reset\":true}");
+    assert_non_null(strstr(release(), "\"Password must be reset\""));
+}
+
+static void a_log_in_survives_what_does_not_concern_it(void **state)
+{
+    (void)state;
+    hold_log_in();
+    change(CHANGE_MERGE, "users", "bert", "{\"settings\":{\"colour\":\"red\"}}");
+    change(CHANGE_MERGE, "credentials", "bert", "{\"stamp\":\"1\"}");
+    assert_non_null(strstr(release(), "\"token\":"));
+}
+
+/* ---- once ---- */
+
+/* The same call of the same user, by way of another worker. */
+static void add_carl_elsewhere(void)
+{
+    struct buffer set = {0};
+    struct apply_result result;
+    const struct change changes[] = {
+        {.operation = CHANGE_ONCE,
+         .version = (int64_t)clock_wall_ms() + HOUR_MS,
+         .collection = SLICE("users.add"),
+         .id = SLICE("k"),
+         .body = SLICE("anna")},
+        {.operation = CHANGE_INSERT,
+         .version = CHANGE_ANY_VERSION,
+         .collection = SLICE("users"),
+         .id = SLICE("carl"),
+         .body = SLICE("{}")},
+    };
+    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        change_set_add(&set, &changes[i]);
+    assert_int_equal(store_write_begin(world.fixture.store), ERROR_NONE);
+    assert_int_equal(store_write_apply(world.fixture.store, buffer_slice(&set), clock_wall_ms(), &result),
+                     ERROR_NONE);
+    assert_int_equal(store_write_commit(world.fixture.store), ERROR_NONE);
+    size_t count;
+    const struct applied_change *applied = store_write_changes(world.fixture.store, &count);
+    publish_changes(&world.publisher, applied, count);
+    buffer_free(&set);
+}
+
+static void what_the_same_call_did_meanwhile_is_no_failure(void **state)
+{
+    (void)state;
+    uint64_t before = atomic_load(&world.worker.score->calls);
+    client_send(&client, "{\"tid\":77,\"collectionName\":\"users\",\"methodName\":\"add\",\"once\":\"k\","
+                         "\"data\":{\"_id\":\"carl\",\"password\":\"good\"}}");
+    while (atomic_load(&world.worker.score->calls) == before)
+        world_pass(&world);
+    add_carl_elsewhere(); /* while the password is hashed: that is heard of in a later pass */
+    assert_string_equal(release(), "null");
+}
+
+/* ---- listing ---- */
+
+static void a_session_that_has_expired_is_not_listed(void **state)
+{
+    (void)state;
+    char body[128];
+    change(CHANGE_INSERT, "sessions", "0123", "{\"id\":\"old\",\"user\":\"anna\",\"used\":1}");
+    assert_null(strstr(client_call(&client, "users", "sessions", "{}"), "\"old\""));
+    assert_non_null(strstr(client_call(&client, "users", "remove_session", "{\"id\":\"old\"}"),
+                           "\"Session does not exist\""));
+    snprintf(body, sizeof body, "{\"used\":%llu}", (unsigned long long)clock_wall_ms() - 29LL * 24 * HOUR_MS);
+    change(CHANGE_MERGE, "sessions", "0123", body);
+    assert_non_null(strstr(client_call(&client, "users", "sessions", "{}"), "\"old\""));
+}
+
+/* ---- the time of last use ---- */
+
+static void use_long_ago(const char *text, char id[TOKEN_ID + 1])
+{
+    uint8_t hash[TOKEN_HASH_BYTES];
+    char body[64];
+    token_hash(slice_text(text), hash);
+    token_id(hash, id);
+    snprintf(body, sizeof body, "{\"used\":%llu}", (unsigned long long)clock_wall_ms() - 3 * HOUR_MS);
+    change(CHANGE_MERGE, "sessions", id, body);
+}
+
+static void a_token_is_used_while_it_is_connected(void **state)
+{
+    (void)state;
+    char id[TOKEN_ID + 1];
+    use_long_ago(token, id);
+    world_settle(&world);
+    token_refresh_used(&world.worker, clock_monotonic_ms() + HOUR_MS / 2);
+    world_settle(&world);
+    expect_document("sessions", id, "\"_version\":1,", true); /* it is not time yet */
+    uint64_t later_ms = clock_monotonic_ms() + 2 * HOUR_MS;
+    token_refresh_used(&world.worker, later_ms);
+    world_settle(&world);
+    expect_document("sessions", id, "\"_version\":2,", true);
+    use_long_ago(token, id);
+    token_refresh_used(&world.worker, later_ms + HOUR_MS / 2);
+    world_settle(&world);
+    expect_document("sessions", id, "\"_version\":3,", true);
+    /* A connection that has gone uses nothing. */
+    client_close(&client);
+    world_settle(&world);
+    token_refresh_used(&world.worker, later_ms + 4 * (uint64_t)HOUR_MS);
+    world_settle(&world);
+    expect_document("sessions", id, "\"_version\":3,", true);
+    client_open(&client, &world, NULL);
+}
+
+static void an_ended_session_is_not_used(void **state)
+{
+    (void)state;
+    char id[TOKEN_ID + 1];
+    world.committer_silent = true; /* so that the connection does not know of it */
+    use_long_ago(token, id);
+    change(CHANGE_MERGE, "sessions", id, "{\"ended\":1}");
+    token_refresh_used(&world.worker, clock_monotonic_ms() + 2 * HOUR_MS);
+    world_settle(&world);
+    expect_document("sessions", id, "\"_version\":2,", true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(of_two_administrators_who_demote_each_other_one_stays, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(of_two_administrators_who_remove_each_other_one_stays, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_change_in_between_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_is_put_into_a_group_that_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_changed_while_a_group_goes_loses_it_all_the_same, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_log_in_in_between_ends_with_the_password, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_in_in_between_ends_with_a_forced_reset, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_in_that_checked_an_old_password_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_in_as_an_earlier_user_of_that_name_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_in_that_saw_no_forced_reset_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_in_survives_what_does_not_concern_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_same_call_did_meanwhile_is_no_failure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_session_that_has_expired_is_not_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_token_is_used_while_it_is_connected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_ended_session_is_not_used, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,143 @@
+#include "worker/methods/attempt.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/memory.h"
+#include "worker/committer_link.h"
+#include "worker/methods/user_sets.h"
+#include "worker/rpc/method.h"
+#include "worker/session.h"
+
+/* Each time, one of those that are in each other's way gets through: so many may meet at one document. */
+enum { TRIES_MOST = 256 };
+
+struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
+                               bool (*evaluate)(struct attempt *attempt, struct buffer *set))
+{
+    struct attempt *attempt = memory_zeroed(1, bytes);
+    const struct session *session = transaction->session;
+    attempt->transaction = transaction;
+    attempt->evaluate = evaluate;
+    if (session && session->account) {
+        struct slice user = session_user(session);
+        attempt->caller = memory_copy(user.data, user.length);
+        attempt->control = session->account->control;
+    }
+    return attempt;
+}
+
+void attempt_free(struct attempt *attempt)
+{
+    if (attempt->secret)
+        sodium_memzero(attempt->secret, strlen(attempt->secret));
+    free(attempt->secret);
+    free(attempt->caller);
+    free(attempt->user);
+    free(attempt->group);
+    free(attempt->text);
+    if (attempt->release)
+        attempt->release(attempt);
+    else
+        free(attempt);
+}
+
+void attempt_begin(struct attempt *attempt, struct buffer *set, struct slice literal)
+{
+    transaction_begin_set_for(attempt->transaction, slice_text(attempt->caller), set, ANSWER_LITERAL,
+                              literal);
+}
+
+bool attempt_answer_again(struct attempt *attempt)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct buffer method = {0};
+    struct slice answer;
+    uint64_t seq;
+    if (!transaction->once.data)
+        return false;
+    buffer_append_format(&method, "%s.%s", transaction->collection->name, transaction->method->name);
+    bool known = store_once_get(transaction->worker->store, slice_text(attempt->caller),
+                                buffer_slice(&method), transaction->once, clock_wall_ms(), &answer, &seq);
+    if (known)
+        transaction_fulfill(transaction, answer, seq);
+    buffer_free(&method);
+    return known;
+}
+
+/* The same call with the same key may have been done since this one came: it is then no failure that it is
+ * done. */
+static bool evaluate(struct attempt *attempt, struct buffer *set)
+{
+    if (worker_snapshot(attempt->transaction->worker))
+        return !attempt_answer_again(attempt) && attempt->evaluate(attempt, set);
+    transaction_fail(attempt->transaction, ERROR_INTERNAL, "The store cannot be read now");
+    return false;
+}
+
+/* Sets may hold a password's hash. */
+static void forget(struct buffer *set)
+{
+    if (set->data)
+        sodium_memzero(set->data, set->capacity);
+    buffer_free(set);
+}
+
+/* What a set asserts is not so any more, or what it inserts is there already. */
+static bool is_outdated(enum error_code code)
+{
+    return code == ERROR_CONFLICT || code == ERROR_NOT_FOUND || code == ERROR_EXISTS;
+}
+
+static void committed(void *argument, const struct committer_result *result)
+{
+    struct attempt *attempt = argument;
+    struct transaction *transaction = attempt->transaction;
+    if (is_outdated(result->code) && ++attempt->tries < TRIES_MOST) {
+        attempt_run(attempt);
+        return;
+    }
+    if (is_outdated(result->code))
+        transaction_fail(transaction, ERROR_BUSY, "Other changes came in between each time; try again");
+    else if (result->code != ERROR_NONE)
+        transaction_fail(transaction, result->code, "%.*s", (int)result->text.length, result->text.data);
+    else if (!attempt->done)
+        transaction_fulfill(transaction, result->text, result->seq);
+    else if (attempt->done(attempt, result))
+        return;
+    attempt_free(attempt);
+}
+
+void attempt_run(struct attempt *attempt)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct buffer set = {0};
+    enum error_code code;
+    if (!evaluate(attempt, &set)) {
+        attempt_free(attempt);
+    } else if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), committed, attempt,
+                                      &code)) {
+        transaction_fail(transaction, code,
+                         code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
+                                            : "Changes cannot be stored now; try again");
+        attempt_free(attempt);
+    }
+    forget(&set);
+}
+
+bool attempt_try(struct attempt *attempt)
+{
+    struct buffer set = {0};
+    bool good = evaluate(attempt, &set);
+    forget(&set);
+    if (!good)
+        attempt_free(attempt);
+    return good;
+}
+
+bool attempt_by_administrator(const struct attempt *attempt)
+{
+    return attempt->control || (attempt->caller && user_is_administrator(attempt->transaction->worker,
+                                                                         slice_text(attempt->caller)));
+}

@@ -1,0 +1,80 @@
+#include "worker/methods/credentials.h"
+
+#include <sodium.h>
+
+#include "shared/clock.h"
+#include "worker/authority/throttle.h"
+#include "worker/methods/user_sets.h"
+#include "worker/session.h"
+
+enum { ADDRESS_KEY = 20 };
+
+static struct slice address_key(const struct connection *connection, char key[ADDRESS_KEY])
+{
+    key[0] = 'a';
+    key[1] = (char)connection->family;
+    memcpy(key + 2, connection->address, sizeof connection->address);
+    return slice_of(key, 2 + sizeof connection->address);
+}
+
+static struct slice user_key(struct slice user, struct buffer *key)
+{
+    buffer_append_byte(key, 'u');
+    buffer_append_slice(key, user);
+    return buffer_slice(key);
+}
+
+bool credentials_throttled(struct transaction *transaction, struct slice user)
+{
+    char address[ADDRESS_KEY];
+    struct buffer key = {0};
+    uint64_t now_ms = clock_monotonic_ms();
+    const struct login_attempts *attempts = transaction->worker->attempts;
+    uint64_t most = transaction->worker->config->limits.login_attempts;
+    bool closed =
+        throttle_closed(attempts, most, user_key(user, &key), now_ms) ||
+        throttle_closed(attempts, most, address_key(transaction->session->connection, address), now_ms);
+    buffer_free(&key);
+    if (closed)
+        transaction_fail(transaction, ERROR_RATE_LIMITED, "Too many failed log-ins; try again in a minute");
+    return closed;
+}
+
+void credentials_failed(struct session *session, struct slice user)
+{
+    char address[ADDRESS_KEY];
+    struct buffer key = {0};
+    uint64_t now_ms = clock_monotonic_ms();
+    throttle_failed(session->worker->attempts, user_key(user, &key), now_ms);
+    throttle_failed(session->worker->attempts, address_key(session->connection, address), now_ms);
+    buffer_free(&key);
+}
+
+struct slice credentials_read(struct worker *worker, struct slice user, struct buffer *hash,
+                              uint64_t *version)
+{
+    struct user_document document;
+    struct slice found = {0};
+    if (user_read(worker, COLLECTION_CREDENTIALS, user, &document)) {
+        struct buffer scratch = {0};
+        buffer_append_slice(hash, json_string(json_member(document.root, SLICE("hash")), &scratch));
+        buffer_free(&scratch);
+        found = buffer_slice(hash);
+    }
+    *version = document.version;
+    user_free(&document);
+    return found;
+}
+
+void credentials_append(struct buffer *body, struct slice hash)
+{
+    buffer_append_slice(body, SLICE("{\"hash\":"));
+    json_append_string(body, hash);
+    buffer_append_byte(body, '}');
+}
+
+void credentials_forget(struct worker *worker)
+{
+    if (worker->scratch.length)
+        sodium_memzero(worker->scratch.data, worker->scratch.length);
+}

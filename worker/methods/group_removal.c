@@ -1,0 +1,101 @@
+/*
+ * groups.remove_group: members first, the group last, so that nobody keeps the id of a group that is gone
+ * (and would be in a later group of that name). The group is marked "removing" to begin with: who adds a
+ * member asserts the version of a group without that mark, so from there on there are only fewer. Each step
+ * is one bounded set; when the server ends in the middle, the same call goes on where it stopped.
+ */
+
+#include "worker/methods/group_removal.h"
+
+#include "shared/memory.h"
+#include "worker/authority/authority.h"
+#include "worker/methods/attempt.h"
+#include "worker/methods/lookup.h"
+#include "worker/methods/user_sets.h"
+#include "worker/rpc/params.h"
+
+enum { MEMBERS_AT_ONCE = 64 };
+
+struct sweep {
+    const struct attempt *attempt;
+    struct buffer *set;
+    unsigned left; /* how many more this step takes */
+    unsigned count;
+};
+
+static bool sweep_one(void *argument, struct slice id, struct json_value root, uint64_t version)
+{
+    struct sweep *sweep = argument;
+    struct slice group = slice_text(sweep->attempt->group);
+    struct user_document document = {.root = root};
+    struct buffer groups = {0};
+    append_groups(&groups, &document, group, (struct slice){0});
+    set_groups(sweep->set, id, version, buffer_slice(&groups), user_has_primary(&document, group));
+    buffer_free(&groups);
+    sweep->count++;
+    return --sweep->left > 0;
+}
+
+/* ->flag: this set is the last. A set that was refused because one of the members changed is tried again with
+ * one of them. */
+static void next_step(struct attempt *attempt, const struct user_document *group, struct buffer *set)
+{
+    struct slice id = slice_text(attempt->group);
+    struct sweep sweep = {attempt, set, attempt->tries ? 1 : MEMBERS_AT_ONCE, 0};
+    if (json_type(json_member(group->root, SLICE("removing"))) == JSON_NONE) {
+        change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+        set_change(set, CHANGE_MERGE, NO_FLAGS, "groups", id, (int64_t)group->version,
+                   SLICE("{\"removing\":true}"));
+        return;
+    }
+    change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+    lookup(attempt->transaction->worker, COLLECTION_USERS, "groups", id, sweep_one, &sweep);
+    attempt->flag = sweep.count == 0;
+    if (!attempt->flag)
+        return;
+    buffer_clear(set);
+    attempt_begin(attempt, set, SLICE("null"));
+    set_change(set, CHANGE_REMOVE, NO_FLAGS, "groups", id, (int64_t)group->version, (struct slice){0});
+}
+
+static bool evaluate(struct attempt *attempt, struct buffer *set)
+{
+    struct transaction *transaction = attempt->transaction;
+    struct user_document group;
+    bool there = user_read(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
+    if (there)
+        next_step(attempt, &group, set);
+    else
+        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
+    user_free(&group);
+    return there;
+}
+
+static bool done(struct attempt *attempt, const struct committer_result *result)
+{
+    if (attempt->flag) {
+        transaction_fulfill(attempt->transaction, result->text, result->seq);
+        return false;
+    }
+    attempt->tries = 0;
+    attempt_run(attempt);
+    return true;
+}
+
+void remove_group(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id"};
+    struct slice group;
+    if (!params_object(transaction, data, keys, 1) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
+                   &group))
+        return;
+    if (is_administrator_group(group)) {
+        transaction_fail(transaction, ERROR_FORBIDDEN, "The group %s cannot be removed", administrator_group);
+        return;
+    }
+    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate);
+    attempt->done = done;
+    attempt->group = memory_copy(group.data, group.length);
+    attempt_run(attempt);
+}

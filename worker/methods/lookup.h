@@ -1,0 +1,18 @@
+#ifndef WORKER_METHODS_LOOKUP_H
+#define WORKER_METHODS_LOOKUP_H
+
+#include "shared/json/json.h"
+#include "worker/worker.h"
+
+/** One document that was found; valid during the call. False: no more are wanted. */
+typedef bool lookup_found(void *argument, struct slice id, struct json_value document, uint64_t version);
+
+/**
+ * Calls @found for every document of a built-in collection whose @field (a name without dots, which must be
+ * an index) is @value, or has it as an element. Needs a snapshot, and leaves no cursor in it. Who calls it
+ * knows a bound for how many there can be, or stops.
+ */
+void lookup(struct worker *worker, unsigned collection, const char *field, struct slice value,
+            lookup_found *found, void *argument);
+
+#endif

@@ -1,0 +1,258 @@
+/* users.change_password, set_password, set_force_reset. */
+
+#include "worker/methods/passwords.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "shared/memory.h"
+#include "worker/authority/password.h"
+#include "worker/methods/credentials.h"
+#include "worker/methods/user_sets.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+static void hashed(void *argument, const char *hash)
+{
+    struct attempt *attempt = argument;
+    if (hash) {
+        attempt->secret = memory_copy(hash, strlen(hash));
+        attempt_run(attempt);
+    } else {
+        transaction_fail(attempt->transaction, ERROR_BUSY,
+                         "There is not enough memory for the password's hash");
+        attempt_free(attempt);
+    }
+}
+
+void password_then_run(struct attempt *attempt, struct slice password)
+{
+    if (password_hash(attempt->transaction->worker, password, hashed, attempt))
+        return;
+    transaction_fail(attempt->transaction, ERROR_BUSY, "Too many passwords are being checked; try again");
+    attempt_free(attempt);
+}
+
+bool password_read(struct transaction *transaction, struct json_value data, const char *key,
+                   struct slice *password)
+{
+    return params_text(transaction, json_member(data, slice_text(key)), key, PASSWORD_LEAST, PASSWORD_MOST,
+                       &transaction->worker->scratch, password);
+}
+
+bool user_to_manage(struct attempt *attempt, struct user_document *document)
+{
+    struct transaction *transaction = attempt->transaction;
+    if (!user_read(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), document)) {
+        transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
+        return false;
+    }
+    if (user_in_group(document, slice_text(administrator_group)) && !attempt_by_administrator(attempt)) {
+        transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may do this to an administrator");
+        return false;
+    }
+    return true;
+}
+
+/* ---- set_password ---- */
+
+static void put_password(struct worker *worker, struct buffer *set, struct slice user, struct slice hash)
+{
+    struct buffer body = {0};
+    set_assert_sessions(worker, set, user);
+    credentials_append(&body, hash);
+    set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    sodium_memzero(body.data, body.length);
+    buffer_free(&body);
+}
+
+static bool evaluate_set(struct attempt *attempt, struct buffer *set)
+{
+    struct worker *worker = attempt->transaction->worker;
+    struct slice user = slice_text(attempt->user);
+    struct user_document document;
+    bool good = user_to_manage(attempt, &document);
+    if (good) {
+        attempt_begin(attempt, set, SLICE("null"));
+        set_assert(set, "users", user, document.version);
+        put_password(worker, set, user, slice_text(attempt->secret ? attempt->secret : ""));
+        set_end_sessions(worker, set, user);
+    }
+    user_free(&document);
+    return good;
+}
+
+void set_password(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id", "new_password"};
+    struct worker *worker = transaction->worker;
+    struct slice user, password;
+    if (!params_object(transaction, data, keys, 2) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) ||
+        !password_read(transaction, data, "new_password", &password))
+        return;
+    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_set);
+    attempt->user = memory_copy(user.data, user.length);
+    if (attempt_try(attempt))
+        password_then_run(attempt, password);
+    credentials_forget(worker);
+}
+
+/* ---- set_force_reset ---- */
+
+static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
+{
+    struct worker *worker = attempt->transaction->worker;
+    struct slice user = slice_text(attempt->user);
+    struct user_document document;
+    bool good = user_to_manage(attempt, &document);
+    if (good) {
+        attempt_begin(attempt, set, SLICE("null"));
+        set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, (int64_t)document.version,
+                   attempt->flag ? SLICE("{\"force_reset\":true}") : SLICE("{\"force_reset\":false}"));
+        set_assert_sessions(worker, set, user);
+        set_end_sessions(worker, set, user);
+    }
+    user_free(&document);
+    return good;
+}
+
+void set_force_reset(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id", "force_reset"};
+    struct slice user;
+    bool reset;
+    struct json_value value = json_member(data, SLICE("force_reset"));
+    if (!params_object(transaction, data, keys, 2) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &user))
+        return;
+    if (!json_boolean(value, &reset)) {
+        transaction_fail(transaction, ERROR_INVALID, "force_reset: expected true or false, found %s",
+                         json_type_name(json_type(value)));
+        return;
+    }
+    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_reset);
+    attempt->user = memory_copy(user.data, user.length);
+    attempt->flag = reset;
+    attempt_run(attempt);
+}
+
+/* ---- change_password ---- */
+
+struct change_of_password {
+    struct attempt attempt;
+    char *old_hash;
+    char *new_password;
+};
+
+static void change_release(struct attempt *attempt)
+{
+    struct change_of_password *change = (struct change_of_password *)attempt;
+    sodium_memzero(change->old_hash, strlen(change->old_hash));
+    sodium_memzero(change->new_password, strlen(change->new_password));
+    free(change->old_hash);
+    free(change->new_password);
+    free(change);
+}
+
+static void fail_credentials(struct transaction *transaction)
+{
+    transaction_fail(transaction, ERROR_UNAUTHORIZED, "Invalid credentials");
+}
+
+static void replace_hash(struct buffer *set, struct slice user, struct slice old, struct slice new)
+{
+    struct buffer body = {0};
+    buffer_append_text(&body, "[{\"op\":\"test\",\"path\":\"/hash\",\"value\":");
+    json_append_string(&body, old);
+    buffer_append_text(&body, "},{\"op\":\"replace\",\"path\":\"/hash\",\"value\":");
+    json_append_string(&body, new);
+    buffer_append_text(&body, "}]");
+    set_change(set, CHANGE_PATCH, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    sodium_memzero(body.data, body.length);
+    buffer_free(&body);
+}
+
+/* The password that was checked must still be the one. */
+static bool evaluate_change(struct attempt *attempt, struct buffer *set)
+{
+    struct change_of_password *change = (struct change_of_password *)attempt;
+    struct transaction *transaction = attempt->transaction;
+    struct slice user = slice_text(attempt->user);
+    struct store_record record;
+    struct buffer hash = {0};
+    uint64_t version;
+    struct slice stored = credentials_read(transaction->worker, user, &hash, &version);
+    bool good = slice_equal(stored, slice_text(change->old_hash)) &&
+                store_get(transaction->worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE;
+    if (hash.data)
+        sodium_memzero(hash.data, hash.length);
+    buffer_free(&hash);
+    if (!good) {
+        fail_credentials(transaction);
+        return false;
+    }
+    attempt_begin(attempt, set, SLICE("null"));
+    replace_hash(set, user, slice_text(change->old_hash), slice_text(attempt->secret));
+    set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, CHANGE_ANY_VERSION,
+               SLICE("{\"force_reset\":false}"));
+    return true;
+}
+
+static void checked(void *argument, bool same)
+{
+    struct attempt *attempt = argument;
+    struct change_of_password *change = argument;
+    struct transaction *transaction = attempt->transaction;
+    if (same) {
+        password_then_run(attempt, slice_text(change->new_password));
+        return;
+    }
+    /* Who repeats a call that succeeded has an old password that is wrong by now. */
+    if (!worker_snapshot(transaction->worker) || !attempt_answer_again(attempt)) {
+        if (transaction->session)
+            credentials_failed(transaction->session, slice_text(attempt->user));
+        fail_credentials(transaction);
+    }
+    attempt_free(attempt);
+}
+
+static void check(struct transaction *transaction, struct slice user, struct slice old, struct slice new)
+{
+    struct change_of_password *change =
+        (struct change_of_password *)attempt_create(transaction, sizeof *change, evaluate_change);
+    struct attempt *attempt = &change->attempt;
+    struct buffer hash = {0};
+    uint64_t version;
+    struct slice against = credentials_read(transaction->worker, user, &hash, &version);
+    attempt->release = change_release;
+    attempt->user = memory_copy(user.data, user.length);
+    free(attempt->caller);
+    attempt->caller = memory_copy(user.data, user.length); /* who knows the password, logged in or not */
+    change->old_hash = memory_copy(against.data ? against.data : "", against.length);
+    change->new_password = memory_copy(new.data, new.length);
+    if (!password_check(transaction->worker, old, against, checked, change)) {
+        transaction_fail(transaction, ERROR_BUSY, "Too many passwords are being checked; try again");
+        attempt_free(attempt);
+    }
+    buffer_free(&hash);
+}
+
+void change_password(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id", "old_password", "new_password"};
+    struct worker *worker = transaction->worker;
+    struct slice user, old, new;
+    if (!params_object(transaction, data, keys, 3) ||
+        !params_text(transaction, json_member(data, SLICE("_id")), "_id", 1, STORE_ID_BYTES, &worker->scratch,
+                     &user) ||
+        !params_text(transaction, json_member(data, SLICE("old_password")), "old_password", 0, PASSWORD_MOST,
+                     &worker->scratch, &old) ||
+        !password_read(transaction, data, "new_password", &new) || credentials_throttled(transaction, user))
+        return;
+    if (worker_snapshot(worker))
+        check(transaction, user, old, new);
+    else
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+    credentials_forget(worker);
+}

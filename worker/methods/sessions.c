@@ -1,0 +1,183 @@
+/*
+ * users.sessions, remove_session. A stored session is known to clients by an id of its own: the one it is
+ * stored under is the hash of its token, which never leaves the server.
+ */
+
+#include "worker/methods/sessions.h"
+
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/memory.h"
+#include "worker/authority/token.h"
+#include "worker/methods/attempt.h"
+#include "worker/methods/lookup.h"
+#include "worker/methods/tokens.h"
+#include "worker/methods/user_sets.h"
+#include "worker/rpc/params.h"
+#include "worker/session.h"
+
+/* ---- sessions ---- */
+
+struct listed {
+    int64_t used;
+    size_t start, length; /* in ->text */
+};
+
+struct listing {
+    const struct session *session; /* the caller's */
+    struct buffer text;
+    struct listed *listed;
+    size_t count;
+};
+
+static bool is_current(const struct session *session, struct slice id)
+{
+    char own[TOKEN_ID + 1];
+    if (!session->has_token)
+        return false;
+    token_id(session->token_hash, own);
+    return slice_equal(id, slice_text(own));
+}
+
+static void append_session(struct buffer *out, struct json_value document, bool current)
+{
+    static const char *const shown[] = {"id", "user", "created", "used", "address", "browser"};
+    buffer_append_byte(out, '{');
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        struct json_value value = json_member(document, slice_text(shown[i]));
+        buffer_append_format(out, "\"%s\":", shown[i]);
+        if (json_type(value) == JSON_NONE)
+            buffer_append_text(out, "null");
+        else
+            json_append_compact(out, value);
+        buffer_append_byte(out, ',');
+    }
+    buffer_append_format(out, "\"current\":%s}", current ? "true" : "false");
+}
+
+static bool list_one(void *argument, struct slice id, struct json_value document, uint64_t version)
+{
+    struct listing *listing = argument;
+    struct listed listed = {.start = listing->text.length};
+    (void)version;
+    if (token_is_over(listing->session->worker, document, clock_wall_ms()))
+        return true;
+    (void)json_integer(json_member(document, SLICE("used")), &listed.used);
+    append_session(&listing->text, document, is_current(listing->session, id));
+    listed.length = listing->text.length - listed.start;
+    listing->listed = memory_resize(listing->listed, listing->count + 1, sizeof *listing->listed);
+    listing->listed[listing->count++] = listed;
+    return true;
+}
+
+static int last_used_first(const void *a, const void *b)
+{
+    const struct listed *left = a, *right = b;
+    if (left->used != right->used)
+        return left->used < right->used ? 1 : -1;
+    return left->start < right->start ? -1 : 1;
+}
+
+static void answer_list(struct transaction *transaction, struct slice user)
+{
+    struct listing listing = {.session = transaction->session};
+    struct buffer answer = {0};
+    lookup(transaction->worker, COLLECTION_SESSIONS, "user", user, list_one, &listing);
+    if (listing.count)
+        qsort(listing.listed, listing.count, sizeof *listing.listed, last_used_first);
+    buffer_append_byte(&answer, '[');
+    for (size_t i = 0; i < listing.count; i++) {
+        if (i)
+            buffer_append_byte(&answer, ',');
+        buffer_append(&answer, listing.text.data + listing.listed[i].start, listing.listed[i].length);
+    }
+    buffer_append_byte(&answer, ']');
+    transaction_fulfill(transaction, buffer_slice(&answer), 0);
+    buffer_free(&answer);
+    buffer_free(&listing.text);
+    free(listing.listed);
+}
+
+static bool may_list(struct transaction *transaction, struct slice user)
+{
+    struct store_record record;
+    if (slice_equal(user, session_user(transaction->session)))
+        return true;
+    if (!session_may(transaction->session, PERMISSION_MODIFY_OPTIONS)) {
+        transaction_fail(transaction, ERROR_FORBIDDEN, "You need the permission %s",
+                         transaction->worker->config->permissions[PERMISSION_MODIFY_OPTIONS]);
+        return false;
+    }
+    if (store_get(transaction->worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE)
+        return true;
+    transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
+    return false;
+}
+
+void list_sessions(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"user_id"};
+    struct worker *worker = transaction->worker;
+    struct slice user = session_user(transaction->session);
+    struct json_value value = json_member(data, SLICE("user_id"));
+    if ((json_type(data) > JSON_NULL && !params_object(transaction, data, keys, 1)) ||
+        (json_type(value) != JSON_NONE && !params_id(transaction, value, "user_id", &worker->scratch, &user)))
+        return;
+    if (!worker_snapshot(worker))
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+    else if (may_list(transaction, user))
+        answer_list(transaction, user);
+}
+
+/* ---- remove_session: ->text is the id, ->flag whether it may be another user's ---- */
+
+struct ending {
+    struct attempt *attempt;
+    struct buffer *set;
+    bool found;
+};
+
+/* The stored session is marked as by `logout`; its end reaches all its connections through the ring. */
+static bool end_one(void *argument, struct slice id, struct json_value document, uint64_t version)
+{
+    struct ending *ending = argument;
+    const struct attempt *attempt = ending->attempt;
+    uint64_t now_ms = clock_wall_ms();
+    (void)version;
+    if (token_is_over(attempt->transaction->worker, document, now_ms) ||
+        (!attempt->flag &&
+         !json_string_is(json_member(document, SLICE("user")), slice_text(attempt->caller))))
+        return true;
+    struct buffer body = {0};
+    buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)now_ms);
+    set_change(ending->set, CHANGE_MERGE, CHANGE_SKIP_MISSING, "sessions", id, CHANGE_ANY_VERSION,
+               buffer_slice(&body));
+    buffer_free(&body);
+    ending->found = true;
+    return false;
+}
+
+static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
+{
+    struct ending ending = {attempt, set, false};
+    attempt_begin(attempt, set, SLICE("null"));
+    lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(attempt->text), end_one,
+           &ending);
+    if (!ending.found)
+        transaction_fail(attempt->transaction, ERROR_NOT_FOUND, "Session does not exist");
+    return ending.found;
+}
+
+void remove_session(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"id"};
+    struct slice id;
+    if (!params_object(transaction, data, keys, 1) ||
+        !params_id(transaction, json_member(data, SLICE("id")), "id", &transaction->worker->scratch, &id))
+        return;
+    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_ending);
+    attempt->text = memory_copy(id.data, id.length);
+    attempt->flag = session_may(transaction->session, PERMISSION_MODIFY_OPTIONS);
+    attempt_run(attempt);
+}
