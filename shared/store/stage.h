@@ -11,7 +11,7 @@ struct work {
     const struct store_collection *collection;
     unsigned number; /* its place in the configuration */
     bool there;
-    bool old_parsed;
+    bool old_parsed, next_parsed;
     struct store_record current;
     char *message;
 };
