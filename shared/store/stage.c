@@ -52,7 +52,10 @@ static enum error_code look_up(struct work *work)
         return ERROR_NONE;
     }
     MDB_val key = store_val(work->change->id), value;
-    int rc = mdb_get(work->writer->txn, work->collection->dbi, &key, &value);
+    MDB_cursor **cursor = &work->writer->cursors[work->number];
+    int rc = writer_cursor(work->writer, cursor, work->collection->dbi);
+    if (!rc)
+        rc = mdb_cursor_get(*cursor, &key, &value, MDB_SET);
     if (rc == MDB_NOTFOUND)
         return ERROR_NONE;
     if (rc)
