@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,10 +126,22 @@ static size_t escape_controls(char *out, size_t capacity, struct slice text)
 
 static bool has_controls(struct slice text)
 {
-    bool found = false;
-    for (size_t i = 0; i < text.length; i++)
-        found |= (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f;
-    return found;
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t found = 0;
+    size_t at = 0;
+    for (; text.length - at >= sizeof ones; at += sizeof ones) {
+        uint64_t word, del;
+        memcpy(&word, text.data + at, sizeof word);
+        del = word ^ ones * 0x7f;
+        /* The top bit of each byte that is below 0x20, or 0x7f; perhaps of one behind it, too. */
+        found |= ((word - ones * 0x20) & ~word) | ((del - ones) & ~del);
+    }
+    if (found & tops)
+        return true;
+    for (; at < text.length; at++)
+        if ((unsigned char)text.data[at] < 0x20 || text.data[at] == 0x7f)
+            return true;
+    return false;
 }
 
 static char *put(char *out, const char *text, size_t length)
