@@ -169,8 +169,8 @@ static char *put_head(char *out, enum log_level level)
         formatted_at = now.tv_sec;
     }
     unsigned ms = (unsigned)(now.tv_nsec / 1000000);
-    const char fraction[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10),
-                             'Z', ' '};
+    const char fraction[] = {
+        '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z', ' '};
     if (!log_state.origin[0])
         make_origin();
     out = put_text(out, second);

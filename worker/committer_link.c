@@ -32,7 +32,8 @@ struct committer_link {
     uint64_t last_id;
     uint64_t given_id; /* sets up to this were written to a link, in part at least: only the committer knows
                           of them */
-    /* In the order given: results come in the same. The i-th is sets[(first + i) % capacity], a power of two. */
+    /* In the order given: results come in the same. The i-th is sets[(first + i) % capacity], a power of two.
+     */
     struct waiting_set *sets;
     size_t first, waiting, capacity;
     size_t waiting_bytes;

@@ -49,8 +49,8 @@ struct outcome {
 
 struct writer {
     MDB_txn *txn;
-    /* Of the transaction, NULL until asked for: a cursor that has looked an id up stands where its record is to be
-     * put, and the log's stands at its end, so that the way there is not searched again. */
+    /* Of the transaction, NULL until asked for: a cursor that has looked an id up stands where its record is
+     * to be put, and the log's stands at its end, so that the way there is not searched again. */
     MDB_cursor **cursors; /* by collection */
     MDB_cursor *log_cursor;
     bool spoilt;              /* LMDB failed in it: only aborting is left */

@@ -6,8 +6,8 @@
 #include "shared/memory.h"
 
 /* Capacities of a reply's memory, so that several small replies share one: of the first in the queue, of one
- * that follows others with its after_seq, and of one with an after_seq of its own, as answers to changes have:
- * most likely it stays alone. */
+ * that follows others with its after_seq, and of one with an after_seq of its own, as answers to changes
+ * have: most likely it stays alone. */
 enum { FIRST_REPLY_BYTES = 1024, FURTHER_REPLY_BYTES = 8192, OTHER_REPLY_BYTES = 232 };
 
 /* A look at what goes out in which order: the planner's, without changing anything. */
