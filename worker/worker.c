@@ -203,6 +203,7 @@ void worker_close(struct worker *worker)
     json_free(&worker->message);
     buffer_free(&worker->scratch);
     buffer_free(&worker->reply);
+    buffer_free(&worker->line);
     event_base_free(worker->base);
 }
 
