@@ -186,6 +186,13 @@ class Person:
         if self.line:
             go_on_reading(self.line)
 
+    def spare(self):
+        """Whether it is connected and has complete copies; it is not cut off from now on."""
+        if not self.complete or self.line.reader.done() or self.line.messages_left == 0:
+            return False
+        self.line.messages_left = None
+        return True
+
     def cut_off(self, after=0):
         """The connection breaks, at once or after some more messages."""
         if self.line and after:

@@ -152,7 +152,7 @@ class History:
             person.go_on()
         deadline = asyncio.get_running_loop().time() + PATIENCE * 2
         for person in self.people:
-            while not (person.complete and person.copy.get('notes', {}).get('mark', {}).get('_version') == mark):
+            while not (person.spare() and person.copy.get('notes', {}).get('mark', {}).get('_version') == mark):
                 if person.task.done():
                     person.task.result()
                 person.go_on()
