@@ -9,7 +9,7 @@ import pytest
 from client import Client
 from configuration import configuration
 from person import connect_with_small_buffer, go_on_reading, stop_reading
-from server import scaled
+from server import scaled, wait_until_async
 from test_rights_live import SMALL, found, last_change
 
 TEXT = 'x' * 2000
@@ -173,49 +173,67 @@ def place(client, operation, collection):
 
 # ---- a collection that is forbidden for a moment ----
 
-async def test_forbidden_for_a_moment(make_server):
+@pytest.mark.parametrize('moment', ['being taken', 'being taken, with an answer in front', 'taken'])
+async def test_forbidden_for_a_moment(make_server, moment):
     """A sync is refused while the collection is forbidden, so the client lets go what it holds; then it is allowed
     again, before the client has read anything."""
     server = make_server(workers=2, config=configuration(**SMALL))
     server.load('secrets', [{'_id': f'd{i:05}'} for i in range(100)])
-    server.load('notes', [{'_id': f'd{i:05}', 'text': TEXT} for i in range(scaled(8000, 4000))])
+    count = scaled(8000, 4000)
+    server.load('samples', [{'_id': f'd{i:05}', 'all_read': True, 'name': TEXT} for i in range(count)])
     admin = await Client.connect(server, 'admin')
-    client = await connect_with_small_buffer(server, 'insider')
+    client = await connect_with_small_buffer(server, 'insider', kind=LettingGo)
     await client.synchronize('secrets')
     assert len(client.copy('secrets')) == 100
-    sync = await client.start('sync', 'notes', {})
-    await client.until(lambda: client.copy('notes'))
-    stop_reading(client)
 
     async def allow(given):
         await admin.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': given}})
 
-    take = client.take_transaction
+    async def run(*call):
+        """A call that changes something is made, and has been when this returns."""
+        before = server.status()['seq']
+        future = await client.start(*call)
+        await wait_until_async(lambda: server.status()['seq'] > before)
+        return future
 
-    def let_go(operation, data):
-        if operation == 'fulfill' and data['tid'] == 'refused' and not data['success']:
-            assert data['data']['code'] == 'forbidden'
-            client.replica.pop('secrets', None)
-        take(operation, data)
-
-    client.take_transaction = let_go
-    await allow(False)
-    refused = await client.start('sync', 'secrets', {}, tid='refused')
-    probe = await Client.connect(server, 'insider')
-    await probe.fails('forbidden', 'sync', 'secrets', {})
-    before = server.status()['seq']
-    # The call has been run when another of the same connection, which changes something, was.
-    mark = await client.start('insert', 'notes', {'_id': 'run'})
-    while server.status()['seq'] == before:
-        await asyncio.sleep(0.01)
+    answers = []
+    if moment == 'taken':
+        await allow(False)
+        await last_change(admin, client)
+    stop_reading(client)
+    for start in range(0, count, 100):
+        await admin.call('update', 'samples', {'query': {'_id': {'$gte': f'd{start:05}', '$lt': f'd{start + 100:05}'}},
+                                               'changes': {'n': 1}})
+    if moment != 'taken':
+        await allow(False)
+    if moment != 'being taken':
+        answers.append(await run('insert', 'notes', {}))
+    answers.append(await client.start('sync', 'secrets', {}))
+    # Calls are run in their order: when this one was, the sync has been refused.
+    answers.append(await run('insert', 'notes', {}))
     await allow(True)
     go_on_reading(client)
-    assert (await sync)['success'] and not (await refused)['success'] and (await mark)['success']
+    assert [(await answer)['success'] for answer in answers] == [True] * (len(answers) - 2) + [False, True]
     await last_change(admin, client)
+    assert client.refused == 1
     if client.of('resync', None):
+        assert moment != 'being taken'
         await client.synchronize('secrets')
-    assert client.copy('secrets') == await found(server, 'insider', 'secrets')
     assert len(client.copy('secrets')) == 100
+    assert client.copy('secrets') == await found(server, 'insider', 'secrets')
+
+
+class LettingGo(Client):
+    """Lets go its copy of `secrets` when an answer says that something is forbidden."""
+
+    refused = 0
+
+    def take_transaction(self, operation, data):
+        if operation == 'fulfill' and not data['success']:
+            assert data['data']['code'] == 'forbidden'
+            self.refused += 1
+            self.replica.pop('secrets', None)
+        super().take_transaction(operation, data)
 
 
 # ---- the last administrator ----
