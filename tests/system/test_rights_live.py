@@ -1,6 +1,7 @@
 """Rights that change while clients are connected, in the middle of what they do: each ends with what it may see."""
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -36,12 +37,6 @@ async def found(server, user, name):
 def sent(client, operation, name, start=0):
     return [item for m in client.messages[start:] if m['operation'] == operation and m['collectionName'] == name
             for item in m['data']]
-
-
-def place(client, operation, collection):
-    """Where the first such message is among those that came; None: nowhere."""
-    return next((i for i, m in enumerate(client.messages)
-                 if m['operation'] == operation and m['collectionName'] == collection), None)
 
 
 async def last_change(writer, *clients):
@@ -124,6 +119,33 @@ async def test_taken_and_given_back_in_the_middle_of_a_sync(make_server, taken, 
         held, wanted = ben.copy(many), await found(server, 'ben', many)
         assert held.keys() == wanted.keys() and held == wanted, many
     assert len(ben.copy(name)) > MANY / 4
+
+
+@pytest.mark.parametrize('taken', TAKEN)
+async def test_what_was_hidden_is_never_shown(make_server, taken):
+    """What changed while the client reads nothing, and before it was given the right, it sees only as it is then."""
+    name, method, collection, data = TAKEN[taken]
+    server = make_server(workers=2, config=configuration(**SMALL))
+    count = scaled(3000, 1500)
+    server.load('notes', [{'_id': f'd{i:05}', 'text': TEXT} for i in range(count)])
+    server.load(name, [{'_id': f's{i}', 'user': 'ann', 'group': 'lab', 'group_read': True} for i in range(20)])
+    admin = await Client.connect(server, 'admin')
+    await admin.call(method, collection, data(False))
+    ben = await connect_with_small_buffer(server, 'ben')
+    await ben.synchronize('notes')
+    stop_reading(ben)
+    for i in range(0, count, 100):
+        await admin.call('update', 'notes', {'query': {'_id': {'$gte': f'd{i:05}', '$lt': f'd{i + 100:05}'}},
+                                             'changes': {'n': 1}})
+    for text in ('hidden', 'also hidden', 'shown'):
+        await admin.call('update', name, {'query': {'_id': {'$gte': 's'}}, 'changes': {'name': text}})
+    await admin.call('remove', name, {'_id': ['s1', 's2']})
+    await admin.call(method, collection, data(True))
+    go_on_reading(ben)
+    await last_change(admin, ben)
+    assert 'hidden' not in json.dumps([m for m in ben.messages if m['collectionName'] == name])
+    assert not sent(ben, 'remove', name) and not ben.of('resync', None)
+    assert len(ben.copy(name)) == 18 and ben.copy(name) == await found(server, 'ben', name)
 
 
 # ---- many clients ----
