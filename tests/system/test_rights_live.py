@@ -289,3 +289,38 @@ async def test_many_documents_come_and_go_while_others_are_served(make_server):
     go_on_reading(sleeps)
     await last_change(control, sleeps)
     assert sleeps.copy('secrets') == reads.copy('secrets')
+
+
+@pytest.mark.parametrize('order', [(False, True), (True, False), (False, True, False, True)],
+                         ids=['taken, given', 'given, taken', 'to and fro'])
+async def test_another_change_in_the_middle_of_one(make_server, order):
+    """The client has been told a part of what it gains or loses when that is turned round."""
+    server = make_server(workers=2, config=configuration(**SMALL))
+    count = scaled(20000, 8000)
+    server.load('secrets', [{'_id': f'{"long" * 40}{i:05}', 'text': 'x' * 500} for i in range(count)])
+    control = await Client.control(server)
+    insider = await connect_with_small_buffer(server, 'insider', kind=Leisurely)
+    if not order[0]:
+        await insider.synchronize('secrets')
+    await control.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': not order[0]}})
+    await last_change(control, insider)
+    assert len(insider.copy('secrets')) == (0 if order[0] else count)
+    insider.one_by_one = True
+    for given in order:
+        start = len(insider.messages)
+        await control.call('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': given}})
+        kind = 'update' if given else 'remove'
+        await control.call('update', 'secrets', {'query': {'_id': {'$lt': f'{"long" * 40}00010'}},
+                                                 'changes': {'n': start}})
+        while given is not order[-1] and len(sent(insider, kind, 'secrets', start)) < count / 10:
+            reached = len(insider.messages)
+            go_on_reading(insider)
+            await insider.until(lambda r=reached: len(insider.messages) > r)
+        if given is not order[-1]:
+            assert 0 < len(insider.copy('secrets')) < count
+    insider.one_by_one = False
+    go_on_reading(insider)
+    await last_change(control, insider)
+    assert not insider.of('resync', None)
+    assert insider.copy('secrets') == await found(server, 'insider', 'secrets')
+    assert len(insider.copy('secrets')) == (count if order[-1] else 0)
