@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/sync_walk.h"
 #include "worker/rpc/params.h"
@@ -258,10 +259,12 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
                          (int)name.length, name.data);
     else if (!permission_covers(&account->rights.permissions, &collection->methods[METHOD_SYNC].needed) ||
              (collection->read >= 0 &&
-              !permission_has(&account->rights.permissions, (unsigned)collection->read)))
+              !permission_has(&account->rights.permissions, (unsigned)collection->read))) {
+        rights_change_refused(transaction->session);
         transaction_fail(transaction, ERROR_FORBIDDEN, "You may not sync %s", collection->name);
-    else
+    } else {
         good = is_subscribed(transaction, collection);
+    }
     buffer_free(&scratch);
     manifest->collection = collection;
     return good && manifest_read_epoch(transaction, epoch, manifest) &&

@@ -2,6 +2,7 @@
 
 #include "shared/clock.h"
 #include "shared/memory.h"
+#include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
@@ -86,6 +87,8 @@ static bool refuse(struct transaction *transaction, const struct permission_set 
     const struct account *account = transaction->session->account;
     if (permission_covers(&account->rights.permissions, needed))
         return false;
+    if (transaction->method->declared == METHOD_SYNC)
+        rights_change_refused(transaction->session);
     transaction_fail(transaction, ERROR_FORBIDDEN, "You need the permission %s",
                      first_missing(transaction->worker->config, &account->rights.permissions, needed));
     return true;
