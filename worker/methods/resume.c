@@ -86,8 +86,9 @@ static enum outcome read_rights(struct resume *resume)
     rights_difference_open(&resume->difference, viewer_keep(now), resume->seq);
     resume->phase = WALKING_RIGHTS;
     uint64_t last = former_rights_last(resume->former);
+    /* Pieces of a resume or a sync that was cut off may have been newer than where the client stopped. */
     bool known = rights_difference_add(&resume->difference, resume->worker->viewers,
-                                       (struct former){viewer_keep(now), last, last});
+                                       (struct former){viewer_keep(now), last, UINT64_MAX});
     return known && former_rights_undo(resume->worker, resume->former, add_former, resume) ? COMPLETE
                                                                                            : TOO_OLD;
 }

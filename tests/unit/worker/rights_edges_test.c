@@ -1,5 +1,5 @@
-/* Single histories of rights that change, each chosen for the moment at which something could be told to the
- * wrong one, or be forgotten. */
+/* Single histories of rights that change, each chosen for the moment at which
+ * something could be told to the wrong one, or be forgotten. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,11 @@
 
 enum { PLACE_BYTES = 128, TOKEN_BYTES = 64, BACKLOG_BYTES = 64 * 1024 };
 
-static const char collections[] =
-    "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", \"group_read\": \"gr\"}},"
-    "\"vault\": {\"read\": \"q\", \"rights\": {\"owner\": \"o\", \"group\": \"g\", \"group_read\": \"gr\"}}},"
-    "\"permissions\": [\"q\"], \"limits\": {";
+static const char collections[] = "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", "
+                                  "\"group_read\": \"gr\"}},"
+                                  "\"vault\": {\"read\": \"q\", \"rights\": {\"owner\": \"o\", \"group\": "
+                                  "\"g\", \"group_read\": \"gr\"}}},"
+                                  "\"permissions\": [\"q\"], \"limits\": {";
 
 struct scene {
     struct world world;
@@ -65,7 +66,8 @@ static void join(struct scene *scene, const char *groups)
     assert_int_equal(world_change(&scene->world, CHANGE_MERGE, "users", "anna", body), ERROR_NONE);
 }
 
-/* As much waits for the client as the kernel takes, and it reads nothing: what comes later waits here. */
+/* As much waits for the client as the kernel takes, and it reads nothing: what
+ * comes later waits here. */
 static void block(struct scene *scene)
 {
     char id[16];
@@ -91,7 +93,40 @@ static void be_told_to_sync(struct scene *scene)
     buffer_free(&data);
 }
 
-/* Pieces of a sync wait behind one change of rights when the next comes, which takes back what they give. */
+/* It gets a document from a resume, is cut off before the answer, and the
+ * document goes. */
+static void what_an_interrupted_resume_gave_is_taken_back(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, "[\"g\"]");
+    (void)client_call(&scene.client, "items", "sync", "{}");
+    keep_place(&scene);
+    shutdown(scene.client.fd, SHUT_RDWR);
+    world_settle(&scene.world);
+    put(&scene, "items", "d", "g", 10);
+    client_reopen(&scene.client, scene.token);
+    char call[PLACE_BYTES + 64];
+    snprintf(call, sizeof call, "{\"tid\":1,\"methodName\":\"resume\",\"data\":%s}", scene.place);
+    client_send(&scene.client, call);
+    unsigned answers = scene.client.answers;
+    for (unsigned i = 0; i < 1000 && !client_holds(&scene.client, "items", "d"); i++) {
+        world_pass(&scene.world);
+        client_read(&scene.client, 1);
+    }
+    assert_non_null(client_holds(&scene.client, "items", "d"));
+    assert_int_equal(scene.client.answers, answers);
+    shutdown(scene.client.fd, SHUT_RDWR);
+    world_settle(&scene.world);
+    assert_int_equal(world_change(&scene.world, CHANGE_REMOVE, "items", "d", ""), ERROR_NONE);
+    client_reopen(&scene.client, scene.token);
+    (void)client_call(&scene.client, "dispatcher", "resume", scene.place);
+    assert_null(client_holds(&scene.client, "items", "d"));
+    close_scene(&scene);
+}
+
+/* Pieces of a sync wait behind one change of rights when the next comes, which
+ * takes back what they give. */
 static void a_sync_between_two_changes_of_rights(void **state)
 {
     (void)state;
@@ -102,8 +137,8 @@ static void a_sync_between_two_changes_of_rights(void **state)
     block(&scene);
     join(&scene, "[\"i\",\"g\"]");
     world_settle(&scene.world);
-    client_send(&scene.client,
-                "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&scene.client, "{\"tid\":2,\"collectionName\":\"items\","
+                               "\"methodName\":\"sync\",\"data\":{}}");
     world_settle(&scene.world);
     join(&scene, "[\"i\"]");
     world_settle(&scene.world);
@@ -114,7 +149,8 @@ static void a_sync_between_two_changes_of_rights(void **state)
     close_scene(&scene);
 }
 
-/* A document was visible to g, and is not any more when anna joins it while pieces of a sync wait. */
+/* A document was visible to g, and is not any more when anna joins it while
+ * pieces of a sync wait. */
 static void who_is_told_to_sync_is_not_told_what_came_before_its_rights(void **state)
 {
     (void)state;
@@ -125,8 +161,8 @@ static void who_is_told_to_sync_is_not_told_what_came_before_its_rights(void **s
     put(&scene, "items", "d", "g", 10);
     world_settle(&scene.world);
     put(&scene, "items", "d", "h", 10);
-    client_send(&scene.client,
-                "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&scene.client, "{\"tid\":2,\"collectionName\":\"items\","
+                               "\"methodName\":\"sync\",\"data\":{}}");
     world_settle(&scene.world);
     join(&scene, "[\"i\",\"g\"]");
     world_settle(&scene.world);
@@ -139,8 +175,8 @@ static void who_is_told_to_sync_is_not_told_what_came_before_its_rights(void **s
     close_scene(&scene);
 }
 
-/* vault's documents of g could not be seen without q; of a collection that is subscribed to in the middle of
- * the change nobody is told by it. */
+/* vault's documents of g could not be seen without q; of a collection that is
+ * subscribed to in the middle of the change nobody is told by it. */
 static void a_subscription_in_the_middle_shows_no_ids(void **state)
 {
     (void)state;
@@ -152,14 +188,16 @@ static void a_subscription_in_the_middle_shows_no_ids(void **state)
     block(&scene);
     join(&scene, "[\"i\",\"h\"]");
     world_settle(&scene.world);
-    client_send(&scene.client, "{\"tid\":2,\"methodName\":\"subscribe\",\"data\":{\"collections\":null}}");
+    client_send(&scene.client, "{\"tid\":2,\"methodName\":\"subscribe\",\"data\":"
+                               "{\"collections\":null}}");
     world_settle(&scene.world);
     client_settle(&scene.client);
     assert_int_equal(scene.client.strays, 0);
     close_scene(&scene);
 }
 
-/* Changes that have come but are not out are not for who logs in: g was joined later. */
+/* Changes that have come but are not out are not for who logs in: g was joined
+ * later. */
 static void a_login_shows_nothing_from_before_it(void **state)
 {
     (void)state;
@@ -173,7 +211,8 @@ static void a_login_shows_nothing_from_before_it(void **state)
     put(&scene, "items", "d", "h", 10);
     join(&scene, "[\"g\"]");
     snprintf(message, sizeof message,
-             "{\"tid\":1,\"collectionName\":\"users\",\"methodName\":\"authorize_by_token\",\"data\":{"
+             "{\"tid\":1,\"collectionName\":\"users\",\"methodName\":\"authorize_"
+             "by_token\",\"data\":{"
              "\"token\":\"%s\"}}",
              scene.token);
     client_send(&other, message);
@@ -199,7 +238,8 @@ static void logging_in_again_in_the_middle_keeps_the_copy_right(void **state)
     join(&scene, "[\"i\"]");
     world_settle(&scene.world);
     snprintf(message, sizeof message,
-             "{\"tid\":3,\"collectionName\":\"users\",\"methodName\":\"authorize_by_token\",\"data\":{"
+             "{\"tid\":3,\"collectionName\":\"users\",\"methodName\":\"authorize_"
+             "by_token\",\"data\":{"
              "\"token\":\"%s\"}}",
              scene.token);
     client_send(&scene.client, message);
@@ -213,6 +253,7 @@ static void logging_in_again_in_the_middle_keeps_the_copy_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_an_interrupted_resume_gave_is_taken_back),
         cmocka_unit_test(a_sync_between_two_changes_of_rights),
         cmocka_unit_test(who_is_told_to_sync_is_not_told_what_came_before_its_rights),
         cmocka_unit_test(a_subscription_in_the_middle_shows_no_ids),
