@@ -175,7 +175,7 @@ static enum job_state step(struct job *job)
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {
         worker_snapshot_end(worker);
-        return JOB_MORE;
+        return JOB_LATER;
     }
     uint64_t seq = store_seq(worker->store);
     if ((uint64_t)resume->epoch != store_epoch(worker->store) || resume->seq > seq)

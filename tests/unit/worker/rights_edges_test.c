@@ -24,10 +24,10 @@ struct scene {
 };
 
 /* Groups g, h and i; anna in @groups, connected, with nothing yet. */
-static void open_scene(struct scene *scene, const char *groups)
+static void open_scene_with(struct scene *scene, const char *groups, uint64_t backlog_bytes)
 {
     *scene = (struct scene){0};
-    world_open(&scene->world, collections, 0, BACKLOG_BYTES);
+    world_open(&scene->world, collections, 0, backlog_bytes);
     for (const char *group = "ghi"; *group; group++)
         assert_int_equal(
             world_change(&scene->world, CHANGE_INSERT, "groups", (char[]){*group, 0},
@@ -35,6 +35,11 @@ static void open_scene(struct scene *scene, const char *groups)
             ERROR_NONE);
     world_add_user(&scene->world, "anna", groups, scene->token);
     client_open(&scene->client, &scene->world, scene->token);
+}
+
+static void open_scene(struct scene *scene, const char *groups)
+{
+    open_scene_with(scene, groups, BACKLOG_BYTES);
 }
 
 static void close_scene(struct scene *scene)
@@ -250,6 +255,61 @@ static void logging_in_again_in_the_middle_keeps_the_copy_right(void **state)
     close_scene(&scene);
 }
 
+/* The committer has committed what it has not published: nothing is read with rights from before it, and
+ * nobody runs in circles until it is published. */
+static void what_is_read_waits_for_the_rights(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {
+        "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"detail\",\"data\":{\"_id\":\"d\"}}",
+        "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"find\",\"data\":null}",
+        "{\"tid\":3,\"collectionName\":\"items\",\"methodName\":\"count\",\"data\":null}",
+        "{\"tid\":4,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}",
+    };
+    static const char *const answers[] = {"rights have changed", "rights have changed", "rights have changed",
+                                          "\"seq\""};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        struct scene scene;
+        open_scene(&scene, "[\"g\"]");
+        scene.world.committer_silent = true;
+        join(&scene, "[]");
+        put(&scene, "items", "d", "g", 10);
+        client_send(&scene.client, calls[i]);
+        client_settle(&scene.client);
+        assert_int_equal(scene.client.answers, 0);
+        scene.world.committer_silent = false;
+        assert_true(publish_missed(&scene.world.publisher, scene.world.fixture.store));
+        client_settle(&scene.client);
+        assert_int_equal(scene.client.answers, 1);
+        assert_non_null(strstr(scene.client.answer, answers[i]));
+        assert_null(client_holds(&scene.client, "items", "d"));
+        close_scene(&scene);
+    }
+}
+
+/* The socket takes more before the change of rights that has come is looked at. */
+static void a_socket_that_opens_is_not_written_to_with_former_rights(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene_with(&scene, "[\"i\",\"g\"]", 0);
+    (void)client_call(&scene.client, "items", "sync", "{}");
+    for (unsigned i = 0; i < 4; i++) {
+        put(&scene, "items", (char[]){(char)('0' + i), 0}, "i", 60000);
+        world_settle(&scene.world);
+    }
+    put(&scene, "items", "d", "g", 10);
+    world_settle(&scene.world);
+    join(&scene, "[\"i\"]");
+    client_read(&scene.client, SIZE_MAX);
+    assert_null(client_holds(&scene.client, "items", "3"));
+    client_settle(&scene.client);
+    assert_non_null(client_holds(&scene.client, "items", "3"));
+    buffer_append_byte(&scene.client.past, 0);
+    assert_null(strstr(scene.client.past.data, "items/d\n"));
+    close_scene(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_subscription_in_the_middle_shows_no_ids),
         cmocka_unit_test(a_login_shows_nothing_from_before_it),
         cmocka_unit_test(logging_in_again_in_the_middle_keeps_the_copy_right),
+        cmocka_unit_test(what_is_read_waits_for_the_rights),
+        cmocka_unit_test(a_socket_that_opens_is_not_written_to_with_former_rights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
