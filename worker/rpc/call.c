@@ -154,8 +154,12 @@ static void bad_message(struct session *session, const char *fault, size_t offse
     buffer_free(&text);
 }
 
-void call_run(struct transaction *transaction, const struct message *message)
+void call_run(struct transaction *transaction, const struct message *message, bool rights_known)
 {
+    if (!rights_known) {
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return;
+    }
     if (!find_method(transaction, message) || !check_rights(transaction) || !check_way(transaction))
         return;
     if (transaction->worker->stopping)
@@ -170,7 +174,7 @@ void call_handle(struct session *session, struct slice text)
     struct message message;
     const char *fault;
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
-    ring_intake_published(worker);
+    bool rights_known = ring_intake_published(worker);
     if (session->connection->state != CONNECTION_OPEN)
         return;
     if (!json_parse(&worker->message, text.data, text.length)) {
@@ -185,7 +189,7 @@ void call_handle(struct session *session, struct slice text)
         bad_message(session, "tid: a call with it is still open", 0);
         return;
     }
-    call_run(call_begin(session, &message, &answer_messages), &message);
+    call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
     if (session->open_calls >= worker->config->limits.calls_in_flight)
         connection_pause(session->connection, true); /* until one of them has its answer */
 }

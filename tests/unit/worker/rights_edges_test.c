@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "shared/store/environment.h"
 #include "tests/unit/worker/worker_world.h"
 
 enum { PLACE_BYTES = 128, TOKEN_BYTES = 64, BACKLOG_BYTES = 64 * 1024 };
@@ -310,6 +311,71 @@ static void a_socket_that_opens_is_not_written_to_with_former_rights(void **stat
     close_scene(&scene);
 }
 
+enum { READERS_MOST = 4096 };
+
+/* Takes every slot of a reader, the worker's too. Returns how many. */
+static size_t take_readers(struct scene *scene, MDB_txn *readers[READERS_MOST])
+{
+    struct store *store = scene->world.fixture.store;
+    size_t count = 0;
+    assert_false(store->reading);
+    mdb_txn_abort(store->snapshot);
+    store->snapshot = NULL;
+    while (count < READERS_MOST && mdb_txn_begin(store->env, NULL, MDB_RDONLY, &readers[count]) == 0)
+        count++;
+    assert_in_range(count, 1, READERS_MOST - 1);
+    return count;
+}
+
+static void give_readers_back(MDB_txn *readers[READERS_MOST], size_t count)
+{
+    while (count > 0)
+        mdb_txn_abort(readers[--count]);
+}
+
+/* While the store cannot be read the new rights are not known: no call runs with the old ones. */
+static void no_call_runs_while_the_rights_are_not_known(void **state)
+{
+    (void)state;
+    struct scene scene;
+    MDB_txn *readers[READERS_MOST];
+    open_scene(&scene, "[\"administrator\"]");
+    world_settle(&scene.world);
+    join(&scene, "[]");
+    size_t count = take_readers(&scene, readers);
+    client_send(&scene.client,
+                "{\"tid\":1,\"collectionName\":\"vault\",\"methodName\":\"insert\",\"data\":{}}");
+    world_settle(&scene.world);
+    give_readers_back(readers, count);
+    client_settle(&scene.client);
+    assert_non_null(strstr(scene.client.answer, "cannot be read now"));
+    close_scene(&scene);
+}
+
+/* And a client whose copy is being brought in line then goes on although nothing else happens. */
+static void a_change_of_rights_goes_on_when_the_store_can_be_read_again(void **state)
+{
+    (void)state;
+    struct scene scene;
+    MDB_txn *readers[READERS_MOST];
+    open_scene_with(&scene, "[\"i\"]", 0);
+    put(&scene, "items", "d", "g", 10);
+    (void)client_call(&scene.client, "items", "sync", "{}");
+    for (unsigned i = 0; i < 5; i++) {
+        put(&scene, "items", (char[]){(char)('0' + i), 0}, "i", 60000);
+        world_settle(&scene.world);
+    }
+    join(&scene, "[\"i\",\"g\"]");
+    world_settle(&scene.world);
+    size_t count = take_readers(&scene, readers);
+    client_settle(&scene.client);
+    assert_null(client_holds(&scene.client, "items", "d"));
+    give_readers_back(readers, count);
+    client_settle(&scene.client);
+    assert_non_null(client_holds(&scene.client, "items", "d"));
+    close_scene(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +387,8 @@ int main(void)
         cmocka_unit_test(logging_in_again_in_the_middle_keeps_the_copy_right),
         cmocka_unit_test(what_is_read_waits_for_the_rights),
         cmocka_unit_test(a_socket_that_opens_is_not_written_to_with_former_rights),
+        cmocka_unit_test(no_call_runs_while_the_rights_are_not_known),
+        cmocka_unit_test(a_change_of_rights_goes_on_when_the_store_can_be_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
