@@ -191,7 +191,7 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct committer_link *link = argument;
     /* Results come after their changes: what these make for clients (an `amend`) goes out in front. */
-    ring_intake_published(link->worker);
+    (void)ring_intake_published(link->worker);
     if (!read_link(link, false))
         link_down(link);
 }

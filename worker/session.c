@@ -83,13 +83,12 @@ static void review(struct session *session)
 
 void session_subscribe(struct session *session, bool *collections)
 {
-    bool *was = session->subscribed;
+    free(session->subscribed);
     session->subscribed = collections;
     if (session->rights_change)
-        rights_change_subscribed(session, session_viewer(session, &session->account->rights), was);
+        rights_change_subscribed(session, session_viewer(session, &session->account->rights));
     else
         review(session);
-    free(was);
 }
 
 void session_rights_changed(struct session *session, struct slice document)
@@ -116,20 +115,46 @@ void session_rights_changed(struct session *session, struct slice document)
     buffer_free(&frame);
 }
 
+/* Somebody else (or nobody) sees: what is not out yet was for who it was before, and came before these rights
+ * were read. */
+static void begin_anew(struct session *session)
+{
+    struct worker *worker = session->worker;
+    review(session);
+    if (session->connection->state != CONNECTION_OPEN)
+        return;
+    output_pass_over(&session->connection->output, worker->backlog,
+                     worker->snapshot ? store_seq(worker->store) : 0);
+    connection_queue(session->connection);
+}
+
+static void take_token(struct session *session, const uint8_t *hash)
+{
+    struct authority *authority = session->worker->authority;
+    if (session->has_token)
+        authority_forget_token(authority, session);
+    session->has_token = hash != NULL;
+    if (!hash)
+        return;
+    memcpy(session->token_hash, hash, TOKEN_HASH_BYTES);
+    authority_watch_token(authority, session);
+}
+
 void session_authorize(struct session *session, struct account *account, const uint8_t *hash)
 {
+    if (session->account == account) { /* the same again, whose copy is kept right all the while */
+        account_put(session->worker->authority, account);
+        take_token(session, hash);
+        return;
+    }
     if (session->account)
         session_deauthorize(session, NULL);
     session->account = account;
     LIST_INSERT_HEAD(&account->sessions, session, of_account);
-    if (hash) {
-        memcpy(session->token_hash, hash, TOKEN_HASH_BYTES);
-        session->has_token = true;
-        authority_watch_token(session->worker->authority, session);
-    }
+    take_token(session, hash);
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     connection_authorized(session->connection, true);
-    review(session);
+    begin_anew(session);
 }
 
 void session_deauthorize(struct session *session, const char *reason)
@@ -138,14 +163,12 @@ void session_deauthorize(struct session *session, const char *reason)
     if (!account)
         return;
     LIST_REMOVE(session, of_account);
-    if (session->has_token)
-        authority_forget_token(session->worker->authority, session);
+    take_token(session, NULL);
     session->account = NULL;
-    session->has_token = false;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     account_put(session->worker->authority, account);
     rights_change_end(session);
-    review(session);
+    begin_anew(session);
     if (!reason)
         return;
     struct buffer data = {0};

@@ -44,6 +44,7 @@ bool worker_snapshot(struct worker *worker)
         return true;
     worker_snapshot_end(worker);
     worker->snapshot = store_begin(worker->store) == ERROR_NONE;
+    worker->snapshot_failed |= !worker->snapshot;
     return worker->snapshot;
 }
 
@@ -114,8 +115,18 @@ static void trim_buffers(struct worker *worker)
         buffer_free(&worker->reply);
 }
 
+/* Connections that could not be served from the store are tried again: in every pass, of which there is one a
+ * second at least. */
+static void retry_after_failure(struct worker *worker)
+{
+    if (worker->snapshot_failed)
+        network_backlog_grew(worker->network);
+    worker->snapshot_failed = false;
+}
+
 bool worker_pass(struct worker *worker)
 {
+    retry_after_failure(worker);
     bool more = ring_intake(worker);
     worker->walk_documents = WALKED_IN_A_PASS;
     (void)!job_list_run(worker->jobs, JOBS_BUDGET_US);

@@ -42,8 +42,9 @@ struct worker {
     struct buffer reply;   /* the message being made; reused */
     struct buffer line;    /* of the log, being made; reused */
     unsigned
-        walk_documents; /* that changes of rights may still look at in this pass, entries of the log too */
-    bool snapshot;      /* store_begin() was called in this pass: see worker_snapshot() */
+        walk_documents;   /* that changes of rights may still look at in this pass, entries of the log too */
+    bool snapshot;        /* store_begin() was called in this pass: see worker_snapshot() */
+    bool snapshot_failed; /* somebody waits until one can be taken again */
     bool stopping;
     bool running;
 };

@@ -23,6 +23,7 @@ struct authority {
     struct session_list tokens[BUCKETS];     /* sessions with a token, by its hash */
     TAILQ_HEAD(session_queue, session) used; /* sessions with a token, the longest connected first */
     TAILQ_HEAD(, account) outdated;
+    uint64_t last_rights_serial;
     struct json user; /* a document being read; reused */
 };
 
@@ -64,6 +65,7 @@ static struct account *account_new(struct authority *authority, struct slice use
     struct account *account = memory_zeroed(1, sizeof *account);
     account->user = memory_copy(user.data, user.length);
     account->user_length = user.length;
+    account->rights_serial = ++authority->last_rights_serial;
     LIST_INIT(&account->sessions);
     LIST_INSERT_HEAD(bucket_of(authority, user), account, all);
     return account;
@@ -143,10 +145,12 @@ static void reload(struct authority *authority, struct account *account)
     uint64_t version = account->version;
     account->rights = (struct rights){0};
     load(authority, account);
-    bool same = account->exists && account->version == version && rights_equal(&account->rights, &before);
+    bool same_rights = account->exists && rights_equal(&account->rights, &before);
     rights_free(&before);
-    if (same)
+    if (same_rights && account->version == version)
         return;
+    if (!same_rights)
+        account->rights_serial = ++authority->last_rights_serial;
     struct buffer document = {0};
     if (account->exists)
         user_document_append(&document, authority->worker, account, json_text(json_root(&authority->user)));

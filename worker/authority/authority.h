@@ -23,10 +23,11 @@ struct account {
     LIST_HEAD(, session) sessions;
     char *user;
     size_t user_length;
-    struct rights rights; /* local control has those of an administrator */
-    bool control;         /* the control socket's */
-    bool exists;          /* the user's document is there */
-    bool outdated;        /* to be read again: in the authority's queue */
+    struct rights rights;   /* local control has those of an administrator */
+    uint64_t rights_serial; /* another one for other rights, and for every account */
+    bool control;           /* the control socket's */
+    bool exists;            /* the user's document is there */
+    bool outdated;          /* to be read again: in the authority's queue */
     TAILQ_ENTRY(account) queue;
     uint64_t version; /* of the user's document */
     unsigned references;

@@ -22,13 +22,16 @@ static void append_change(struct worker *worker, const struct viewer *viewer, co
         change_frame_remove(frames, name, entry->id, entry->seq);
 }
 
-/* Too long ago: the client must sync; from here on it sees what is new. */
-static void refill_resync(struct worker *worker, struct connection *connection, struct buffer *frames)
+/* Too long ago: the client must sync; from here on it sees what is new. It is told so behind what is queued:
+ * pieces of a sync may bring back what one that began now would not look at. */
+static void pass_over(struct worker *worker, struct connection *connection)
 {
-    buffer_clear(frames);
-    change_frame_text(frames, SLICE("{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":"
-                                    "\"Too many changes were missed\"}}"));
-    output_refill(&connection->output, buffer_slice(frames), backlog_last_seq(worker->backlog));
+    uint64_t last = backlog_last_seq(worker->backlog);
+    output_refill(&connection->output, (struct slice){0}, last);
+    connection_send(connection,
+                    SLICE("{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":"
+                          "\"Too many changes were missed\"}}"),
+                    last);
 }
 
 void catch_up_refill(struct worker *worker, struct connection *connection)
@@ -52,7 +55,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
             append_change(worker, output->viewer, &change, removals, &frames);
     }
     if (result == LOG_WALK_TRIMMED)
-        refill_resync(worker, connection, &frames);
+        pass_over(worker, connection);
     else
         output_refill(output, buffer_slice(&frames), seq < most ? seq : most);
     buffer_free(&frames);

@@ -146,10 +146,9 @@ void output_leave_backlog(struct output *output, const struct backlog *backlog)
     output->catching_up = true;
 }
 
-void output_hold(struct output *output, const struct backlog *backlog, uint64_t least_seq)
+void output_hold(struct output *output, const struct backlog *backlog)
 {
-    uint64_t out = output_seq(output, backlog);
-    output->hold_seq = out > least_seq ? out : least_seq;
+    output->hold_seq = output_seq(output, backlog);
 }
 
 bool output_at_hold(const struct output *output, const struct backlog *backlog)
@@ -186,20 +185,41 @@ static uint64_t next_seen(const struct output *output, const struct backlog *bac
     return number;
 }
 
+/* The rest of a frame that is half out no longer needs the backlog. */
+static void keep_unfinished(struct output *output, const struct backlog *backlog)
+{
+    if (output->unfinished != OUTPUT_FRAME)
+        return;
+    const struct backlog_frame *frame = backlog_frame(backlog, output->frame);
+    struct slice rest = slice_of(frame->bytes + output->frame_sent, frame->length - output->frame_sent);
+    assert(!output->refill); /* it would have gone first */
+    output->refill = reply_create(rest, 0, 0);
+    output->unfinished = OUTPUT_REFILL;
+    output->reply_sent = 0;
+    output->frame_sent = 0;
+    output->frame++;
+}
+
+void output_pass_over(struct output *output, const struct backlog *backlog, uint64_t seq)
+{
+    uint64_t last = backlog_last_seq(backlog);
+    keep_unfinished(output, backlog);
+    if (output->unfinished != OUTPUT_REFILL)
+        free_replies(&output->refill);
+    output_leave_backlog(output, backlog);
+    if (output->caught_up_seq < last)
+        output->caught_up_seq = last;
+    if (output->caught_up_seq < seq)
+        output->caught_up_seq = seq;
+    output_release(output, OUTPUT_NO_HOLD);
+    (void)output_rejoin(output, backlog);
+}
+
 void output_fall_behind(struct output *output, const struct backlog *backlog, uint64_t first)
 {
     if (output->catching_up || output->frame >= first)
         return;
-    if (output->unfinished == OUTPUT_FRAME) {
-        const struct backlog_frame *frame = backlog_frame(backlog, output->frame);
-        struct slice rest = slice_of(frame->bytes + output->frame_sent, frame->length - output->frame_sent);
-        assert(!output->refill); /* it would have gone first */
-        output->refill = reply_create(rest, 0, 0);
-        output->unfinished = OUTPUT_REFILL;
-        output->reply_sent = 0;
-        output->frame_sent = 0;
-        output->frame++;
-    }
+    keep_unfinished(output, backlog);
     if (output->hold_seq != OUTPUT_NO_HOLD) { /* what is held is not passed over, seen now or not */
         output_leave_backlog(output, backlog);
         return;

@@ -109,9 +109,12 @@ uint64_t output_seq(const struct output *output, const struct backlog *backlog);
  * while held is false. */
 void output_leave_backlog(struct output *output, const struct backlog *backlog);
 
-/** Holds back all changes that are not out yet, but for those up to @least_seq, which what is queued needs
- * before it. */
-void output_hold(struct output *output, const struct backlog *backlog, uint64_t least_seq);
+/** Holds back all changes that are not out yet. */
+void output_hold(struct output *output, const struct backlog *backlog);
+
+/** Leaves out what came so far and is not out yet, and all changes up to @seq; nothing is held any more. The
+ * rest of what is half out still goes, and replies stay. */
+void output_pass_over(struct output *output, const struct backlog *backlog, uint64_t seq);
 
 /** Whether all is out that goes out before the hold, so that the owner should output_insert() or move it. */
 bool output_at_hold(const struct output *output, const struct backlog *backlog);

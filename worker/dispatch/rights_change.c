@@ -14,8 +14,7 @@ enum { STEP_DOCUMENTS = 4096, STEP_ENTRIES = 4096, STEP_BYTES = 64 * 1024 };
 enum phase {
     COMPARING,   /* documents */
     READING_LOG, /* for what had another tag at the hold */
-    FOLDING,     /* the output catches up from the log */
-    GIVEN_UP     /* it cannot be told what the client holds: it must sync */
+    FOLDING      /* the output catches up from the log */
 };
 
 struct rights_change {
@@ -53,71 +52,76 @@ bool rights_change_folds(const struct session *session)
     return session->rights_change && session->rights_change->phase == FOLDING;
 }
 
-/* What is queued may be pieces of a sync that need changes in front of them that are not out yet: then nobody
- * knows what the copy is like in between. */
+/* Nobody knows what the client holds: it is to sync, behind what is queued, and is sent what is new from here
+ * on. (Of what is not out yet, older versions may be none of its business.) */
+static void give_up(struct session *session)
+{
+    struct connection *connection = session->connection;
+    struct buffer frames = session->rights_change->amend;
+    uint64_t seq = session->rights_change->read_seq;
+    session->rights_change->amend = (struct buffer){0};
+    rights_change_end(session);
+    output_pass_over(&connection->output, session->worker->backlog, seq);
+    change_frame_text(&frames, SLICE("{\"operation\":\"resync\",\"collectionName\":null,"
+                                     "\"data\":{\"reason\":\"Your rights have changed\"}}"));
+    connection_send_frames(connection, buffer_slice(&frames), seq);
+    buffer_free(&frames);
+}
+
 static struct rights_change *open_change(struct session *session, struct viewer *now)
 {
     struct output *output = &session->connection->output;
     struct rights_change *change = memory_zeroed(1, sizeof *change);
     session->rights_change = change;
-    output_hold(output, session->worker->backlog, session->synced_seq);
-    if (session->synced_seq > output_seq(output, session->worker->backlog))
-        change->phase = GIVEN_UP;
+    output_hold(output, session->worker->backlog);
     rights_difference_open(&change->difference, viewer_keep(now), output->hold_seq);
     return change;
+}
+
+/* False: there have been too many. */
+static bool add_former(struct session *session)
+{
+    struct rights_change *change = session->rights_change;
+    struct output *output = &session->connection->output;
+    /* Rights with which nothing was compared and sent have left no trace in the copy. */
+    if (change->difference.former_count > 0 && !change->compared)
+        return true;
+    struct former former = {viewer_keep(output->viewer), change->read_seq, output->hold_seq};
+    return rights_difference_add(&change->difference, session->worker->viewers, former);
 }
 
 void rights_change_begin(struct session *session, struct viewer *now, struct slice amend)
 {
     struct worker *worker = session->worker;
-    struct output *output = &session->connection->output;
     struct rights_change *change = session->rights_change;
     if (change && change->phase == FOLDING) { /* the copy is in line, if not up to date */
         rights_change_end(session);
         change = NULL;
     }
-    if (!change) {
+    if (!change)
         change = open_change(session, now);
-    } else {
+    else
         rights_difference_turn(&change->difference, worker->viewers, viewer_keep(now));
-        change->phase = change->phase == GIVEN_UP ? GIVEN_UP : COMPARING;
-    }
+    bool known = add_former(session);
+    /* Pieces of a sync that wait behind the hold are for the rights from before. */
+    known &= session->synced_seq <= session->connection->output.hold_seq;
     buffer_clear(&change->amend); /* the newest says it all */
     buffer_append_slice(&change->amend, amend);
-    /* Rights with which nothing was compared and sent have left no trace in the copy. */
-    bool left_trace = change->difference.former_count == 0 || change->compared;
-    struct former former = {.from = change->read_seq, .to = output->hold_seq};
+    change->phase = COMPARING;
     change->compared = false;
     change->read_seq = store_seq(worker->store);
-    if (left_trace) {
-        former.viewer = viewer_keep(output->viewer);
-        if (!rights_difference_add(&change->difference, worker->viewers, former))
-            change->phase = GIVEN_UP;
-    }
     use_viewer(session, now);
-    connection_queue(session->connection);
+    if (known)
+        connection_queue(session->connection);
+    else
+        give_up(session);
 }
 
-/* Of what was just added nothing is held, and nothing of what was left out is taken away. */
-void rights_change_subscribed(struct session *session, struct viewer *now, const bool *was)
+void rights_change_subscribed(struct session *session, struct viewer *now)
 {
-    struct rights_difference *difference = &session->rights_change->difference;
-    struct viewer_table *viewers = session->worker->viewers;
-    bool collections[COLLECTION_LIMIT] = {false};
-    for (size_t i = 0; i < difference->former_count; i++) {
-        struct viewer *former = difference->formers[i].viewer;
-        for (unsigned c = 0; c < session->worker->config->collection_count; c++) {
-            bool always = session->worker->config->collections[c].internal; /* settings, if anything */
-            bool wanted = always || !session->subscribed || session->subscribed[c];
-            bool wanted_before = always || !was || was[c];
-            collections[c] = wanted && viewer_sees_collection(wanted_before ? former : now, c);
-        }
-        difference->formers[i].viewer = viewer_get_like(viewers, former, collections);
-        viewer_put(viewers, former);
-    }
-    rights_difference_turn(difference, viewers, viewer_keep(now));
-    if (session->rights_change->phase == READING_LOG)
-        session->rights_change->phase = COMPARING;
+    struct worker *worker = session->worker;
+    rights_difference_subscribed(&session->rights_change->difference, worker->viewers, viewer_keep(now),
+                                 (unsigned)worker->config->collection_count);
     use_viewer(session, now);
 }
 
@@ -131,7 +135,7 @@ void rights_change_refused(struct session *session)
     if (place > session->synced_seq)
         session->synced_seq = place;
     if (change && place > output->hold_seq)
-        change->phase = GIVEN_UP;
+        give_up(session);
     else if (change)
         change->compared = true;
 }
@@ -154,25 +158,25 @@ static void compare_entry(struct session *session, const struct store_log_entry 
         sync_batch_remove(batch, &config->collections[entry->collection], entry->id);
 }
 
-static void read_log(struct session *session, struct sync_batch *batch)
+/* False: the log does not reach back any more. */
+static bool read_log(struct session *session, struct sync_batch *batch)
 {
     struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
     struct store_log_entry entry;
-    if (change->log_seq < store_log_horizon(worker->store)) {
-        change->phase = GIVEN_UP;
-        return;
-    }
+    if (change->log_seq < store_log_horizon(worker->store))
+        return false;
     for (unsigned i = 0; i < STEP_ENTRIES && worker->walk_documents && sync_batch_bytes(batch) < STEP_BYTES;
          i++) {
         worker->walk_documents--;
         if (!store_log_next(worker->store, change->log_seq, &entry)) {
             change->phase = FOLDING;
-            return;
+            return true;
         }
         change->log_seq = entry.seq;
         compare_entry(session, &entry, batch);
     }
+    return true;
 }
 
 static void compare_documents(struct session *session, struct sync_batch *batch)
@@ -195,48 +199,37 @@ static void send_piece(struct session *session)
     struct rights_change *change = session->rights_change;
     struct output *output = &session->connection->output;
     struct sync_batch batch = {0};
+    bool known = true;
     buffer_append_slice(&batch.frames, buffer_slice(&change->amend));
-    buffer_free(&change->amend);
     if (change->phase == COMPARING)
         compare_documents(session, &batch);
     if (change->phase == READING_LOG)
-        read_log(session, &batch);
+        known = read_log(session, &batch);
     sync_batch_finish(&batch);
-    output_insert(output, buffer_slice(&batch.frames));
+    if (known) {
+        output_insert(output, buffer_slice(&batch.frames));
+        buffer_free(&change->amend);
+    }
     sync_batch_free(&batch);
-    if (change->phase == FOLDING) {
+    if (!known) {
+        give_up(session);
+    } else if (change->phase == FOLDING) {
         output_leave_backlog(output, worker->backlog);
         output_release(output, change->read_seq);
     }
 }
 
-static void tell_resync(struct session *session)
-{
-    struct rights_change *change = session->rights_change;
-    change_frame_text(&change->amend, SLICE("{\"operation\":\"resync\",\"collectionName\":null,"
-                                            "\"data\":{\"reason\":\"Your rights have changed\"}}"));
-    output_insert(&session->connection->output, buffer_slice(&change->amend));
-    rights_change_end(session);
-}
-
 void rights_change_step(struct session *session)
 {
     struct worker *worker = session->worker;
-    switch (session->rights_change->phase) {
-    case COMPARING:
-    case READING_LOG:
-        if (worker->walk_documents == 0) /* others' documents were compared in this pass */
-            break;
+    if (session->rights_change->phase == FOLDING) {
+        rights_change_end(session);
+        return;
+    }
+    if (worker->walk_documents > 0) { /* else others' documents were compared in this pass */
         if (!worker_snapshot(worker))
             return;
         send_piece(session);
-        break;
-    case FOLDING:
-        rights_change_end(session);
-        return;
-    case GIVEN_UP:
-        tell_resync(session);
-        return;
     }
     connection_queue(session->connection);
 }

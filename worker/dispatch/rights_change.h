@@ -17,6 +17,9 @@
  * so nobody is shown an older version, from a time at which it had no right to see it,
  *   4. and the hold is given up.
  *
+ * When nobody knows what the client holds (too many changes of rights, a log that was trimmed, pieces of a
+ * sync that wait behind the hold) it is told to sync instead.
+ *
  * No change behind the hold is sent before 1. and 2. are done. A client that is cut off on the way has not
  * seen the sequence number of the change of its rights: resume finds it.
  */
@@ -25,9 +28,8 @@
  * complete frame that goes in front. Needs a snapshot. */
 void rights_change_begin(struct session *session, struct viewer *now, struct slice amend);
 
-/** The subscription of a session whose rights are changing is another: @was by collection (NULL: all). Takes
- * over a reference to @now. */
-void rights_change_subscribed(struct session *session, struct viewer *now, const bool *was);
+/** The subscription of a session whose rights are changing is another. Takes over a reference to @now. */
+void rights_change_subscribed(struct session *session, struct viewer *now);
 
 /** A sync is about to be refused for lack of a right, and the client lets go what it holds of the collection.
  */

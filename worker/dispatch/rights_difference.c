@@ -26,10 +26,12 @@ void rights_difference_close(struct rights_difference *difference, struct viewer
 bool rights_difference_add(struct rights_difference *difference, struct viewer_table *viewers,
                            struct former former)
 {
-    struct former *last =
-        difference->former_count ? &difference->formers[difference->former_count - 1] : NULL;
-    if (last && last->viewer == former.viewer && last->from == former.to) { /* given from the newest on */
-        last->from = former.from;
+    for (size_t i = 0; i < difference->former_count; i++) {
+        struct former *known = &difference->formers[i];
+        if (known->viewer != former.viewer || (former.to != known->to && former.to != known->from))
+            continue;
+        if (former.from < known->from)
+            known->from = former.from;
         viewer_put(viewers, former.viewer);
         return true;
     }
@@ -50,9 +52,21 @@ void rights_difference_turn(struct rights_difference *difference, struct viewer_
     difference->now = now;
 }
 
+void rights_difference_subscribed(struct rights_difference *difference, struct viewer_table *viewers,
+                                  struct viewer *now, unsigned collection_count)
+{
+    for (unsigned i = 0; i < collection_count; i++)
+        difference->skipped[i] |=
+            viewer_sees_collection(now, i) != viewer_sees_collection(difference->now, i);
+    viewer_put(viewers, difference->now);
+    difference->now = now;
+}
+
 bool rights_difference_held(const struct rights_difference *difference, unsigned collection, struct slice tag,
                             uint64_t tag_seq, uint64_t until)
 {
+    if (difference->skipped[collection])
+        return false;
     for (size_t i = 0; i < difference->former_count; i++) {
         const struct former *former = &difference->formers[i];
         if (tag_seq <= former->to && until > former->from && viewer_holds(former->viewer, collection, tag))
@@ -84,6 +98,8 @@ static void compare(const struct rights_difference *difference, const struct con
 
 static bool may_differ(const struct rights_difference *difference, unsigned collection)
 {
+    if (difference->skipped[collection])
+        return false;
     for (size_t i = 0; i < difference->former_count; i++)
         if (viewer_differs(difference->now, difference->formers[i].viewer, collection))
             return true;

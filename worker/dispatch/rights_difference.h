@@ -18,7 +18,7 @@ enum { FORMERS_MOST = 16 };
 struct former {
     struct viewer *viewer; /* a reference */
     uint64_t from, to; /* they came after change @from; of documents that got their tag after @to nothing was
-                          sent with them */
+                          sent with them (UINT64_MAX: of any something may have been) */
 };
 
 struct rights_difference {
@@ -29,19 +29,27 @@ struct rights_difference {
     unsigned collection; /* being walked */
     struct store_scan scan;
     bool scanning;
+    bool
+        skipped[COLLECTION_LIMIT]; /* the subscription to them changed meanwhile: the client must sync them */
 };
 
 /** Takes over a reference to @now. No former rights yet. */
 void rights_difference_open(struct rights_difference *difference, struct viewer *now, uint64_t seq);
 void rights_difference_close(struct rights_difference *difference, struct viewer_table *viewers);
 
-/** These rights were had, too; takes over the reference. False: there are too many. */
+/** These rights were had, too; takes over the reference. Times that meet, or end together, are one. False:
+ * there are too many. */
 [[gnu::warn_unused_result]] bool rights_difference_add(struct rights_difference *difference,
                                                        struct viewer_table *viewers, struct former former);
 
 /** The rights are others again: takes over a reference to @now; the walk starts over. */
 void rights_difference_turn(struct rights_difference *difference, struct viewer_table *viewers,
                             struct viewer *now);
+
+/** Only the subscription is another: takes over a reference to @now. Of a collection that was left out
+ * nothing is taken away, and of one that was added nothing is held; the walk goes on. */
+void rights_difference_subscribed(struct rights_difference *difference, struct viewer_table *viewers,
+                                  struct viewer *now, unsigned collection_count);
 
 /** Whether former rights let a document be held that had this tag from change @tag_seq to change @until. */
 bool rights_difference_held(const struct rights_difference *difference, unsigned collection, struct slice tag,

@@ -169,11 +169,14 @@ bool ring_intake(struct worker *worker)
     return more;
 }
 
-void ring_intake_published(struct worker *worker)
+bool ring_intake_published(struct worker *worker)
 {
     uint64_t published = ring_last_seq(worker->ring);
     while (backlog_last_seq(worker->backlog) < published && ring_intake(worker))
         continue;
+    if (!authority_is_current(worker->authority))
+        authority_apply(worker->authority);
+    return backlog_last_seq(worker->backlog) >= published && authority_is_current(worker->authority);
 }
 
 bool ring_intake_covers_rights(const struct worker *worker)

@@ -17,8 +17,8 @@ void ring_intake_start(struct worker *worker);
 [[gnu::warn_unused_result]] bool ring_intake(struct worker *worker);
 
 /** Takes in all that is published now, before a call is handled: so no call runs with rights whose withdrawal
- * somebody has been told of. */
-void ring_intake_published(struct worker *worker);
+ * somebody has been told of. False: the store cannot be read now, so the rights are not known. */
+bool ring_intake_published(struct worker *worker);
 
 /** Whether the rights in use are those of the worker's snapshot. If not, what is made of it may be for the
  * eyes of somebody who must not see it any more, or in front of what the change of rights is still to send:

@@ -232,16 +232,6 @@ struct viewer *viewer_get(struct viewer_table *table, const struct viewer_rights
     return get_by_key(table);
 }
 
-struct viewer *viewer_get_like(struct viewer_table *table, const struct viewer *like,
-                               const bool collections[COLLECTION_LIMIT])
-{
-    assert(like->magic == VIEWER_MAGIC);
-    append_collections(table, collections);
-    size_t bits = table->key.length;
-    buffer_append(&table->key, like->key + bits, like->key_length - bits);
-    return get_by_key(table);
-}
-
 struct viewer *viewer_keep(struct viewer *viewer)
 {
     assert(viewer->magic == VIEWER_MAGIC && viewer->references > 0);

@@ -29,9 +29,6 @@ void viewer_table_free(struct viewer_table **table);
 
 /** The viewer of these rights, with one more reference. */
 struct viewer *viewer_get(struct viewer_table *table, const struct viewer_rights *rights);
-/** The viewer of the same rights as @like but for the collections. */
-struct viewer *viewer_get_like(struct viewer_table *table, const struct viewer *like,
-                               const bool collections[COLLECTION_LIMIT]);
 /** One more reference to it. */
 struct viewer *viewer_keep(struct viewer *viewer);
 /** Gives a reference back. */

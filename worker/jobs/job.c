@@ -9,6 +9,7 @@ TAILQ_HEAD(job_queue, job);
 
 struct job_list {
     struct job_queue runnable;
+    struct job_queue later;
     struct job_queue blocked;
 };
 
@@ -16,6 +17,7 @@ struct job_list *job_list_create(void)
 {
     struct job_list *jobs = memory_zeroed(1, sizeof *jobs);
     TAILQ_INIT(&jobs->runnable);
+    TAILQ_INIT(&jobs->later);
     TAILQ_INIT(&jobs->blocked);
     return jobs;
 }
@@ -34,6 +36,7 @@ void job_list_free(struct job_list **jobs)
     if (!*jobs)
         return;
     free_queue(&(*jobs)->runnable);
+    free_queue(&(*jobs)->later);
     free_queue(&(*jobs)->blocked);
     free(*jobs);
     *jobs = NULL;
@@ -46,6 +49,10 @@ static void step(struct job_list *jobs, struct job *job)
     case JOB_MORE:
         job->runnable = true;
         TAILQ_INSERT_TAIL(&jobs->runnable, job, queue);
+        return;
+    case JOB_LATER:
+        job->runnable = true;
+        TAILQ_INSERT_TAIL(&jobs->later, job, queue);
         return;
     case JOB_BLOCKED:
         job->runnable = false;
@@ -75,6 +82,7 @@ bool job_list_run(struct job_list *jobs, uint64_t budget_us)
 {
     struct job *job;
     uint64_t end = 0;
+    TAILQ_CONCAT(&jobs->runnable, &jobs->later, queue);
     while ((job = TAILQ_FIRST(&jobs->runnable))) {
         uint64_t now = clock_monotonic_us();
         if (!end)

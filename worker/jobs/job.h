@@ -14,6 +14,7 @@
 
 enum job_state {
     JOB_MORE,    /* wants another step */
+    JOB_LATER,   /* in the next pass of the loop, whenever something brings that about */
     JOB_BLOCKED, /* waits for job_wake() */
     JOB_DONE     /* to be freed */
 };
@@ -22,7 +23,7 @@ struct job {
     TAILQ_ENTRY(job) queue;
     enum job_state (*step)(struct job *job); /* must leave no snapshot open that it has begun */
     void (*free)(struct job *job);
-    bool runnable;
+    bool runnable; /* not blocked */
 };
 
 struct job_list;
@@ -37,7 +38,7 @@ void job_start(struct job_list *jobs, struct job *job);
 
 void job_wake(struct job_list *jobs, struct job *job);
 
-/** Runs jobs for at most about @budget_us. True: some are still runnable. */
+/** Runs jobs for at most about @budget_us, those for later among them. True: some are still runnable. */
 [[gnu::warn_unused_result]] bool job_list_run(struct job_list *jobs, uint64_t budget_us);
 
 /** Whether some want another step. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "worker/dispatch/ring_intake.h"
 #include "worker/session.h"
 
 /* Work in one step: documents looked at, and bytes parsed. */
@@ -37,6 +38,14 @@ static enum search_verdict walk(struct search *search)
     return SEARCH_ON;
 }
 
+static enum job_state give_up(struct search *search, enum error_code code, const char *message)
+{
+    struct transaction *transaction = search->transaction;
+    search->transaction = NULL;
+    transaction_fail(transaction, code, "%s", message);
+    return JOB_DONE;
+}
+
 static enum job_state step(struct job *job)
 {
     struct search *search = (struct search *)job;
@@ -47,16 +56,16 @@ static enum job_state step(struct job *job)
         transaction_fulfill(transaction, SLICE("null"), 0);
         return JOB_DONE;
     }
-    if (!transaction->session->account) { /* what was found so far is not the answer */
-        search->transaction = NULL;
-        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
-        return JOB_DONE;
+    if (!transaction->session->account) /* what was found so far is not the answer */
+        return give_up(search, ERROR_UNAUTHORIZED, "Log in first");
+    if (!worker_snapshot(worker))
+        return give_up(search, ERROR_INTERNAL, "The store cannot be read now");
+    if (!ring_intake_covers_rights(worker)) {
+        worker_snapshot_end(worker);
+        return JOB_LATER;
     }
-    if (!worker_snapshot(worker)) {
-        search->transaction = NULL;
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-        return JOB_DONE;
-    }
+    if (search->rights_serial != transaction->session->account->rights_serial) /* nor for these rights */
+        return give_up(search, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
     if (!search->walk)
         search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
     store_search_resume(worker->store, search->walk);
@@ -103,6 +112,7 @@ struct search *search_create(struct transaction *transaction, struct json_query 
 void search_start(struct search *search)
 {
     search->transaction->job = &search->job;
+    search->rights_serial = search->transaction->session->account->rights_serial;
     job_start(search->transaction->worker->jobs, &search->job);
 }
 

@@ -19,6 +19,7 @@ struct search {
     struct job job;
     struct transaction *transaction; /* NULL once answered */
     struct store_search *walk;
+    uint64_t rights_serial;   /* of the rights the caller had at the start */
     struct json_query *query; /* NULL: every document; owned */
     struct json document;     /* the candidate, parsed when there is a query or ->parse is set */
     bool parse;

@@ -7,6 +7,7 @@
 
 #include "shared/json/compare.h"
 #include "shared/memory.h"
+#include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/search.h"
 #include "worker/methods/find_sort.h"
 #include "worker/methods/projection.h"
@@ -16,18 +17,16 @@
 
 enum { FIND_LIMIT = 1000, FIND_SKIP = 1000000 };
 
-static void detail(struct transaction *transaction, struct json_value data)
+/* False: the rights in use are not those of the snapshot; not answered. */
+static bool answer_detail(struct transaction *transaction, struct slice id)
 {
-    static const char *const keys[] = {"_id"};
     struct worker *worker = transaction->worker;
-    struct slice id;
-    if (!params_object(transaction, data, keys, 1) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &id))
-        return;
     if (!worker_snapshot(worker)) {
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-        return;
+        return true;
     }
+    if (!ring_intake_covers_rights(worker))
+        return false;
     struct store_record record;
     enum error_code code = store_get(worker->store, transaction->collection->index, id, &record);
     const struct viewer *viewer = transaction_viewer(transaction);
@@ -40,6 +39,65 @@ static void detail(struct transaction *transaction, struct json_value data)
                          code == ERROR_NOT_FOUND ? "There is no document %.*s in %s"
                                                  : "Document %.*s of %s cannot be read",
                          (int)id.length, id.data, transaction->collection->name);
+    return true;
+}
+
+/* A detail that waits for its rights. */
+struct waiting_detail {
+    struct job job;
+    struct transaction *transaction; /* NULL once answered */
+    uint64_t rights_serial;
+    struct buffer id;
+};
+
+static enum job_state detail_step(struct job *job)
+{
+    struct waiting_detail *detail = (struct waiting_detail *)job;
+    struct transaction *transaction = detail->transaction;
+    transaction->job = NULL;
+    detail->transaction = NULL;
+    const struct account *account = transaction->session ? transaction->session->account : NULL;
+    if (transaction->session && !account)
+        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
+    else if (account && account->rights_serial != detail->rights_serial)
+        transaction_fail(transaction, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
+    else if (!answer_detail(transaction, buffer_slice(&detail->id))) {
+        worker_snapshot_end(transaction->worker);
+        transaction->job = job;
+        detail->transaction = transaction;
+        return JOB_LATER;
+    }
+    return JOB_DONE;
+}
+
+static void detail_free(struct job *job)
+{
+    struct waiting_detail *detail = (struct waiting_detail *)job;
+    if (detail->transaction) { /* the worker stops */
+        detail->transaction->job = NULL;
+        transaction_fail(detail->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    }
+    buffer_free(&detail->id);
+    free(detail);
+}
+
+static void detail(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id"};
+    struct worker *worker = transaction->worker;
+    struct slice id;
+    if (!params_object(transaction, data, keys, 1) ||
+        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &id) ||
+        answer_detail(transaction, id))
+        return;
+    struct waiting_detail *detail = memory_zeroed(1, sizeof *detail);
+    detail->job.step = detail_step;
+    detail->job.free = detail_free;
+    detail->transaction = transaction;
+    detail->rights_serial = transaction->session->account->rights_serial;
+    buffer_append_slice(&detail->id, id);
+    transaction->job = &detail->job;
+    job_start(worker->jobs, &detail->job);
 }
 
 static enum search_verdict count_each(struct search *search, struct slice id,

@@ -86,8 +86,9 @@ static enum outcome read_rights(struct resume *resume)
     rights_difference_open(&resume->difference, viewer_keep(now), resume->seq);
     resume->phase = WALKING_RIGHTS;
     uint64_t last = former_rights_last(resume->former);
+    /* Pieces of a resume or a sync that was cut off may have been newer than where the client stopped. */
     bool known = rights_difference_add(&resume->difference, resume->worker->viewers,
-                                       (struct former){viewer_keep(now), last, last});
+                                       (struct former){viewer_keep(now), last, UINT64_MAX});
     return known && former_rights_undo(resume->worker, resume->former, add_former, resume) ? COMPLETE
                                                                                            : TOO_OLD;
 }
@@ -174,7 +175,7 @@ static enum job_state step(struct job *job)
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {
         worker_snapshot_end(worker);
-        return JOB_MORE;
+        return JOB_LATER;
     }
     uint64_t seq = store_seq(worker->store);
     if ((uint64_t)resume->epoch != store_epoch(worker->store) || resume->seq > seq)

@@ -133,7 +133,7 @@ static enum job_state step(struct job *job)
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {
         worker_snapshot_end(worker);
-        return JOB_MORE;
+        return JOB_LATER;
     }
     bool complete = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);

@@ -221,8 +221,11 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
     struct connection *connection = argument;
     struct network *network = connection->network;
     network_enter(network);
-    if (what & EV_WRITE)
-        connection_write(connection);
+    if (what & EV_WRITE) { /* in its turn, behind what the owner does in front of network_flush() */
+        connection->blocked = false;
+        connection_arm(connection);
+        connection_queue(connection);
+    }
     if (what & EV_READ && connection_alive(connection) && !connection->paused && !connection->eof)
         connection_read(connection);
     if (network->wipe)

@@ -157,8 +157,12 @@ static void bad_message(struct session *session, const char *fault, size_t offse
     buffer_free(&text);
 }
 
-void call_run(struct transaction *transaction, const struct message *message)
+void call_run(struct transaction *transaction, const struct message *message, bool rights_known)
 {
+    if (!rights_known) {
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        return;
+    }
     if (!find_method(transaction, message) || !check_rights(transaction) || !check_way(transaction))
         return;
     if (transaction->worker->stopping)
@@ -173,7 +177,7 @@ void call_handle(struct session *session, struct slice text)
     struct message message;
     const char *fault;
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
-    ring_intake_published(worker);
+    bool rights_known = ring_intake_published(worker);
     if (session->connection->state != CONNECTION_OPEN)
         return;
     if (!json_parse(&worker->message, text.data, text.length)) {
@@ -190,7 +194,7 @@ void call_handle(struct session *session, struct slice text)
     }
     /* Whatever was asked of `users`: passwords and tokens are only in such calls. */
     bool secret = slice_equal(message.collection, SLICE("users"));
-    call_run(call_begin(session, &message, &answer_messages), &message);
+    call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
     if (secret) {
         buffer_wipe(&worker->scratch);
         connection_wipe(session->connection);

@@ -13,7 +13,7 @@ void call_handle(struct session *session, struct slice message);
 struct transaction *call_begin(struct session *session, const struct message *message,
                                const struct answer_way *answers);
 
-/** Runs it, with every check on the way; it ends here or later. */
-void call_run(struct transaction *transaction, const struct message *message);
+/** Runs it, with every check on the way; it ends here or later. @rights_known: by ring_intake_published(). */
+void call_run(struct transaction *transaction, const struct message *message, bool rights_known);
 
 #endif

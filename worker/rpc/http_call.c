@@ -55,11 +55,11 @@ void http_call_handle(struct session *session, const struct http_call *call)
         .once = call->once,
     };
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
-    ring_intake_published(worker);
+    bool rights_known = ring_intake_published(worker);
     message.fault = read_data(worker, call->data, &message, fault);
     struct transaction *transaction = call_begin(session, &message, &answer_http);
     if (authorize(transaction, call->token))
-        call_run(transaction, &message);
+        call_run(transaction, &message, rights_known);
     if (slice_equal(call->collection, SLICE("users"))) { /* as for messages: call_handle() */
         buffer_wipe(&worker->scratch);
         connection_wipe(connection);

@@ -322,7 +322,7 @@ static void what_is_held_waits_and_what_is_inserted_comes_first(void **state)
     for (uint64_t seq = 11; seq < 14; seq++)
         change(seq, OPEN);
     take(9); /* frame 12 is half out: it is finished */
-    output_hold(&output, backlog, 0);
+    output_hold(&output, backlog);
     assert_int_equal(output.hold_seq, 11);
     reply("R1;", 11);
     reply("R2;", 13);
@@ -351,7 +351,7 @@ static void what_is_held_waits_and_what_is_inserted_comes_first(void **state)
 static void what_is_held_is_not_passed_over(void **state)
 {
     (void)state;
-    output_hold(&output, backlog, 0);
+    output_hold(&output, backlog);
     change(11, HIDDEN);
     change(12, OPEN);
     assert_nothing_goes_out();
@@ -363,7 +363,7 @@ static void what_is_held_is_not_passed_over(void **state)
     assert_received("F11...;");
     output.viewer = viewer;
     viewer_put(table, other);
-    output_hold(&output, backlog, 0);
+    output_hold(&output, backlog);
     change(13, HIDDEN);
     change(14, OPEN);
     output_fall_behind(&output, backlog, backlog_next(backlog));
@@ -383,21 +383,30 @@ static void what_is_held_is_not_passed_over(void **state)
     assert_received("F11...;F13;F14...;");
 }
 
-/* Pieces of a sync that are queued need changes in front of them that are not out. */
-static void what_is_needed_before_the_queue_is_not_held(void **state)
+/* Somebody else has the connection: what is half out goes to its end, replies stay, the rest is left out. */
+static void what_is_not_out_is_passed_over(void **state)
 {
     (void)state;
     for (uint64_t seq = 11; seq < 14; seq++)
         change(seq, OPEN);
-    reply("S1;", 12);
-    output_hold(&output, backlog, 12);
+    reply("R1;", 13);
+    take(2);
+    output_hold(&output, backlog);
+    output_pass_over(&output, backlog, 0);
+    assert_false(output.catching_up);
+    change(14, OPEN);
     take(SIZE_MAX);
-    assert_received("F11...;F12...;S1;");
-    assert_true(output_at_hold(&output, backlog));
-    output_hold(&output, backlog, 20);
-    assert_false(output_at_hold(&output, backlog)); /* the backlog has not come that far */
-    output_leave_backlog(&output, backlog);
-    assert_int_equal(output.caught_up_seq, 12);
+    assert_received("F11...;R1;F14...;");
+    output_pass_over(&output, backlog,
+                     20); /* the rights are of a snapshot that the backlog has not reached */
+    change(15, OPEN);
+    change(20, OPEN);
+    take(SIZE_MAX);
+    assert_received("F11...;R1;F14...;");
+    assert_true(output_rejoin(&output, backlog));
+    change(21, OPEN);
+    take(SIZE_MAX);
+    assert_received("F11...;R1;F14...;F21...;");
 }
 
 /* Everything at once, cut at every offset, with something happening at the cut. */
@@ -517,7 +526,7 @@ int main(void)
         OUTPUT_TEST(rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice),
         OUTPUT_TEST(what_is_held_waits_and_what_is_inserted_comes_first),
         OUTPUT_TEST(what_is_held_is_not_passed_over),
-        OUTPUT_TEST(what_is_needed_before_the_queue_is_not_held),
+        OUTPUT_TEST(what_is_not_out_is_passed_over),
         OUTPUT_TEST(keeps_the_order_wherever_a_write_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

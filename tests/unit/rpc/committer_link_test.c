@@ -28,9 +28,10 @@ struct fixture {
 };
 
 /* There is no ring here. */
-void ring_intake_published(struct worker *worker)
+bool ring_intake_published(struct worker *worker)
 {
     (void)worker;
+    return true;
 }
 
 static struct fixture *fixture;

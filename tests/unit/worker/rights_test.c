@@ -9,7 +9,7 @@
 #include "shared/store/access_tag.h"
 #include "tests/unit/worker/worker_world.h"
 
-enum { DOCUMENTS = 150, USERS = 3, GROUPS = 3, ROUNDS = 60 };
+enum { DOCUMENTS = 150, USERS = 3, GROUPS = 3, ROUNDS = 60, ALLOWED = 1 << 20 };
 
 static const char collections[] =
     "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", \"group_read\": \"gr\", \"all_read\": "
@@ -31,7 +31,9 @@ struct model {
     struct client client[USERS];
     char token[USERS][64];
     uint64_t epoch, seq[USERS];
-    bool seen[USERS][3][DOCUMENTS]; /* it was allowed to hold it at some moment */
+    bool seen[USERS][3][DOCUMENTS];                           /* it was allowed to hold it at some moment */
+    uint64_t text_seq[3][DOCUMENTS], text_hash[3][DOCUMENTS]; /* of the newest versions */
+    uint64_t allowed[ALLOWED]; /* a hash table of what each was allowed to hold; 0: nothing */
     unsigned resyncs;
 };
 
@@ -71,6 +73,42 @@ static bool may_hold(const struct model *model, unsigned user, unsigned collecti
            ((opened.flags & ACCESS_GROUP_READ) && is_member(model, user, opened.group));
 }
 
+/* FNV-1a. */
+static uint64_t hash_of(const char *collection, struct slice text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)collection[0];
+    for (size_t i = 0; i < text.length; i++)
+        hash = (hash ^ (uint8_t)text.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* The place of what @user may hold; of nothing when it is not known. */
+static uint64_t *allowed(struct model *model, unsigned user, uint64_t hash)
+{
+    uint64_t key = (hash + user + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1, at = key >> 44;
+    while (model->allowed[at % ALLOWED] && model->allowed[at % ALLOWED] != key)
+        at++;
+    return &model->allowed[at % ALLOWED];
+}
+
+static void allow(struct model *model, unsigned user, uint64_t hash)
+{
+    *allowed(model, user, hash) = (hash + user + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+}
+
+/* Every version that comes was the newest at a moment at which the user had a right to see it. */
+static void check_document(void *argument, const struct client *client, struct slice collection,
+                           struct slice document)
+{
+    struct model *model = argument;
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned user = 0; user < USERS; user++)
+            if (client == &model->client[user] && slice_equal(collection, slice_text(names[i])) &&
+                !*allowed(model, user, hash_of(names[i], document)))
+                fail_msg("%s was sent a version of %s that it never had a right to: %.*s", user_names[user],
+                         names[i], (int)document.length, document.data);
+}
+
 /* Notes who may hold what now. */
 static void note_seen(struct model *model)
 {
@@ -82,9 +120,16 @@ static void note_seen(struct model *model)
             char id[16];
             snprintf(id, sizeof id, "%03u", i);
             if (store_get(store, fixture_collection(&model->world.fixture, names[collection]), slice_text(id),
-                          &record) == ERROR_NONE)
-                for (unsigned user = 0; user < USERS; user++)
-                    model->seen[user][collection][i] |= may_hold(model, user, collection, record.tag);
+                          &record) != ERROR_NONE)
+                continue;
+            if (record.seq != model->text_seq[collection][i])
+                model->text_hash[collection][i] = hash_of(names[collection], record.minimal);
+            model->text_seq[collection][i] = record.seq;
+            for (unsigned user = 0; user < USERS; user++)
+                if (may_hold(model, user, collection, record.tag)) {
+                    model->seen[user][collection][i] = true;
+                    allow(model, user, model->text_hash[collection][i]);
+                }
         }
     store_end(store);
 }
@@ -299,11 +344,12 @@ static void settle(struct model *model, unsigned user)
 }
 
 /* DISPATCHD_TEST_SEED gives other histories. */
-static void open_model(struct model *model, uint64_t seed)
+static void open_model(struct model *model, uint64_t seed, uint64_t ring_bytes)
 {
     const char *other = getenv("DISPATCHD_TEST_SEED");
-    *model = (struct model){.random = seed + (other ? strtoul(other, NULL, 10) : 0)};
-    world_open(&model->world, collections, 0, 64 * 1024);
+    memset(model, 0, sizeof *model);
+    model->random = seed + (other ? strtoul(other, NULL, 10) : 0);
+    world_open(&model->world, collections, ring_bytes, 64 * 1024);
     for (unsigned i = 0; i < GROUPS; i++) {
         model->exists[i] = true;
         store_group(model, i);
@@ -314,6 +360,8 @@ static void open_model(struct model *model, uint64_t seed)
         change(model, 0);
     for (unsigned user = 0; user < USERS; user++) {
         client_open(&model->client[user], &model->world, model->token[user]);
+        model->client[user].took = check_document;
+        model->client[user].took_argument = model;
         synchronise(model, user);
     }
 }
@@ -340,8 +388,8 @@ static void go_on(struct model *model, unsigned steps, unsigned rights_of_ten)
 static void copies_follow_the_rights(void **state)
 {
     (void)state;
-    struct model model;
-    open_model(&model, 4711);
+    static struct model model;
+    open_model(&model, 4711, 0);
     for (unsigned round = 0; round < ROUNDS; round++) {
         go_on(&model, 5 + chance(&model, 60), 1 + chance(&model, 4));
         for (unsigned user = 0; user < USERS; user++) {
@@ -359,8 +407,8 @@ static void copies_follow_the_rights(void **state)
 static void resume_after_a_change_of_rights_or_in_the_middle_of_one(void **state)
 {
     (void)state;
-    struct model model;
-    open_model(&model, 815);
+    static struct model model;
+    open_model(&model, 815, 0);
     for (unsigned round = 0; round < ROUNDS; round++) {
         go_on(&model, 5 + chance(&model, 40), 1 + chance(&model, 4));
         unsigned user = chance(&model, USERS);
@@ -377,12 +425,52 @@ static void resume_after_a_change_of_rights_or_in_the_middle_of_one(void **state
     close_model(&model);
 }
 
+/* A sync that goes on while rights change. (Its answer may be that a collection may not be synced any more.)
+ */
+static void begin_sync(struct model *model, unsigned user)
+{
+    struct buffer message = {0};
+    unsigned collection = chance(model, 3);
+    buffer_append_format(&message,
+                         "{\"tid\":\"s%u\",\"collectionName\":\"%s\",\"methodName\":\"sync\",\"data\":",
+                         chance(model, 1000000), names[collection]);
+    client_manifest(&model->client[user], names[collection], &message);
+    buffer_append_text(&message, "}");
+    buffer_append_byte(&message, 0);
+    client_send(&model->client[user], message.data);
+    buffer_free(&message);
+}
+
+/* Syncs are begun in the middle, the ring laps the worker, and clients come back from wherever they were. */
+static void copies_follow_the_rights_whatever_else_happens(void **state)
+{
+    (void)state;
+    static struct model model;
+    open_model(&model, 2024, 64 * 1024);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = chance(&model, 6); i > 0; i--) {
+            go_on(&model, chance(&model, 20), 1 + chance(&model, 4));
+            begin_sync(&model, chance(&model, USERS));
+        }
+        if (chance(&model, 2))
+            come_back(&model, chance(&model, USERS));
+        go_on(&model, chance(&model, 60), 1);
+        for (unsigned user = 0; user < USERS; user++) {
+            settle(&model, user);
+            for (unsigned i = 0; i < 3; i++)
+                check_collection(&model, user, i);
+            check_strays(&model, user);
+        }
+    }
+    close_model(&model);
+}
+
 /* Rights come and go faster than a client reads: in the end it is told to sync, and then all is right. */
 static void too_many_changes_of_rights_end_in_a_resync(void **state)
 {
     (void)state;
-    struct model model;
-    open_model(&model, 99);
+    static struct model model;
+    open_model(&model, 99, 0);
     for (unsigned i = 0; i < 60; i++) {
         change(&model, 10);
         world_pass(&model.world);
@@ -392,6 +480,7 @@ static void too_many_changes_of_rights_end_in_a_resync(void **state)
         settle(&model, user);
         for (unsigned i = 0; i < 3; i++)
             check_collection(&model, user, i);
+        check_strays(&model, user);
     }
     close_model(&model);
 }
@@ -401,6 +490,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_follow_the_rights),
         cmocka_unit_test(resume_after_a_change_of_rights_or_in_the_middle_of_one),
+        cmocka_unit_test(copies_follow_the_rights_whatever_else_happens),
         cmocka_unit_test(too_many_changes_of_rights_end_in_a_resync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -308,6 +308,8 @@ static void take_document(struct client *client, struct slice collection, struct
     assert_non_null(id.data);
     struct held *held = find_held(client, collection, id);
     (void)ever_held(client, collection, id, true);
+    if (client->took)
+        client->took(client->took_argument, client, collection, text);
     if (!held) {
         client->held = memory_resize(client->held, client->held_count + 1, sizeof *client->held);
         held = &client->held[client->held_count++];

@@ -44,6 +44,9 @@ struct client {
     struct buffer seen; /* operations other than changes and answers: "amend resync " */
     unsigned close_code;
     bool ended;
+    /* Called for each document that comes, if set. */
+    void (*took)(void *argument, const struct client *client, struct slice collection, struct slice document);
+    void *took_argument;
 };
 
 /** @ring_bytes and @backlog_bytes 0: the defaults. */
