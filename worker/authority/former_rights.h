@@ -10,7 +10,7 @@
  * are undone one after the other, from the present documents on. They are FORMER_CHANGES at most.
  */
 
-enum { FORMER_CHANGES = 1024 };
+enum { FORMER_CHANGES = 256 };
 
 struct former_rights;
 

@@ -57,6 +57,11 @@ static void import(struct transaction *transaction, struct json_value data)
         transaction_fail(transaction, ERROR_INVALID, "documents: expected a list");
         return;
     }
+    if (replace && transaction->collection->builtin) {
+        transaction_fail(transaction, ERROR_FORBIDDEN, "%s are changed by their own methods alone",
+                         transaction->collection->name);
+        return;
+    }
     struct buffer set = {0};
     transaction->listed = true;
     transaction_begin_set(transaction, &set, ANSWER_IMPORT, (struct slice){0});

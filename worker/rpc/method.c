@@ -1,6 +1,6 @@
 #include "worker/rpc/method.h"
 
-enum { TABLES_MOST = 5 };
+enum { TABLES_MOST = 4 };
 
 struct tables {
     const struct method_table *of[TABLES_MOST];
@@ -15,12 +15,13 @@ static struct tables tables_of(const struct config_collection *collection)
         return (struct tables){{&settings_methods}, 1};
     if (collection->internal)
         return (struct tables){{NULL}, 0};
-    struct tables tables = {{&read_methods, &sync_methods, &write_methods, &bulk_methods}, 4};
+    /* Users and groups that are there are changed by their own methods alone, also over the control socket:
+     * these see to it that an administrator is left. */
     if (collection->index == COLLECTION_USERS)
-        tables.of[tables.count++] = &users_methods;
+        return (struct tables){{&read_methods, &sync_methods, &bulk_methods, &users_methods}, 4};
     if (collection->index == COLLECTION_GROUPS)
-        tables.of[tables.count++] = &groups_methods;
-    return tables;
+        return (struct tables){{&read_methods, &sync_methods, &bulk_methods, &groups_methods}, 4};
+    return (struct tables){{&read_methods, &sync_methods, &bulk_methods, &write_methods}, 4};
 }
 
 bool method_any(const struct config_collection *collection)
