@@ -16,6 +16,8 @@ FILE_MOST = 128 << 20    # beyond, what has come so far is searched at once
 STORE_MOST = 256 << 20   # a store larger than this is not searched
 CONTEXT = 80
 
+TOKEN = 43
+
 PASSWORD_KEYS = ('password', 'old_password', 'new_password')
 STORED = {b'$argon2': 'a stored hash of a password'}
 
@@ -40,10 +42,12 @@ class Watch:
             self.add_secret(json.dumps(text)[1:-1].encode(), 'a password', plain=True)
 
     def passwords_of(self, data):
-        """Those in the data of a call."""
+        """Those in the data of a call, and its token."""
         if isinstance(data, dict):
             for key in PASSWORD_KEYS:
                 self.password(data.get(key))
+            if isinstance(data.get('token'), str) and len(data['token']) == TOKEN:
+                self.token(data['token'])
 
     def token(self, text):
         digest = hashlib.blake2b(text.encode(), digest_size=32)
