@@ -89,6 +89,10 @@ void orders_open(struct worker *worker)
     event_assign(&readable, worker->base, worker->order_channel, EV_READ | EV_PERSIST, on_order, worker);
     if (event_add(&readable, NULL) != 0)
         log_fatal("the order channel cannot be watched");
+}
+
+void orders_report_ready(struct worker *worker)
+{
     report(worker, REPORT_READY);
 }
 

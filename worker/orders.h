@@ -5,8 +5,12 @@
 
 /* What the master says over the order channel, shared/ipc/orders.h, and what is reported back. */
 
-/** Watches the channel and reports that this worker is ready. */
+/** Watches the channel. */
 void orders_open(struct worker *worker);
+
+/** Reports that this worker is ready: once. */
+void orders_report_ready(struct worker *worker);
+
 void orders_close(void);
 
 #endif

@@ -15,10 +15,10 @@
 #include <sodium.h>
 
 #include "shared/clock.h"
+#include "shared/first_user.h"
 #include "shared/log.h"
 #include "shared/random.h"
 #include "worker/authority/authority.h"
-#include "worker/authority/first_user.h"
 #include "worker/committer_link.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/job.h"
@@ -186,11 +186,27 @@ void worker_close(struct worker *worker)
     event_base_free(worker->base);
 }
 
-/* One process of the service sees to what is there from the start. */
+/* The master tells whoever starts the service; the log keeps it. */
+static void say_first_user(struct worker *worker)
+{
+    char line[FIRST_USER_LINE];
+    if (!worker_snapshot(worker))
+        return;
+    bool nobody = store_count(worker->store, COLLECTION_USERS) == 0;
+    worker_snapshot_end(worker);
+    atomic_store(&worker->scoreboard->no_user, nobody);
+    if (!nobody)
+        return;
+    first_user_hint(worker->config->control, line, sizeof line);
+    log_notice("%s", line);
+}
+
+/* One process of the service sees to what is there from the start, before it is ready: the hint about the
+ * first user names the group administrator. */
 static void start_accounts(struct worker *worker)
 {
-    authority_bootstrap(worker->authority);
-    first_user_say(worker);
+    say_first_user(worker);
+    authority_bootstrap(worker->authority, orders_report_ready);
 }
 
 int worker_main(const struct inheritance *inheritance)
@@ -202,6 +218,8 @@ int worker_main(const struct inheritance *inheritance)
     orders_open(&worker);
     if (worker.slot == 0)
         start_accounts(&worker);
+    else
+        orders_report_ready(&worker);
     run(&worker);
     orders_close();
     close_loop(&loop);

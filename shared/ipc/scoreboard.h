@@ -75,7 +75,9 @@ struct scoreboard {
         rates[RATE_COUNT];          /* a second, in tenths, over the last seconds; the master writes them */
     char listen[SCOREBOARD_LISTEN]; /* JSON strings with commas between: the actual addresses; written before
                                        the first fork */
-    _Atomic uint64_t restarts;      /* children started again after they died */
+    _Atomic bool
+        no_user; /* when worker 0 started: nobody can log in; that worker writes it before it is ready */
+    _Atomic uint64_t restarts; /* children started again after they died */
     struct scoreboard_committer committer;
     struct login_attempts attempts;
     struct scoreboard_worker worker[RING_WORKERS];

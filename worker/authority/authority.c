@@ -291,25 +291,39 @@ void authority_changed_all(struct authority *authority)
     tokens_changed(authority);
 }
 
+struct bootstrap {
+    struct worker *worker;
+    void (*done)(struct worker *worker);
+};
+
 static void bootstrapped(void *argument, const struct committer_result *result)
 {
-    (void)argument;
+    struct bootstrap *bootstrap = argument;
     if (result->code != ERROR_NONE && result->code != ERROR_EXISTS)
         log_error("the group %s could not be made: %.*s", administrator_group, (int)result->text.length,
                   result->text.data);
+    bootstrap->done(bootstrap->worker);
+    free(bootstrap);
 }
 
-void authority_bootstrap(struct authority *authority)
+static bool administrators_are_there(struct worker *worker)
 {
-    struct worker *worker = authority->worker;
     struct store_record record;
     if (!worker_snapshot(worker))
-        return;
+        return false;
     bool there =
         store_get(worker->store, COLLECTION_GROUPS, slice_text(administrator_group), &record) == ERROR_NONE;
     worker_snapshot_end(worker);
-    if (there)
+    return there;
+}
+
+void authority_bootstrap(struct authority *authority, void (*done)(struct worker *worker))
+{
+    struct worker *worker = authority->worker;
+    if (administrators_are_there(worker)) {
+        done(worker);
         return;
+    }
     struct buffer set = {0};
     change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
     struct change change = {
@@ -321,8 +335,13 @@ void authority_bootstrap(struct authority *authority)
     };
     change_set_add(&set, &change);
     enum error_code code;
-    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, NULL, &code))
+    struct bootstrap *bootstrap = memory_zeroed(1, sizeof *bootstrap);
+    *bootstrap = (struct bootstrap){worker, done};
+    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, bootstrap, &code)) {
         log_error("the group %s could not be made: %s", administrator_group, error_code_name(code));
+        free(bootstrap);
+        done(worker);
+    }
     buffer_free(&set);
 }
 

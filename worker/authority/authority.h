@@ -67,7 +67,8 @@ void authority_apply(struct authority *authority);
 /** Whether nothing is left for authority_apply(). */
 bool authority_is_current(const struct authority *authority);
 
-/** The group administrator is there from the start: the first worker sees to it. */
-void authority_bootstrap(struct authority *authority);
+/** The group administrator is there from the start: the first worker sees to it. @done: it is there, now or a
+ * commit later, or the log says why not. */
+void authority_bootstrap(struct authority *authority, void (*done)(struct worker *worker));
 
 #endif
