@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +129,27 @@ static void threads_are_bounded_and_finish_in_the_loop(void **state)
     assert_true(thread_pool_add(pool, task));
     thread_pool_free(&pool); /* still says that it is done */
     assert_int_equal(finished, added + 1);
+    event_base_free(base);
+}
+
+static void see_priority(void *argument)
+{
+    *(int *)argument = getpriority(PRIO_PROCESS, 0);
+}
+
+static void threads_come_last_and_the_loop_does_not(void **state)
+{
+    (void)state;
+    struct event_base *base = event_base_new();
+    struct thread_pool *pool = thread_pool_create(base, 1, 1);
+    int before = getpriority(PRIO_PROCESS, 0), seen = -100;
+    finished = 0;
+    assert_true(thread_pool_add(pool, (struct thread_task){see_priority, finish, &seen}));
+    while (!finished)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(seen, 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+    thread_pool_free(&pool);
     event_base_free(base);
 }
 
@@ -325,6 +347,7 @@ int main(void)
         cmocka_unit_test(throttle_counts_for_all_workers_together),
         cmocka_unit_test(passwords_of_nobody_are_computed_too),
         cmocka_unit_test(passwords_that_were_not_checked_are_not_wrong),
+        cmocka_unit_test(threads_come_last_and_the_loop_does_not),
         cmocka_unit_test(tasks_that_wait_at_the_end_are_not_begun),
         cmocka_unit_test(tokens_differ_and_hash_the_same),
     };
