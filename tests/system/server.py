@@ -245,7 +245,7 @@ class Server:
             WATCH.password(text.splitlines()[0])
         result = subprocess.run([DISPATCHCTL, '--control', self.control, *arguments], input=text,
                                 capture_output=True, text=True, timeout=seconds, env=self.environment(), check=False)
-        WATCH.received(result.stdout + result.stderr, f'what dispatchctl {arguments[0]} prints')
+        WATCH.received(result.stdout + result.stderr, f'what dispatchctl {" ".join(arguments[:1])} prints')
         assert not check or result.returncode == 0, f'dispatchctl {arguments}: {result.stderr}{result.stdout}'
         return result
 

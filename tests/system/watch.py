@@ -90,7 +90,7 @@ class Watch:
         for directory, _, names in os.walk(server.directory):
             for name in names:
                 path = os.path.join(directory, name)
-                if directory == server.data or directory.startswith(server.data + os.sep):
+                if name.endswith('.mdb'):
                     self.search_store(path)
                 elif os.path.isfile(path) and path != server.config_path:
                     with open(path, 'rb') as file:
