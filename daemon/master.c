@@ -71,7 +71,7 @@ static void say_first_user(const struct master *master)
     char line[FIRST_USER_LINE];
     const struct config *config = master->config;
     bool seen = config->foreground && strcmp(config->log, "stderr") == 0;
-    if (seen || !atomic_load(&master->common.scoreboard->no_user))
+    if (seen || !atomic_load(&master->common.scoreboard->worker[0].no_user))
         return;
     first_user_hint(config->control, line, sizeof line);
     fprintf(stderr, "dispatchd: %s\n", line);

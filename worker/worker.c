@@ -195,7 +195,7 @@ static void say_first_user(struct worker *worker)
         return;
     bool nobody = store_count(worker->store, COLLECTION_USERS) == 0;
     worker_snapshot_end(worker);
-    atomic_store(&worker->scoreboard->no_user, nobody);
+    atomic_store(&worker->score->no_user, nobody);
     if (!nobody)
         return;
     first_user_hint(worker->config->control, line, sizeof line);

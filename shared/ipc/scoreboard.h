@@ -31,6 +31,7 @@ struct scoreboard_worker {
     _Atomic uint64_t overruns;    /* times the ring lapped it */
     _Atomic uint64_t catching_up; /* connections now served from the change log */
     _Atomic uint64_t loops;       /* passes of its event loop: a worker that stands still is seen */
+    _Atomic bool no_user;         /* worker 0, before it is ready: nobody can log in */
     char padding[128];
 };
 
@@ -75,9 +76,7 @@ struct scoreboard {
         rates[RATE_COUNT];          /* a second, in tenths, over the last seconds; the master writes them */
     char listen[SCOREBOARD_LISTEN]; /* JSON strings with commas between: the actual addresses; written before
                                        the first fork */
-    _Atomic bool
-        no_user; /* when worker 0 started: nobody can log in; that worker writes it before it is ready */
-    _Atomic uint64_t restarts; /* children started again after they died */
+    _Atomic uint64_t restarts;      /* children started again after they died */
     struct scoreboard_committer committer;
     struct login_attempts attempts;
     struct scoreboard_worker worker[RING_WORKERS];
