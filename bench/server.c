@@ -11,11 +11,17 @@
 
 enum { STATUS_MS = 10000 };
 
-static void add_pid(struct server *server, struct json_value object)
+static pid_t pid_of(struct json_value object)
 {
     int64_t pid;
-    if (json_integer(json_member(object, SLICE("pid")), &pid) && pid > 0 && server->count < PID_LIMIT)
-        server->pids[server->count++] = (pid_t)pid;
+    return json_integer(json_member(object, SLICE("pid")), &pid) && pid > 0 ? (pid_t)pid : 0;
+}
+
+static void add_pid(struct server *server, struct json_value object)
+{
+    pid_t pid = pid_of(object);
+    if (pid && server->count < PID_LIMIT)
+        server->pids[server->count++] = pid;
 }
 
 static bool ask_status(const char *path, struct buffer *text, struct json *json,
@@ -43,6 +49,8 @@ void server_find(struct server *server, const struct bench_options *options)
         bench_fail("%s", message);
     if (!server->has_control)
         fprintf(stderr, "dispatchbench: no figures of the server's processes: %s\n", message);
+    if (server->has_control)
+        server->committer = pid_of(json_member(json_root(&json), SLICE("committer")));
     if (server->has_control && server->count == 0) {
         add_pid(server, json_root(&json));
         add_pid(server, json_member(json_root(&json), SLICE("committer")));
@@ -118,6 +126,20 @@ uint64_t server_anonymous(const struct server *server)
             fclose(file);
     }
     return sum;
+}
+
+bool server_share_processors(const struct server *server, cpu_set_t *before)
+{
+    cpu_set_t committers;
+    return server->committer && sched_getaffinity(0, sizeof *before, before) == 0 &&
+           sched_getaffinity(server->committer, sizeof committers, &committers) == 0 &&
+           sched_setaffinity(0, sizeof committers, &committers) == 0;
+}
+
+void server_leave_processors(const cpu_set_t *before)
+{
+    if (sched_setaffinity(0, sizeof *before, before) != 0)
+        bench_fail("sched_setaffinity: %s", strerror(errno));
 }
 
 uint64_t server_committer(const struct server *server, const char *key)

@@ -1,13 +1,16 @@
 #ifndef BENCH_SERVER_H
 #define BENCH_SERVER_H
 
+#include <sched.h>
+
 #include "bench/bench.h"
 
 /* The processes of the server on this machine: what they use, from /proc. */
 
 struct server {
     pid_t pids[PID_LIMIT];
-    size_t count; /* 0: not known; nothing is measured of it */
+    size_t count;    /* 0: not known; nothing is measured of it */
+    pid_t committer; /* 0: not known */
     char control[256];
     bool has_control;
 };
@@ -31,6 +34,11 @@ double server_cpu_seconds(const struct server *server);
 
 /** Memory of its processes that is no file's, in bytes, cheaply (proc(5), RssAnon); 0 when not known. */
 uint64_t server_anonymous(const struct server *server);
+
+/** Moves this process to the processors on which the server's committer may run; @before: where it was, for
+ * server_leave_processors(). False: they are not known, or it may not run there. */
+bool server_share_processors(const struct server *server, cpu_set_t *before);
+void server_leave_processors(const cpu_set_t *before);
 
 /** A number of the committer in the status ("commits", "changes"); 0 when there is no control socket. */
 uint64_t server_committer(const struct server *server, const char *key);

@@ -36,6 +36,8 @@ void child_clear_row(const struct child *child)
         memset((void *)&scoreboard->committer, 0, sizeof scoreboard->committer);
     else
         memset((void *)&scoreboard->worker[child->slot], 0, sizeof scoreboard->worker[0]);
+    if (!child->is_committer && scoreboard->addresses)
+        address_counts_clear(scoreboard->addresses, child->slot); /* its connections went with it */
 }
 
 void child_reopen_log(struct child *child)

@@ -14,7 +14,7 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 
-enum { BACKLOG = 16 };
+enum { BACKLOG = 1024 }; /* a tool that opens many sessions at once finds room for all */
 
 struct client {
     struct control *control;

@@ -30,7 +30,9 @@ class Follower:
         self.names = names
         self.copies = {name: {} for name in names}
         self.token = None
-        self.position = None  # {"epoch", "seq"}: how far the copies have come; None: they must be synced
+        self.position = None  # {"epoch", "seq"}: how far the copies have come
+        self.must_sync = True
+        self.caught_up = False  # on this connection: what comes before that says nothing of what was missed
         self.next_tid = 0
 
     async def call(self, socket, method, collection=None, data=None):
@@ -59,36 +61,59 @@ class Follower:
                 if self.copies[name].pop(identifier, None) is not None:
                     print(f'{name}: {identifier} is gone', flush=True)
         elif operation == 'resync':
-            self.position = None
+            self.must_sync = True
+        elif operation == 'deauthorize':
+            print(data['reason'], flush=True)
+            self.token = None
         # Changes carry the number of the last one in them; what belongs to a sync does not.
-        if self.position and message.get('seq', 0) > self.position['seq']:
+        if self.caught_up and message.get('seq', 0) > self.position['seq']:
             self.position['seq'] = message['seq']
 
     async def catch_up(self, socket):
         """Makes the copies equal to the server's documents: by what has changed since, or by comparing versions."""
-        if self.position:
+        self.caught_up = False
+        if not self.must_sync:
             try:
                 self.position = await self.call(socket, 'resume', data=self.position)
-                return
             except CallFailed as failure:
                 if failure.code != 'resync_required':
                     raise
+                self.must_sync = True
+        while self.must_sync:
+            await self.synchronize(socket)
+        self.caught_up = True
+
+    async def synchronize(self, socket):
+        self.must_sync = False  # unless the server says so again before it has answered
         manifests = {name: {identifier: document['_version'] for identifier, document in copy.items()}
                      for name, copy in self.copies.items()}
-        self.position = await self.call(socket, 'sync', data={'manifests': manifests})
+        try:
+            self.position = await self.call(socket, 'sync', data={'manifests': manifests})
+        except BaseException:
+            self.must_sync = True
+            raise
 
-    async def follow(self, socket, user, password):
+    async def log_in(self, socket, user, password):
         if self.token:
-            await self.call(socket, 'authorize_by_token', 'users', {'token': self.token})
-        else:
+            try:
+                await self.call(socket, 'authorize_by_token', 'users', {'token': self.token})
+            except CallFailed:
+                self.token = None
+        if not self.token:
             answer = await self.call(socket, 'authorize_by_login', 'users', {'username': user, 'password': password})
             self.token = answer['token']
+
+    async def follow(self, socket, user, password):
+        self.caught_up = False
+        await self.log_in(socket, user, password)
         await self.call(socket, 'subscribe', data={'collections': self.names})
         await self.catch_up(socket)
         print('up to date:', ', '.join(f'{len(copy)} {name}' for name, copy in self.copies.items()), flush=True)
         while True:
             self.handle(json.loads(await socket.recv()))
-            if self.position is None:
+            if self.token is None:
+                return  # comes back, and logs in again
+            if self.must_sync:
                 await self.catch_up(socket)
 
 

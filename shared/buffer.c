@@ -72,6 +72,13 @@ void buffer_clear(struct buffer *buffer)
     buffer->length = 0;
 }
 
+void buffer_wipe(struct buffer *buffer)
+{
+    if (buffer->capacity)
+        explicit_bzero(buffer->data, buffer->capacity);
+    buffer->length = 0;
+}
+
 void buffer_free(struct buffer *buffer)
 {
     free(buffer->data);

@@ -63,6 +63,9 @@ void buffer_consume(struct buffer *buffer, size_t length);
 /** Forgets the contents; keeps the memory. */
 void buffer_clear(struct buffer *buffer);
 
+/** Overwrites the memory; the buffer is empty and keeps it. For secrets. */
+void buffer_wipe(struct buffer *buffer);
+
 /** Frees the memory; the buffer is empty and usable again. */
 void buffer_free(struct buffer *buffer);
 

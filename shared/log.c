@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 4096, TEXT_BYTES = 1500 };
+/* A text, of which every byte may become four, its head and the end of the line fit into LINE_BYTES. */
+enum { LINE_BYTES = 8192, HEAD_BYTES = 256, TEXT_BYTES = 1500 };
 
 static struct {
     enum log_level level;
@@ -18,6 +20,7 @@ static struct {
     bool to_syslog;
     char path[4096]; /* of a file; empty otherwise */
     char process[64];
+    char origin[96]; /* "PROCESS[PID] ", of this process; empty: not yet known */
     char gathered[LOG_GATHERED_BYTES];
     size_t used;
 } log_state = {.level = LOG_LEVEL_NOTICE, .fd = STDERR_FILENO, .process = "dispatchd"};
@@ -60,9 +63,16 @@ bool log_open(const char *destination, enum log_level level)
     return true;
 }
 
+/* The process has the same name and number in each line. */
+static void make_origin(void)
+{
+    snprintf(log_state.origin, sizeof log_state.origin, "%s[%d] ", log_state.process, (int)getpid());
+}
+
 void log_process(const char *name)
 {
     snprintf(log_state.process, sizeof log_state.process, "%s", name);
+    make_origin();
     log_state.used = 0; /* what was gathered before a fork is the parent's to write */
 }
 
@@ -100,11 +110,11 @@ bool log_wants(enum log_level level)
 }
 
 /* Control characters come from clients (names, methods): a line must stay one line. */
-static size_t escape_controls(char *out, size_t capacity, const char *text)
+static size_t escape_controls(char *out, size_t capacity, struct slice text)
 {
     size_t length = 0;
-    for (; *text && length + 5 < capacity; text++) {
-        unsigned char byte = (unsigned char)*text;
+    for (size_t i = 0; i < text.length && length + 5 < capacity; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
         if (byte >= 0x20 && byte != 0x7f)
             out[length++] = (char)byte;
         else
@@ -114,44 +124,99 @@ static size_t escape_controls(char *out, size_t capacity, const char *text)
     return length;
 }
 
-static void gather(const char *line, size_t length)
+static bool has_controls(struct slice text)
 {
-    if (length > sizeof log_state.gathered - log_state.used)
-        log_flush();
-    memcpy(log_state.gathered + log_state.used, line, length);
-    log_state.used += length;
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t found = 0;
+    size_t at = 0;
+    for (; text.length - at >= sizeof ones; at += sizeof ones) {
+        uint64_t word, del;
+        memcpy(&word, text.data + at, sizeof word);
+        del = word ^ ones * 0x7f;
+        /* The top bit of each byte that is below 0x20, or 0x7f; perhaps of one behind it, too. */
+        found |= ((word - ones * 0x20) & ~word) | ((del - ones) & ~del);
+    }
+    if (found & tops)
+        return true;
+    for (; at < text.length; at++)
+        if ((unsigned char)text.data[at] < 0x20 || text.data[at] == 0x7f)
+            return true;
+    return false;
 }
 
-static void log_arguments(enum log_level level, const char *format, va_list arguments)
+static char *put(char *out, const char *text, size_t length)
 {
-    int saved = errno; /* %m */
-    char raw[TEXT_BYTES];
-    vsnprintf(raw, sizeof raw, format, arguments);
-    char text[LINE_BYTES - 256];
-    escape_controls(text, sizeof text, raw);
-    if (log_state.to_syslog) {
-        syslog(level_priority(level), "%s: %s", log_state.process, text);
-        errno = saved;
-        return;
-    }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    memcpy(out, text, length);
+    return out + length;
+}
+
+static char *put_text(char *out, const char *text)
+{
+    return put(out, text, strlen(text));
+}
+
+/* "TIME PROCESS[PID] LEVEL: "; HEAD_BYTES hold it. */
+static char *put_head(char *out, enum log_level level)
+{
     static time_t formatted_at = -1;
     static char second[32];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != formatted_at) {
         struct tm utc;
         gmtime_r(&now.tv_sec, &utc);
         strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &utc);
         formatted_at = now.tv_sec;
     }
-    char line[LINE_BYTES];
-    int length = snprintf(line, sizeof line, "%s.%03ldZ %s[%d] %s: %s\n", second, now.tv_nsec / 1000000,
-                          log_state.process, (int)getpid(), level_name(level), text);
-    if (length > 0)
-        gather(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    const char fraction[] = {
+        '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z', ' '};
+    if (!log_state.origin[0])
+        make_origin();
+    out = put_text(out, second);
+    out = put(out, fraction, sizeof fraction);
+    out = put_text(out, log_state.origin);
+    out = put_text(out, level_name(level));
+    return put(out, ": ", 2);
+}
+
+static void gather(enum log_level level, struct slice text)
+{
+    if (sizeof log_state.gathered - log_state.used < LINE_BYTES)
+        log_flush();
+    char *line = log_state.gathered + log_state.used;
+    char *end = put(put_head(line, level), text.data, text.length);
+    *end++ = '\n';
+    log_state.used += (size_t)(end - line);
     if (level <= LOG_LEVEL_ERROR)
         log_flush();
+}
+
+void log_text(enum log_level level, struct slice text)
+{
+    if (!log_wants(level))
+        return;
+    int saved = errno;
+    char escaped[LINE_BYTES - HEAD_BYTES];
+    if (text.length > TEXT_BYTES)
+        text.length = TEXT_BYTES;
+    if (has_controls(text)) {
+        size_t length = escape_controls(escaped, sizeof escaped, text);
+        text = slice_of(escaped, length);
+    }
+    if (log_state.to_syslog)
+        syslog(level_priority(level), "%s: %.*s", log_state.process, (int)text.length, text.data);
+    else
+        gather(level, text);
     errno = saved;
+}
+
+static void log_arguments(enum log_level level, const char *format, va_list arguments)
+{
+    char text[TEXT_BYTES + 1];
+    int length = vsnprintf(text, sizeof text, format, arguments); /* errno is still the caller's: %m */
+    if (length > 0)
+        log_text(level, slice_of(text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1));
 }
 
 void log_line(enum log_level level, const char *format, ...)

@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "shared/slice.h"
+
 /*
  * The log of every process. A line is "TIME PROCESS[PID] LEVEL: TEXT" (syslog adds its own time). Lines at
  * level error and above are written at once; others are gathered and written by log_flush(), which a process
@@ -34,6 +36,10 @@ void log_flush(void);
 bool log_wants(enum log_level level);
 
 [[gnu::format(printf, 2, 3)]] void log_line(enum log_level level, const char *format, ...);
+
+/** The same with a text that is already made: for the lines there are many of. At most 1500 bytes of it are
+ * shown. */
+void log_text(enum log_level level, struct slice text);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

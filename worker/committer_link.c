@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,12 +11,11 @@
 #include "shared/memory.h"
 #include "worker/dispatch/ring_intake.h"
 
-enum { READ_BYTES = 65536, DOWN_MOST_MS = 10000 };
+enum { READ_BYTES = 65536, DOWN_MOST_MS = 10000, SETS_LEAST = 64, SETS_KEPT = 4096 };
 
 enum link_state { LINK_DOWN, LINK_GREETING, LINK_UP };
 
 struct waiting_set {
-    STAILQ_ENTRY(waiting_set) queue;
     uint64_t id;
     size_t bytes;
     committer_done *done;
@@ -35,20 +33,48 @@ struct committer_link {
     uint64_t last_id;
     uint64_t given_id; /* sets up to this were written to a link, in part at least: only the committer knows
                           of them */
-    STAILQ_HEAD(, waiting_set) sets; /* in the order given: results come in the same */
-    size_t waiting;
+    /* In the order given: results come in the same. The i-th is sets[(first + i) % capacity], a power of two.
+     */
+    struct waiting_set *sets;
+    size_t first, waiting, capacity;
     size_t waiting_bytes;
     uint64_t down_since_ms;
 };
 
+static struct waiting_set *set_at(const struct committer_link *link, size_t place)
+{
+    return place < link->waiting ? &link->sets[(link->first + place) & (link->capacity - 1)] : NULL;
+}
+
+/* Room for one more behind the last one. */
+static struct waiting_set *add_set(struct committer_link *link)
+{
+    if (link->waiting == link->capacity) {
+        size_t capacity = link->capacity ? link->capacity * 2 : SETS_LEAST;
+        struct waiting_set *sets = memory_zeroed(capacity, sizeof *sets);
+        for (size_t i = 0; i < link->waiting; i++)
+            sets[i] = *set_at(link, i);
+        free(link->sets);
+        link->sets = sets;
+        link->first = 0;
+        link->capacity = capacity;
+    }
+    link->waiting++;
+    return set_at(link, link->waiting - 1);
+}
+
 static void answer_first(struct committer_link *link, const struct committer_result *result)
 {
-    struct waiting_set *set = STAILQ_FIRST(&link->sets);
-    STAILQ_REMOVE_HEAD(&link->sets, queue);
+    struct waiting_set set = *set_at(link, 0); /* who is told may give the next one */
+    link->first = (link->first + 1) & (link->capacity - 1);
     link->waiting--;
-    link->waiting_bytes -= set->bytes;
-    set->done(set->argument, result);
-    free(set);
+    link->waiting_bytes -= set.bytes;
+    if (!link->waiting && link->capacity > SETS_KEPT) {
+        free(link->sets);
+        link->sets = NULL;
+        link->first = link->capacity = 0;
+    }
+    set.done(set.argument, result);
 }
 
 static void refuse_first(struct committer_link *link)
@@ -64,7 +90,7 @@ static void refuse_first(struct committer_link *link)
 static void take_result(struct committer_link *link, const struct committer_result *result)
 {
     struct waiting_set *set;
-    while ((set = STAILQ_FIRST(&link->sets)) && set->id < result->id)
+    while ((set = set_at(link, 0)) && set->id < result->id)
         refuse_first(link);
     if (set && set->id == result->id)
         answer_first(link, result);
@@ -73,7 +99,7 @@ static void take_result(struct committer_link *link, const struct committer_resu
 static void take_welcome(struct committer_link *link)
 {
     struct waiting_set *set;
-    while ((set = STAILQ_FIRST(&link->sets)) && set->id <= link->given_id)
+    while ((set = set_at(link, 0)) && set->id <= link->given_id)
         refuse_first(link);
     link->state = LINK_UP;
     committer_link_flush(link);
@@ -93,10 +119,9 @@ static void link_down(struct committer_link *link)
     buffer_clear(&link->greeting);
     /* A set of which a part is in ->out may be half written: it counts as given and is not sent again. */
     size_t unsent = 0;
-    struct waiting_set *set;
-    STAILQ_FOREACH (set, &link->sets, queue)
-        if (set->id > link->given_id)
-            unsent += set->bytes;
+    for (size_t i = 0; i < link->waiting; i++)
+        if (set_at(link, i)->id > link->given_id)
+            unsent += set_at(link, i)->bytes;
     if (unsent < link->out.length)
         buffer_consume(&link->out, link->out.length - unsent);
 }
@@ -237,16 +262,12 @@ bool committer_link_submit(struct committer_link *link, struct slice set_bytes, 
         *code = ERROR_BUSY;
         return false;
     }
-    struct waiting_set *set = memory_zeroed(1, sizeof *set);
     size_t before = link->out.length;
-    set->id = ++link->last_id;
-    set->done = done;
-    set->argument = argument;
-    committer_set_append(&link->out, set->id, set_bytes);
-    set->bytes = link->out.length - before;
-    STAILQ_INSERT_TAIL(&link->sets, set, queue);
-    link->waiting++;
-    link->waiting_bytes += set->bytes;
+    committer_set_append(&link->out, ++link->last_id, set_bytes);
+    size_t bytes = link->out.length - before;
+    *add_set(link) =
+        (struct waiting_set){.id = link->last_id, .bytes = bytes, .done = done, .argument = argument};
+    link->waiting_bytes += bytes;
     return true;
 }
 
@@ -259,7 +280,7 @@ void committer_link_tick(struct committer_link *link)
 {
     if (link->state != LINK_DOWN || clock_monotonic_ms() - link->down_since_ms <= DOWN_MOST_MS)
         return;
-    while (!STAILQ_EMPTY(&link->sets))
+    while (link->waiting)
         refuse_first(link);
     buffer_clear(&link->out);
 }
@@ -270,7 +291,6 @@ struct committer_link *committer_link_create(struct worker *worker)
     link->worker = worker;
     link->fd = -1;
     link->down_since_ms = clock_monotonic_ms();
-    STAILQ_INIT(&link->sets);
     return link;
 }
 
@@ -279,8 +299,9 @@ void committer_link_free(struct committer_link **link)
     if (!*link)
         return;
     link_down(*link);
-    while (!STAILQ_EMPTY(&(*link)->sets))
+    while ((*link)->waiting)
         refuse_first(*link);
+    free((*link)->sets);
     buffer_free(&(*link)->in);
     buffer_free(&(*link)->out);
     buffer_free(&(*link)->greeting);

@@ -91,9 +91,10 @@ void orders_open(struct worker *worker)
         log_fatal("the order channel cannot be watched");
 }
 
-void orders_report_ready(struct worker *worker)
+void orders_ready(struct worker *worker)
 {
-    report(worker, REPORT_READY);
+    if (worker->running)
+        report(worker, REPORT_READY);
 }
 
 void orders_close(void)

@@ -8,8 +8,8 @@
 /** Watches the channel. */
 void orders_open(struct worker *worker);
 
-/** Reports that this worker is ready: once. */
-void orders_report_ready(struct worker *worker);
+/** Reports that this worker is ready: from now on it gets connections. */
+void orders_ready(struct worker *worker);
 
 void orders_close(void);
 

@@ -30,7 +30,13 @@
 #include "worker/stopping.h"
 #include "worker/thread_pool.h"
 
-enum { WRITES_IN_A_PASS = 256, WALKED_IN_A_PASS = 16384, JOBS_BUDGET_US = 2000, READERS_CHECK_S = 60 };
+enum {
+    WRITES_IN_A_PASS = 256,
+    WALKED_IN_A_PASS = 16384,
+    JOBS_BUDGET_US = 2000,
+    READERS_CHECK_S = 60,
+    BUFFER_KEPT = 256 * 1024
+};
 
 bool worker_snapshot(struct worker *worker)
 {
@@ -98,6 +104,17 @@ static void close_loop(struct loop *loop)
     event_del(&loop->hangup);
 }
 
+/* One large message or answer must not stay in the process for good. */
+static void trim_buffers(struct worker *worker)
+{
+    if (worker->message.capacity > BUFFER_KEPT / sizeof *worker->message.nodes)
+        json_free(&worker->message);
+    if (worker->scratch.capacity > BUFFER_KEPT)
+        buffer_free(&worker->scratch);
+    if (worker->reply.capacity > BUFFER_KEPT)
+        buffer_free(&worker->reply);
+}
+
 bool worker_pass(struct worker *worker)
 {
     bool more = ring_intake(worker);
@@ -109,6 +126,7 @@ bool worker_pass(struct worker *worker)
     more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
     committer_link_flush(worker->link);
     worker_snapshot_end(worker);
+    trim_buffers(worker);
     stopping_step(worker);
     atomic_fetch_add_explicit(&worker->score->loops, 1, memory_order_relaxed);
     log_flush();
@@ -159,6 +177,8 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
         .text_only = true,
         .application_pings = true,
         .score = worker->score,
+        .address_counts = worker->scoreboard->addresses,
+        .slot = worker->slot,
     };
     worker->network = network_create(worker->base, &options, &session_events, worker);
     ring_intake_start(worker);
@@ -184,6 +204,7 @@ void worker_close(struct worker *worker)
     json_free(&worker->message);
     buffer_free(&worker->scratch);
     buffer_free(&worker->reply);
+    buffer_free(&worker->line);
     event_base_free(worker->base);
 }
 
@@ -200,14 +221,6 @@ static void say_first_user(struct worker *worker)
         return;
     first_user_hint(worker->config->control, line, sizeof line);
     log_notice("%s", line);
-}
-
-/* One process of the service sees to what is there from the start, before it is ready: the hint about the
- * first user names the group administrator. */
-static void start_accounts(struct worker *worker)
-{
-    say_first_user(worker);
-    authority_bootstrap(worker->authority, orders_report_ready);
 }
 
 /*
@@ -233,9 +246,8 @@ int worker_main(const struct inheritance *inheritance)
     open_loop(&loop, &worker);
     orders_open(&worker);
     if (worker.slot == 0)
-        start_accounts(&worker);
-    else
-        orders_report_ready(&worker);
+        say_first_user(&worker);
+    authority_bootstrap(worker.authority, orders_ready);
     run(&worker);
     orders_close();
     close_loop(&loop);

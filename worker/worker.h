@@ -40,6 +40,7 @@ struct worker {
     struct json message;   /* the message being handled; reused */
     struct buffer scratch; /* for characters of strings within one method */
     struct buffer reply;   /* the message being made; reused */
+    struct buffer line;    /* of the log, being made; reused */
     unsigned
         walk_documents; /* that changes of rights may still look at in this pass, entries of the log too */
     bool snapshot;      /* store_begin() was called in this pass: see worker_snapshot() */

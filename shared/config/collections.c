@@ -60,7 +60,7 @@ static void append_right(struct buffer *out, const char *key, const char *field)
     json_append_string(out, slice_text(field));
 }
 
-void collection_declare(struct config_collection *collection)
+void collection_declare(struct config_collection *collection, const char *read)
 {
     struct buffer out = {0};
     buffer_append_byte(&out, '{');
@@ -81,6 +81,10 @@ void collection_declare(struct config_collection *collection)
         append_right(&out, "all_read", collection->rights.all_read);
         append_right(&out, "all_write", collection->rights.all_write);
         buffer_append_byte(&out, '}');
+    }
+    if (read) {
+        buffer_append_text(&out, ",\"read\":");
+        json_append_string(&out, slice_text(read));
     }
     buffer_append_byte(&out, '}');
     free(collection->declaration);

@@ -68,7 +68,7 @@ static void add_builtins(struct config *config)
     add_index(&config->collections[COLLECTION_SESSIONS], "id");
     add_index(&config->collections[COLLECTION_USERS], "groups");
     for (size_t i = 0; i < config->collection_count; i++)
-        collection_declare(&config->collections[i]);
+        collection_declare(&config->collections[i], NULL);
 }
 
 struct config *config_defaults(void)

@@ -80,8 +80,9 @@ struct config_collection {
     bool has_rights;
     struct config_rights rights;
     struct config_method methods[METHOD_COUNT_OF];
-    char *declaration; /* canonical JSON of projector, sync_filter, unique, index, rights: what decides the
-                          stored form; the store is rebuilt when it has another */
+    char *declaration; /* canonical JSON of projector, sync_filter, unique, index, rights, read: what decides
+                          the stored form and what clients hold; when the store has another, it is rebuilt and
+                          gets a new epoch */
 };
 
 /** Whether clients are told of changes: of documents, or of the settings they make together. */

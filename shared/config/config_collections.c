@@ -289,7 +289,8 @@ static bool read_collection(struct config_reader *reader, struct json_value obje
     }
     if (!check_indexes(reader, object, collection))
         return false;
-    collection_declare(collection);
+    collection_declare(collection,
+                       collection->read < 0 ? NULL : reader->config->permissions[collection->read]);
     return true;
 }
 

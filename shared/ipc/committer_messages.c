@@ -3,71 +3,56 @@
 #include <assert.h>
 
 #include "shared/ring/ring.h"
+#include "shared/store/bytes.h"
 
 enum { LENGTH_BYTES = 4, HELLO_BYTES = 4 + 8, SET_BYTES = 8, RESULT_BYTES = 8 + 4 + 8 + 4 };
 
-static inline void put(struct buffer *out, uint64_t value, unsigned bytes)
-{
-    char *at = buffer_reserve(out, bytes);
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (char)(uint8_t)(value >> (8 * i));
-    out->length += bytes;
-}
-
-/* Takes an integer off the front; the caller has checked that it is there. */
-static inline uint64_t take(struct slice *bytes, unsigned count)
-{
-    assert(bytes->length >= count);
-    uint64_t value = 0;
-    for (unsigned i = 0; i < count; i++)
-        value |= (uint64_t)(uint8_t)bytes->data[i] << (8 * i);
-    *bytes = slice_of(bytes->data + count, bytes->length - count);
-    return value;
-}
-
-static void begin(struct buffer *out, enum committer_message_type type, size_t body)
+/* Starts a message with @body bytes, the first @fixed of which the caller fills in: returns where they are.
+ */
+static char *begin(struct buffer *out, enum committer_message_type type, size_t fixed, size_t body)
 {
     assert(body < COMMITTER_MESSAGE_MOST);
-    buffer_reserve(out, LENGTH_BYTES + 1 + body);
-    put(out, body + 1, LENGTH_BYTES);
-    put(out, type, 1);
+    char *at = buffer_reserve(out, LENGTH_BYTES + 1 + body);
+    bytes_put_32(at, (uint32_t)body + 1);
+    at[LENGTH_BYTES] = (char)type;
+    out->length += LENGTH_BYTES + 1 + fixed;
+    return at + LENGTH_BYTES + 1;
 }
 
 void committer_hello_append(struct buffer *out, uint32_t slot, uint64_t incarnation)
 {
-    begin(out, COMMITTER_HELLO, HELLO_BYTES);
-    put(out, slot, 4);
-    put(out, incarnation, 8);
+    char *at = begin(out, COMMITTER_HELLO, HELLO_BYTES, HELLO_BYTES);
+    bytes_put_32(at, slot);
+    bytes_put_64(at + 4, incarnation);
 }
 
 void committer_set_append(struct buffer *out, uint64_t id, struct slice set)
 {
-    begin(out, COMMITTER_SET, SET_BYTES + set.length);
-    put(out, id, 8);
+    bytes_put_64(begin(out, COMMITTER_SET, SET_BYTES, SET_BYTES + set.length), id);
     buffer_append_slice(out, set);
 }
 
 void committer_result_append(struct buffer *out, const struct committer_result *result)
 {
-    begin(out, COMMITTER_RESULT, RESULT_BYTES + result->text.length);
-    put(out, result->id, 8);
-    put(out, result->code, 4);
-    put(out, result->seq, 8);
-    put(out, result->failed, 4);
+    char *at = begin(out, COMMITTER_RESULT, RESULT_BYTES, RESULT_BYTES + result->text.length);
+    bytes_put_64(at, result->id);
+    bytes_put_32(at + 8, result->code);
+    bytes_put_64(at + 12, result->seq);
+    bytes_put_32(at + 20, result->failed);
     buffer_append_slice(out, result->text);
 }
 
 void committer_welcome_append(struct buffer *out)
 {
-    begin(out, COMMITTER_WELCOME, 0);
+    (void)begin(out, COMMITTER_WELCOME, 0, 0);
 }
 
 int committer_message_take(struct slice *bytes, enum committer_message_type *type, struct slice *body)
 {
     if (bytes->length < LENGTH_BYTES)
         return 0;
-    struct slice rest = *bytes;
-    size_t length = take(&rest, LENGTH_BYTES);
+    struct slice rest = slice_of(bytes->data + LENGTH_BYTES, bytes->length - LENGTH_BYTES);
+    size_t length = bytes_get_32(bytes->data);
     if (length < 1 || length > COMMITTER_MESSAGE_MOST)
         return -1;
     if (rest.length < 1)
@@ -87,8 +72,8 @@ bool committer_hello_read(struct slice body, uint32_t *slot, uint64_t *incarnati
 {
     if (body.length != HELLO_BYTES)
         return false;
-    *slot = (uint32_t)take(&body, 4);
-    *incarnation = take(&body, 8);
+    *slot = bytes_get_32(body.data);
+    *incarnation = bytes_get_64(body.data + 4);
     return *slot < RING_WORKERS;
 }
 
@@ -96,8 +81,8 @@ bool committer_set_read(struct slice body, uint64_t *id, struct slice *set)
 {
     if (body.length < SET_BYTES)
         return false;
-    *id = take(&body, 8);
-    *set = body;
+    *id = bytes_get_64(body.data);
+    *set = slice_of(body.data + SET_BYTES, body.length - SET_BYTES);
     return true;
 }
 
@@ -105,13 +90,15 @@ bool committer_result_read(struct slice body, struct committer_result *result)
 {
     if (body.length < RESULT_BYTES)
         return false;
-    result->id = take(&body, 8);
-    uint64_t code = take(&body, 4);
+    uint32_t code = bytes_get_32(body.data + 8);
     if (code > ERROR_INTERNAL)
         return false;
-    result->code = (enum error_code)code;
-    result->seq = take(&body, 8);
-    result->failed = (uint32_t)take(&body, 4);
-    result->text = body;
+    *result = (struct committer_result){
+        .id = bytes_get_64(body.data),
+        .code = (enum error_code)code,
+        .seq = bytes_get_64(body.data + 12),
+        .failed = bytes_get_32(body.data + 20),
+        .text = slice_of(body.data + RESULT_BYTES, body.length - RESULT_BYTES),
+    };
     return true;
 }

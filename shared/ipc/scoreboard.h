@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/ipc/address_counts.h"
 #include "shared/ring/ring.h"
 
 /*
@@ -79,6 +80,8 @@ struct scoreboard {
     _Atomic uint64_t restarts;      /* children started again after they died */
     struct scoreboard_committer committer;
     struct login_attempts attempts;
+    struct address_counts *addresses; /* mapped before the first fork, so at the same place in all; NULL in
+                                         tests: each worker counts alone */
     struct scoreboard_worker worker[RING_WORKERS];
 };
 

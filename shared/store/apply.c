@@ -157,13 +157,24 @@ static int put_removal(struct store *store, const struct staged *staged)
     return 0;
 }
 
+static int put_record(struct store *store, const struct staged *staged)
+{
+    struct writer *writer = store->writer;
+    MDB_cursor **cursor = &writer->cursors[staged->collection];
+    MDB_dbi dbi = store->collections[staged->collection].dbi;
+    MDB_val key = store_val(staged->id), value = store_val(staged->bytes);
+    if (staged->removed) {
+        writer_cursor_close(cursor);
+        return mdb_del(writer->txn, dbi, &key, NULL);
+    }
+    int rc = writer_cursor(writer, cursor, dbi);
+    return rc ? rc : mdb_cursor_put(*cursor, &key, &value, 0);
+}
+
 static int put_staged(struct store *store, const struct staged *staged)
 {
     struct writer *writer = store->writer;
-    MDB_dbi dbi = store->collections[staged->collection].dbi;
-    MDB_val key = store_val(staged->id), value = store_val(staged->bytes);
-    int rc =
-        staged->removed ? mdb_del(writer->txn, dbi, &key, NULL) : mdb_put(writer->txn, dbi, &key, &value, 0);
+    int rc = put_record(store, staged);
     if (!rc)
         rc = put_keys(writer, staged);
     if (!rc)
@@ -179,7 +190,9 @@ static int put_staged(struct store *store, const struct staged *staged)
                                     .tag_before = staged->tag_before,
                                     .tag_after = staged->record.tag,
                                     .before = staged->before};
-    rc = change_log_append(store, writer->txn, &entry, &writer->scratch);
+    rc = writer_cursor(writer, &writer->log_cursor, store->log);
+    if (!rc)
+        rc = change_log_append(store, writer->log_cursor, &entry, &writer->scratch);
     if (rc)
         return rc;
     add_change(writer, staged);

@@ -1,6 +1,7 @@
 #ifndef SHARED_STORE_BYTES_H
 #define SHARED_STORE_BYTES_H
 
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -11,55 +12,54 @@
 
 static inline void bytes_put_16(char *at, uint16_t value)
 {
-    at[0] = (char)(value & 0xFF);
-    at[1] = (char)(value >> 8);
+    value = htole16(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static inline void bytes_put_32(char *at, uint32_t value)
 {
-    for (unsigned i = 0; i < 4; i++)
-        at[i] = (char)(value >> 8 * i & 0xFF);
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static inline void bytes_put_64(char *at, uint64_t value)
 {
-    for (unsigned i = 0; i < 8; i++)
-        at[i] = (char)(value >> 8 * i & 0xFF);
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static inline void bytes_put_64_big(char *at, uint64_t value)
 {
-    for (unsigned i = 0; i < 8; i++)
-        at[i] = (char)(value >> (56 - 8 * i) & 0xFF);
+    value = htobe64(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static inline uint16_t bytes_get_16(const char *at)
 {
-    return (uint16_t)((unsigned char)at[0] | (unsigned char)at[1] << 8);
+    uint16_t value;
+    memcpy(&value, at, sizeof value);
+    return le16toh(value);
 }
 
 static inline uint32_t bytes_get_32(const char *at)
 {
-    uint32_t value = 0;
-    for (unsigned i = 4; i-- > 0;)
-        value = value << 8 | (unsigned char)at[i];
-    return value;
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
 }
 
 static inline uint64_t bytes_get_64(const char *at)
 {
-    uint64_t value = 0;
-    for (unsigned i = 8; i-- > 0;)
-        value = value << 8 | (unsigned char)at[i];
-    return value;
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
 }
 
 static inline uint64_t bytes_get_64_big(const char *at)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++)
-        value = value << 8 | (unsigned char)at[i];
-    return value;
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return be64toh(value);
 }
 
 /** Takes @length bytes off the front of @from. False when there are not so many. */

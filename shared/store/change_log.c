@@ -10,7 +10,7 @@
  * before, tag after; these three; what is left is the document before. */
 enum { ENTRY_HEADER = 1 + 2 + 8 + 8 + 3 * 2, ENTRY_LENGTHS = 1 + 2 + 8 + 8, SEQ_BYTES = 8 };
 
-int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_entry *entry,
+int change_log_append(struct store *store, MDB_cursor *cursor, const struct store_log_entry *entry,
                       struct buffer *scratch)
 {
     buffer_clear(scratch);
@@ -31,7 +31,8 @@ int change_log_append(struct store *store, MDB_txn *txn, const struct store_log_
     char seq[SEQ_BYTES];
     bytes_put_64_big(seq, entry->seq);
     MDB_val key = {sizeof seq, seq}, value = store_val(buffer_slice(scratch));
-    return mdb_put(txn, store->log, &key, &value, MDB_APPEND);
+    /* Not MDB_APPEND, which searches the end each time. */
+    return mdb_cursor_put(cursor, &key, &value, MDB_NOOVERWRITE);
 }
 
 /** Forgets a removal together with its entry. Of a damaged one the id stays remembered, which does no harm.

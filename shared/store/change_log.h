@@ -5,8 +5,9 @@
 
 /* Writing the change log; store_log_next() reads it. Both return an error of LMDB. */
 
-/** Appends @entry; its ->collection is a place in the configuration. @scratch is used. */
-[[gnu::warn_unused_result]] int change_log_append(struct store *store, MDB_txn *txn,
+/** Appends @entry with a cursor of the log; its ->collection is a place in the configuration. @scratch is
+ * used. */
+[[gnu::warn_unused_result]] int change_log_append(struct store *store, MDB_cursor *cursor,
                                                   const struct store_log_entry *entry,
                                                   struct buffer *scratch);
 

@@ -157,6 +157,7 @@ static bool make_record(struct rebuild *rebuild, struct slice id, struct store_r
     buffer_clear(&rebuild->tag);
     access_tag_append(&rebuild->tag, config, json_root(&rebuild->document));
     old.tag = buffer_slice(&rebuild->tag);
+    struct slice held = old.minimal;
     old.minimal = old.full;
     if (config->projector_count) {
         buffer_clear(&rebuild->minimal);
@@ -164,6 +165,7 @@ static bool make_record(struct rebuild *rebuild, struct slice id, struct store_r
         if (rebuild->minimal.length != old.full.length)
             old.minimal = buffer_slice(&rebuild->minimal);
     }
+    old.remade = old.remade || !slice_equal(held, old.minimal);
     buffer_clear(&rebuild->record);
     record_append(&rebuild->record, &old);
     return true;

@@ -52,7 +52,10 @@ static enum error_code look_up(struct work *work)
         return ERROR_NONE;
     }
     MDB_val key = store_val(work->change->id), value;
-    int rc = mdb_get(work->writer->txn, work->collection->dbi, &key, &value);
+    MDB_cursor **cursor = &work->writer->cursors[work->number];
+    int rc = writer_cursor(work->writer, cursor, work->collection->dbi);
+    if (!rc)
+        rc = mdb_cursor_get(*cursor, &key, &value, MDB_SET);
     if (rc == MDB_NOTFOUND)
         return ERROR_NONE;
     if (rc)
@@ -67,6 +70,23 @@ enum error_code stage_need_old(struct work *work)
         return ERROR_NONE;
     work->old_parsed = json_parse(&work->writer->old, work->current.full.data, work->current.full.length);
     return work->old_parsed ? ERROR_NONE : stage_failed(work, "a stored document is damaged", MDB_CORRUPTED);
+}
+
+/** Parses the document in ->text into ->next, once. */
+static enum error_code need_next(struct work *work)
+{
+    if (work->next_parsed)
+        return ERROR_NONE;
+    enum error_code code = parse(work, &work->writer->next, buffer_slice(&work->writer->text));
+    work->next_parsed = !code;
+    return code;
+}
+
+/** Whether something of a record of the collection is made from what is in the document. */
+static bool looks_inside(const struct store_collection *collection)
+{
+    const struct config_collection *config = collection->config;
+    return config->projector_count || config->sync_filter || config->has_rights || collection->index_count;
 }
 
 static enum error_code check_version(struct work *work)
@@ -125,12 +145,11 @@ static void staged_add(struct work *work, struct staged *staged)
     staging_put(&writer->documents, staged->collection, staged->id, staged);
 }
 
-/** The record of the document in ->text and ->next, in the arena. */
-static void make_record(struct work *work, struct staged *staged, uint64_t version)
+/** The record of the document in ->text, and @root, when something looks inside, in the arena. */
+static void make_record(struct work *work, struct staged *staged, uint64_t version, struct json_value root)
 {
     struct writer *writer = work->writer;
     const struct config_collection *config = work->collection->config;
-    struct json_value root = json_root(&writer->next);
     buffer_clear(&writer->tag);
     access_tag_append(&writer->tag, config, root);
     struct store_record record = {.version = version,
@@ -154,18 +173,18 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
         abort();
 }
 
-/** Sets ->text to the document and ->next to its parse, with @version and the members of @body. */
-static enum error_code compose(struct work *work, uint64_t version, struct json_value body)
+/** Sets ->text to the document with @version and the members of @body. It is as good JSON as @body. */
+static void compose(struct work *work, uint64_t version, struct json_value body)
 {
     buffer_clear(&work->writer->text);
     document_append(&work->writer->text, work->change->id, version, body);
     if (work->acts && !work->there)
         stage_give_owner(work, body);
-    return parse(work, &work->writer->next, buffer_slice(&work->writer->text));
+    work->next_parsed = false;
 }
 
 /** Gives the document in ->text its new version; when that has as many digits, its parse stays right. */
-static enum error_code next_version(struct work *work)
+static void next_version(struct work *work)
 {
     struct writer *writer = work->writer;
     struct buffer *head = &writer->scratch;
@@ -176,12 +195,12 @@ static enum error_code next_version(struct work *work)
     document_append_head(head, work->change->id, work->current.version + 1);
     if (head->length == before) {
         memcpy(writer->text.data, head->data, before);
-        return ERROR_NONE;
+        return;
     }
     buffer_append(head, writer->text.data + before, writer->text.length - before);
     buffer_clear(&writer->text);
     buffer_append_slice(&writer->text, buffer_slice(head));
-    return parse(work, &writer->next, buffer_slice(&writer->text));
+    work->next_parsed = false;
 }
 
 /** Whether the id that is to be inserted was another document's, which clients may still hold. */
@@ -205,6 +224,8 @@ static enum error_code stage_text(struct work *work)
         bool same = slice_equal(text, work->current.full);
         if (!same) {
             code = stage_need_old(work);
+            if (!code)
+                code = need_next(work);
             same = !code && json_equal(json_root(&writer->old), json_root(&writer->next));
         }
         if (code)
@@ -214,9 +235,7 @@ static enum error_code stage_text(struct work *work)
             return ERROR_NONE;
         }
         version = work->current.version + 1;
-        code = next_version(work);
-        if (code)
-            return code;
+        next_version(work);
     }
     if (writer->text.length > work->store->config->limits.document_bytes)
         return stage_refuse(
@@ -226,13 +245,18 @@ static enum error_code stage_text(struct work *work)
         return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
     if (!work->there)
         code = find_former(work);
+    struct json_value root = {0};
+    if (!code && (work->limited || looks_inside(work->collection))) {
+        code = need_next(work);
+        root = json_root(&writer->next);
+    }
     if (!code && work->limited)
         code = stage_rights_after(work);
     if (code)
         return code;
     struct staged *staged = staged_new(work);
-    make_record(work, staged, version);
-    code = stage_indexes(work, staged, json_root(&writer->next));
+    make_record(work, staged, version, root);
+    code = stage_indexes(work, staged, root);
     if (code)
         return code;
     staged_add(work, staged);
@@ -272,11 +296,11 @@ static enum error_code insert_or_replace(struct work *work)
         if (code)
             return code;
     }
-    code = compose(work, work->there ? work->current.version : 0, json_root(&work->writer->body));
-    if (code)
-        return code;
+    compose(work, work->there ? work->current.version : 0, json_root(&work->writer->body));
     if (work->there && insert) {
         code = stage_need_old(work);
+        if (!code)
+            code = need_next(work);
         if (!code && !json_equal(json_root(&work->writer->old), json_root(&work->writer->next)))
             return stage_refuse(work, ERROR_EXISTS,
                                 "Document " ID_FORMAT " exists already in %s, with other content",
@@ -309,7 +333,8 @@ static enum error_code stage_patched(struct work *work)
         struct buffer taken = writer->text;
         writer->text = writer->patched;
         writer->patched = taken;
-        enum error_code code = parse(work, &writer->next, buffer_slice(&writer->text));
+        work->next_parsed = false;
+        enum error_code code = need_next(work); /* it may be nested too deeply now */
         return code ? code : stage_text(work);
     }
     enum error_code code = parse(work, &writer->body, patched);
@@ -320,9 +345,10 @@ static enum error_code stage_patched(struct work *work)
         return stage_refuse(work, ERROR_INVALID, "The changes would make the document %s",
                             json_type_name(json_type(root)));
     code = id_stays(work, json_member(root, SLICE("_id")), work->there);
-    if (!code)
-        code = compose(work, work->there ? work->current.version : 0, root);
-    return code ? code : stage_text(work);
+    if (code)
+        return code;
+    compose(work, work->there ? work->current.version : 0, root);
+    return stage_text(work);
 }
 
 static enum error_code merge(struct work *work)

@@ -11,7 +11,7 @@ struct work {
     const struct store_collection *collection;
     unsigned number; /* its place in the configuration */
     bool there;
-    bool old_parsed;
+    bool old_parsed, next_parsed;
     bool acts;    /* the set names an actor and the collection has rights */
     bool limited; /* and the actor may not do everything */
     bool hidden;  /* what is there the actor may not read: ->there is false */

@@ -65,6 +65,9 @@ struct store_record {
     uint64_t tag_seq;     /* of the change since which it has a tag that shows it to the same people */
     bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
                              log knew it then: a version that a client holds may be of that other document */
+    bool remade;          /* the collection was declared in another way when this version was made: what
+                             clients got with it may be another minimal document. No longer with the next
+                             version */
     struct slice tag;     /* access_tag.h */
     struct slice minimal; /* compact JSON, what clients hold: _id, _version, projector */
     struct slice full;    /* compact JSON, with _id and _version first */

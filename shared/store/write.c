@@ -28,6 +28,7 @@ struct writer *writer_new(struct store *store)
         log_fatal("store: %s/data.mdb is damaged: it has no state", store->config->data);
     mdb_txn_abort(txn);
     writer->before = writer->state;
+    writer->cursors = memory_zeroed(store->collection_count, sizeof *writer->cursors);
     staging_clear(&writer->documents);
     staging_clear(&writer->uniques);
     return writer;
@@ -40,6 +41,7 @@ void writer_free(struct store *store)
         return;
     store_write_abort(store);
     arena_free(&writer->arena);
+    free(writer->cursors);
     free(writer->changes);
     free(writer->staged);
     free(writer->outcomes);
@@ -56,6 +58,25 @@ void writer_free(struct store *store)
     key_list_free(&writer->new_keys);
     free(writer);
     store->writer = NULL;
+}
+
+int writer_cursor(struct writer *writer, MDB_cursor **cursor, MDB_dbi dbi)
+{
+    return *cursor ? 0 : mdb_cursor_open(writer->txn, dbi, cursor);
+}
+
+void writer_cursor_close(MDB_cursor **cursor)
+{
+    if (*cursor)
+        mdb_cursor_close(*cursor);
+    *cursor = NULL;
+}
+
+static void close_cursors(struct store *store)
+{
+    for (size_t i = 0; i < store->collection_count; i++)
+        writer_cursor_close(&store->writer->cursors[i]);
+    writer_cursor_close(&store->writer->log_cursor);
 }
 
 /** Whether so little of the map is left that only removals should be tried. */
@@ -125,6 +146,7 @@ enum error_code store_write_results(struct store *store, unsigned slot, struct s
 static int finish(struct store *store)
 {
     struct writer *writer = store->writer;
+    close_cursors(store);
     uint64_t most = TRIM_LEAST + TRIM_FACTOR * (uint64_t)writer->change_count;
     int rc = change_log_trim(store, writer->txn, &writer->state, most);
     if (!rc)
@@ -160,8 +182,10 @@ enum error_code store_write_commit(struct store *store)
 void store_write_abort(struct store *store)
 {
     struct writer *writer = store->writer;
-    if (writer->txn)
+    if (writer->txn) {
+        close_cursors(store);
         mdb_txn_abort(writer->txn);
+    }
     writer->txn = NULL;
     writer->change_count = 0;
     writer->state = writer->before;

@@ -60,6 +60,10 @@ struct actor {
 
 struct writer {
     MDB_txn *txn;
+    /* Of the transaction, NULL until asked for: a cursor that has looked an id up stands where its record is
+     * to be put, and the log's stands at its end, so that the way there is not searched again. */
+    MDB_cursor **cursors; /* by collection */
+    MDB_cursor *log_cursor;
     bool spoilt;              /* LMDB failed in it: only aborting is left */
     bool tight;               /* so little room is left that only removals are taken */
     struct store_state state; /* as it will be committed */
@@ -86,6 +90,12 @@ struct writer {
 
 struct writer *writer_new(struct store *store);
 void writer_free(struct store *store);
+
+/** The cursor kept in @cursor, opened when it is not yet. An error of LMDB. */
+[[gnu::warn_unused_result]] int writer_cursor(struct writer *writer, MDB_cursor **cursor, MDB_dbi dbi);
+
+/** Before something else deletes in the cursor's database. */
+void writer_cursor_close(MDB_cursor **cursor);
 
 /** Pages on LMDB's list of free ones; counting stops somewhere when the list is very long. */
 uint64_t store_free_pages(struct store *store);

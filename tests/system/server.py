@@ -81,7 +81,8 @@ class Server:
     def environment(self):
         prefix = os.path.join(self.directory, 'sanitizer')
         return {**os.environ,
-                'ASAN_OPTIONS': f'log_path={prefix}:detect_leaks=0:abort_on_error=0:handle_abort=1',
+                'ASAN_OPTIONS': f'log_path={prefix}:detect_leaks=1:abort_on_error=0:handle_abort=1',
+                'TSAN_OPTIONS': f'log_path={prefix}:halt_on_error=0',
                 'UBSAN_OPTIONS': f'log_path={prefix}:print_stacktrace=1:halt_on_error=0'}
 
     def command(self, *extra):
@@ -153,6 +154,12 @@ class Server:
 
     def close(self):
         """Ends everything; returns what was wrong."""
+        problems = self.close_processes()
+        WATCH.files_of(self)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return problems
+
+    def close_processes(self):
         problems = []
         if self.process:
             try:
@@ -173,8 +180,6 @@ class Server:
                 problems.append(file.read())
         if problems:
             problems.append(self.stderr()[-2000:] + self.log()[-4000:])
-        WATCH.files_of(self)
-        shutil.rmtree(self.directory, ignore_errors=True)
         return problems
 
     # ---- looking ----

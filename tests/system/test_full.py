@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import subprocess
+
+import pytest
 
 from client import CallError, Client
 from configuration import configuration
@@ -47,6 +51,37 @@ async def test_full_map(make_server):
     server.start()
     client = await Client.control(server)
     await client.call('insert', 'notes', {'_id': 'more', 'text': 'x' * 20000})
+    assert set(server.export('notes')) == {*taken, 'more'}
+
+
+@pytest.fixture
+def small_disk(make_server):
+    """A server, not started, whose data directory is a small file system of its own."""
+    server = make_server(prepared=False, start=False, config=configuration(change_log_entries=100))
+    os.makedirs(server.data)
+    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=6m,mode=700', 'none', server.data],
+                             capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f'a file system cannot be mounted: {mounted.stderr.strip()}')
+    yield server
+    problems = server.close_processes()
+    subprocess.run(['umount', server.data], check=True)
+    assert not problems, problems
+
+
+async def test_full_disk(small_disk):
+    server = small_disk.start()
+    client, other = await Client.control(server), await Client.control(server)
+    taken = await fill(client)
+    assert len(taken) > 20
+    assert await other.call('count', 'notes') == len(taken)
+    await other.until(lambda: len(other.copy('notes')) == len(taken))
+    # With room again, writing goes on, and so does everything after a restart.
+    grown = subprocess.run(['mount', '-o', 'remount,size=32m', server.data], check=False)
+    assert grown.returncode == 0
+    await client.call('insert', 'notes', {'_id': 'more', 'text': 'x' * 20000})
+    server.kill_all()
+    server.start()
     assert set(server.export('notes')) == {*taken, 'more'}
 
 

@@ -4,13 +4,15 @@ import asyncio
 import gzip
 import json
 import os
+import pty
 import re
+import subprocess
 
 import pytest
 
 from client import Client
 from configuration import configuration
-from server import PATIENCE, TOP, read_lines, scaled
+from server import DISPATCHCTL, PATIENCE, TOP, read_lines, scaled
 
 DATA = os.path.join(TOP, '..', 'shared', 'data')
 REFERENCE = {name: os.path.join(DATA, f'{name}.jsonl.gz') for name in ('viruses', 'sequences')}
@@ -158,6 +160,32 @@ def test_export_can_be_imported(server):
     text = server.ctl('export', 'notes').stdout
     server.ctl('import', 'fixed', '-', text=text)
     assert server.export('fixed') == server.export('notes')
+
+
+def test_progress_on_a_terminal(server):
+    """A line that is written over while it goes on; without a terminal only the last one."""
+    path = write(server, 'many', documents(20000))
+    master, slave = pty.openpty()
+    try:
+        with subprocess.Popen([DISPATCHCTL, '--control', server.control, 'import', 'notes', path], stdout=slave,
+                              stderr=slave, env=server.environment()) as process:
+            os.close(slave)
+            shown = b''
+            try:
+                while chunk := os.read(master, 65536):
+                    shown += chunk
+            except OSError:  # EIO: the last of the other side has closed it
+                pass
+            assert process.wait(PATIENCE) == 0
+    finally:
+        os.close(master)
+    first, _, last = shown.decode().rstrip().rpartition('\r')
+    assert re.search(r'\d+ documents', first), shown
+    assert re.search(r'notes: 20000 documents \(20000 inserted, 0 replaced, 0 already there\) in [\d.]+ s, \d+ a second$',
+                     last), shown
+    plain = server.ctl('import', 'notes', path)
+    assert '\r' not in plain.stdout + plain.stderr
+    assert len((plain.stdout + plain.stderr).strip().splitlines()) == 1
 
 
 def test_documents_without_ids(server):

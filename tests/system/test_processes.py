@@ -10,11 +10,12 @@ import subprocess
 import time
 
 import pytest
+import websockets
 
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHD, PATIENCE, title, wait_until
+from server import DISPATCHD, PATIENCE, scaled, title, wait_until
 
 
 def test_titles(server):
@@ -36,6 +37,35 @@ def test_the_committer_goes_first(server):
     assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {usual}
     committer = os.getpriority(os.PRIO_PROCESS, status['committer']['pid'])
     assert committer < usual if os.geteuid() == 0 else committer <= usual
+
+
+async def test_administrator_is_there_from_the_start(make_server):
+    """The committer is held up at the first start: nobody is let in before the group is there."""
+    async def group():
+        """What the first who is let in finds; None while nobody is."""
+        try:
+            client = await Client.control(server)
+        except (OSError, websockets.exceptions.WebSocketException):
+            return None
+        found = await client.call('find', 'groups', {'query': {'_id': 'administrator'}})
+        return found['documents']
+
+    server = make_server(prepared=False, start=False).start(wait=False)
+    deadline = time.monotonic() + PATIENCE
+    committer = {}
+    while committer.get('state') != 'ready' and time.monotonic() < deadline:  # at once, before the workers are
+        committer = (server.status(missing=None) or {}).get('committer', {})
+    committer = committer['pid']
+    os.kill(committer, signal.SIGSTOP)
+    seen = None
+    for _ in range(50):  # time to be let in too early; whether it takes longer does not matter
+        seen = seen or await group()
+    os.kill(committer, signal.SIGCONT)
+    deadline = time.monotonic() + PATIENCE
+    while seen is None and time.monotonic() < deadline:
+        seen = await group()
+    assert [document['_id'] for document in seen] == ['administrator']
+    server.wait_ready()
 
 
 def test_status(server):
@@ -81,6 +111,24 @@ def test_crashing_child_is_started_again_with_pauses(server):
     assert time.monotonic() - started < PATIENCE * 3
     assert server.status()['restarts'] == 4
     assert 'committer' in server.log()
+
+
+def descriptors(pid):
+    return len(os.listdir(f'/proc/{pid}/fd'))
+
+
+def test_restarts_leave_no_descriptors_behind(server):
+    def all_descriptors():
+        status = server.status()
+        return [descriptors(pid) for pid in (status['pid'], status['committer']['pid'],
+                                             *(worker['pid'] for worker in status['workers']))]
+
+    # The status that is asked for has a connection of its own, for a moment.
+    before = all_descriptors()
+    for _ in range(2):
+        server.kill(server.worker_pids()[0])
+        server.kill(server.committer_pid())
+    wait_until(lambda: all_descriptors() == before, what=f'as many descriptors as before, {before}')
 
 
 async def test_orderly_stop(server):
@@ -347,6 +395,32 @@ async def test_line_for_each_call(make_server):
         assert re.match(r'\S+ .*\[\d+\] (error|warning|notice|info|debug): ', line), line
 
 
+@pytest.fixture
+def system_log():
+    """The socket that syslog(3) writes to, where there is no system log."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        try:
+            log.bind('/dev/log')
+        except OSError as error:
+            pytest.skip(f'/dev/log cannot be had: {error}')
+        log.settimeout(PATIENCE)
+        yield log
+        os.unlink('/dev/log')
+
+
+async def test_log_to_syslog(system_log, make_server):
+    server = make_server(options=['--log', 'syslog'])
+    client = await Client.connect(server, 'editor')
+    await client.call('count', 'notes')
+    lines = []
+    while not any('requested notes.count' in line for line in lines):
+        lines.append(await asyncio.to_thread(lambda: system_log.recv(65536).decode()))
+    # Facility daemon (3), severities notice (5) and info (6): RFC 3164.
+    assert any(re.match(r'<29>.*dispatchd\[\d+\]: .*starts with 2 workers', line) for line in lines), lines
+    assert re.match(r'<30>.*dispatchd\[\d+\]: .*editor \(127\.0\.0\.1:\d+\) requested notes\.count', lines[-1])
+    assert server.log() == ''
+
+
 async def test_log_levels(make_server):
     server = make_server(config=configuration(log_level='warning'))
     client = await Client.connect(server, 'editor')
@@ -419,6 +493,17 @@ async def test_control_session(server):
     other = await Client.connect(server, 'admin')
     await other.fails('unknown_method', 'import', 'fixed', {'documents': []})
     await other.fails('unknown_method', 'export', 'fixed', {})
+
+
+async def test_a_large_control_message_does_not_stay_in_memory(make_server):
+    server = make_server(workers=1)
+    (pid,) = server.worker_pids()
+    control = await Client.control(server)
+    await control.call('describe')
+    before = server.memory(pid)
+    await control.fails('unknown_method', 'bogus', 'notes', [1] * 5_000_000)
+    await control.call('describe')
+    assert scaled(server.memory(pid) - before, 0) < 4 << 20
 
 
 def test_tail(server):

@@ -7,6 +7,7 @@ import pytest
 
 from client import Client, connect_to_workers
 from configuration import configuration
+from raw import TEXT, RawClient, frame
 
 
 @pytest.mark.parametrize('tid', [0, 1, -7, 2**53, 9223372036854775807, '', 'a', 'x' * 128, 'ü"\\\n'])
@@ -56,6 +57,16 @@ async def test_ten_bad_messages_close_the_connection(server):
     assert await client.call('count', 'notes') == 0
     await client.send('{}')
     assert await client.until_closed() == 1008
+
+
+def test_ten_bad_messages_at_once_are_each_answered(server):
+    with RawClient(server) as client:
+        client.open('reader')
+        client.send(frame(TEXT, '{}') * 10)
+        for _ in range(10):
+            data = client.message()['data']
+            assert data['tid'] is None and data['data']['code'] == 'bad_message'
+        assert client.close_code() == 1008
 
 
 async def test_codes(server):

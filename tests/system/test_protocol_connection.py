@@ -247,6 +247,16 @@ def refused(server):
         return True
 
 
+def admitted(server):
+    """Another connection; None when it gets no handshake."""
+    client = RawClient(server)
+    try:
+        return client.open()
+    except (ConnectionError, AssertionError):
+        client.socket.close()
+        return None
+
+
 @pytest.mark.parametrize('limit', ['connections=4', 'connections_per_address=4'])
 def test_number_of_connections(make_server, limit):
     server = make_server(workers=1, options=['--limits', limit])
@@ -255,6 +265,30 @@ def test_number_of_connections(make_server, limit):
     clients.pop().socket.close()
     wait_until(lambda: not refused(server), what='a place for another')
     for client in clients:
+        client.socket.close()
+
+
+def test_connections_of_one_address_are_counted_over_all_workers(make_server):
+    """Also after a worker has died with its connections: they count no more."""
+    server = make_server(workers=3, options=['--limits', 'connections_per_address=6'])
+    clients = [RawClient(server).open() for _ in range(6)]
+    assert server.connections() == [2, 2, 2]
+    assert refused(server)
+    clients.pop().socket.close()
+    clients.append(wait_until(lambda: admitted(server), what='a place for another'))
+    wait_until(lambda: sum(server.connections()) == 6, what='the one that was closed being forgotten')
+    lost = server.connections()[0]
+    assert lost
+    server.kill(server.worker_pids()[0])
+    # Another address's connections fill the new worker, so the next ones of ours come to the older workers.
+    while server.connections()[0] <= max(server.connections()[1:]):
+        clients.append(RawClient(server, source='127.0.0.2').open())
+    clients += [wait_until(lambda: admitted(server), what='a place for another') for _ in range(lost)]
+    assert refused(server)
+    for client in clients:
+        client.socket.close()
+    wait_until(lambda: sum(server.connections()) == 0, what='all connections being forgotten')
+    for client in [RawClient(server).open() for _ in range(6)]:
         client.socket.close()
 
 

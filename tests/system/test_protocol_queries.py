@@ -1,11 +1,13 @@
 """detail, find, count: queries, fields, sort, skip, limit."""
 
+import asyncio
 import json
 
 import pytest
 
 from client import Client, connect_to_workers
 from configuration import configuration
+from server import PATIENCE
 
 DOCUMENTS = [
     {'_id': 'a', 'n': 1, 's': 'x', 'tags': ['red', 'blue'], 'o': {'p': {'q': 5}}},
@@ -97,6 +99,34 @@ async def test_sort_skip_limit(server):
     found = await client.call('find', 'notes', {'limit': 0})
     assert found['documents'] == []
     assert (await client.call('find', 'notes', {'skip': 5000})) == {'documents': [], 'more': False}
+
+
+async def test_skip_beyond_what_may_be_skipped(server):
+    client = await filled(server, [{'_id': 'a'}])
+    assert (await client.call('find', 'notes', {'skip': 1000000})) == {'documents': [], 'more': False}
+    for skip in (1000001, -1, 2**63, 1.5, '1', None):
+        failure = await client.fails('invalid', 'find', 'notes', {'skip': skip})
+        assert failure['message'].startswith('skip')
+    failure = await client.fails('invalid', 'find', 'notes', {'skip': 1000000, 'sort': {'n': 1}})
+    assert failure['message'].startswith('skip')
+
+
+async def test_search_ends_with_its_session(server):
+    """What goes on when the session of its caller has ended gives nothing away. Who logs out asks in the same breath,
+    so that the searches, which take several passes of the loop, are not over before."""
+    server.load('notes', [{'_id': f'n{i}', 'n': i, 'text': 'x' * 100} for i in range(20000)])
+    client = await Client.connect(server)
+    await client.log_in('reader')
+    searches = [client.begin('find', 'notes', {'query': {'n': -1 - i}}) for i in range(40)]
+    _, ended, logout = client.begin('logout', 'users', {})
+    for text in [logout, *(text for _, _, text in searches)]:
+        await client.socket.send(text)
+    assert (await asyncio.wait_for(ended, PATIENCE))['success']
+    answers = [await asyncio.wait_for(future, PATIENCE) for _, future, _ in searches]
+    failed = [answer['data']['code'] for answer in answers if not answer['success']]
+    assert failed and set(failed) == {'unauthorized'}
+    assert all(answer['data'] == {'documents': [], 'more': False} for answer in answers if answer['success'])
+    await client.fails('unauthorized', 'find', 'notes', {})
 
 
 async def test_result_is_bounded(make_server):

@@ -1,11 +1,16 @@
 """Logging in and out, sessions, and what a user's groups give."""
 
 import asyncio
+import http.client
+import json
+import os
 import time
+
+import pytest
 
 from client import Client, connect_to_workers
 from configuration import password
-from server import SANITIZE
+from server import PATIENCE, SANITIZE
 
 SECRETS = ('password', 'salt', 'hash', '$argon2')
 
@@ -113,6 +118,59 @@ async def test_log_in_queue_is_bounded(make_server):
                for i in range(30)]
     codes = [(await asyncio.wait_for(f, 60))['data'].get('code') for f in futures]
     assert 'busy' in codes
+
+
+def memory_holds(pid, needle):
+    """Whether bytes are anywhere in the memory that a process can write to."""
+    with open(f'/proc/{pid}/maps', encoding='utf-8') as maps, open(f'/proc/{pid}/mem', 'rb', buffering=0) as memory:
+        for line in maps:
+            span, rights, _, _, inode, *_ = line.split()
+            if not rights.startswith('rw') or inode != '0':
+                continue
+            first, last = (int(bound, 16) for bound in span.split('-'))
+            memory.seek(first)
+            try:
+                if needle in memory.read(last - first):
+                    return True
+            except OSError:
+                pass
+    return False
+
+
+@pytest.mark.skipif(SANITIZE, reason='sanitizers keep what was freed')
+async def test_passwords_do_not_stay_in_memory(make_server):
+    """However the message comes: whole, in fragments, with escapes, with a wrong password, over HTTP."""
+    if os.geteuid() != 0:
+        pytest.skip('needs root, to read the memory of another process')
+    server = make_server(workers=1)
+    (pid,) = server.worker_pids()
+    assert memory_holds(pid, b'dispatchd')
+
+    def forgotten(secret):
+        return not memory_holds(pid, secret[1:].encode())  # the first letter may come escaped
+
+    control = await Client.control(server)
+    secrets = [f'Xq7-{i}-vTz2-{i}-hidden-from-all' for i in range(6)]
+    await control.call('add', 'users', {'_id': 'new', 'password': secrets[0]})
+    assert forgotten(secrets[0])
+    client = await Client.connect(server)
+    await client.log_in('new', secrets[0])
+    await client.fails('unauthorized', 'authorize_by_login', 'users', {'username': 'new', 'password': secrets[1]})
+    assert forgotten(secrets[0]) and forgotten(secrets[1])
+    for i, parts in ((2, 2), (3, 30), (4, 1)):
+        tid, future, text = client.begin('authorize_by_login', 'users', {'username': 'new', 'password': secrets[i]})
+        if parts == 1:
+            text = text.replace('X', '\\u0058')
+        size = -(-len(text) // parts)
+        await client.socket.send([text[k:k + size] for k in range(0, len(text), size)])
+        assert not (await asyncio.wait_for(future, PATIENCE))['success'], tid
+        assert forgotten(secrets[i]), f'in {parts} parts'
+    over_http = http.client.HTTPConnection('127.0.0.1', server.port, timeout=PATIENCE)
+    body = json.dumps({'username': 'new', 'password': secrets[5]})
+    over_http.request('POST', '/api/users/authorize_by_login', body, {'Content-Type': 'application/json'})
+    assert over_http.getresponse().status == 401
+    over_http.close()
+    assert forgotten(secrets[5])
 
 
 async def test_logout_ends_the_session_on_all_connections(server):

@@ -206,5 +206,45 @@ async def test_changed_declaration_is_a_new_epoch(server):
     server.start()
     client = await Client.connect(server, 'reader')
     await client.fails('resync_required', 'resume', data=position)
+    new = {'v': {'_id': 'v', '_version': 0, 'name': 'V', 'taxid': 5}}
+    position = await client.synchronize('viruses')
+    assert client.copy('viruses') == new
+    # One that holds the old form, with the same version.
+    client = await Client.connect(server, 'editor')
+    client.replica['viruses'] = {'v': {'_id': 'v', '_version': 0, 'name': 'V', 'abbreviation': 'a'}}
     await client.synchronize('viruses')
-    assert client.copy('viruses') == {'v': {'_id': 'v', '_version': 0, 'name': 'V', 'taxid': 5}}
+    assert client.copy('viruses') == new
+    client.replica['viruses'] = {'v': {'_id': 'v', '_version': 0, 'name': 'V', 'abbreviation': 'a'}}
+    await client.call('sync', data={'manifests': {'viruses': {'v': 0}}})
+    assert client.copy('viruses') == new
+    # Who knows that its copy is of this epoch gets nothing again; an epoch of before does not count.
+    for epoch, count in ((position['epoch'], 0), (position['epoch'] - 1, 1), (None, 1)):
+        data = {'manifest': {'v': 0}, 'epoch': epoch}
+        assert (await client.call_progress('sync', 'viruses', data))[1] == [count]
+        data = {'manifests': {'viruses': {'v': 0}}, 'epoch': epoch}
+        assert (await client.call_progress('sync', data=data))[1] == [{'viruses': count}]
+    await client.fails('invalid', 'sync', 'viruses', {'manifest': {}, 'epoch': 'new'})
+    # The next version is compared as ever.
+    await client.call('update', 'viruses', {'_id': 'v', 'changes': {'taxid': 6}})
+    assert (await client.call_progress('sync', 'viruses', {'v': 1}))[1] == [0]
+
+
+@pytest.mark.parametrize('read', ['see_secrets', None])
+async def test_changed_read_permission_is_a_new_epoch(make_server, read):
+    """Who may see the collection has changed without a change in the store: a resume must not pass over it."""
+    secrets = {**COLLECTIONS['secrets'], 'read': None if read else 'see_secrets'}
+    server = make_server(config=configuration(collections={**COLLECTIONS, 'secrets': secrets}))
+    server.load('secrets', [{'_id': 's'}])
+    reader = await Client.connect(server, 'reader')
+    position = await reader.call('sync', data={'manifests': {} if not read else {'secrets': {}}})
+    assert set(reader.copy('secrets')) == ({'s'} if read else set())
+    assert await asyncio.to_thread(server.stop) == 0
+    server.configure(configuration(collections={**COLLECTIONS, 'secrets': {**secrets, 'read': read}}))
+    server.start()
+    reader = await Client.connect(server, 'reader')
+    await reader.fails('resync_required', 'resume', data=position)
+    if read:
+        await reader.fails('forbidden', 'sync', 'secrets', {'s': 0})
+    else:
+        await reader.synchronize('secrets')
+        assert set(reader.copy('secrets')) == {'s'}

@@ -18,6 +18,7 @@ enum { BUCKETS = 1024 };
 
 struct authority {
     struct worker *worker;
+    void (*bootstrap_done)(struct worker *worker);
     struct account_list buckets[BUCKETS];    /* by user */
     struct session_list tokens[BUCKETS];     /* sessions with a token, by its hash */
     TAILQ_HEAD(session_queue, session) used; /* sessions with a token, the longest connected first */
@@ -291,36 +292,30 @@ void authority_changed_all(struct authority *authority)
     tokens_changed(authority);
 }
 
-struct bootstrap {
-    struct worker *worker;
-    void (*done)(struct worker *worker);
-};
-
 static void bootstrapped(void *argument, const struct committer_result *result)
 {
-    struct bootstrap *bootstrap = argument;
+    struct authority *authority = argument;
     if (result->code != ERROR_NONE && result->code != ERROR_EXISTS)
         log_error("the group %s could not be made: %.*s", administrator_group, (int)result->text.length,
                   result->text.data);
-    bootstrap->done(bootstrap->worker);
-    free(bootstrap);
+    authority->bootstrap_done(authority->worker);
 }
 
-static bool administrators_are_there(struct worker *worker)
+static bool has_administrators(struct worker *worker)
 {
     struct store_record record;
-    if (!worker_snapshot(worker))
-        return false;
-    bool there =
-        store_get(worker->store, COLLECTION_GROUPS, slice_text(administrator_group), &record) == ERROR_NONE;
+    bool there = worker_snapshot(worker) && store_get(worker->store, COLLECTION_GROUPS,
+                                                      slice_text(administrator_group), &record) == ERROR_NONE;
     worker_snapshot_end(worker);
     return there;
 }
 
+/* Every worker does, and all but one find it made meanwhile: so none has to wait for another. */
 void authority_bootstrap(struct authority *authority, void (*done)(struct worker *worker))
 {
     struct worker *worker = authority->worker;
-    if (administrators_are_there(worker)) {
+    authority->bootstrap_done = done;
+    if (has_administrators(worker)) {
         done(worker);
         return;
     }
@@ -335,11 +330,8 @@ void authority_bootstrap(struct authority *authority, void (*done)(struct worker
     };
     change_set_add(&set, &change);
     enum error_code code;
-    struct bootstrap *bootstrap = memory_zeroed(1, sizeof *bootstrap);
-    *bootstrap = (struct bootstrap){worker, done};
-    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, bootstrap, &code)) {
+    if (!committer_link_submit(worker->link, buffer_slice(&set), bootstrapped, authority, &code)) {
         log_error("the group %s could not be made: %s", administrator_group, error_code_name(code));
-        free(bootstrap);
         done(worker);
     }
     buffer_free(&set);

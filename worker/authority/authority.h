@@ -67,8 +67,8 @@ void authority_apply(struct authority *authority);
 /** Whether nothing is left for authority_apply(). */
 bool authority_is_current(const struct authority *authority);
 
-/** The group administrator is there from the start: the first worker sees to it. @done: it is there, now or a
- * commit later, or the log says why not. */
+/** The group administrator is there from the start: makes it when it is not, and calls @done when it is there
+ * (or cannot be made, which is logged). Only then may there be connections. */
 void authority_bootstrap(struct authority *authority, void (*done)(struct worker *worker));
 
 #endif

@@ -5,9 +5,10 @@
 
 #include "shared/memory.h"
 
-/* Capacities of a reply's memory, so that several small replies share one: of the first in the queue, and of
- * others. */
-enum { FIRST_REPLY_BYTES = 1024, FURTHER_REPLY_BYTES = 8192 };
+/* Capacities of a reply's memory, so that several small replies share one: of the first in the queue, of one
+ * that follows others with its after_seq, and of one with an after_seq of its own, as answers to changes
+ * have: most likely it stays alone. */
+enum { FIRST_REPLY_BYTES = 1024, FURTHER_REPLY_BYTES = 8192, OTHER_REPLY_BYTES = 232 };
 
 /* A look at what goes out in which order: the planner's, without changing anything. */
 struct walk {
@@ -72,7 +73,10 @@ void output_reply(struct output *output, struct slice frames, uint64_t after_seq
         last->length += (uint32_t)frames.length;
         return;
     }
-    struct reply *reply = reply_create(frames, after_seq, last ? FURTHER_REPLY_BYTES : FIRST_REPLY_BYTES);
+    size_t capacity = !last                          ? FIRST_REPLY_BYTES
+                      : after_seq <= last->after_seq ? FURTHER_REPLY_BYTES
+                                                     : OTHER_REPLY_BYTES;
+    struct reply *reply = reply_create(frames, after_seq, capacity);
     if (last)
         last->next = reply;
     else

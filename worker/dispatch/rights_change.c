@@ -121,6 +121,21 @@ void rights_change_subscribed(struct session *session, struct viewer *now, const
     use_viewer(session, now);
 }
 
+/* The present rights leave a trace in the copy: by the refusal, which goes out behind the replies that are
+ * queued, and must do so in front of what later rights give back. */
+void rights_change_refused(struct session *session)
+{
+    struct rights_change *change = session->rights_change;
+    const struct output *output = &session->connection->output;
+    uint64_t place = output->last ? output->last->after_seq : 0;
+    if (place > session->synced_seq)
+        session->synced_seq = place;
+    if (change && place > output->hold_seq)
+        change->phase = GIVEN_UP;
+    else if (change)
+        change->compared = true;
+}
+
 /* A document that got another tag since the hold: with the one before, former rights may have let it be held.
  */
 static void compare_entry(struct session *session, const struct store_log_entry *entry,

@@ -23,9 +23,11 @@ static void update_document(struct sync_walk *walk, struct sync_batch *batch,
 }
 
 /* The versions of a document that was inserted again began at 0 again: the client's may be of the former. */
-static bool up_to_date(const struct manifest_entry *entry, const struct store_record *record)
+static bool up_to_date(const struct sync_walk *walk, const struct manifest_entry *entry,
+                       const struct store_record *record)
 {
-    return entry->version == (int64_t)record->version && !record->reinserted;
+    return entry->version == (int64_t)record->version && !record->reinserted &&
+           (!record->remade || walk->present_epoch);
 }
 
 /* A document that is there: entries in front of it are gone; its own entry, if there is one, is compared. */
@@ -42,7 +44,7 @@ static void compare(struct sync_walk *walk, const struct viewer *viewer, struct 
     bool holds = viewer && viewer_holds(viewer, manifest->collection->index, record->tag);
     if (listed && !holds)
         remove_entry(walk, batch);
-    else if (holds && !(listed && up_to_date(&manifest->entries[walk->at], record)))
+    else if (holds && !(listed && up_to_date(walk, &manifest->entries[walk->at], record)))
         update_document(walk, batch, record);
     walk->at += listed;
 }
@@ -52,6 +54,7 @@ bool sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct 
 {
     struct slice id;
     struct store_record record;
+    walk->present_epoch = walk->manifest->epoch == (int64_t)store_epoch(worker->store);
     if (!walk->scan_ended) {
         store_scan_resume(worker->store, &walk->scan);
         while (*documents && !(batch && sync_batch_bytes(batch) >= bytes_most)) {

@@ -13,12 +13,16 @@
  * What this does not reach: a client that was away for longer than the change log goes back may list a
  * document whose removal was already forgotten when the id was inserted again, and with the same version
  * keeps the old one.
+ *
+ * A document whose minimal document was made anew for another declaration (->remade) is sent, too, unless the
+ * manifest is of the present epoch, which is newer.
  */
 struct sync_walk {
     const struct manifest *manifest;
     struct store_scan scan;
-    size_t at;      /* first entry of the manifest not compared yet */
-    uint64_t count; /* operations found so far */
+    bool present_epoch; /* the manifest's is the store's: all that is listed was had in it */
+    size_t at;          /* first entry of the manifest not compared yet */
+    uint64_t count;     /* operations found so far */
     bool scan_ended;
 };
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/sync_walk.h"
 #include "worker/rpc/params.h"
@@ -212,15 +213,17 @@ static bool is_subscribed(struct transaction *transaction, const struct config_c
 
 static void sync_collection(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"manifest", "from", "to"};
+    static const char *const keys[] = {"manifest", "from", "to", "epoch"};
     if (!is_subscribed(transaction, transaction->collection))
         return;
     struct sync *sync = sync_create(transaction, 1);
     struct manifest *manifest = &sync->manifests[0];
     struct json_value entries = data;
     manifest->collection = transaction->collection;
+    manifest->epoch = -1;
     if (is_long_form(data)) {
-        if (!params_object(transaction, data, keys, 3) ||
+        if (!params_object(transaction, data, keys, 4) ||
+            !manifest_read_epoch(transaction, json_member(data, SLICE("epoch")), manifest) ||
             !manifest_read_range(transaction, json_member(data, SLICE("from")),
                                  json_member(data, SLICE("to")), manifest)) {
             abandon(sync);
@@ -243,7 +246,7 @@ static void sync_collection(struct transaction *transaction, struct json_value d
 
 /* False: answered. Rights are as for the collection's own sync. */
 static bool read_named(struct transaction *transaction, const struct json_iterator *each,
-                       struct manifest *manifest)
+                       struct json_value epoch, struct manifest *manifest)
 {
     struct buffer scratch = {0};
     struct slice name = json_string(each->key, &scratch);
@@ -256,20 +259,23 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
                          (int)name.length, name.data);
     else if (!permission_covers(&account->rights.permissions, &collection->methods[METHOD_SYNC].needed) ||
              (collection->read >= 0 &&
-              !permission_has(&account->rights.permissions, (unsigned)collection->read)))
+              !permission_has(&account->rights.permissions, (unsigned)collection->read))) {
+        rights_change_refused(transaction->session);
         transaction_fail(transaction, ERROR_FORBIDDEN, "You may not sync %s", collection->name);
-    else
+    } else {
         good = is_subscribed(transaction, collection);
+    }
     buffer_free(&scratch);
     manifest->collection = collection;
-    return good && manifest_read(transaction, each->value, manifest);
+    return good && manifest_read_epoch(transaction, epoch, manifest) &&
+           manifest_read(transaction, each->value, manifest);
 }
 
 void sync_several(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"manifests"};
+    static const char *const keys[] = {"manifests", "epoch"};
     struct json_value manifests = json_member(data, SLICE("manifests"));
-    if (!params_object(transaction, data, keys, 1))
+    if (!params_object(transaction, data, keys, 2))
         return;
     if (json_type(manifests) != JSON_OBJECT) {
         transaction_fail(transaction, ERROR_INVALID,
@@ -281,7 +287,7 @@ void sync_several(struct transaction *transaction, struct json_value data)
     sync->named = true;
     struct json_iterator each = json_begin(manifests);
     for (size_t i = 0; json_step(&each); i++)
-        if (!read_named(transaction, &each, &sync->manifests[i])) {
+        if (!read_named(transaction, &each, json_member(data, SLICE("epoch")), &sync->manifests[i])) {
             abandon(sync);
             return;
         }

@@ -112,6 +112,7 @@ static bool count_allowed(struct transaction *transaction, uint32_t count, const
 static void insert(struct transaction *transaction, struct json_value data)
 {
     struct buffer set = {0};
+    buffer_reserve(&set, transaction->worker->message.length); /* about what it will take */
     bool list = json_type(data) == JSON_ARRAY;
     begin(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
     bool good = true;

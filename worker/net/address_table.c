@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "shared/ipc/address_counts.h"
 #include "shared/memory.h"
 #include "shared/random.h"
 
@@ -20,15 +21,19 @@ struct address_table {
     struct entry **buckets;
     size_t bucket_count; /* a power of two */
     size_t size;
+    struct address_counts *counts;
+    unsigned slot;
     uint64_t seed; /* so that nobody can choose addresses that meet in one bucket */
 };
 
-struct address_table *address_table_create(void)
+struct address_table *address_table_create(struct address_counts *counts, unsigned slot)
 {
     struct address_table *table = memory_zeroed(1, sizeof *table);
     table->bucket_count = FIRST_BUCKETS;
     table->buckets = memory_zeroed(table->bucket_count, sizeof(struct entry *));
     table->seed = random_number() | 1;
+    table->counts = counts;
+    table->slot = slot;
     return table;
 }
 
@@ -87,6 +92,29 @@ static void grow(struct address_table *table)
     *table = larger;
 }
 
+static void tell_others(struct address_table *table, const struct entry *entry)
+{
+    if (table->counts)
+        address_counts_set(table->counts, table->slot, (int)entry->family, entry->key, entry->count);
+}
+
+void address_table_remove(struct address_table *table, int family, const uint8_t address[16])
+{
+    if (family != AF_INET && family != AF_INET6)
+        return;
+    struct entry **place = find(table, family, address_table_key(family, address));
+    struct entry *entry = *place;
+    if (!entry)
+        return;
+    entry->count--;
+    tell_others(table, entry);
+    if (entry->count > 0)
+        return;
+    *place = entry->next;
+    free(entry);
+    table->size--;
+}
+
 bool address_table_add(struct address_table *table, int family, const uint8_t address[16], uint64_t most)
 {
     if (family != AF_INET && family != AF_INET6)
@@ -107,20 +135,12 @@ bool address_table_add(struct address_table *table, int family, const uint8_t ad
         table->size++;
     }
     entry->count++;
-    return true;
-}
-
-void address_table_remove(struct address_table *table, int family, const uint8_t address[16])
-{
-    if (family != AF_INET && family != AF_INET6)
-        return;
-    struct entry **place = find(table, family, address_table_key(family, address));
-    struct entry *entry = *place;
-    if (!entry || --entry->count > 0)
-        return;
-    *place = entry->next;
-    free(entry);
-    table->size--;
+    tell_others(table, entry);
+    if (!table->counts ||
+        address_counts_others(table->counts, table->slot, family, key) + entry->count <= most)
+        return true;
+    address_table_remove(table, family, address);
+    return false;
 }
 
 size_t address_table_size(const struct address_table *table)

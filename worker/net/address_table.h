@@ -6,18 +6,20 @@
 #include <stdint.h>
 
 /*
- * How many connections each address has. An entry lives as long as its address has a connection, so the table
- * is bounded by limits.connections. The addresses of an IPv6 /64 count as one: whoever has one of them has
- * all.
+ * How many connections each address has at this worker. An entry lives as long as its address has a
+ * connection, so the table is bounded by limits.connections. The addresses of an IPv6 /64 count as one:
+ * whoever has one of them has all.
  */
 
+struct address_counts;
 struct address_table;
 
-struct address_table *address_table_create(void);
+/** @counts: what all workers have, this one in row @slot; kept. NULL: there is no other. */
+struct address_table *address_table_create(struct address_counts *counts, unsigned slot);
 void address_table_free(struct address_table **table);
 
 /** One more of @address (network byte order, 4 bytes of AF_INET, 16 of AF_INET6); false, and nothing counted,
- * when it has @most already. Other families are not counted. */
+ * when it has @most already, here and at the other workers together. Other families are not counted. */
 [[gnu::warn_unused_result]] bool address_table_add(struct address_table *table, int family,
                                                    const uint8_t address[16], uint64_t most);
 

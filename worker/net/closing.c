@@ -68,8 +68,14 @@ void connection_refuse(struct connection *connection, struct slice response)
     connection_write(connection);
 }
 
-static void close_with(struct connection *connection, uint16_t code, const char *reason, bool urgent)
+/* What may still go out in front of a close frame. */
+enum close_behind { CLOSE_BEHIND_NOTHING, CLOSE_BEHIND_REPLIES, CLOSE_BEHIND_CHANGES };
+
+static void close_with(struct connection *connection, uint16_t code, const char *reason,
+                       enum close_behind behind)
 {
+    bool urgent = behind == CLOSE_BEHIND_NOTHING;
+    bool changes = behind == CLOSE_BEHIND_CHANGES && !connection->output.catching_up;
     struct network *network = connection->network;
     char address[64];
     log_debug("%s: closing with %u %s", connection_address(connection, address), (unsigned)code, reason);
@@ -82,20 +88,27 @@ static void close_with(struct connection *connection, uint16_t code, const char 
     if (urgent)
         output_urgent(&connection->output, frame);
     else
-        output_reply(&connection->output, frame,
-                     connection->output.catching_up ? 0 : backlog_last_seq(network->options.backlog));
+        output_reply(&connection->output, frame, changes ? backlog_last_seq(network->options.backlog) : 0);
     connection_queue(connection);
 }
 
 void connection_close(struct connection *connection, uint16_t code, const char *reason)
 {
     /* What is held back may not go out before its time, and what waits for it does not either. */
-    bool urgent = code == 1002 || code == 1007 || code == 1008 || code == 1009 ||
-                  connection->output.hold_seq != OUTPUT_NO_HOLD;
+    bool held = connection->output.hold_seq != OUTPUT_NO_HOLD;
     if (connection->state == CONNECTION_HTTP)
         http_close(connection);
     else if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code, reason ? reason : "", urgent);
+        close_with(connection, code, reason ? reason : "",
+                   held           ? CLOSE_BEHIND_NOTHING
+                   : code == 1008 ? CLOSE_BEHIND_REPLIES
+                                  : CLOSE_BEHIND_CHANGES);
+}
+
+void connection_cut(struct connection *connection, uint16_t code, const char *reason)
+{
+    if (connection->state == CONNECTION_OPEN)
+        close_with(connection, code, reason, CLOSE_BEHIND_NOTHING);
 }
 
 static const char *fault_of(uint16_t code)
@@ -125,7 +138,7 @@ void connection_fail(struct connection *connection, uint16_t code)
     write_answers(connection);
     connection->deaf = true;
     if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code, fault_of(code), true);
+        close_with(connection, code, fault_of(code), CLOSE_BEHIND_NOTHING);
     else if (connection_alive(connection) && connection->close_out)
         connection_close_is_out(connection);
 }
@@ -136,7 +149,7 @@ void connection_peer_closed(struct connection *connection, uint16_t code)
     write_answers(connection);
     connection->peer_closed = true;
     if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code == 0 ? NO_STATUS : code, "", true);
+        close_with(connection, code == 0 ? NO_STATUS : code, "", CLOSE_BEHIND_NOTHING);
     else if (connection_alive(connection) && connection->close_out)
         connection_close_is_out(connection);
 }

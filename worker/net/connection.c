@@ -225,6 +225,9 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
         connection_write(connection);
     if (what & EV_READ && connection_alive(connection) && !connection->paused && !connection->eof)
         connection_read(connection);
+    if (network->wipe)
+        explicit_bzero(network->read_buffer, sizeof network->read_buffer);
+    network->wipe = false;
     /* A pass of the loop may bring calls on thousands of connections: their answers shall not all wait in
      * memory. */
     if (network->fresh >= FRESH_MOST && network->depth == 1)
@@ -246,7 +249,7 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
         return;
     uint64_t most = connection_reply_limit(connection);
     if (frames.length > most || connection->output.reply_bytes > most - frames.length) {
-        connection_close(connection, 1008, "too slow");
+        connection_cut(connection, 1008, "too slow");
         return;
     }
     if (!connection->output.first)
@@ -271,6 +274,13 @@ void connection_pause(struct connection *connection, bool pause)
         return;
     connection->paused = pause;
     connection_arm(connection);
+}
+
+void connection_wipe(struct connection *connection)
+{
+    connection->network->wipe = true;
+    if (connection->state != CONNECTION_HTTP)
+        frame_pool_wipe(connection->network->frames);
 }
 
 void connection_authorized(struct connection *connection, bool authorized)

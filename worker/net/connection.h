@@ -26,6 +26,7 @@
  * all.
  */
 
+struct address_counts;
 struct network;
 struct connection;
 struct scoreboard_worker;
@@ -111,7 +112,9 @@ struct network_options {
     bool text_only;         /* binary: 1003 */
     bool application_pings; /* {"operation":"ping",...} with each WebSocket ping */
     bool any_path;
-    struct scoreboard_worker *score; /* NULL: nothing is counted */
+    struct scoreboard_worker *score;       /* NULL: nothing is counted */
+    struct address_counts *address_counts; /* all workers'; NULL: there is no other worker */
+    unsigned slot;                         /* this worker's row in it */
 };
 
 /** Timers (ping wheel, deadlines) are events of @base. */
@@ -120,7 +123,7 @@ struct network *network_create(struct event_base *base, const struct network_opt
 void network_free(struct network **network);
 
 /** Takes over an accepted descriptor (non-blocking or not). Over limits.connections or
- * connections_per_address (of this worker; the addresses of an IPv6 /64 count as one): closed. */
+ * connections_per_address (at all workers; the addresses of an IPv6 /64 count as one): closed. */
 void network_add(struct network *network, int fd, enum connection_kind kind);
 
 /** The backlog has grown: every connection that was up to date is queued for writing, at constant cost. */
@@ -146,12 +149,16 @@ bool connection_may_send(const struct connection *connection);
 
 /** Over HTTP: the exchange is the last on its connection; a request that has not come whole is answered with
  * 503. Otherwise begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and
- * so do the frames of the backlog up to now, except with codes 1002, 1007, 1008, 1009. Nothing when it is
- * closing already. */
+ * so do the frames of the backlog up to now, except with code 1008: of a client that broke the rules only the
+ * answers are waited for. Nothing when it is closing already. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 /** Stops or goes on reading from this connection (back-pressure on calls). */
 void connection_pause(struct connection *connection, bool pause);
+
+/** From within message() or request(): it holds a secret, so the buffers it came through are wiped when the
+ * call returns. */
+void connection_wipe(struct connection *connection);
 
 /** Puts the connection in the queue of those to write to. */
 void connection_queue(struct connection *connection);

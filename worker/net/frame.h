@@ -19,6 +19,10 @@ struct frame_pool;   /* readers not in use, of one worker */
 struct frame_reader; /* borrowed */
 
 struct frame_pool *frame_pool_create(uint64_t message_most);
+
+/** From within a sink's message(): what is being given holds a secret. When frame_feed() returns, no memory
+ * of the pool holds it any more. (The bytes that were fed are the caller's.) */
+void frame_pool_wipe(struct frame_pool *pool);
 void frame_pool_free(struct frame_pool **pool);
 /** Readers lent out now, for tests. */
 size_t frame_pool_lent(const struct frame_pool *pool);

@@ -49,6 +49,21 @@ static void deadline(struct connection *connection, bool runs)
     timers_deadline(network->timers, connection, runs ? network->options.config->limits.request_ms : 0);
 }
 
+/* Only for memory of our own, which the slices do not say. */
+static void wipe(struct slice bytes)
+{
+    if (bytes.length)
+        explicit_bzero((void *)(uintptr_t)bytes.data, bytes.length);
+}
+
+/* Whatever is asked of `users`: passwords and tokens are only in such bodies. */
+static void forget_content(struct http_exchange *http)
+{
+    if (slice_equal(http->call.collection, SLICE("users")))
+        wipe(slice_of(http->content.data, http->content.capacity));
+    buffer_free(&http->content);
+}
+
 /* The call's texts live as long as the exchange; the head is gone before. */
 static struct http_exchange *exchange_create(const struct http_call *call)
 {
@@ -77,8 +92,9 @@ static void exchange_end(struct connection *connection)
     network->exchanges--;
     if (http->given)
         network->events.finished(network->context, connection);
-    buffer_free(&http->content);
+    forget_content(http);
     buffer_free(&http->out);
+    wipe(http->call.token);
     free(http);
 }
 
@@ -86,7 +102,7 @@ static void begin_response(struct connection *connection)
 {
     struct http_exchange *http = connection->http;
     http->phase = HTTP_RESPONSE;
-    buffer_free(&http->content);
+    forget_content(http);
     connection->network->fresh++;
     deadline(connection, true);
     connection_queue(connection);

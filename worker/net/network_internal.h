@@ -14,9 +14,10 @@ enum {
     CLOSE_MS = 5000,      /* for our close frame to go out and the peer's to come */
     LINGER_MS = 2000,     /* for the peer to read what we said last, after shutdown(2) */
     MISSED_PONGS_MOST = 3,
-    FRESH_MOST = 256,      /* connections with a first reply between two flushes */
-    WARN_EVERY_MS = 10000, /* that connections are refused */
-    CONTROL_BOUNDS = 16,   /* a control session's message and reply bounds are so many times larger */
+    FRESH_MOST = 256,          /* connections with a first reply between two flushes */
+    SCRATCH_KEPT = 256 * 1024, /* bytes, of the frame being made, from one pass to the next */
+    WARN_EVERY_MS = 10000,     /* that connections are refused */
+    CONTROL_BOUNDS = 16,       /* a control session's message and reply bounds are so many times larger */
     CONTROL_MESSAGE = 16 * 1024 * 1024, /* and its messages may have at least so many bytes */
 };
 
@@ -54,6 +55,7 @@ struct network {
     struct buffer scratch;   /* the frame being made */
     struct buffer pings;     /* what is sent at a ping's time */
     struct output_plan plan; /* the write being made */
+    bool wipe;               /* what is in ->read_buffer holds a secret */
     char read_buffer[READ_BYTES];
 };
 
@@ -99,6 +101,8 @@ void http_gone(struct connection *connection);
 void connection_gone(struct connection *connection);
 /** The answer to a bad handshake is the last thing said. */
 void connection_refuse(struct connection *connection, struct slice response);
+/** Begins the close handshake at once: what is queued is not sent. */
+void connection_cut(struct connection *connection, uint16_t code, const char *reason);
 /** The frames are not to be understood: close with @code and read no more. */
 void connection_fail(struct connection *connection, uint16_t code);
 /** The peer's close frame came. */

@@ -136,7 +136,11 @@ static bool wants_refill(const struct connection *connection)
 static void refill(struct connection *connection)
 {
     struct network *network = connection->network;
-    bool wanted = connection->state == CONNECTION_OPEN && network->events.refill && wants_refill(connection);
+    /* A close frame that waits for changes waits also for those that only the change log has now. */
+    bool waits =
+        connection->state == CONNECTION_OPEN ||
+        (connection->state == CONNECTION_CLOSING && !connection->close_urgent && !connection->close_out);
+    bool wanted = waits && network->events.refill && wants_refill(connection);
     if (wanted)
         network->events.refill(network->context, connection);
     if (connection->state > CONNECTION_CLOSING)
@@ -216,6 +220,8 @@ bool network_flush(struct network *network, unsigned most)
     network_enter(network);
     for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready); i++)
         connection_write(TAILQ_FIRST(&network->ready));
+    if (network->scratch.capacity > SCRATCH_KEPT)
+        buffer_free(&network->scratch);
     network_leave(network);
     return !TAILQ_EMPTY(&network->ready);
 }

@@ -2,6 +2,7 @@
 
 #include "shared/clock.h"
 #include "shared/memory.h"
+#include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
@@ -86,6 +87,8 @@ static bool refuse(struct transaction *transaction, const struct permission_set 
     const struct account *account = transaction->session->account;
     if (permission_covers(&account->rights.permissions, needed))
         return false;
+    if (transaction->method->declared == METHOD_SYNC)
+        rights_change_refused(transaction->session);
     transaction_fail(transaction, ERROR_FORBIDDEN, "You need the permission %s",
                      first_missing(transaction->worker->config, &account->rights.permissions, needed));
     return true;
@@ -185,7 +188,13 @@ void call_handle(struct session *session, struct slice text)
         bad_message(session, "tid: a call with it is still open", 0);
         return;
     }
+    /* Whatever was asked of `users`: passwords and tokens are only in such calls. */
+    bool secret = slice_equal(message.collection, SLICE("users"));
     call_run(call_begin(session, &message, &answer_messages), &message);
+    if (secret) {
+        buffer_wipe(&worker->scratch);
+        connection_wipe(session->connection);
+    }
     if (session->open_calls >= worker->config->limits.calls_in_flight)
         connection_pause(session->connection, true); /* until one of them has its answer */
 }

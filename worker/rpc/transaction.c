@@ -30,21 +30,38 @@ const struct viewer *transaction_viewer(const struct transaction *transaction)
     return transaction->session ? transaction->session->connection->output.viewer : NULL;
 }
 
+/* The user and where from, as long as somebody knows. */
+static void append_who(struct buffer *line, const struct transaction *transaction)
+{
+    if (transaction->who) {
+        buffer_append_text(line, transaction->who);
+        return;
+    }
+    char address[64];
+    struct slice user = transaction_user(transaction);
+    buffer_append_slice(line, user.data ? user : SLICE("-"));
+    buffer_append_slice(line, SLICE(" ("));
+    buffer_append_text(line, connection_address(transaction->session->connection, address));
+    buffer_append_byte(line, ')');
+}
+
 static void log_outcome(const struct transaction *transaction, const char *outcome)
 {
     if (!log_wants(LOG_LEVEL_INFO))
         return;
-    unsigned long long took = clock_monotonic_us() - transaction->started_us;
-    if (transaction->who) {
-        log_info("%s requested %s.%s: %s in %llu us", transaction->who, collection_name(transaction),
-                 transaction->method->name, outcome, took);
-        return;
-    }
-    struct slice user = transaction_user(transaction);
-    char address[64];
-    log_info("%.*s (%s) requested %s.%s: %s in %llu us", user.data ? (int)user.length : 1,
-             user.data ? user.data : "-", connection_address(transaction->session->connection, address),
-             collection_name(transaction), transaction->method->name, outcome, took);
+    struct buffer *line = &transaction->worker->line;
+    buffer_clear(line);
+    append_who(line, transaction);
+    buffer_append_slice(line, SLICE(" requested "));
+    buffer_append_text(line, collection_name(transaction));
+    buffer_append_byte(line, '.');
+    buffer_append_text(line, transaction->method->name);
+    buffer_append_slice(line, SLICE(": "));
+    buffer_append_text(line, outcome);
+    buffer_append_slice(line, SLICE(" in "));
+    buffer_append_unsigned(line, clock_monotonic_us() - transaction->started_us);
+    buffer_append_slice(line, SLICE(" us"));
+    log_text(LOG_LEVEL_INFO, buffer_slice(line));
 }
 
 static void transaction_end(struct transaction *transaction, const char *outcome)

@@ -156,10 +156,12 @@ static void test_declarations(void **state)
     struct config *config =
         read_text("{\"permissions\": [\"p\"], \"collections\": {"
                   "\"a\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
-                  "\"sync_filter\": { \"k\" : 1 }},"
+                  "\"sync_filter\": { \"k\" : 1 }, \"read\": \"p\"},"
                   "\"b\": {\"projector\": [\"\\u0078\"], \"sync_filter\": {\"k\":1}, \"index\": [\"v\", "
                   "\"u\"], \"unique\": [\"y\", \"x\"],"
                   "        \"read\": \"p\", \"methods\": {\"insert\": [\"p\"]}, \"rights\": null},"
+                  "\"i\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
+                  "\"sync_filter\": {\"k\":1}},"
                   "\"c\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\"], \"projector\": [\"x\"], "
                   "\"sync_filter\": {\"k\":1}},"
                   "\"d\": {\"rights\": {\"all_read\": \"all\", \"owner\": \"user\"}},"
@@ -168,6 +170,7 @@ static void test_declarations(void **state)
                   "\"group_write\": \"gw\", \"group_read\": \"gr\", \"all_read\": \"all\"}}}}");
     assert_string_equal(find(config, "a")->declaration, find(config, "b")->declaration);
     assert_string_not_equal(find(config, "a")->declaration, find(config, "c")->declaration);
+    assert_string_not_equal(find(config, "a")->declaration, find(config, "i")->declaration);
     assert_string_equal(find(config, "d")->declaration, find(config, "e")->declaration);
     assert_string_not_equal(find(config, "d")->declaration, find(config, "g")->declaration);
     assert_string_equal(find(config, "d")->declaration,

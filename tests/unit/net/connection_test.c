@@ -168,24 +168,6 @@ static void the_owner_closes(void **state)
     world_close(&world);
 }
 
-static void urgent_codes_do_not_wait_for_replies(void **state)
-{
-    (void)state;
-    struct world world;
-    opened_world(&world);
-    struct peer peer;
-    peer_open(&world, &peer, true);
-    connection_send(world.last, SLICE("not sent any more"), 0);
-    connection_close(world.last, 1008, "bad");
-    peer_expect(&world, &peer,
-                SLICE(ANSWERED("\x05\x03\xf0"
-                               "bad")));
-    peer_close(&peer);
-    world_turn(&world);
-    world_expect(&world, "closed ");
-    world_close(&world);
-}
-
 static void broken_frames_are_answered_and_the_rest_is_thrown_away(void **state)
 {
     (void)state;
@@ -354,7 +336,6 @@ int main(void)
         cmocka_unit_test(a_vanished_peer_leaves_nothing),
         cmocka_unit_test(the_peer_closes),
         cmocka_unit_test(the_owner_closes),
-        cmocka_unit_test(urgent_codes_do_not_wait_for_replies),
         cmocka_unit_test(broken_frames_are_answered_and_the_rest_is_thrown_away),
         cmocka_unit_test(an_owner_may_close_in_a_message_and_use_what_is_closed),
         cmocka_unit_test(an_owner_may_close_others_in_a_message),

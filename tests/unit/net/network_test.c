@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "shared/ipc/address_counts.h"
 #include "shared/ipc/frame_header.h"
 #include "shared/ipc/scoreboard.h"
 #include "tests/unit/net/frame_sample.h"
@@ -361,6 +362,70 @@ static void changes_do_not_follow_a_close_frame(void **state)
     viewer_table_free(&table);
 }
 
+static void refill_to_the_close(struct world *world, struct connection *connection)
+{
+    assert_int_equal(output_refill_most(&connection->output, world->backlog), 2);
+    output_refill(&connection->output,
+                  SLICE("\x81\x06"
+                        "folded"),
+                  2);
+}
+
+/* A connection that falls behind the backlog while it closes gets what it missed, then its close frame. */
+static void a_closing_connection_catches_up(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    world.on_refill = refill_to_the_close;
+    struct viewer_table *table = viewer_table_create(&world.config);
+    struct viewer_rights rights = {.everything = true};
+    rights.collections[0] = true;
+    struct viewer *viewer = viewer_get(table, &rights);
+    struct peer peer;
+    peer_open(&world, &peer, true);
+    world.last->output.viewer = viewer;
+    append_change(&world, "first");
+    append_change(&world, "second");
+    connection_close(world.last, 1001, "");
+    network_backlog_drops(world.network, backlog_next(world.backlog));
+    assert_true(world.last->output.catching_up);
+    peer_expect(&world, &peer,
+                SLICE("\x81\x06"
+                      "folded"
+                      "\x88\x02\x03\xe9"));
+    peer_close(&peer);
+    world_turn(&world);
+    viewer_put(table, viewer);
+    world_close(&world);
+    viewer_table_free(&table);
+}
+
+/* Who broke the rules is told how before it is told to go; changes it need not see any more. */
+static void answers_go_out_before_a_close_for_bad_behaviour(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    struct peer peer;
+    peer_open(&world, &peer, true);
+    connection_send(world.last, SLICE("first"), 0);
+    connection_send(world.last, SLICE("second"), 0);
+    connection_close(world.last, 1008, "");
+    append_change(&world, "behind");
+    peer_expect(&world, &peer,
+                SLICE("\x81\x05"
+                      "first"
+                      "\x81\x06"
+                      "second"
+                      "\x88\x02\x03\xf0"));
+    peer_close(&peer);
+    world_turn(&world);
+    world_close(&world);
+}
+
 static void answer(struct world *world, struct connection *connection, struct slice message)
 {
     (void)world;
@@ -428,7 +493,7 @@ static void connections_are_bounded(void **state)
 static void addresses_are_counted(void **state)
 {
     (void)state;
-    struct address_table *table = address_table_create();
+    struct address_table *table = address_table_create(NULL, 0);
     uint8_t address[16] = {192, 0, 2, 1};
     assert_true(address_table_add(table, AF_INET, address, 2));
     assert_true(address_table_add(table, AF_INET, address, 2));
@@ -459,6 +524,31 @@ static void addresses_are_counted(void **state)
     assert_null(table);
 }
 
+static void addresses_are_counted_over_all_workers(void **state)
+{
+    (void)state;
+    struct address_counts *counts = address_counts_create(3, 1000);
+    assert_non_null(counts);
+    struct address_table *first = address_table_create(counts, 0), *second = address_table_create(counts, 1);
+    const uint8_t address[16] = {192, 0, 2, 1}, other[16] = {192, 0, 2, 2};
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(second, AF_INET, address, 3));
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_false(address_table_add(second, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(second, AF_INET, other, 1));
+    address_table_remove(first, AF_INET, address);
+    assert_true(address_table_add(second, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    /* The second worker dies, its connections with it. */
+    address_counts_clear(counts, 1);
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    address_table_free(&first);
+    address_table_free(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,9 +561,12 @@ int main(void)
         cmocka_unit_test(the_backlog_reaches_everybody),
         cmocka_unit_test(a_reply_waits_for_its_change),
         cmocka_unit_test(changes_do_not_follow_a_close_frame),
+        cmocka_unit_test(a_closing_connection_catches_up),
+        cmocka_unit_test(answers_go_out_before_a_close_for_bad_behaviour),
         cmocka_unit_test(answers_of_one_pass_are_bounded),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(addresses_are_counted),
+        cmocka_unit_test(addresses_are_counted_over_all_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,11 +96,19 @@ static void on_drained(void *context, struct connection *connection)
     ((struct world *)context)->drained++;
 }
 
+static void on_refill(void *context, struct connection *connection)
+{
+    struct world *world = context;
+    if (world->on_refill)
+        world->on_refill(world, connection);
+}
+
 void world_open(struct world *world, const struct network_options *options)
 {
     static const struct network_events events = {.opened = on_opened,
                                                  .message = on_message,
                                                  .closed = on_closed,
+                                                 .refill = on_refill,
                                                  .drained = on_drained,
                                                  .request = on_request,
                                                  .finished = on_finished};

@@ -22,6 +22,7 @@ struct world {
     struct buffer seen;      /* "opened message(hello) closed " and so on */
     struct connection *last; /* the connection of the last opened or message; NULL after its end */
     void (*on_message)(struct world *world, struct connection *connection, struct slice message);
+    void (*on_refill)(struct world *world, struct connection *connection);
     void (*on_closed)(struct world *world, struct connection *connection);
     void (*on_request)(struct world *world, struct connection *connection);
     unsigned opened, messages, closed, drained, requests, finished;

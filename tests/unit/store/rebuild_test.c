@@ -88,6 +88,37 @@ static void a_changed_declaration_is_applied(void **state)
     fixture_close(&f);
 }
 
+static bool remade(struct fixture *f, const char *id)
+{
+    struct store_record record;
+    assert_int_equal(store_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_get(f->store, fixture_collection(f, "things"), slice_text(id), &record),
+                     ERROR_NONE);
+    store_end(f->store);
+    return record.remade;
+}
+
+/* What clients hold of them under the same version is another text; until the next version. */
+static void documents_made_anew_say_so(void **state)
+{
+    (void)state;
+    static const char *const filtered = "\"things\": {\"projector\": [\"name\"], \"index\": [\"group\"],"
+                                        " \"sync_filter\": {\"hidden\": false}}";
+    struct fixture f;
+    fixture_open(&f, before);
+    fill(&f);
+    fixture_reopen(&f, filtered); /* the same minimal documents */
+    assert_false(remade(&f, "d7"));
+    fixture_reopen(&f, after);
+    assert_true(remade(&f, "d7"));
+    assert_true(remade(&f, "d8"));
+    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "things", "d8", ANY, "{\"group\":99}"), ERROR_NONE);
+    assert_false(remade(&f, "d8"));
+    fixture_reopen(&f, after);
+    assert_true(remade(&f, "d7"));
+    fixture_close(&f);
+}
+
 static void duplicates_are_named(void **state)
 {
     (void)state;
@@ -170,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_changed_declaration_is_applied),
+        cmocka_unit_test(documents_made_anew_say_so),
         cmocka_unit_test(duplicates_are_named),
         cmocka_unit_test(readers_wait_for_the_rebuild),
         cmocka_unit_test(a_killed_rebuild_starts_over),

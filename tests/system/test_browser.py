@@ -1,0 +1,140 @@
+"""The page of README.md, in a real browser: it follows a collection, in the words that are printed there."""
+
+import contextlib
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+
+import pytest
+
+from server import PATIENCE, TOP, wait_until
+
+CHROMIUM = shutil.which('chromium')
+FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+         '--disable-background-networking', '--disable-component-update', '--disable-sync']
+EXAMPLES = os.path.join(TOP, 'examples')
+PASSWORD = 'only for this test'
+
+# After each message the page tells its copy to the server that it came from.
+TELL = """
+socket.addEventListener("message", () =>
+    fetch("/copy", {method: "POST", body: JSON.stringify(Object.fromEntries(hosts))}));
+"""
+
+
+def snippet(address):
+    """The JavaScript of README.md, with this server's address and password in place of the printed ones."""
+    with open(os.path.join(TOP, 'README.md'), encoding='utf-8') as file:
+        blocks = re.findall(r'^```js\n(.*?)^```', file.read(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    text = blocks[0]
+    for printed, actual in (('127.0.0.1:9950', address), ('password: "..."', f'password: "{PASSWORD}"')):
+        assert text.count(printed) == 1
+        text = text.replace(printed, actual)
+    return text
+
+
+class Site:
+    """Serves one page, and keeps the copies that it tells."""
+
+    def __init__(self):
+        site = self
+        self.page = b''
+        self.copies = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self, body):
+                self.send_response(200)
+                self.send_header('Content-Type', 'text/html; charset=utf-8')
+                self.send_header('Content-Length', str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                self.answer(site.page)
+
+            def do_POST(self):
+                site.copies.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+                self.answer(b'')
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def origin(self):
+        return f'http://127.0.0.1:{self.server.server_port}'
+
+    def show(self, script):
+        self.page = f'<!doctype html><script>{script}{TELL}</script>'.encode()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def site():
+    result = Site()
+    yield result
+    result.close()
+
+
+def minimal_hosts(server):
+    """What clients hold of the hosts, by the projector of the example configuration."""
+    fields = ('_id', '_version', 'name', 'description', 'ready', 'added')
+    return {key: {field: document[field] for field in fields if field in document}
+            for key, document in server.export('hosts').items()}
+
+
+@contextlib.contextmanager
+def browser(url):
+    with tempfile.TemporaryDirectory(prefix='dispatchd-test-', ignore_cleanup_errors=True) as profile, \
+            open(os.path.join(profile, 'messages'), 'w+', encoding='utf-8') as messages:
+        process = subprocess.Popen(
+            [CHROMIUM, *FLAGS, f'--user-data-dir={profile}/profile', '--remote-debugging-port=0', url],
+            stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.mark.skipif(not CHROMIUM, reason='there is no chromium; scripts/install-packages test installs it')
+def test_readme_page_follows_the_hosts(make_server, site):
+    with open(os.path.join(EXAMPLES, 'laboratory.conf'), encoding='utf-8') as file:
+        server = make_server(prepared=False, config=file.read(), options=['--origins', site.origin])
+    server.ctl('user', 'add', 'demo', '--group', 'administrator', '--password-stdin', text=PASSWORD + '\n')
+    server.ctl('import', 'hosts', os.path.join(EXAMPLES, 'data', 'hosts.jsonl'))
+    site.show(snippet(f'127.0.0.1:{server.port}'))
+
+    with browser(site.origin):
+        there = minimal_hosts(server)
+        assert there
+        wait_until(lambda: there in site.copies, seconds=3 * PATIENCE, what='the page having all hosts')
+        server.load('hosts', [{'_id': 'peach', 'name': 'Peach', 'ready': False}])
+        now = minimal_hosts(server)
+        assert set(now) - set(there) == {'peach'}
+        wait_until(lambda: now in site.copies, what='the page having the new one')
+
+
+@pytest.mark.skipif(not CHROMIUM, reason='there is no chromium; scripts/install-packages test installs it')
+def test_page_of_another_origin_is_refused(make_server, site):
+    """The browser's own Origin header: a page that the server was not told of gets no connection."""
+    server = make_server()
+    site.show(f'const hosts = new Map(); const socket = new WebSocket("ws://127.0.0.1:{server.port}/ws");'
+              'socket.onerror = () => fetch("/copy", {method: "POST", body: "\\"refused\\""});')
+    with browser(site.origin):
+        wait_until(lambda: site.copies, seconds=3 * PATIENCE, what='an answer')
+        assert site.copies == ['refused']
