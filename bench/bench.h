@@ -41,6 +41,7 @@ struct bench {
     struct bench_options options;
     struct ws_target target;
     struct buffer token; /* with a NUL behind it; empty: none is needed (control socket) or none is known */
+    struct buffer login; /* with --login: the data of authorize_by_login, password included */
     char run[9];         /* random: in the ids of this run's documents */
     struct report *report;
 };
@@ -55,7 +56,7 @@ struct bench_case {
 };
 
 extern const struct bench_case case_fanout, case_paced, case_calls, case_inserts, case_idle, case_churn,
-    case_sync, case_broadcast;
+    case_sync, case_broadcast, case_logins;
 
 /** The bearer token for handshakes, or NULL. */
 static inline const char *bench_token(const struct bench *bench)

@@ -16,8 +16,8 @@
 #include "shared/random.h"
 
 static const struct bench_case *const cases[] = {
-    &case_fanout, &case_paced, &case_calls, &case_inserts,
-    &case_idle,   &case_churn, &case_sync,  &case_broadcast,
+    &case_fanout, &case_paced, &case_calls,     &case_inserts, &case_idle,
+    &case_churn,  &case_sync,  &case_broadcast, &case_logins,
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -87,5 +87,6 @@ int main(int argc, char **argv)
     report_text(&report, "case", "case", chosen->name);
     bool whole = chosen->run(&bench);
     buffer_free(&bench.token);
+    buffer_free(&bench.login);
     return report_print(&report) && whole ? 0 : 1;
 }

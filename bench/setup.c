@@ -26,16 +26,16 @@ static void log_in(struct bench *bench)
 {
     char password[PASSWORD_BYTES];
     read_password(bench, password);
-    struct buffer data = {0};
-    buffer_append_text(&data, "{\"username\":");
-    json_append_string(&data, slice_text(bench->options.login));
-    buffer_append_text(&data, ",\"password\":");
-    json_append_string(&data, slice_text(password));
-    buffer_append_byte(&data, '}');
+    struct buffer *data = &bench->login;
+    buffer_append_text(data, "{\"username\":");
+    json_append_string(data, slice_text(bench->options.login));
+    buffer_append_text(data, ",\"password\":");
+    json_append_string(data, slice_text(password));
+    buffer_append_byte(data, '}');
     struct session session;
     struct session_reply reply;
     setup_session(bench, &session);
-    if (!session_call(&session, "users", "authorize_by_login", buffer_slice(&data), &reply, SETUP_MS))
+    if (!session_call(&session, "users", "authorize_by_login", buffer_slice(data), &reply, SETUP_MS))
         bench_fail("cannot log in: %s", session.message);
     buffer_clear(&session.scratch);
     struct slice token = json_string(json_member(reply.data, SLICE("token")), &session.scratch);
@@ -44,7 +44,6 @@ static void log_in(struct bench *bench)
     buffer_append_slice(&bench->token, token);
     buffer_append_byte(&bench->token, 0);
     session_close(&session);
-    buffer_free(&data);
 }
 
 void setup_token(struct bench *bench)

@@ -9,7 +9,8 @@
 
 enum { SETUP_MS = 60000 };
 
-/** Fills bench->token from --token or by logging in. Ends the program when that fails. */
+/** Fills bench->token from --token, or logs in and fills bench->login too. Ends the program when that fails.
+ */
 void setup_token(struct bench *bench);
 
 /** A session with the token at the URL. Ends the program when it cannot be had. */

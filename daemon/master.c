@@ -22,6 +22,7 @@
 #include "daemon/status.h"
 #include "daemon/supervisor.h"
 #include "shared/clock.h"
+#include "shared/first_user.h"
 #include "shared/ipc/status.h"
 #include "shared/log.h"
 
@@ -62,6 +63,18 @@ static void say_failure(struct master *master, const char *line)
     else
         daemonize_failed(line);
     master->exit_status = 1;
+}
+
+/* A log elsewhere is not seen by the person who started it for the first time. */
+static void say_first_user(const struct master *master)
+{
+    char line[FIRST_USER_LINE];
+    const struct config *config = master->config;
+    bool seen = config->foreground && strcmp(config->log, "stderr") == 0;
+    if (seen || !atomic_load(&master->common.scoreboard->worker[0].no_user))
+        return;
+    first_user_hint(config->control, line, sizeof line);
+    fprintf(stderr, "dispatchd: %s\n", line);
 }
 
 /* ---- before privileges are dropped ---- */
@@ -189,6 +202,7 @@ static void on_started(void *context)
         log_notice("listening on %s", master->listeners.items[i].name);
     master->ready = true;
     handover_start(master->handover);
+    say_first_user(master);
     daemonize_ready();
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "shared/log.h"
@@ -36,6 +37,8 @@ struct thread_pool {
     struct event done_event;
 };
 
+/* The loop is told without the lock: it wakes at once, in the place of this thread where they share a CPU,
+ * and would have to wait for the lock until this thread, which comes last, has a turn again. */
 static void run_one(struct thread_pool *pool, struct queued_task *task)
 {
     STAILQ_REMOVE_HEAD(&pool->waiting, queue);
@@ -44,14 +47,30 @@ static void run_one(struct thread_pool *pool, struct queued_task *task)
     task->task.work(task->task.argument);
     pthread_mutex_lock(&pool->lock);
     STAILQ_INSERT_TAIL(&pool->finished, task, queue);
+    pthread_mutex_unlock(&pool->lock);
     uint64_t one = 1;
     while (write(pool->done_fd, &one, sizeof one) < 0 && errno == EINTR)
         continue; /* EAGAIN: the counter is full, so the loop is told anyway */
+    pthread_mutex_lock(&pool->lock);
+}
+
+/*
+ * Nobody waits for a log-in as for an answer: the threads leave the processors to the event loops, and to the
+ * committer. Everybody may lower a thread, also after privileges were dropped; setpriority(2) with 0 means
+ * the calling thread alone. SCHED_IDLE was no better for the others, and would starve log-ins on a machine
+ * that is always busy.
+ */
+static void come_last(void)
+{
+    enum { NICE_LAST = 19 };
+    if (setpriority(PRIO_PROCESS, 0, NICE_LAST) != 0)
+        log_warning("the priority of a thread cannot be lowered: %m");
 }
 
 static void *thread_main(void *argument)
 {
     struct thread_pool *pool = argument;
+    come_last();
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct queued_task *task = STAILQ_FIRST(&pool->waiting);

@@ -11,14 +11,15 @@
 #include "worker/worker.h"
 
 #include <event2/event_struct.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 
 #include "shared/clock.h"
+#include "shared/first_user.h"
 #include "shared/log.h"
 #include "shared/random.h"
 #include "worker/authority/authority.h"
-#include "worker/authority/first_user.h"
 #include "worker/committer_link.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/job.h"
@@ -218,16 +219,46 @@ void worker_close(struct worker *worker)
     event_base_free(worker->base);
 }
 
+/* The master tells whoever starts the service; the log keeps it. */
+static void say_first_user(struct worker *worker)
+{
+    char line[FIRST_USER_LINE];
+    if (!worker_snapshot(worker))
+        return;
+    bool nobody = store_count(worker->store, COLLECTION_USERS) == 0;
+    worker_snapshot_end(worker);
+    atomic_store(&worker->score->no_user, nobody);
+    if (!nobody)
+        return;
+    first_user_hint(worker->config->control, line, sizeof line);
+    log_notice("%s", line);
+}
+
+/*
+ * A password's hash takes 64 MiB from the kernel and gives them back, in a thread that has the processor last
+ * of all; whoever asks the kernel for memory meanwhile waits for its turn, 50 ms and more. So the loop asks
+ * seldom: its heap grows in large steps, which are not resident until they are used, and keeps what it has.
+ */
+enum { HEAP_STEP = 1 << 20, HEAP_FREE_MOST = 8 << 20, MAPPED_ALONE = 4 << 20 };
+
+static void set_up_heap(void)
+{
+    if (!mallopt(M_TOP_PAD, HEAP_STEP) || !mallopt(M_TRIM_THRESHOLD, HEAP_FREE_MOST) ||
+        !mallopt(M_MMAP_THRESHOLD, MAPPED_ALONE))
+        log_warning("mallopt failed: log-ins may hold up other calls");
+}
+
 int worker_main(const struct inheritance *inheritance)
 {
     struct worker worker = {0};
     struct loop loop = {0};
+    set_up_heap();
     worker_open(&worker, inheritance);
     open_loop(&loop, &worker);
     orders_open(&worker);
-    authority_bootstrap(worker.authority, orders_ready);
     if (worker.slot == 0)
-        first_user_say(&worker);
+        say_first_user(&worker);
+    authority_bootstrap(worker.authority, orders_ready);
     run(&worker);
     orders_close();
     close_loop(&loop);

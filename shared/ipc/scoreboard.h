@@ -32,6 +32,7 @@ struct scoreboard_worker {
     _Atomic uint64_t overruns;    /* times the ring lapped it */
     _Atomic uint64_t catching_up; /* connections now served from the change log */
     _Atomic uint64_t loops;       /* passes of its event loop: a worker that stands still is seen */
+    _Atomic bool no_user;         /* worker 0, before it is ready: nobody can log in */
     char padding[128];
 };
 

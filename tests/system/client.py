@@ -8,6 +8,7 @@ import websockets
 
 from configuration import password
 from server import PATIENCE
+from watch import WATCH
 
 NOTHING = object()
 
@@ -34,6 +35,7 @@ class Client:
         self.open_calls = {}      # {tid: future}
         self.progress = {}        # {tid: [data of each update]}
         self.finished = set()
+        self.log_ins = set()      # tids whose answer brings a token
         self.next_tid = 0
         self.close_code = None
         self.close_reason = None
@@ -107,6 +109,9 @@ class Client:
             message['data'] = data
         if once is not None:
             message['once'] = once
+        WATCH.passwords_of(message.get('data'))
+        if collection == 'users' and method in ('authorize_by_login', 'authorize_by_token'):
+            self.log_ins.add(tid)
         future = asyncio.get_running_loop().create_future()
         self.open_calls[tid] = future
         self.progress[tid] = []
@@ -163,7 +168,9 @@ class Client:
                 text = await self.socket.recv()
                 await self.paused.wait()
                 assert isinstance(text, str), 'a binary message'
-                self.take(json.loads(text))
+                message = json.loads(text)
+                WATCH.received(text, 'a frame', self.token_due(message))
+                self.take(message)
                 self.arrived.set()
         except websockets.exceptions.ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else 1006
@@ -176,6 +183,14 @@ class Client:
                     future.set_exception(self.failure or ConnectionError(f'closed with {self.close_code}'))
                     future.exception()  # who does not wait for it need not hear of it
             self.arrived.set()
+
+    def token_due(self, message):
+        """The token in the answer of a call that logged in."""
+        data = message.get('data')
+        if message.get('operation') != 'fulfill' or data['tid'] not in self.log_ins or not data['success']:
+            return None
+        self.log_ins.discard(data['tid'])
+        return data['data'].get('token')
 
     def take(self, message):
         assert set(message) >= {'operation', 'collectionName', 'data'}, f'keys are missing: {message}'

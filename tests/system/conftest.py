@@ -10,6 +10,7 @@ import pytest
 from client import Client
 from configuration import GROUPS, USERS, password
 from server import DISPATCHCTL, DISPATCHD, Server
+from watch import WATCH
 
 TEST_SECONDS = 240
 
@@ -26,6 +27,15 @@ def pytest_pyfunc_call(pyfuncitem):
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     asyncio.run(run_and_drop_clients(pyfuncitem.obj(**arguments)))
     return True
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown():
+    """When the servers of a test have ended too, nothing that came out of it may hold a secret."""
+    outcome = yield
+    problems = WATCH.finish()
+    outcome.get_result()
+    assert not problems, '\n'.join(problems)
 
 
 async def run_and_drop_clients(test):
@@ -50,6 +60,7 @@ def template():
             server.ctl('user', 'add', name, '--password-stdin', *(word for g in groups for word in ('--group', g)),
                        text=password(name) + '\n')
         server.tokens = asyncio.run(log_everybody_in(server))
+        WATCH.keep()
         assert server.stop() == 0, server.log()
         yield server
     finally:

@@ -5,6 +5,7 @@ import socket
 import time
 
 from server import PATIENCE
+from watch import WATCH
 
 
 class Answer:
@@ -51,6 +52,8 @@ class HttpClient:
         self.socket.connect(('127.0.0.1', server.port))
         self.token = server.tokens[user] if user else token
         self.received = b''
+        self.log_ins = 0  # calls whose answer brings a token
+        WATCH.receives(self, 'bytes of an HTTP connection')
 
     def __enter__(self):
         return self
@@ -59,6 +62,7 @@ class HttpClient:
         self.socket.close()
 
     def send(self, data):
+        self.log_ins += data.count(b'/api/users/authorize_by_')
         self.socket.sendall(data)
 
     def read_more(self):
@@ -83,7 +87,15 @@ class HttpClient:
         while len(self.received) < length:
             assert self.read_more(), 'the connection ended within the content of an answer'
         content, self.received = self.received[:length], self.received[length:]
+        WATCH.received(head + b'\n' + content, 'an answer over HTTP', self.token_due(content))
         return Answer(int(status), headers, content)
+
+    def token_due(self, content):
+        """The token in the answer of a call that logged in."""
+        if not self.log_ins or b'"token":' not in content:
+            return None
+        self.log_ins -= 1
+        return json.loads(content)['token']
 
     def ask(self, data, method='POST'):
         self.send(data)
@@ -93,6 +105,7 @@ class HttpClient:
         """The request of a call; @data None: without a body."""
         if self.token:
             headers = (f'Authorization: Bearer {self.token}', *headers)
+        WATCH.passwords_of(data)
         body = b'' if data is None else json.dumps(data).encode()
         return request(f'/api/{collection}/{method}', *headers, body=body)
 

@@ -9,6 +9,7 @@ import struct
 import time
 
 from server import PATIENCE
+from watch import WATCH
 
 TEXT, BINARY, CLOSE, PING, PONG, MORE = 1, 2, 8, 9, 10, 0
 
@@ -58,6 +59,8 @@ class RawClient:
         self.server = server
         self.received = b''
         self.next_tid = 0
+        self.log_ins = 0  # calls whose answer brings a token
+        WATCH.receives(self, 'bytes of a raw connection')
 
     def __enter__(self):
         return self
@@ -84,6 +87,7 @@ class RawClient:
             if not self.read_more():
                 raise AssertionError(f'the connection ended within the answer: {self.received}')
         head, self.received = self.received.split(b'\r\n\r\n', 1)
+        WATCH.received(head, 'the head of an answer')
         return int(head.split(b' ', 2)[1]), head.decode('latin-1')
 
     def open(self, user=None, *headers):
@@ -103,9 +107,17 @@ class RawClient:
             if taken:
                 opcode, payload, used = taken
                 self.received = self.received[used:]
+                WATCH.received(payload, 'a frame of a raw connection', self.token_due(payload))
                 return opcode, payload
             if not self.read_more():
                 return None
+
+    def token_due(self, payload):
+        """The token in the answer of a call that logged in."""
+        if not self.log_ins or b'"fulfill"' not in payload or b'"token":' not in payload:
+            return None
+        self.log_ins -= 1
+        return json.loads(payload)['data']['data']['token']
 
     def message(self):
         """The next message that is not a ping."""
@@ -123,6 +135,8 @@ class RawClient:
     def call(self, method, collection=None, data=None):
         """The fulfill's data; other messages that come meanwhile are dropped."""
         self.next_tid += 1
+        WATCH.passwords_of(data)
+        self.log_ins += collection == 'users' and method.startswith('authorize_by_')
         self.send(frame(TEXT, json.dumps({'tid': self.next_tid, 'methodName': method, 'collectionName': collection,
                                           'data': data})))
         while True:
@@ -204,6 +218,7 @@ class Member:
             opcode, payload, used = taken
             start += used
             assert opcode in (TEXT, PING), f'opcode {opcode}: {payload}'
+            WATCH.received(payload, 'a frame of a crowd')
             if opcode == TEXT:
                 self.take(json.loads(payload))
         del self.data[:start]

@@ -13,6 +13,7 @@ import tempfile
 import time
 
 from configuration import configuration
+from watch import WATCH
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('DISPATCHD_BUILD', os.path.join(TOP, 'build'))
@@ -154,6 +155,7 @@ class Server:
     def close(self):
         """Ends everything; returns what was wrong."""
         problems = self.close_processes()
+        WATCH.files_of(self)
         shutil.rmtree(self.directory, ignore_errors=True)
         return problems
 
@@ -206,6 +208,7 @@ class Server:
                 text = b''
                 while chunk := control.recv(65536):
                     text += chunk
+            WATCH.received(text, 'the status')
             return json.loads(text)
         except (FileNotFoundError, ConnectionError, json.JSONDecodeError):
             if missing is None:
@@ -243,8 +246,11 @@ class Server:
     # ---- dispatchctl ----
 
     def ctl(self, *arguments, text=None, check=True, seconds=PATIENCE):
+        if '--password-stdin' in arguments and text:
+            WATCH.password(text.splitlines()[0])
         result = subprocess.run([DISPATCHCTL, '--control', self.control, *arguments], input=text,
                                 capture_output=True, text=True, timeout=seconds, env=self.environment(), check=False)
+        WATCH.received(result.stdout + result.stderr, f'what dispatchctl {" ".join(arguments[:1])} prints')
         assert not check or result.returncode == 0, f'dispatchctl {arguments}: {result.stderr}{result.stdout}'
         return result
 

@@ -10,7 +10,7 @@ import pytest
 
 from client import CallError, Client
 from configuration import password
-from server import PATIENCE, scaled
+from server import PATIENCE, all_ready, scaled, wait_until
 
 NEW = 'another long password'
 
@@ -411,6 +411,22 @@ def test_first_start_says_how_to_make_a_user(make_server):
     server.stop()
     server.start()
     assert server.log().count('there is no user yet') == 1
+
+
+def test_first_start_says_so_to_who_starts_it(make_server):
+    """On standard error when the log is elsewhere, before a start in the background is over; once."""
+    server = make_server(prepared=False, start=False)
+    started = server.run_once()
+    assert started.returncode == 0
+    wait_until(lambda: all_ready(server.status()), what='dispatchd being ready')
+    assert started.stderr == ('dispatchd: there is no user yet: make the first one with dispatchctl --control '
+                              f'{server.control} user add NAME --group administrator\n')
+    server.ctl('user', 'add', 'first', '--group', 'administrator', '--password-stdin', text='x\n')
+    server.ctl('stop')
+    wait_until(lambda: not server.processes(), what='the end of all processes')
+    assert server.run_once().stderr == ''
+    server.ctl('stop')
+    wait_until(lambda: not server.processes(), what='the end of all processes')
 
 
 async def test_no_secret_leaves(make_server):

@@ -1,5 +1,6 @@
 #include "worker/authority/password.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ struct check {
     size_t length;
     char hash[crypto_pwhash_STRBYTES];
     bool possible; /* there was a hash to check against */
-    bool same;
+    enum password_result result;
     password_checked *done;
     void *argument;
 };
@@ -23,15 +24,18 @@ struct check {
 static void check_work(void *argument)
 {
     struct check *check = argument;
+    errno = 0;
     int differs = crypto_pwhash_str_verify(check->hash, check->password, check->length);
-    check->same = check->possible && differs == 0;
+    if (differs && errno == ENOMEM)
+        return;
+    check->result = check->possible && differs == 0 ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }
 
 static void check_done(void *argument)
 {
     struct check *check = argument;
     sodium_memzero(check->password, check->length);
-    check->done(check->argument, check->same);
+    check->done(check->argument, check->result);
     sodium_memzero(check->hash, sizeof check->hash);
     free(check->password);
     free(check);
@@ -43,9 +47,10 @@ bool password_check(struct worker *worker, struct slice password, struct slice h
     struct check *check = memory_zeroed(1, sizeof *check);
     check->password = memory_copy(password.data, password.length);
     check->length = password.length;
-    check->possible = hash.data && hash.length < sizeof check->hash;
+    check->possible = hash.length > 0 && hash.length < sizeof check->hash;
     struct slice against = check->possible ? hash : slice_text(nobody);
     memcpy(check->hash, against.data, against.length);
+    check->result = PASSWORD_UNCHECKED;
     check->done = done;
     check->argument = argument;
     if (thread_pool_add(worker->threads, (struct thread_task){check_work, check_done, check}))

@@ -10,11 +10,13 @@
 
 enum { PASSWORD_LEAST = 1, PASSWORD_MOST = 1024, PASSWORD_HASH = 128 };
 
-/** @same: the password fits the hash. */
-typedef void password_checked(void *argument, bool same);
+/** Unchecked: there was no memory for it, or the threads end; it says nothing about the password. */
+enum password_result { PASSWORD_RIGHT, PASSWORD_WRONG, PASSWORD_UNCHECKED };
+
+typedef void password_checked(void *argument, enum password_result result);
 
 /** Checks @password against @hash (a string as password_hash() made it). With an absent hash a made-up one is
- * checked, which takes as long and is never the same. False: too many wait (`busy`); @done is then not
+ * checked, which takes as long and is never right. False: too many wait (`busy`); @done is then not
  * called. */
 [[gnu::warn_unused_result]] bool password_check(struct worker *worker, struct slice password,
                                                 struct slice hash, password_checked *done, void *argument);

@@ -5,16 +5,17 @@
 #include "shared/clock.h"
 #include "worker/authority/throttle.h"
 #include "worker/methods/user_sets.h"
-#include "worker/session.h"
 
-enum { ADDRESS_KEY = 20 };
-
-static struct slice address_key(const struct connection *connection, char key[ADDRESS_KEY])
+struct login_source credentials_source(const struct session *session)
 {
-    key[0] = 'a';
-    key[1] = (char)connection->family;
-    memcpy(key + 2, connection->address, sizeof connection->address);
-    return slice_of(key, 2 + sizeof connection->address);
+    struct login_source source = {.key = {'a'}};
+    connection_network(session->connection, source.key + 1);
+    return source;
+}
+
+static struct slice source_key(const struct login_source *source)
+{
+    return slice_of(source->key, sizeof source->key);
 }
 
 static struct slice user_key(struct slice user, struct buffer *key)
@@ -24,29 +25,27 @@ static struct slice user_key(struct slice user, struct buffer *key)
     return buffer_slice(key);
 }
 
-bool credentials_throttled(struct transaction *transaction, struct slice user)
+bool credentials_throttled(struct transaction *transaction, struct slice user,
+                           const struct login_source *source)
 {
-    char address[ADDRESS_KEY];
     struct buffer key = {0};
     uint64_t now_ms = clock_monotonic_ms();
     const struct login_attempts *attempts = transaction->worker->attempts;
     uint64_t most = transaction->worker->config->limits.login_attempts;
-    bool closed =
-        throttle_closed(attempts, most, user_key(user, &key), now_ms) ||
-        throttle_closed(attempts, most, address_key(transaction->session->connection, address), now_ms);
+    bool closed = throttle_closed(attempts, most, user_key(user, &key), now_ms) ||
+                  throttle_closed(attempts, most, source_key(source), now_ms);
     buffer_free(&key);
     if (closed)
         transaction_fail(transaction, ERROR_RATE_LIMITED, "Too many failed log-ins; try again in a minute");
     return closed;
 }
 
-void credentials_failed(struct session *session, struct slice user)
+void credentials_failed(struct worker *worker, struct slice user, const struct login_source *source)
 {
-    char address[ADDRESS_KEY];
     struct buffer key = {0};
     uint64_t now_ms = clock_monotonic_ms();
-    throttle_failed(session->worker->attempts, user_key(user, &key), now_ms);
-    throttle_failed(session->worker->attempts, address_key(session->connection, address), now_ms);
+    throttle_failed(worker->attempts, user_key(user, &key), now_ms);
+    throttle_failed(worker->attempts, source_key(source), now_ms);
     buffer_free(&key);
 }
 

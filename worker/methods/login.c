@@ -26,6 +26,7 @@ enum { BROWSER_MOST = 128 };
  * password was checked against, which must still be the one when the session is made. */
 struct login {
     struct attempt attempt;
+    struct login_source source;
     char token[TOKEN_TEXT + 1];
     uint8_t hash[TOKEN_HASH_BYTES];
 };
@@ -131,15 +132,19 @@ static bool stored(struct attempt *attempt, const struct committer_result *resul
     return false;
 }
 
-static void checked(void *argument, bool same)
+static void checked(void *argument, enum password_result result)
 {
     struct attempt *attempt = argument;
+    const struct login *login = argument;
     struct transaction *transaction = attempt->transaction;
-    if (!transaction->session) {
-        transaction_fulfill(transaction, SLICE("null"), 0);
+    struct slice user = slice_text(attempt->user);
+    if (credentials_throttled(transaction, user, &login->source)) {
         attempt_free(attempt);
-    } else if (!same) {
-        credentials_failed(transaction->session, slice_text(attempt->user));
+    } else if (result == PASSWORD_UNCHECKED) {
+        transaction_fail(transaction, ERROR_BUSY, "The password cannot be checked now; try again");
+        attempt_free(attempt);
+    } else if (result == PASSWORD_WRONG) {
+        credentials_failed(transaction->worker, user, &login->source);
         fail_incorrect(transaction);
         attempt_free(attempt);
     } else {
@@ -157,7 +162,7 @@ static bool read_browser(struct transaction *transaction, struct json_value data
 }
 
 static void check(struct transaction *transaction, struct slice user, struct slice password,
-                  struct slice browser)
+                  struct slice browser, const struct login_source *source)
 {
     struct worker *worker = transaction->worker;
     struct attempt *attempt = attempt_create(transaction, sizeof(struct login), evaluate);
@@ -165,6 +170,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     uint64_t version;
     attempt->release = login_release;
     attempt->done = stored;
+    ((struct login *)attempt)->source = *source;
     attempt->user = memory_copy(user.data, user.length);
     attempt->text = memory_copy(browser.data, browser.length);
     struct slice against = credentials_read(worker, user, &hash, &version);
@@ -181,16 +187,17 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"username", "password", "browser"};
     struct worker *worker = transaction->worker;
     struct slice user, password, browser;
+    struct login_source source = credentials_source(transaction->session);
     if (!params_object(transaction, data, keys, 3) ||
         !params_text(transaction, json_member(data, SLICE("username")), "username", 1, STORE_ID_BYTES,
                      &worker->scratch, &user) ||
         !params_text(transaction, json_member(data, SLICE("password")), "password", 0, PASSWORD_MOST,
                      &worker->scratch, &password) ||
         !read_browser(transaction, data, &worker->scratch, &browser) ||
-        credentials_throttled(transaction, user))
+        credentials_throttled(transaction, user, &source))
         return;
     if (worker_snapshot(worker))
-        check(transaction, user, password, browser);
+        check(transaction, user, password, browser, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
     credentials_forget(worker);

@@ -141,6 +141,7 @@ void set_force_reset(struct transaction *transaction, struct json_value data)
 
 struct change_of_password {
     struct attempt attempt;
+    struct login_source source;
     char *old_hash;
     char *new_password;
 };
@@ -199,25 +200,35 @@ static bool evaluate_change(struct attempt *attempt, struct buffer *set)
     return true;
 }
 
-static void checked(void *argument, bool same)
+static void checked(void *argument, enum password_result result)
 {
     struct attempt *attempt = argument;
     struct change_of_password *change = argument;
     struct transaction *transaction = attempt->transaction;
-    if (same) {
+    struct slice user = slice_text(attempt->user);
+    if (credentials_throttled(transaction, user, &change->source)) {
+        attempt_free(attempt);
+        return;
+    }
+    if (result == PASSWORD_UNCHECKED) {
+        transaction_fail(transaction, ERROR_BUSY, "The password cannot be checked now; try again");
+        attempt_free(attempt);
+        return;
+    }
+    if (result == PASSWORD_RIGHT) {
         password_then_run(attempt, slice_text(change->new_password));
         return;
     }
     /* Who repeats a call that succeeded has an old password that is wrong by now. */
     if (!worker_snapshot(transaction->worker) || !attempt_answer_again(attempt)) {
-        if (transaction->session)
-            credentials_failed(transaction->session, slice_text(attempt->user));
+        credentials_failed(transaction->worker, user, &change->source);
         fail_credentials(transaction);
     }
     attempt_free(attempt);
 }
 
-static void check(struct transaction *transaction, struct slice user, struct slice old, struct slice new)
+static void check(struct transaction *transaction, struct slice user, struct slice old, struct slice new,
+                  const struct login_source *source)
 {
     struct change_of_password *change =
         (struct change_of_password *)attempt_create(transaction, sizeof *change, evaluate_change);
@@ -226,6 +237,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     uint64_t version;
     struct slice against = credentials_read(transaction->worker, user, &hash, &version);
     attempt->release = change_release;
+    change->source = *source;
     attempt->user = memory_copy(user.data, user.length);
     free(attempt->caller);
     attempt->caller = memory_copy(user.data, user.length); /* who knows the password, logged in or not */
@@ -243,15 +255,17 @@ void change_password(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"_id", "old_password", "new_password"};
     struct worker *worker = transaction->worker;
     struct slice user, old, new;
+    struct login_source source = credentials_source(transaction->session);
     if (!params_object(transaction, data, keys, 3) ||
         !params_text(transaction, json_member(data, SLICE("_id")), "_id", 1, STORE_ID_BYTES, &worker->scratch,
                      &user) ||
         !params_text(transaction, json_member(data, SLICE("old_password")), "old_password", 0, PASSWORD_MOST,
                      &worker->scratch, &old) ||
-        !password_read(transaction, data, "new_password", &new) || credentials_throttled(transaction, user))
+        !password_read(transaction, data, "new_password", &new) ||
+        credentials_throttled(transaction, user, &source))
         return;
     if (worker_snapshot(worker))
-        check(transaction, user, old, new);
+        check(transaction, user, old, new, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
     credentials_forget(worker);

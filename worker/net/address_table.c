@@ -60,7 +60,7 @@ static struct entry **bucket_of(const struct address_table *table, uint64_t key)
     return &table->buckets[(mixed ^ mixed >> 32) & (table->bucket_count - 1)];
 }
 
-static uint64_t key_of(int family, const uint8_t address[16])
+uint64_t address_table_key(int family, const uint8_t address[16])
 {
     uint64_t key = 0;
     memcpy(&key, address, family == AF_INET ? 4 : PREFIX_BYTES);
@@ -102,7 +102,7 @@ void address_table_remove(struct address_table *table, int family, const uint8_t
 {
     if (family != AF_INET && family != AF_INET6)
         return;
-    struct entry **place = find(table, family, key_of(family, address));
+    struct entry **place = find(table, family, address_table_key(family, address));
     struct entry *entry = *place;
     if (!entry)
         return;
@@ -119,7 +119,7 @@ bool address_table_add(struct address_table *table, int family, const uint8_t ad
 {
     if (family != AF_INET && family != AF_INET6)
         return true;
-    uint64_t key = key_of(family, address);
+    uint64_t key = address_table_key(family, address);
     struct entry *entry = *find(table, family, key);
     if (entry && entry->count >= most)
         return false;

@@ -29,4 +29,7 @@ void address_table_remove(struct address_table *table, int family, const uint8_t
 /** Distinct addresses now, for tests. */
 size_t address_table_size(const struct address_table *table);
 
+/** The number under which clients from @address are counted: an IPv6 address's /64 network is one. */
+uint64_t address_table_key(int family, const uint8_t address[16]);
+
 #endif

@@ -169,6 +169,10 @@ void connection_authorized(struct connection *connection, bool authorized);
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "local". */
 const char *connection_address(const struct connection *connection, char text[64]);
 
+/** The bytes that stand for where the client is, for counts: of an IPv6 client its /64 network. */
+enum { CONNECTION_NETWORK = 9 };
+void connection_network(const struct connection *connection, char network[CONNECTION_NETWORK]);
+
 /** Each open connection in turn, and each within an HTTP exchange (->owner is NULL before request()), not
  * those that shake hands or close; @each may close them. */
 void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument);

@@ -236,6 +236,13 @@ size_t network_readers(const struct network *network)
     return frame_pool_lent(network->frames);
 }
 
+void connection_network(const struct connection *connection, char network[CONNECTION_NETWORK])
+{
+    uint64_t key = address_table_key(connection->family, connection->address);
+    network[0] = (char)connection->family;
+    memcpy(network + 1, &key, sizeof key);
+}
+
 static char *put_number(char *out, unsigned number)
 {
     char digits[5]; /* of 16 bits */
