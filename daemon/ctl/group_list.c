@@ -32,28 +32,11 @@ static void add_row(void *argument, struct json_value group)
     buffer_free(&scratch);
 }
 
-static int print_table(const struct ctl *ctl)
-{
-    struct table table = {.columns = 2};
-    struct buffer out = {0};
-    table_add(&table, SLICE("NAME"));
-    table_add(&table, SLICE("PERMISSIONS"));
-    int status = ctl_each_document(ctl, "groups", add_row, &table);
-    if (status == 0) {
-        table_append(&table, &out);
-        ctl_print(buffer_slice(&out));
-    }
-    table_free(&table);
-    buffer_free(&out);
-    return status;
-}
-
 static int list(const struct ctl *ctl, int argc, char **argv)
 {
-    bool as_json;
-    if (!ctl_json_option(&command_group, argc, argv, &as_json))
-        return 1;
-    return as_json ? ctl_each_document(ctl, "groups", ctl_print_line, NULL) : print_table(ctl);
+    static const char *const heads[] = {"NAME", "PERMISSIONS"};
+    static const struct ctl_listing listing = {"groups", heads, sizeof heads / sizeof *heads, add_row};
+    return ctl_list(ctl, &command_group, &listing, argc, argv);
 }
 
 const struct ctl_part part_group_list = {"list", list};

@@ -3,6 +3,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "daemon/ctl/table.h"
+
 enum { PAGE = 500 };
 
 int ctl_run_part(const struct ctl *ctl, const struct ctl_command *command,
@@ -86,8 +88,9 @@ static bool take_page(struct json_value answer, struct buffer *after,
     return some && json_boolean(json_member(answer, SLICE("more")), &more) && more;
 }
 
-int ctl_each_document(const struct ctl *ctl, const char *collection,
-                      void (*each)(void *argument, struct json_value document), void *argument)
+/* Calls @each with every document of a collection, in the order of ids. Returns the exit status. */
+static int each_document(const struct ctl *ctl, const char *collection,
+                         void (*each)(void *argument, struct json_value document), void *argument)
 {
     struct session session;
     struct session_reply reply;
@@ -114,4 +117,30 @@ void ctl_print_line(void *argument, struct json_value document)
     (void)argument;
     ctl_print(json_text(document));
     ctl_print(SLICE("\n"));
+}
+
+static int print_table(const struct ctl *ctl, const struct ctl_listing *listing)
+{
+    struct table table = {.columns = listing->columns};
+    struct buffer out = {0};
+    for (size_t i = 0; i < listing->columns; i++)
+        table_add(&table, slice_text(listing->heads[i]));
+    int status = each_document(ctl, listing->collection, listing->add_row, &table);
+    if (status == 0) {
+        table_append(&table, &out);
+        ctl_print(buffer_slice(&out));
+    }
+    table_free(&table);
+    buffer_free(&out);
+    return status;
+}
+
+int ctl_list(const struct ctl *ctl, const struct ctl_command *command, const struct ctl_listing *listing,
+             int argc, char **argv)
+{
+    bool as_json;
+    if (!ctl_json_option(command, argc, argv, &as_json))
+        return 1;
+    return as_json ? each_document(ctl, listing->collection, ctl_print_line, NULL)
+                   : print_table(ctl, listing);
 }

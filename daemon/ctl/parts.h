@@ -32,9 +32,18 @@ const char *ctl_only_name(const struct ctl_command *command, int argc, char **ar
 int ctl_call(const struct ctl *ctl, const char *collection, const char *method, struct slice data,
              int timeout_ms);
 
-/** Calls @each with every document of a collection, in the order of ids. Returns the exit status. */
-int ctl_each_document(const struct ctl *ctl, const char *collection,
-                      void (*each)(void *argument, struct json_value document), void *argument);
+/** How a collection is shown as a table. */
+struct ctl_listing {
+    const char *collection;
+    const char *const *heads; /* of the columns */
+    size_t columns;
+    void (*add_row)(void *table, struct json_value document);
+};
+
+/** The part that lists a collection, in the order of ids: as a table, or with --json a document in each line.
+ */
+int ctl_list(const struct ctl *ctl, const struct ctl_command *command, const struct ctl_listing *listing,
+             int argc, char **argv);
 
 /** Prints a document as a line of JSON. */
 void ctl_print_line(void *argument, struct json_value document);
