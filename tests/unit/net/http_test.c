@@ -62,7 +62,7 @@ static int take_answer(bool *last)
     if (length && length < end)
         used += strtoul(length + 16, NULL, 10);
     assert_true(used <= peer.bytes.length);
-    int status = atoi(start + 9);
+    int status = (int)strtol(start + 9, NULL, 10);
     buffer_consume(&peer.bytes, used);
     return status;
 }
