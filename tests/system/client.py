@@ -23,6 +23,20 @@ class CallError(Exception):
         self.message = data['message']
 
 
+RANGE = 2000  # ids in one message
+
+
+def ranges(manifest):
+    """A manifest in one piece, or what to send when it may be too large for one message."""
+    ids = sorted(manifest, key=str.encode)
+    if len(ids) <= RANGE:
+        return [manifest]
+    bounds = [None, *ids[RANGE::RANGE], None]
+    return [{'manifest': {key: manifest[key] for key in ids[n * RANGE:(n + 1) * RANGE]},
+             **{key: value for key, value in (('from', bounds[n]), ('to', bounds[n + 1])) if value is not None}}
+            for n in range(len(bounds) - 1)]
+
+
 class Client:
     everyone = []  # of this test
 
@@ -155,9 +169,10 @@ class Client:
         position = None
         for name in collections:
             manifest = {key: document['_version'] for key, document in self.replica.get(name, {}).items()}
-            answer, progress = await self.call_progress('sync', name, manifest)
-            assert len(progress) == 1 and isinstance(progress[0], int)
-            position = position or answer
+            for part in ranges(manifest):
+                answer, progress = await self.call_progress('sync', name, part)
+                assert len(progress) == 1 and isinstance(progress[0], int)
+                position = position or answer
         return position
 
     # ---- receiving ----

@@ -21,9 +21,10 @@ struct rights_change {
     struct rights_difference difference;
     struct buffer amend; /* to go in front; empty: it is out */
     enum phase phase;
-    bool compared;     /* some documents were, with the present rights */
-    uint64_t log_seq;  /* READING_LOG has come up to here */
-    uint64_t read_seq; /* the present rights are those of a snapshot that ended here */
+    bool compared;       /* some documents were, with the present rights */
+    uint64_t first_hold; /* where the copy stood when the first of these rights changed */
+    uint64_t log_seq;    /* READING_LOG has come up to here */
+    uint64_t read_seq;   /* the present rights are those of a snapshot that ended here */
 };
 
 static void use_viewer(struct session *session, struct viewer *viewer)
@@ -74,8 +75,21 @@ static struct rights_change *open_change(struct session *session, struct viewer 
     struct rights_change *change = memory_zeroed(1, sizeof *change);
     session->rights_change = change;
     output_hold(output, session->worker->backlog);
+    change->first_hold = output->hold_seq;
     rights_difference_open(&change->difference, viewer_keep(now), output->hold_seq);
     return change;
+}
+
+/* The rights are others again. What was folded meanwhile went out with the ones from before. */
+static void turn(struct session *session, struct viewer *now)
+{
+    struct rights_change *change = session->rights_change;
+    struct output *output = &session->connection->output;
+    if (change->phase == FOLDING) {
+        output_hold(output, session->worker->backlog);
+        change->difference.seq = output->hold_seq;
+    }
+    rights_difference_turn(&change->difference, session->worker->viewers, viewer_keep(now));
 }
 
 /* False: there have been too many. */
@@ -94,14 +108,10 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
 {
     struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
-    if (change && change->phase == FOLDING) { /* the copy is in line, if not up to date */
-        rights_change_end(session);
-        change = NULL;
-    }
     if (!change)
         change = open_change(session, now);
     else
-        rights_difference_turn(&change->difference, worker->viewers, viewer_keep(now));
+        turn(session, now);
     bool known = add_former(session);
     /* Pieces of a sync that wait behind the hold are for the rights from before. */
     known &= session->synced_seq <= session->connection->output.hold_seq;
@@ -188,7 +198,7 @@ static void compare_documents(struct session *session, struct sync_batch *batch)
     change->compared = true;
     if (rights_difference_walk(worker, &change->difference, &documents, batch, STEP_BYTES)) {
         change->phase = READING_LOG;
-        change->log_seq = change->difference.seq;
+        change->log_seq = change->first_hold;
     }
     worker->walk_documents -= given - documents;
 }
