@@ -10,7 +10,7 @@
 #include "shared/memory.h"
 
 /* Beside the rows of the option table. */
-static const char *const own_options[] = {"config", "limits", "check-config", "help", "version"};
+static const char *const own_options[] = {"config", "limits", "new-epoch", "check-config", "help", "version"};
 static const char limits_prefix[] = "limits.";
 
 /* One argument (or two) of the command line, taken apart. */
@@ -183,6 +183,13 @@ static bool read_arguments(struct command_line *line, struct config *config, con
             return false;
         if (own)
             continue;
+        if (is_option(&argument, "new-epoch")) {
+            if (argument.value)
+                return wrong(line, &argument, "expected no value");
+            if (config)
+                config->new_epoch = true;
+            continue;
+        }
         const struct option_row *row = option_find(argument.name, argument.length);
         if (is_option(&argument, "limits")) {
             if (config ? !set_limit(line, config, &argument) : !take_value(line, &argument, "NAME=VALUE"))
@@ -236,6 +243,7 @@ static void append_help(struct buffer *out)
                        "Keeps collections of JSON documents and every client's copy of them: dispatchd(8).\n"
                        "Options win over the file, whose keys have the same names: dispatchd.conf(5).\n\n"
                        "  --config FILE\n        the configuration file\n"
+                       "  --new-epoch\n        begin another history: what clients hold counts for nothing\n"
                        "  --check-config\n        read the configuration, check it, and leave\n"
                        "  --help\n        show this and leave\n"
                        "  --version\n        show the version and leave\n");

@@ -25,6 +25,7 @@
 #include "shared/first_user.h"
 #include "shared/ipc/status.h"
 #include "shared/log.h"
+#include "shared/random.h"
 
 enum { LINE = 512, ORPHAN_WAIT_EXTRA_MS = 6000 };
 
@@ -161,6 +162,7 @@ static bool make_shared(struct master *master, char *line)
     raise_descriptor_limit(config);
     master->common.config = config;
     master->common.order_channel = -1;
+    master->common.epoch = random_epoch();
     master->common.scoreboard = scoreboard_create(workers);
     master->common.ring = ring_create(config->ring_bytes);
     if (master->common.scoreboard)

@@ -31,6 +31,15 @@ uint64_t random_number(void)
     return number;
 }
 
+uint64_t random_epoch(void)
+{
+    uint64_t epoch;
+    do
+        epoch = random_number() >> 11;
+    while (epoch == 0);
+    return epoch;
+}
+
 static unsigned char random_byte(void)
 {
     if (!pool_left) {

@@ -14,4 +14,7 @@ void random_bytes(void *out, size_t length);
 
 uint64_t random_number(void);
 
+/** 1 to 2^53 - 1: what JavaScript can count. */
+uint64_t random_epoch(void);
+
 #endif

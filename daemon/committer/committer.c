@@ -195,11 +195,25 @@ static void run(struct committer *committer)
     }
 }
 
+/* The first committer of a run begins it in the store. One that takes over must find the store that its
+ * predecessor left: in another one, sequence numbers that were dispatched would come to stand for something
+ * else. */
+static struct store *open_store(const struct inheritance *inheritance, char message[STORE_MESSAGE])
+{
+    struct store_run run = {
+        .epoch = inheritance->epoch,
+        .new_history = inheritance->config->new_epoch,
+        .goes_on = ring_started(inheritance->ring),
+        .seq = ring_last_seq(inheritance->ring),
+    };
+    return store_open_run(inheritance->config, &run, message);
+}
+
 static bool start(struct committer *committer)
 {
     const struct inheritance *inheritance = committer->inheritance;
     char message[STORE_MESSAGE];
-    committer->store = store_open(inheritance->config, STORE_WRITE, message);
+    committer->store = open_store(inheritance, message);
     if (!committer->store) {
         report(committer, REPORT_FAILED, message);
         return false;

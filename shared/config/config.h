@@ -115,7 +115,8 @@ struct config_limits {
 };
 
 struct config {
-    char *file; /* the configuration file's path, NULL when there is none */
+    bool new_epoch; /* --new-epoch: the run that begins ends the history before it */
+    char *file;     /* the configuration file's path, NULL when there is none */
     /* scalars of the options table */
     char **listen; /* "ADDRESS:PORT", "[V6]:PORT"; port 0: any free one */
     size_t listen_count;

@@ -10,6 +10,7 @@ struct inheritance {
     const struct config *config;
     struct scoreboard *scoreboard;
     struct ring *ring;
+    uint64_t epoch;    /* of this run of the server: history.h */
     unsigned slot;     /* a worker's; 0 for the committer */
     int order_channel; /* to the master: orders.h */
 };

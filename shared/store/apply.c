@@ -5,7 +5,6 @@
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
-#include "shared/store/removed.h"
 
 static enum error_code refuse(struct apply_result *result, uint32_t failed, enum error_code code,
                               const char *why)
@@ -146,17 +145,6 @@ static void add_change(struct writer *writer, const struct staged *staged)
     };
 }
 
-/** Remembers a removed id, forgets one that is there again. */
-static int put_removal(struct store *store, const struct staged *staged)
-{
-    MDB_txn *txn = store->writer->txn;
-    if (staged->removed)
-        return removed_put(txn, store, staged->collection, staged->id, staged->seq);
-    if (staged->record.reinserted && staged->record.version == 0)
-        return removed_forget(txn, store, staged->collection, staged->id);
-    return 0;
-}
-
 static int put_record(struct store *store, const struct staged *staged)
 {
     struct writer *writer = store->writer;
@@ -177,8 +165,6 @@ static int put_staged(struct store *store, const struct staged *staged)
     int rc = put_record(store, staged);
     if (!rc)
         rc = put_keys(writer, staged);
-    if (!rc)
-        rc = put_removal(store, staged);
     if (rc)
         return rc;
     struct store_log_entry entry = {.seq = staged->seq,
@@ -281,6 +267,6 @@ enum error_code store_write_apply(struct store *store, struct slice bytes, uint6
         result->answer = (struct slice){0};
         arena_release(&writer->arena, mark);
     }
-    stage_clear(writer);
+    stage_clear(store, !code);
     return code;
 }

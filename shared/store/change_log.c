@@ -4,7 +4,6 @@
 
 #include "shared/log.h"
 #include "shared/store/bytes.h"
-#include "shared/store/removed.h"
 
 /* An entry: u8 removed, u16 number of the collection, u64 version, u64 seq before, u16 each length of id, tag
  * before, tag after; these three; what is left is the document before. */
@@ -35,17 +34,6 @@ int change_log_append(struct store *store, MDB_cursor *cursor, const struct stor
     return mdb_cursor_put(cursor, &key, &value, MDB_NOOVERWRITE);
 }
 
-/** Forgets a removal together with its entry. Of a damaged one the id stays remembered, which does no harm.
- */
-static int trim_removal(struct store *store, MDB_txn *txn, uint64_t seq, struct slice entry)
-{
-    struct slice header, id;
-    if (!bytes_take(&entry, ENTRY_HEADER, &header) || !header.data[0] ||
-        !bytes_take(&entry, bytes_get_16(header.data + ENTRY_LENGTHS), &id))
-        return 0;
-    return removed_trim(txn, store, bytes_get_16(header.data + 1), id, seq);
-}
-
 int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state, uint64_t most)
 {
     uint64_t kept = state->seq - state->horizon;
@@ -70,14 +58,18 @@ int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state
         if (rc)
             break;
         state->horizon = bytes_get_64_big(key.mv_data);
-        rc = trim_removal(store, txn, state->horizon, store_slice(value));
-        if (!rc)
-            rc = mdb_cursor_del(cursor, 0);
+        rc = mdb_cursor_del(cursor, 0);
         if (rc)
             break;
     }
     mdb_cursor_close(cursor);
     return rc;
+}
+
+int change_log_restart(struct store *store, MDB_txn *txn, struct store_state *state)
+{
+    state->horizon = ++state->seq; /* a number of nothing: whoever stopped before it missed something */
+    return mdb_drop(txn, store->log, 0);
 }
 
 static bool entry_read(const struct store *store, struct slice bytes, struct store_log_entry *out)

@@ -35,6 +35,7 @@ enum change_flag {
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
     CHANGE_ALL_RIGHTS =
         16, /* ACTOR: may read and change all, and only becomes the owner of what it makes without one */
+    CHANGE_NEW_ID = 32, /* INSERT, REPLACE: the id was made for this document (random_id()): nothing had it */
 };
 
 #define CHANGE_ANY_VERSION (-1)

@@ -7,11 +7,9 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/bytes.h"
+#include "shared/store/history.h"
 
-enum {
-    NAME_MOST = 2 + COLLECTION_NAME_BYTES + 1 + FIELD_BYTES + 1,
-    META_KEY_MOST = 16 + COLLECTION_NAME_BYTES
-};
+enum { NAME_MOST = 2 + COLLECTION_NAME_BYTES + 1 + FIELD_BYTES + 1 };
 
 int store_dbi_open(MDB_txn *txn, unsigned flags, MDB_dbi *dbi, const char *kind, const char *collection,
                    const char *field)
@@ -55,8 +53,8 @@ static bool owner_check(struct store *store, MDB_txn *txn, char message[STORE_ME
 
 /* ---- what is stored about collections ---- */
 
-static struct slice meta_key(char key[META_KEY_MOST], const char *kind,
-                             const struct store_collection *collection)
+struct slice store_meta_key(char key[META_KEY_MOST], const char *kind,
+                            const struct store_collection *collection)
 {
     int length = snprintf(key, META_KEY_MOST, "%s/%s", kind, collection->config->name);
     if (length < 0 || length >= META_KEY_MOST)
@@ -73,7 +71,7 @@ int store_collection_record(struct store *store, MDB_txn *txn, struct store_coll
 {
     char name[META_KEY_MOST];
     struct slice text = declaration(collection);
-    MDB_val key = store_val(meta_key(name, "collection", collection)), value = {2 + text.length, NULL};
+    MDB_val key = store_val(store_meta_key(name, "collection", collection)), value = {2 + text.length, NULL};
     int rc = mdb_put(txn, store->meta, &key, &value, MDB_RESERVE);
     if (rc)
         return rc;
@@ -86,7 +84,7 @@ int store_collection_record(struct store *store, MDB_txn *txn, struct store_coll
 int store_rebuild_mark(struct store *store, MDB_txn *txn, struct store_collection *collection, bool under_way)
 {
     char name[META_KEY_MOST];
-    MDB_val key = store_val(meta_key(name, "rebuild", collection)), value = {0, NULL};
+    MDB_val key = store_val(store_meta_key(name, "rebuild", collection)), value = {0, NULL};
     if (under_way)
         return mdb_put(txn, store->meta, &key, &value, 0);
     int rc = mdb_del(txn, store->meta, &key, NULL);
@@ -113,18 +111,27 @@ static size_t numbers_given(struct store *store, MDB_txn *txn)
     return count;
 }
 
+struct slice store_collection_declared(struct store *store, MDB_txn *txn, struct store_collection *collection)
+{
+    char name[META_KEY_MOST];
+    MDB_val key = store_val(store_meta_key(name, "collection", collection)), value;
+    if (mdb_get(txn, store->meta, &key, &value) || value.mv_size < 2)
+        return (struct slice){0};
+    return slice_of((char *)value.mv_data + 2, value.mv_size - 2);
+}
+
 enum standing { STANDING_NEW, STANDING_SAME, STANDING_CHANGED };
 
 static enum standing collection_standing(struct store *store, MDB_txn *txn,
                                          struct store_collection *collection)
 {
     char name[META_KEY_MOST];
-    MDB_val key = store_val(meta_key(name, "collection", collection)), value;
+    MDB_val key = store_val(store_meta_key(name, "collection", collection)), value;
     if (mdb_get(txn, store->meta, &key, &value) || value.mv_size < 2)
         return STANDING_NEW;
     collection->number = bytes_get_16(value.mv_data);
     struct slice stored = slice_of((char *)value.mv_data + 2, value.mv_size - 2);
-    key = store_val(meta_key(name, "rebuild", collection));
+    key = store_val(store_meta_key(name, "rebuild", collection));
     bool marked = mdb_get(txn, store->meta, &key, &value) == 0;
     return marked || !slice_equal(stored, declaration(collection)) ? STANDING_CHANGED : STANDING_SAME;
 }
@@ -179,8 +186,6 @@ static int open_shared(struct store *store, MDB_txn *txn, unsigned create)
 {
     int rc = mdb_dbi_open(txn, "log", create, &store->log);
     if (!rc)
-        rc = mdb_dbi_open(txn, "removed", create, &store->removed);
-    if (!rc)
         rc = mdb_dbi_open(txn, "once", create, &store->once);
     if (!rc)
         rc = mdb_dbi_open(txn, "once_expiry", create, &store->once_expiry);
@@ -229,6 +234,7 @@ bool store_databases_open(struct store *store, char message[STORE_MESSAGE])
         return fail(store, "the store cannot be opened", rc, message);
     bool changed;
     if (!owner_check(store, txn, message) || !store_format_check(store, txn, message) ||
+        (store->run && !history_enter(store, txn, message)) ||
         !collections_check(store, txn, &changed, message)) {
         mdb_txn_abort(txn);
         return false;

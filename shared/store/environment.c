@@ -11,13 +11,12 @@
 
 #include "shared/log.h"
 #include "shared/memory.h"
-#include "shared/random.h"
 #include "shared/store/bytes.h"
 #include "shared/store/write.h"
 
 enum {
     READERS_MOST = 512,
-    SHARED_DATABASES = 5,
+    SHARED_DATABASES = 4,
     DBI_SPARE = 16,
     USAGE_STEPS = 20000,
     DISK_LITTLE = 16 * 1024 * 1024
@@ -41,15 +40,6 @@ enum error_code store_write_error(struct store *store, const char *what, int rc)
         (uint64_t)disk.f_bavail * disk.f_frsize < DISK_LITTLE)
         rc = ENOSPC;
     return store_error(what, rc);
-}
-
-uint64_t store_new_epoch(void)
-{
-    uint64_t epoch;
-    do
-        epoch = random_number() >> 11;
-    while (epoch == 0);
-    return epoch;
 }
 
 bool store_state_read(struct store *store, MDB_txn *txn, struct store_state *state)
@@ -228,7 +218,8 @@ static void collections_prepare(struct store *store)
     }
 }
 
-struct store *store_open(const struct config *config, enum store_mode mode, char message[STORE_MESSAGE])
+static struct store *open_store(const struct config *config, enum store_mode mode,
+                                const struct store_run *run, char message[STORE_MESSAGE])
 {
     message[0] = '\0';
     if (!directory_ready(config, mode, message))
@@ -238,6 +229,7 @@ struct store *store_open(const struct config *config, enum store_mode mode, char
     struct store *store = memory_zeroed(1, sizeof *store);
     store->config = config;
     store->mode = mode;
+    store->run = run;
     collections_prepare(store);
     int rc = environment_open(store);
     if (rc) {
@@ -252,7 +244,19 @@ struct store *store_open(const struct config *config, enum store_mode mode, char
     }
     if (mode == STORE_WRITE)
         store->writer = writer_new(store);
+    store->run = NULL;
     return store;
+}
+
+struct store *store_open(const struct config *config, enum store_mode mode, char message[STORE_MESSAGE])
+{
+    return open_store(config, mode, NULL, message);
+}
+
+struct store *store_open_run(const struct config *config, const struct store_run *run,
+                             char message[STORE_MESSAGE])
+{
+    return open_store(config, STORE_WRITE, run, message);
 }
 
 void store_close(struct store **store)

@@ -8,12 +8,12 @@
 /*
  * What the files of this directory share: the open environment and its databases.
  *
- * - meta: "format"; "state": u64 epoch, seq, horizon, rights_seq; "collection/NAME": u16 number, declaration;
- *   "rebuild/NAME" while that collection is being rebuilt; "results/SLOT"
+ * - meta: "format"; "state": u64 epoch, seq, horizon, rights_seq; "runs" (history.h); "collection/NAME": u16
+ *   number, declaration; "versions/NAME": u64 (version_floor.h); "rebuild/NAME" while that collection is
+ * being rebuilt; "results/SLOT"
  * - c/COLLECTION: id -> record (record.h)
  * - x/COLLECTION/FIELD: index key (keys.h) -> nothing
  * - log: seq, big-endian -> change (change_log.c)
- * - removed: u16 number of the collection, id -> seq of the removal, big-endian (removed.h)
  * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.c)
  */
 
@@ -27,21 +27,23 @@ struct store_index {
 
 struct store_collection {
     const struct config_collection *config;
-    uint16_t number; /* in the change log and in "removed": stays when the configuration changes */
+    uint16_t number; /* in the change log: stays when the configuration changes */
     MDB_dbi dbi;
     struct store_index *indexes; /* the unique ones first */
     size_t index_count;
 };
 
 struct store_state {
-    uint64_t epoch, seq, horizon, rights_seq;
+    uint64_t epoch; /* of the present run; 0: there was none yet */
+    uint64_t seq, horizon, rights_seq;
 };
 
 struct store {
     const struct config *config;
     enum store_mode mode;
+    const struct store_run *run; /* while it is opened; NULL: none begins */
     MDB_env *env;
-    MDB_dbi meta, log, removed, once, once_expiry;
+    MDB_dbi meta, log, once, once_expiry;
     struct store_collection *collections; /* as in the configuration */
     size_t collection_count;
     unsigned *by_number; /* place in ->collections, UINT_MAX: not declared */
@@ -76,9 +78,6 @@ enum error_code store_write_error(struct store *store, const char *what, int rc)
 [[gnu::warn_unused_result]] int store_state_write(struct store *store, MDB_txn *txn,
                                                   const struct store_state *state);
 
-/** A new epoch: random, 1 to 2^53 - 1. */
-uint64_t store_new_epoch(void);
-
 /* format.c */
 
 /** Whether this program knows the store's format; STORE_WRITE gives one to a new store and brings an older
@@ -100,10 +99,22 @@ uint64_t store_new_epoch(void);
 [[gnu::warn_unused_result]] int store_rebuild_mark(struct store *store, MDB_txn *txn,
                                                    struct store_collection *collection, bool under_way);
 
+/** The declaration that is stored of @collection; absent: none. */
+[[gnu::warn_unused_result]] struct slice store_collection_declared(struct store *store, MDB_txn *txn,
+                                                                   struct store_collection *collection);
+
+/** The name under which something of @collection is stored in meta: "KIND/NAME", in @key. */
+enum { META_KEY_MOST = 16 + COLLECTION_NAME_BYTES };
+struct slice store_meta_key(char key[META_KEY_MOST], const char *kind,
+                            const struct store_collection *collection);
+
 /* rebuild.c */
 
-/** Makes minimal documents, tags and indexes of a collection anew, in transactions of their own. The indexes'
- *  databases must not be open. What is stopped on the way starts over at the next opening. */
+/** Makes minimal documents, tags and indexes of a collection anew, in transactions of their own. A document
+ *  that clients see in another way by that gets a new version, in the change log as any change. When the
+ *  permission to see the collection is another one, the change log starts anew: what a client gains or loses
+ *  by that is in no document. The indexes' databases must not be open. What is stopped on the way starts over
+ *  at the next opening. */
 [[gnu::warn_unused_result]] bool store_rebuild(struct store *store, struct store_collection *collection,
                                                char message[STORE_MESSAGE]);
 

@@ -3,21 +3,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/json/compare.h"
 #include "shared/json/json.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/change_log.h"
 #include "shared/store/document.h"
 #include "shared/store/index.h"
 #include "shared/store/record.h"
 
-enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, NAME_MOST = 256 };
+enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, TRIM_LEAST = 64, NAME_MOST = 256 };
 
 struct rebuild {
     struct store *store;
     struct store_collection *collection;
-    struct buffer position; /* the last document made anew */
-    struct buffer tag, minimal, record, value;
+    struct store_state state; /* as the open transaction will leave it */
+    MDB_cursor *log;          /* of the open transaction */
+    struct buffer position;   /* the last document made anew */
+    struct buffer tag, minimal, full, record, value;
     struct json document;
     struct key_list keys;
     char *message;
@@ -145,29 +149,76 @@ static bool make_keys(struct rebuild *rebuild, MDB_txn *txn, struct slice id)
     return true;
 }
 
-/** ->record: the record as the declaration now wants it. */
-static bool make_record(struct rebuild *rebuild, struct slice id, struct store_record old)
+/** The minimal document of @record, whose text is in ->document. */
+static struct slice make_minimal(struct rebuild *rebuild, struct slice id, const struct store_record *record)
 {
     const struct config_collection *config = rebuild->collection->config;
-    if (!json_parse(&rebuild->document, old.full.data, old.full.length)) {
+    if (!config->projector_count)
+        return record->full;
+    buffer_clear(&rebuild->minimal);
+    document_append_minimal(&rebuild->minimal, config, id, record->version, json_root(&rebuild->document));
+    return rebuild->minimal.length == record->full.length ? record->full : buffer_slice(&rebuild->minimal);
+}
+
+/** ->full: the text of @record with its next version. */
+static struct slice make_full(struct rebuild *rebuild, struct slice id, const struct store_record *record)
+{
+    struct buffer *full = &rebuild->full;
+    buffer_clear(full);
+    document_append_head(full, id, record->version);
+    size_t head = full->length;
+    buffer_clear(full);
+    document_append_head(full, id, record->version + 1);
+    buffer_append(full, record->full.data + head, record->full.length - head);
+    return buffer_slice(full);
+}
+
+/** Clients see the document in another way from now on: a change like any other, @next with its number. */
+static int make_change(struct rebuild *rebuild, struct slice id, const struct store_record *old,
+                       struct store_record *next)
+{
+    unsigned collection = rebuild->collection->config->index;
+    bool same_sight = access_tag_same_sight(old->tag, next->tag);
+    next->full = make_full(rebuild, id, old);
+    next->version = old->version + 1;
+    next->minimal = make_minimal(rebuild, id, next);
+    next->seq = ++rebuild->state.seq;
+    next->tag_seq = same_sight ? old->tag_seq : next->seq;
+    struct store_log_entry entry = {.seq = next->seq,
+                                    .collection = collection,
+                                    .version = next->version,
+                                    .tag_seq_before = old->tag_seq,
+                                    .id = id,
+                                    .tag_before = old->tag,
+                                    .tag_after = next->tag};
+    if (collection == COLLECTION_USERS || collection == COLLECTION_GROUPS)
+        entry.before = old->full;
+    if (collection_concerns_rights(collection))
+        rebuild->state.rights_seq = next->seq;
+    return change_log_append(rebuild->store, rebuild->log, &entry, &rebuild->record);
+}
+
+/** ->record: the record as the declaration now wants it. */
+static bool make_record(struct rebuild *rebuild, struct slice id, const struct store_record *old)
+{
+    const struct config_collection *config = rebuild->collection->config;
+    if (!json_parse(&rebuild->document, old->full.data, old->full.length)) {
         snprintf(rebuild->message, STORE_MESSAGE, "collection %s: a stored document is damaged: %s",
                  config->name, rebuild->document.error);
         return false;
     }
     buffer_clear(&rebuild->tag);
     access_tag_append(&rebuild->tag, config, json_root(&rebuild->document));
-    old.tag = buffer_slice(&rebuild->tag);
-    struct slice held = old.minimal;
-    old.minimal = old.full;
-    if (config->projector_count) {
-        buffer_clear(&rebuild->minimal);
-        document_append_minimal(&rebuild->minimal, config, id, old.version, json_root(&rebuild->document));
-        if (rebuild->minimal.length != old.full.length)
-            old.minimal = buffer_slice(&rebuild->minimal);
+    struct store_record next = *old;
+    next.tag = buffer_slice(&rebuild->tag);
+    next.minimal = make_minimal(rebuild, id, &next);
+    if (!slice_equal(next.minimal, old->minimal) || !access_tag_same_sight(next.tag, old->tag)) {
+        int rc = make_change(rebuild, id, old, &next);
+        if (rc)
+            return fail(rebuild, rc);
     }
-    old.remade = old.remade || !slice_equal(held, old.minimal);
     buffer_clear(&rebuild->record);
-    record_append(&rebuild->record, &old);
+    record_append(&rebuild->record, &next);
     return true;
 }
 
@@ -183,7 +234,7 @@ static bool make_document(struct rebuild *rebuild, MDB_txn *txn, MDB_cursor *cur
     struct store_record old;
     if (!record_read(bytes, &old))
         return fail(rebuild, MDB_CORRUPTED);
-    if (!make_record(rebuild, id, old))
+    if (!make_record(rebuild, id, &old))
         return false;
     struct slice record = buffer_slice(&rebuild->record);
     if (!slice_equal(record, bytes)) {
@@ -222,20 +273,58 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     return good && rc && rc != MDB_NOTFOUND ? fail(rebuild, rc) : good;
 }
 
-/** The last transaction: what is stored is now as declared, and clients hold something else. */
+/** Whether the permission to see the collection is the one of its stored declaration. */
+static bool same_readers(struct rebuild *rebuild, MDB_txn *txn)
+{
+    struct json before = {0}, now = {0};
+    struct slice stored = store_collection_declared(rebuild->store, txn, rebuild->collection);
+    const char *text = rebuild->collection->config->declaration;
+    struct slice declared = slice_text(text ? text : "{}");
+    bool same = json_parse(&before, stored.length ? stored.data : "{}", stored.length ? stored.length : 2) &&
+                json_parse(&now, declared.data, declared.length);
+    if (same) {
+        struct json_value a = json_member(json_root(&before), SLICE("read"));
+        struct json_value b = json_member(json_root(&now), SLICE("read"));
+        same = a.json && b.json ? json_equal(a, b) : a.json == b.json;
+    }
+    json_free(&before);
+    json_free(&now);
+    return same;
+}
+
+/** The last transaction: what is stored is now as declared. */
 static int finish(struct rebuild *rebuild, MDB_txn *txn)
 {
     struct store *store = rebuild->store;
-    struct store_state state;
+    bool same = same_readers(rebuild, txn);
     int rc = store_collection_record(store, txn, rebuild->collection);
     if (!rc)
         rc = store_rebuild_mark(store, txn, rebuild->collection, false);
-    if (!rc && !store_state_read(store, txn, &state))
-        rc = MDB_CORRUPTED;
+    if (!rc && !same)
+        rc = change_log_restart(store, txn, &rebuild->state);
+    return rc;
+}
+
+/** One transaction's part: some documents, the state after them. */
+static bool make_part(struct rebuild *rebuild, MDB_txn *txn, bool *more)
+{
+    struct store *store = rebuild->store;
+    if (!store_state_read(store, txn, &rebuild->state))
+        return fail(rebuild, MDB_CORRUPTED);
+    uint64_t seq = rebuild->state.seq;
+    int rc = mdb_cursor_open(txn, store->log, &rebuild->log);
     if (rc)
-        return rc;
-    state.epoch = store_new_epoch();
-    return store_state_write(store, txn, &state);
+        return fail(rebuild, rc);
+    bool good = make_batch(rebuild, txn, more);
+    mdb_cursor_close(rebuild->log);
+    if (!good)
+        return false;
+    rc = change_log_trim(store, txn, &rebuild->state, TRIM_LEAST + 2 * (rebuild->state.seq - seq));
+    if (!rc && !*more)
+        rc = finish(rebuild, txn);
+    if (!rc)
+        rc = store_state_write(store, txn, &rebuild->state);
+    return rc ? fail(rebuild, rc) : true;
 }
 
 static bool make_all(struct rebuild *rebuild)
@@ -248,11 +337,9 @@ static bool make_all(struct rebuild *rebuild)
         rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
         if (rc)
             return fail(rebuild, rc);
-        bool good = make_batch(rebuild, txn, &more);
-        rc = good && !more ? finish(rebuild, txn) : 0;
-        if (!good || rc) {
+        if (!make_part(rebuild, txn, &more)) {
             mdb_txn_abort(txn);
-            return good ? fail(rebuild, rc) : false;
+            return false;
         }
         rc = mdb_txn_commit(txn);
         if (rc)
@@ -267,8 +354,8 @@ bool store_rebuild(struct store *store, struct store_collection *collection, cha
     log_notice("store: the collection %s is declared in another way and is rebuilt",
                collection->config->name);
     bool good = make_all(&rebuild);
-    struct buffer *buffers[] = {&rebuild.position, &rebuild.tag, &rebuild.minimal, &rebuild.record,
-                                &rebuild.value};
+    struct buffer *buffers[] = {&rebuild.position, &rebuild.tag,    &rebuild.minimal,
+                                &rebuild.full,     &rebuild.record, &rebuild.value};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         buffer_free(buffers[i]);
     json_free(&rebuild.document);

@@ -7,8 +7,6 @@ bool record_read(struct slice bytes, struct store_record *out)
     struct slice header;
     if (!bytes_take(&bytes, RECORD_HEADER, &header))
         return false;
-    out->reinserted = header.data[0] & RECORD_REINSERTED;
-    out->remade = header.data[0] & RECORD_REMADE;
     out->version = bytes_get_64(header.data + 8);
     out->seq = bytes_get_64(header.data + 16);
     out->tag_seq = out->seq;
@@ -30,8 +28,7 @@ void record_append(struct buffer *out, const struct store_record *record)
     bool one = record->minimal.data == record->full.data;
     char *header = buffer_reserve(out, RECORD_HEADER);
     bool older = record->tag_seq != record->seq;
-    header[0] = (char)((one ? RECORD_ONE_TEXT : 0) | (record->reinserted ? RECORD_REINSERTED : 0) |
-                       (older ? RECORD_TAG_SEQ : 0) | (record->remade ? RECORD_REMADE : 0));
+    header[0] = (char)((one ? RECORD_ONE_TEXT : 0) | (older ? RECORD_TAG_SEQ : 0));
     header[1] = 0;
     bytes_put_16(header + 2, (uint16_t)record->tag.length);
     bytes_put_32(header + 4, (uint32_t)record->minimal.length);

@@ -7,9 +7,8 @@
 /*
  * The bytes of a stored document:
  *
- *   0  u8   RECORD_ONE_TEXT when the minimal document is the full one (stored once); RECORD_REINSERTED when
- *           another document had this id before; RECORD_TAG_SEQ when the tag is older than the version;
- *           RECORD_REMADE when the minimal document was another one when this version was made
+ *   0  u8   RECORD_ONE_TEXT when the minimal document is the full one (stored once); RECORD_TAG_SEQ when the
+ *           tag is older than the version; 2 and 8 may be set and say nothing (formats before 3)
  *   1  u8   0
  *   2  u16  length of the access tag
  *   4  u32  length of the minimal document
@@ -18,13 +17,7 @@
  *  24  u64  with RECORD_TAG_SEQ: seq of the change since which it has its tag; then
  *      access tag, minimal document, full document (absent with RECORD_ONE_TEXT)
  */
-enum {
-    RECORD_HEADER = 24,
-    RECORD_ONE_TEXT = 1,
-    RECORD_REINSERTED = 2,
-    RECORD_TAG_SEQ = 4,
-    RECORD_REMADE = 8
-};
+enum { RECORD_HEADER = 24, RECORD_ONE_TEXT = 1, RECORD_TAG_SEQ = 4 };
 
 /** False when the bytes are no record (a damaged file). Slices point into @bytes. */
 [[gnu::warn_unused_result]] bool record_read(struct slice bytes, struct store_record *out);

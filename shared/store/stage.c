@@ -11,7 +11,6 @@
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
 #include "shared/store/record.h"
-#include "shared/store/removed.h"
 
 #define ID_FORMAT "\"%.*s\""
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
@@ -152,10 +151,8 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
     const struct config_collection *config = work->collection->config;
     buffer_clear(&writer->tag);
     access_tag_append(&writer->tag, config, root);
-    struct store_record record = {.version = version,
-                                  .seq = staged->seq,
-                                  .reinserted = work->current.reinserted,
-                                  .full = buffer_slice(&writer->text)};
+    struct store_record record = {
+        .version = version, .seq = staged->seq, .full = buffer_slice(&writer->text)};
     record.tag = buffer_slice(&writer->tag);
     bool same_tag = work->there && access_tag_same_sight(record.tag, work->current.tag);
     record.tag_seq = same_tag ? work->current.tag_seq : staged->seq;
@@ -173,11 +170,19 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
         abort();
 }
 
-/** Sets ->text to the document with @version and the members of @body. It is as good JSON as @body. */
-static void compose(struct work *work, uint64_t version, struct json_value body)
+/** The version of the document that is there, or the one with which it will begin. */
+static uint64_t text_version(const struct work *work)
+{
+    if (work->there)
+        return work->current.version;
+    return work->change->flags & CHANGE_NEW_ID ? 0 : work->writer->floors[work->number].staged;
+}
+
+/** Sets ->text to the document with the members of @body. It is as good JSON as @body. */
+static void compose(struct work *work, struct json_value body)
 {
     buffer_clear(&work->writer->text);
-    document_append(&work->writer->text, work->change->id, version, body);
+    document_append(&work->writer->text, work->change->id, text_version(work), body);
     if (work->acts && !work->there)
         stage_give_owner(work, body);
     work->next_parsed = false;
@@ -203,21 +208,11 @@ static void next_version(struct work *work)
     work->next_parsed = false;
 }
 
-/** Whether the id that is to be inserted was another document's, which clients may still hold. */
-static enum error_code find_former(struct work *work)
-{
-    if (work->current.reinserted) /* removed by this set */
-        return ERROR_NONE;
-    int rc = removed_find(work->writer->txn, work->store, work->number, work->change->id,
-                          &work->current.reinserted);
-    return rc ? stage_failed(work, "the removed ids cannot be read", rc) : ERROR_NONE;
-}
-
-/** Stages the document in ->text, which has the version that is there (or 0). */
+/** Stages the document in ->text, which has the version that is there, or the first one. */
 static enum error_code stage_text(struct work *work)
 {
     struct writer *writer = work->writer;
-    uint64_t version = 0;
+    uint64_t version = text_version(work);
     enum error_code code = ERROR_NONE;
     if (work->there) {
         struct slice text = buffer_slice(&writer->text);
@@ -234,7 +229,7 @@ static enum error_code stage_text(struct work *work)
             add_outcome(work, OUTCOME_SAME, work->current.version);
             return ERROR_NONE;
         }
-        version = work->current.version + 1;
+        version++;
         next_version(work);
     }
     if (writer->text.length > work->store->config->limits.document_bytes)
@@ -243,8 +238,6 @@ static enum error_code stage_text(struct work *work)
             ID_OF(work), writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
     if (writer->tight)
         return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
-    if (!work->there)
-        code = find_former(work);
     struct json_value root = {0};
     if (!code && (work->limited || looks_inside(work->collection))) {
         code = need_next(work);
@@ -296,7 +289,7 @@ static enum error_code insert_or_replace(struct work *work)
         if (code)
             return code;
     }
-    compose(work, work->there ? work->current.version : 0, json_root(&work->writer->body));
+    compose(work, json_root(&work->writer->body));
     if (work->there && insert) {
         code = stage_need_old(work);
         if (!code)
@@ -324,7 +317,7 @@ static enum error_code stage_patched(struct work *work)
 {
     struct writer *writer = work->writer;
     buffer_clear(&writer->scratch);
-    document_append_head(&writer->scratch, work->change->id, work->there ? work->current.version : 0);
+    document_append_head(&writer->scratch, work->change->id, text_version(work));
     size_t head = writer->scratch.length;
     struct slice patched = buffer_slice(&writer->patched);
     bool complete = work->there || !work->acts; /* otherwise it may need its owner */
@@ -347,7 +340,7 @@ static enum error_code stage_patched(struct work *work)
     code = id_stays(work, json_member(root, SLICE("_id")), work->there);
     if (code)
         return code;
-    compose(work, work->there ? work->current.version : 0, root);
+    compose(work, root);
     return stage_text(work);
 }
 
@@ -424,7 +417,7 @@ static enum error_code remove_document(struct work *work)
     struct staged *staged = staged_new(work);
     staged->removed = true;
     staged->record.version = work->current.version;
-    staged->record.reinserted = true; /* what the set may insert next under this id */
+    version_floor_raise(&work->writer->floors[work->number], work->current.version);
     code = stage_indexes(work, staged, (struct json_value){0});
     if (code)
         return code;
@@ -485,8 +478,10 @@ enum error_code stage_operation(struct store *store, const struct change *change
     return ERROR_NONE;
 }
 
-void stage_clear(struct writer *writer)
+void stage_clear(struct store *store, bool applied)
 {
+    struct writer *writer = store->writer;
+    version_floors_settle(writer->floors, store->collection_count, applied);
     writer->staged_count = 0;
     writer->outcome_count = 0;
     writer->actor = (struct actor){0};

@@ -17,7 +17,7 @@
  * error_code and a line in the log.
  */
 
-enum { STORE_FORMAT = 2, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
+enum { STORE_FORMAT = 3, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
 
 struct store;
 
@@ -25,10 +25,11 @@ enum store_mode { STORE_READ, STORE_WRITE };
 
 /**
  * Opens the environment. STORE_WRITE makes it when it is missing, makes the databases of new collections,
- * refuses a newer format, and rebuilds collections whose declaration has changed (projector, sync filter,
- * indexes, rights; with a new epoch, since clients hold other minimal documents). STORE_READ needs a store
- * that STORE_WRITE has opened. NULL: @message is one clear line (not writable, newer format, another map
- * size, a unique field with duplicates...).
+ * refuses a newer format, brings an older one up to date (which ends the history of what clients hold), and
+ * rebuilds collections whose declaration has changed (projector, sync filter, indexes, rights; documents that
+ * clients see in another way by that get a new version). STORE_READ needs a store that STORE_WRITE has
+ * opened. NULL: @message is one clear line (not writable, newer format, another map size, a unique field with
+ * duplicates...).
  */
 [[gnu::warn_unused_result]] struct store *store_open(const struct config *config, enum store_mode mode,
                                                      char message[STORE_MESSAGE]);
@@ -40,7 +41,8 @@ void store_check_readers(struct store *store);
 /** Bytes in use in the map, and its size: for status. */
 void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *map_bytes);
 
-/** Random, 1 to 2^53 - 1, new when the store was made, restored or rebuilt. As of the last store_begin(). */
+/** The present run of the server on this store: random, 1 to 2^53 - 1; 0 before the first one. As of the last
+ * store_begin(). */
 uint64_t store_epoch(struct store *store);
 
 /* ---- reading: one short snapshot at a time ---- */
@@ -55,6 +57,14 @@ void store_end(struct store *store);
 uint64_t store_seq(struct store *store);
 uint64_t store_log_horizon(struct store *store);
 
+/**
+ * *@holds: whether the state that somebody saw in run @epoch after change @seq is one that this store went
+ * through: the run is one of its last 1,000, and the number is not beyond what of that run came to this
+ * store. Not so after a copy was put back, and for what was lost with the power. Needs a snapshot.
+ */
+[[gnu::warn_unused_result]] enum error_code store_history_holds(struct store *store, uint64_t epoch,
+                                                                uint64_t seq, bool *holds);
+
 /** Sequence number of the last change of a user, a group or a session in the snapshot. */
 uint64_t store_rights_seq(struct store *store);
 
@@ -63,11 +73,6 @@ struct store_record {
     uint64_t version;
     uint64_t seq;         /* of the change that made this version */
     uint64_t tag_seq;     /* of the change since which it has a tag that shows it to the same people */
-    bool reinserted;      /* a document with this id was removed before this one was inserted, and the change
-                             log knew it then: a version that a client holds may be of that other document */
-    bool remade;          /* the collection was declared in another way when this version was made: what
-                             clients got with it may be another minimal document. No longer with the next
-                             version */
     struct slice tag;     /* access_tag.h */
     struct slice minimal; /* compact JSON, what clients hold: _id, _version, projector */
     struct slice full;    /* compact JSON, with _id and _version first */

@@ -14,6 +14,19 @@
  * (ERROR_STORE_FULL from apply or commit): the caller aborts and tries the sets one by one.
  */
 
+/** A run of the server, from one start of its master to the end: see store_history_holds(). */
+struct store_run {
+    uint64_t epoch;   /* random_epoch() */
+    bool new_history; /* nothing that was seen before it counts any more */
+    bool goes_on;     /* it began on this store already, which has come to ->seq at least */
+    uint64_t seq;
+};
+
+/** store_open() with STORE_WRITE, as a part of @run: it begins before what the opening itself changes. NULL,
+ * too, when the store is not the one on which the run that goes on began. */
+[[gnu::warn_unused_result]] struct store *
+store_open_run(const struct config *config, const struct store_run *run, char message[STORE_MESSAGE]);
+
 /** One committed change, for the ring. Slices are valid until the next store_write_begin(). */
 struct applied_change {
     uint64_t seq;

@@ -28,6 +28,7 @@ struct writer *writer_new(struct store *store)
         log_fatal("store: %s/data.mdb is damaged: it has no state", store->config->data);
     mdb_txn_abort(txn);
     writer->before = writer->state;
+    writer->floors = version_floors_load(store);
     writer->cursors = memory_zeroed(store->collection_count, sizeof *writer->cursors);
     staging_clear(&writer->documents);
     staging_clear(&writer->uniques);
@@ -42,6 +43,7 @@ void writer_free(struct store *store)
     store_write_abort(store);
     arena_free(&writer->arena);
     free(writer->cursors);
+    free(writer->floors);
     free(writer->changes);
     free(writer->staged);
     free(writer->outcomes);
@@ -151,6 +153,8 @@ static int finish(struct store *store)
     int rc = change_log_trim(store, writer->txn, &writer->state, most);
     if (!rc)
         rc = once_trim(store, writer->txn, writer->now_ms, (unsigned)most);
+    if (!rc)
+        rc = version_floors_store(store, writer->txn, writer->floors);
     if (!rc && (writer->state.seq != writer->before.seq || writer->state.horizon != writer->before.horizon))
         rc = store_state_write(store, writer->txn, &writer->state);
     return rc;
@@ -170,6 +174,7 @@ enum error_code store_write_commit(struct store *store)
     }
     rc = mdb_txn_commit(writer->txn);
     writer->txn = NULL;
+    version_floors_end(writer->floors, store->collection_count, !rc);
     if (rc) {
         writer->change_count = 0;
         writer->state = writer->before;
@@ -189,6 +194,7 @@ void store_write_abort(struct store *store)
     writer->txn = NULL;
     writer->change_count = 0;
     writer->state = writer->before;
+    version_floors_end(writer->floors, store->collection_count, false);
 }
 
 const struct applied_change *store_write_changes(struct store *store, size_t *count)

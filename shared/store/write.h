@@ -6,6 +6,7 @@
 #include "shared/store/index.h"
 #include "shared/store/staging.h"
 #include "shared/store/store_write.h"
+#include "shared/store/version_floor.h"
 
 /* What the files that write share: the open transaction, and the change set that is being applied in it. */
 
@@ -24,8 +25,7 @@ struct staged {
     uint64_t seq;
     struct slice id;
     struct slice bytes;         /* the record's */
-    struct store_record record; /* into ->bytes; when removed: just the version that was there,
-                                   and ->reinserted */
+    struct store_record record; /* into ->bytes; when removed: just the version that was there */
     struct slice tag_before;
     uint64_t tag_seq_before; /* store_log_entry's */
     struct slice before;     /* store_log_entry.before */
@@ -69,7 +69,8 @@ struct writer {
     struct store_state state; /* as it will be committed */
     struct store_state before;
     uint64_t now_ms;
-    struct arena arena; /* of the transaction */
+    struct version_floor *floors; /* by collection */
+    struct arena arena;           /* of the transaction */
     struct applied_change *changes;
     size_t change_count, change_capacity;
 
@@ -106,7 +107,7 @@ uint64_t store_free_pages(struct store *store);
 enum error_code stage_operation(struct store *store, const struct change *change,
                                 char message[APPLY_MESSAGE]);
 
-/** Forgets what is staged. */
-void stage_clear(struct writer *writer);
+/** Forgets what is staged: it has been put (@applied), or the set failed. */
+void stage_clear(struct store *store, bool applied);
 
 #endif

@@ -90,11 +90,11 @@ class Server:
                 '--log', self.log_path, '--workers', str(self.workers),
                 '--listen', f'127.0.0.1:{self.port}', *self.options, *extra]
 
-    def start(self, wait=True):
+    def start(self, *options, wait=True):
         assert self.process is None
         self.exit_status = None
         with open(os.path.join(self.directory, 'stderr'), 'ab') as errors:
-            self.process = subprocess.Popen(self.command('--foreground'), stdin=subprocess.DEVNULL, stdout=errors,
+            self.process = subprocess.Popen(self.command('--foreground', *options), stdin=subprocess.DEVNULL, stdout=errors,
                                             stderr=errors, env=self.environment(), start_new_session=True)
         if wait:
             self.wait_ready()

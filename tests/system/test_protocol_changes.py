@@ -11,7 +11,7 @@ async def test_change_before_answer(server):
         await client.call('insert', 'notes', {'_id': f'n{i}'})
         assert client.messages[-1]['operation'] == 'fulfill'
         assert client.messages[-2]['operation'] == 'update'
-        assert client.messages[-2]['data'] == [{'_id': f'n{i}', '_version': 0}]
+        assert client.messages[-2]['data'] == [{'_id': f'n{i}', '_version': i}]
         await client.call('remove', 'notes', {'_id': f'n{i}'})
         assert client.messages[-2]['operation'] == 'remove' and client.messages[-2]['data'] == [f'n{i}']
 

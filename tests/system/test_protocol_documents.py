@@ -235,8 +235,9 @@ async def test_remove(server):
     await client.fails('invalid', 'remove', 'notes', {'_id': ['n4'], '_version': 0})
     await client.fails('invalid', 'remove', 'notes', {})
     assert list(client.copy('notes')) == ['n4']
-    # A document that comes again starts again.
-    assert await client.call('insert', 'notes', {'_id': 'n0'}) == {'_id': 'n0', '_version': 0}
+    # A document that comes again goes on above all versions that were removed; an id of the server's is new.
+    assert await client.call('insert', 'notes', {'_id': 'n0'}) == {'_id': 'n0', '_version': 1}
+    assert (await client.call('insert', 'notes', {}))['_version'] == 0
 
 
 async def test_methods_need_their_permissions(server):

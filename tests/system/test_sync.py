@@ -75,7 +75,7 @@ async def test_stale_gone_newer(server):
 
 
 async def test_removed_and_inserted_again(server):
-    """While the client was away; its version says nothing about the new document."""
+    """While the client was away: the new document has a version that the old one never had."""
     writer = await filled(server, 3)
     await writer.call('remove', 'notes', {'_id': 'n0001'})
     await writer.call('insert', 'notes', {'_id': 'n0001', 'n': 'other'})
@@ -83,10 +83,12 @@ async def test_removed_and_inserted_again(server):
     manifest = {'n0000': 0, 'n0001': 0, 'n0002': 0}
     _, count, documents, removed = await sync(client, manifest)
     assert count == 1 and not removed
-    assert documents == [{'_id': 'n0001', '_version': 0, 'n': 'other'}]
+    assert documents == [{'_id': 'n0001', '_version': 1, 'n': 'other'}]
+    assert (await sync(client, {**manifest, 'n0001': 1}))[1] == 0
     await writer.call('update', 'notes', {'_id': 'n0001', 'changes': {'n': 'newer'}})
     _, count, documents, _ = await sync(client, {**manifest, 'n0001': 1})
-    assert count == 1 and documents == [{'_id': 'n0001', '_version': 1, 'n': 'newer'}]
+    assert count == 1 and documents == [{'_id': 'n0001', '_version': 2, 'n': 'newer'}]
+    await writer.fails('conflict', 'update', 'notes', {'_id': 'n0001', 'changes': {'n': 0}, '_version': 0})
 
 
 async def test_ids_in_any_order_and_with_escapes(server):

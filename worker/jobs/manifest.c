@@ -78,13 +78,6 @@ bool manifest_read_range(struct transaction *transaction, struct json_value from
     return good;
 }
 
-bool manifest_read_epoch(struct transaction *transaction, struct json_value epoch, struct manifest *manifest)
-{
-    manifest->epoch = -1;
-    return json_type(epoch) <= JSON_NULL ||
-           params_integer(transaction, epoch, "epoch", 0, INT64_MAX, -1, &manifest->epoch);
-}
-
 bool manifest_in_range(const struct manifest *manifest)
 {
     if (!manifest->count)

@@ -15,7 +15,6 @@ struct manifest {
     const struct config_collection *collection;
     struct manifest_entry *entries;
     size_t count;
-    int64_t epoch; /* of the store when the client last synced; -1: not said */
     char *memory;
     struct slice from, to; /* the range it speaks of; absent: open; in ->memory's neighbour ->bounds */
     char *bounds;
@@ -28,10 +27,6 @@ struct manifest {
 /** Reads `from` and `to` (each absent or null: open). Call it before or after manifest_read(). */
 [[gnu::warn_unused_result]] bool manifest_read_range(struct transaction *transaction, struct json_value from,
                                                      struct json_value to, struct manifest *manifest);
-
-/** Reads `epoch` (absent or null: not said). */
-[[gnu::warn_unused_result]] bool manifest_read_epoch(struct transaction *transaction, struct json_value epoch,
-                                                     struct manifest *manifest);
 
 /** Whether all ids lie in the range. */
 bool manifest_in_range(const struct manifest *manifest);

@@ -1,8 +1,8 @@
 #include "worker/jobs/sync_walk.h"
 
-void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest)
+void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bool same_history)
 {
-    *walk = (struct sync_walk){.manifest = manifest};
+    *walk = (struct sync_walk){.manifest = manifest, .same_history = same_history};
     store_scan_start(&walk->scan, manifest->collection->index, manifest->from, manifest->to);
 }
 
@@ -22,12 +22,10 @@ static void update_document(struct sync_walk *walk, struct sync_batch *batch,
         sync_batch_update(batch, walk->manifest->collection, record->minimal);
 }
 
-/* The versions of a document that was inserted again began at 0 again: the client's may be of the former. */
 static bool up_to_date(const struct sync_walk *walk, const struct manifest_entry *entry,
                        const struct store_record *record)
 {
-    return entry->version == (int64_t)record->version && !record->reinserted &&
-           (!record->remade || walk->present_epoch);
+    return walk->same_history && entry->version == (int64_t)record->version;
 }
 
 /* A document that is there: entries in front of it are gone; its own entry, if there is one, is compared. */
@@ -54,7 +52,6 @@ bool sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct 
 {
     struct slice id;
     struct store_record record;
-    walk->present_epoch = walk->manifest->epoch == (int64_t)store_epoch(worker->store);
     if (!walk->scan_ended) {
         store_scan_resume(worker->store, &walk->scan);
         while (*documents && !(batch && sync_batch_bytes(batch) >= bytes_most)) {

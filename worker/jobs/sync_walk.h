@@ -9,24 +9,19 @@
  * Compares a manifest with what a viewer may hold now: both in byte order of ids, side by side, so one pass
  * and no table. It goes on in a later snapshot where it stopped.
  *
- * A listed document that was removed and inserted again (->reinserted) is sent whatever version is listed.
- * What this does not reach: a client that was away for longer than the change log goes back may list a
- * document whose removal was already forgotten when the id was inserted again, and with the same version
- * keeps the old one.
- *
- * A document whose minimal document was made anew for another declaration (->remade) is sent, too, unless the
- * manifest is of the present epoch, which is newer.
+ * A listed document of the version that is there is not sent, if the manifest is of this store's history
+ * (position.h), in which an id and a version stand for one content; otherwise everything is sent.
  */
 struct sync_walk {
     const struct manifest *manifest;
     struct store_scan scan;
-    bool present_epoch; /* the manifest's is the store's: all that is listed was had in it */
-    size_t at;          /* first entry of the manifest not compared yet */
-    uint64_t count;     /* operations found so far */
+    bool same_history; /* versions listed are versions of this store's documents */
+    size_t at;         /* first entry of the manifest not compared yet */
+    uint64_t count;    /* operations found so far */
     bool scan_ended;
 };
 
-void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest);
+void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bool same_history);
 
 /**
  * Compares on, looking at no more than @*documents documents (counted down), and with @batch (NULL: just

@@ -18,6 +18,7 @@ static bool add_document(struct transaction *transaction, struct buffer *set, st
     struct slice id;
     char made[RANDOM_ID_LENGTH + 1];
     struct json_value given = json_member(document, SLICE("_id"));
+    bool new_id = json_type(given) == JSON_NONE;
     struct buffer compact = {0};
     buffer_clear(&transaction->worker->scratch);
     if (json_type(document) != JSON_OBJECT) {
@@ -25,7 +26,7 @@ static bool add_document(struct transaction *transaction, struct buffer *set, st
                          json_type_name(json_type(document)));
         return false;
     }
-    if (json_type(given) == JSON_NONE) {
+    if (new_id) {
         random_id(made);
         id = slice_of(made, RANDOM_ID_LENGTH);
     } else if (!params_id(transaction, given, "_id", &transaction->worker->scratch, &id)) {
@@ -34,7 +35,7 @@ static bool add_document(struct transaction *transaction, struct buffer *set, st
     json_append_compact(&compact, document);
     struct change change = {
         .operation = replace ? CHANGE_REPLACE : CHANGE_INSERT,
-        .flags = replace ? 0 : CHANGE_SKIP_SAME,
+        .flags = (replace ? 0U : CHANGE_SKIP_SAME) | (new_id ? CHANGE_NEW_ID : 0U),
         .version = CHANGE_ANY_VERSION,
         .collection = slice_text(transaction->collection->name),
         .id = id,

@@ -18,6 +18,7 @@
 #include "worker/dispatch/rights_difference.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/dispatch/sync_batch.h"
+#include "worker/jobs/position.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
@@ -33,7 +34,7 @@ struct resume {
     struct worker *worker;
     struct transaction *transaction;
     struct sync_batch batch;
-    int64_t epoch;
+    struct position position;
     uint64_t seq; /* the log is sent up to here; at first where the client stopped */
     enum phase phase;
     struct former_rights *former;
@@ -53,7 +54,8 @@ static enum job_state finish(struct resume *resume)
 {
     struct transaction *transaction = resume->transaction;
     struct buffer answer = {0};
-    buffer_append_format(&answer, "{\"epoch\":%lld,\"seq\":%llu}", (long long)resume->epoch,
+    buffer_append_format(&answer, "{\"epoch\":%llu,\"seq\":%llu}",
+                         (unsigned long long)store_epoch(resume->worker->store),
                          (unsigned long long)resume->seq);
     resume->transaction = NULL;
     transaction->job = NULL;
@@ -178,9 +180,16 @@ static enum job_state step(struct job *job)
         return JOB_LATER;
     }
     uint64_t seq = store_seq(worker->store);
-    if ((uint64_t)resume->epoch != store_epoch(worker->store) || resume->seq > seq)
+    bool holds;
+    if (position_holds(worker, &resume->position, &holds) != ERROR_NONE) {
+        worker_snapshot_end(worker);
+        return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
+    }
+    if (!holds) {
+        worker_snapshot_end(worker);
         return give_up(resume, ERROR_RESYNC_REQUIRED,
-                       "This is another store than the one you have seen; sync");
+                       "What you have seen is not part of this store's history; sync");
+    }
     if (rights_differ(resume))
         return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights have changed meanwhile; sync");
     bool last = resume->phase == WALKING_LOG;
@@ -208,15 +217,13 @@ static void resume_free(struct job *job)
 
 void resume(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"epoch", "seq"};
-    int64_t epoch, seq;
-    if (!params_object(transaction, data, keys, 2) ||
-        !params_integer(transaction, json_member(data, SLICE("epoch")), "epoch", 0, INT64_MAX, -1, &epoch) ||
-        !params_integer(transaction, json_member(data, SLICE("seq")), "seq", 0, INT64_MAX, -1, &seq))
+    static const char *const keys[] = {"epoch", "seq", "unfinished"};
+    struct position position;
+    if (!params_object(transaction, data, keys, sizeof keys / sizeof *keys) ||
+        !position_read(transaction, data, &position))
         return;
-    if (epoch < 0 || seq < 0) {
-        transaction_fail(transaction, ERROR_INVALID, "%s: expected an integer, found nothing",
-                         epoch < 0 ? "epoch" : "seq");
+    if (!position.given) {
+        transaction_fail(transaction, ERROR_INVALID, "epoch: expected an integer, found nothing");
         return;
     }
     struct resume *job = memory_zeroed(1, sizeof *job);
@@ -224,8 +231,8 @@ void resume(struct transaction *transaction, struct json_value data)
     job->job.free = resume_free;
     job->worker = transaction->worker;
     job->transaction = transaction;
-    job->epoch = epoch;
-    job->seq = (uint64_t)seq;
+    job->position = position;
+    job->seq = position.seq;
     job->former = former_rights_create(transaction_user(transaction), job->seq);
     transaction->job = &job->job;
     job_start(transaction->worker->jobs, &job->job);

@@ -14,6 +14,7 @@
 #include "shared/memory.h"
 #include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
+#include "worker/jobs/position.h"
 #include "worker/jobs/sync_walk.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
@@ -24,6 +25,9 @@ enum { STEP_DOCUMENTS = 4096, STEP_BYTES = 64 * 1024 };
 struct sync {
     struct job job;
     struct transaction *transaction;
+    struct position position;
+    bool same_history; /* ->position holds; from the first step on */
+    bool judged;
     struct manifest *manifests;
     uint64_t *counts;
     size_t manifest_count;
@@ -87,7 +91,7 @@ static bool walk_manifests(struct worker *worker, struct sync *sync, const struc
     while (sync->at < sync->manifest_count) {
         if (!skip_manifest(sync)) {
             if (!sync->walking)
-                sync_walk_start(&sync->walk, &sync->manifests[sync->at]);
+                sync_walk_start(&sync->walk, &sync->manifests[sync->at], sync->same_history);
             sync->walking = true;
             if (!sync_walk_step(worker, &sync->walk, viewer, &documents, sync->sending ? &sync->batch : NULL,
                                 STEP_BYTES))
@@ -120,6 +124,15 @@ static enum job_state give_up(struct sync *sync, enum error_code code, const cha
     return JOB_DONE;
 }
 
+/* Whether the manifests are of this store's history. False: that cannot be read. */
+static bool judge(struct worker *worker, struct sync *sync)
+{
+    if (!sync->judged && position_holds(worker, &sync->position, &sync->same_history) != ERROR_NONE)
+        return false;
+    sync->judged = true;
+    return true;
+}
+
 static enum job_state step(struct job *job)
 {
     struct sync *sync = (struct sync *)job;
@@ -134,6 +147,10 @@ static enum job_state step(struct job *job)
     if (!ring_intake_covers_rights(worker)) {
         worker_snapshot_end(worker);
         return JOB_LATER;
+    }
+    if (!judge(worker, sync)) {
+        worker_snapshot_end(worker);
+        return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
     }
     bool complete = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
@@ -213,17 +230,16 @@ static bool is_subscribed(struct transaction *transaction, const struct config_c
 
 static void sync_collection(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"manifest", "from", "to", "epoch"};
+    static const char *const keys[] = {"manifest", "from", "to", "epoch", "seq", "unfinished"};
     if (!is_subscribed(transaction, transaction->collection))
         return;
     struct sync *sync = sync_create(transaction, 1);
     struct manifest *manifest = &sync->manifests[0];
     struct json_value entries = data;
     manifest->collection = transaction->collection;
-    manifest->epoch = -1;
     if (is_long_form(data)) {
-        if (!params_object(transaction, data, keys, 4) ||
-            !manifest_read_epoch(transaction, json_member(data, SLICE("epoch")), manifest) ||
+        if (!params_object(transaction, data, keys, sizeof keys / sizeof *keys) ||
+            !position_read(transaction, data, &sync->position) ||
             !manifest_read_range(transaction, json_member(data, SLICE("from")),
                                  json_member(data, SLICE("to")), manifest)) {
             abandon(sync);
@@ -246,7 +262,7 @@ static void sync_collection(struct transaction *transaction, struct json_value d
 
 /* False: answered. Rights are as for the collection's own sync. */
 static bool read_named(struct transaction *transaction, const struct json_iterator *each,
-                       struct json_value epoch, struct manifest *manifest)
+                       struct manifest *manifest)
 {
     struct buffer scratch = {0};
     struct slice name = json_string(each->key, &scratch);
@@ -267,15 +283,16 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
     }
     buffer_free(&scratch);
     manifest->collection = collection;
-    return good && manifest_read_epoch(transaction, epoch, manifest) &&
-           manifest_read(transaction, each->value, manifest);
+    return good && manifest_read(transaction, each->value, manifest);
 }
 
 void sync_several(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"manifests", "epoch"};
+    static const char *const keys[] = {"manifests", "epoch", "seq", "unfinished"};
     struct json_value manifests = json_member(data, SLICE("manifests"));
-    if (!params_object(transaction, data, keys, 2))
+    struct position position;
+    if (!params_object(transaction, data, keys, sizeof keys / sizeof *keys) ||
+        !position_read(transaction, data, &position))
         return;
     if (json_type(manifests) != JSON_OBJECT) {
         transaction_fail(transaction, ERROR_INVALID,
@@ -285,9 +302,10 @@ void sync_several(struct transaction *transaction, struct json_value data)
     }
     struct sync *sync = sync_create(transaction, json_count(manifests));
     sync->named = true;
+    sync->position = position;
     struct json_iterator each = json_begin(manifests);
     for (size_t i = 0; json_step(&each); i++)
-        if (!read_named(transaction, &each, json_member(data, SLICE("epoch")), &sync->manifests[i])) {
+        if (!read_named(transaction, &each, &sync->manifests[i])) {
             abandon(sync);
             return;
         }

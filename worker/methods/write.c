@@ -74,8 +74,9 @@ static bool add_insert(struct transaction *transaction, struct buffer *set, stru
     if (!document_fits(transaction, document))
         return false;
     struct json_value given = json_member(document, SLICE("_id"));
+    bool new_id = json_type(given) == JSON_NONE;
     buffer_clear(&worker->scratch);
-    if (json_type(given) == JSON_NONE) {
+    if (new_id) {
         random_id(made);
         id = slice_of(made, RANDOM_ID_LENGTH);
     } else if (!params_id(transaction, given, "_id", &worker->scratch, &id)) {
@@ -89,6 +90,7 @@ static bool add_insert(struct transaction *transaction, struct buffer *set, stru
     }
     struct change change = {
         .operation = CHANGE_INSERT,
+        .flags = new_id ? CHANGE_NEW_ID : 0,
         .version = CHANGE_ANY_VERSION,
         .collection = slice_text(transaction->collection->name),
         .id = id,

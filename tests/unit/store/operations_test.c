@@ -213,7 +213,7 @@ static void remove_follows_its_rules(void **state)
     assert_answer(f, "{\"_ids\":[\"a\"]}");
     assert_null(document(f, "plain", "a"));
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}"), ERROR_NONE);
-    assert_answer(f, "{\"_id\":\"a\",\"_version\":0}");
+    assert_answer(f, "{\"_id\":\"a\",\"_version\":1}");
 }
 
 static void assertions_guard_a_set(void **state)

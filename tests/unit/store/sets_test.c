@@ -66,13 +66,13 @@ static void a_set_sees_its_own_operations(void **state)
     set_add(f, CHANGE_INSERT, 0, "viruses", "b", ANY, "{\"name\":\"A\"}"); /* free by now */
     set_add(f, CHANGE_REMOVE, 0, "viruses", "a", 1, NULL);
     set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{\"name\":[\"B\",\"C\"]}");
-    set_add(f, CHANGE_MERGE, 0, "viruses", "a", 0, "{\"name\":\"C\",\"tags\":[1,2]}");
-    set_add(f, CHANGE_PATCH, 0, "viruses", "a", 1, "[{\"op\":\"remove\",\"path\":\"/tags/0\"}]");
-    set_add(f, CHANGE_ASSERT, 0, "viruses", "a", 2, NULL);
+    set_add(f, CHANGE_MERGE, 0, "viruses", "a", 2, "{\"name\":\"C\",\"tags\":[1,2]}");
+    set_add(f, CHANGE_PATCH, 0, "viruses", "a", 3, "[{\"op\":\"remove\",\"path\":\"/tags/0\"}]");
+    set_add(f, CHANGE_ASSERT, 0, "viruses", "a", 4, NULL);
     assert_int_equal(set_run(f), ERROR_NONE);
     assert_int_equal(f->result.seq, 7);
     assert_string_equal(document(f, "viruses", "a"),
-                        "{\"_id\":\"a\",\"_version\":2,\"name\":\"C\",\"tags\":[2]}");
+                        "{\"_id\":\"a\",\"_version\":4,\"name\":\"C\",\"tags\":[2]}");
     check_indexes(f);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{\"name\":\"D\"}");

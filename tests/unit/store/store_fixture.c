@@ -35,7 +35,8 @@ struct config *fixture_config(const char *directory, const char *collections)
 static void open_store(struct fixture *fixture)
 {
     char message[STORE_MESSAGE];
-    fixture->store = store_open(fixture->config, STORE_WRITE, message);
+    struct store_run run = {.epoch = ++fixture->epoch};
+    fixture->store = store_open_run(fixture->config, &run, message);
     if (!fixture->store)
         fail_msg("%s", message);
 }

@@ -17,6 +17,7 @@ struct fixture {
     char directory[64];
     struct config *config;
     struct store *store;
+    uint64_t epoch; /* each opening begins a run with the next number, from 1 */
     struct buffer set;
     struct apply_result result;
 };

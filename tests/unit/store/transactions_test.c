@@ -26,6 +26,7 @@ struct history {
     unsigned marks;
     char padding[LARGEST + 1];
     struct expected is[COLLECTIONS][IDS];
+    uint64_t floor[COLLECTIONS]; /* where versions begin */
 };
 
 static unsigned below(struct history *history, unsigned most)
@@ -57,13 +58,15 @@ static void one_set(struct history *history)
     if (what == 0 && is->there) {
         set_add(history->fixture, CHANGE_REMOVE, 0, names[collection], id, CHANGE_ANY_VERSION, NULL);
         assert_int_equal(set_apply(history->fixture), ERROR_NONE);
+        if (history->floor[collection] <= is->version)
+            history->floor[collection] = is->version + 1;
         *is = (struct expected){0};
         return;
     }
     if (is->there)
         set_add(history->fixture, CHANGE_REPLACE, 0, names[collection], id, (int64_t)is->version, body);
     else
-        next.version = 0;
+        next.version = history->floor[collection];
     if (!is->there)
         set_add(history->fixture, CHANGE_INSERT, 0, names[collection], id, CHANGE_ANY_VERSION, body);
     assert_int_equal(set_apply(history->fixture), ERROR_NONE);
@@ -123,6 +126,7 @@ static void long_transactions_keep_everything_in_its_place(void **state)
         } else {
             store_write_abort(fixture.store);
             memcpy(history->is, before->is, sizeof history->is);
+            memcpy(history->floor, before->floor, sizeof history->floor);
         }
         free(before);
         compare(history);
