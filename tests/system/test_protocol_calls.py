@@ -200,7 +200,7 @@ async def test_failed_call_is_not_remembered(server):
     await client.call('insert', 'notes', {'_id': 'a'})
     await client.fails('exists', 'insert', 'notes', {'_id': 'a'}, once='key')
     await client.call('remove', 'notes', {'_id': 'a'})
-    assert await client.call('insert', 'notes', {'_id': 'a'}, once='key') == {'_id': 'a', '_version': 0}
+    assert await client.call('insert', 'notes', {'_id': 'a'}, once='key') == {'_id': 'a', '_version': 1}
 
 
 # ---- dispatcher ----
