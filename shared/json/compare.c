@@ -12,37 +12,47 @@ static struct json_value member_of_key(struct json_value object, struct json_val
     return (struct json_value){NULL, 0};
 }
 
+/* When two numbers are the same, which have their texts. */
+typedef bool number_equality(struct slice a, struct slice b);
+
+static bool same_value(struct slice a, struct slice b)
+{
+    return json_number_compare(a, b) == 0;
+}
+
+static bool equal(struct json_value a, struct json_value b, number_equality *numbers);
+
 /* Both have the same number of members. Mostly they stand in the same order. */
-static bool objects_equal(struct json_value a, struct json_value b)
+static bool objects_equal(struct json_value a, struct json_value b, number_equality *numbers)
 {
     struct json_iterator left = json_begin(a);
     struct json_iterator right = json_begin(b);
     struct json_key_set set = {0};
-    bool equal = true;
-    while (equal && json_step(&left) && json_step(&right)) {
+    bool same = true;
+    while (same && json_step(&left) && json_step(&right)) {
         struct json_value other = right.value;
         if (set.slots || !json_same_string(left.key, right.key)) {
             if (!set.slots && json_count(b) > JSON_KEY_SET_FROM)
                 json_key_set_of(&set, b);
             other = set.slots ? json_key_set_find(&set, left.key) : member_of_key(b, left.key);
         }
-        equal = json_equal(left.value, other);
+        same = equal(left.value, other, numbers);
     }
     json_key_set_free(&set);
-    return equal;
+    return same;
 }
 
-static bool arrays_equal(struct json_value a, struct json_value b)
+static bool arrays_equal(struct json_value a, struct json_value b, number_equality *numbers)
 {
     struct json_iterator left = json_begin(a);
     struct json_iterator right = json_begin(b);
     while (json_step(&left) && json_step(&right))
-        if (!json_equal(left.value, right.value))
+        if (!equal(left.value, right.value, numbers))
             return false;
     return true;
 }
 
-bool json_equal(struct json_value a, struct json_value b)
+static bool equal(struct json_value a, struct json_value b, number_equality *numbers)
 {
     enum json_type type = json_type(a);
     if (type != json_type(b) || json_count(a) != json_count(b))
@@ -54,15 +64,25 @@ bool json_equal(struct json_value a, struct json_value b)
     case JSON_TRUE:
         return true;
     case JSON_NUMBER:
-        return json_number_compare(json_text(a), json_text(b)) == 0;
+        return numbers(json_text(a), json_text(b));
     case JSON_STRING:
         return json_same_string(a, b);
     case JSON_ARRAY:
-        return slice_equal(json_text(a), json_text(b)) || arrays_equal(a, b);
+        return slice_equal(json_text(a), json_text(b)) || arrays_equal(a, b, numbers);
     case JSON_OBJECT:
-        return slice_equal(json_text(a), json_text(b)) || objects_equal(a, b);
+        return slice_equal(json_text(a), json_text(b)) || objects_equal(a, b, numbers);
     }
     return false;
+}
+
+bool json_equal(struct json_value a, struct json_value b)
+{
+    return equal(a, b, same_value);
+}
+
+bool json_same_digits(struct json_value a, struct json_value b)
+{
+    return equal(a, b, slice_equal);
 }
 
 int json_order(struct json_value a, struct json_value b)

@@ -13,6 +13,10 @@ int json_number_compare(struct slice a, struct slice b);
  */
 bool json_equal(struct json_value a, struct json_value b);
 
+/** The same, but numbers by their text: 1.50 is not 1.5. What is stored for one would not do for the other.
+ */
+bool json_same_digits(struct json_value a, struct json_value b);
+
 /**
  * A total order for sorting: absent < null < false < true < numbers < strings (byte order) < arrays < objects
  * (the last two by length, then text). Negative, 0 or positive.

@@ -31,7 +31,7 @@ enum change_flag {
     CHANGE_UPSERT = 1, /* MERGE: insert when the id is not there (the merge applied to nothing) */
     CHANGE_SKIP_MISSING =
         2,                /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
-    CHANGE_SKIP_SAME = 4, /* INSERT: an equal document (beside _version) that is there counts as done */
+    CHANGE_SKIP_SAME = 4, /* INSERT: the same document (but for _version) that is there counts as done */
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
     CHANGE_ALL_RIGHTS =
         16, /* ACTOR: may read and change all, and only becomes the owner of what it makes without one */

@@ -221,7 +221,7 @@ static enum error_code stage_text(struct work *work)
             code = stage_need_old(work);
             if (!code)
                 code = need_next(work);
-            same = !code && json_equal(json_root(&writer->old), json_root(&writer->next));
+            same = !code && json_same_digits(json_root(&writer->old), json_root(&writer->next));
         }
         if (code)
             return code;
@@ -294,7 +294,7 @@ static enum error_code insert_or_replace(struct work *work)
         code = stage_need_old(work);
         if (!code)
             code = need_next(work);
-        if (!code && !json_equal(json_root(&work->writer->old), json_root(&work->writer->next)))
+        if (!code && !json_same_digits(json_root(&work->writer->old), json_root(&work->writer->next)))
             return stage_refuse(work, ERROR_EXISTS,
                                 "Document " ID_FORMAT " exists already in %s, with other content",
                                 ID_OF(work), NAME_OF(work));

@@ -63,6 +63,33 @@ async def test_numbers_come_back_digit_for_digit(server):
     await listener.until(lambda: listener.copy('notes').get('n', {}).get('_version') == 2)
 
 
+async def send_text(client, method, collection, data):
+    """A call whose data is sent as it stands; whether it succeeded."""
+    tid, future, _ = client.begin(method, collection)
+    await client.send(f'{{"tid":{tid},"methodName":"{method}","collectionName":"{collection}","data":{data}}}')
+    return (await future)['success']
+
+
+async def test_a_change_of_digits_is_stored(server):
+    """Also by import, which takes a document that is there already for done only when its digits are the same."""
+    client = await Client.connect(server, 'editor')
+    control = await Client.control(server)
+    texts = {'insert': ('{"_id":"n","price":1.50,"list":[{"a":1}]}', '"price":1.50,"list":[{"a":1}]'),
+             'update': ('{"_id":"n","changes":{"price":1.5}}', '"price":1.5,"list":[{"a":1}]'),
+             'patch': ('{"_id":"n","operations":[{"op":"replace","path":"/list/0/a","value":1.0}]}',
+                       '"price":1.5,"list":[{"a":1.0}]')}
+    for version, (method, (data, expected)) in enumerate(texts.items()):
+        assert await send_text(client, method, 'notes', data)
+        assert server.ctl('export', 'notes').stdout == f'{{"_id":"n","_version":{version},{expected}}}\n'
+        await client.until(lambda v=version: client.copy('notes')['n']['_version'] == v)
+    assert not await send_text(control, 'import', 'notes', '{"documents":[{"_id":"n","price":1.5,"list":[{"a":1}]}]}')
+    assert await send_text(control, 'import', 'notes', '{"documents":[{"_id":"n","list":[{"a":1.0}],"price":1.5}]}')
+    assert await send_text(control, 'import', 'notes',
+                           '{"replace":true,"documents":[{"_id":"n","price":-0,"list":[{"a":1.0}]}]}')
+    assert await send_text(client, 'update', 'notes', '{"_id":"n","changes":{"price":0}}')
+    assert server.ctl('export', 'notes').stdout == '{"_id":"n","_version":4,"price":0,"list":[{"a":1.0}]}\n'
+
+
 TEXTS = ['', 'ü€\U0001f331', '"\\/\b\f\n\r\t', '\u2028', '</script>', 'a' * 10000, '\x7f', '\ufffe']
 
 

@@ -69,15 +69,21 @@ static void finds_equal_numbers(void **state)
             fail_msg("%s and %s", table[i][0], table[i][1]);
 }
 
-static bool equal_texts(const char *a, const char *b)
+static bool compare_texts(bool (*equality)(struct json_value, struct json_value), const char *a,
+                          const char *b)
 {
     struct json left = parsed(a);
     struct json right = parsed(b);
-    bool equal = json_equal(json_root(&left), json_root(&right));
-    assert_int_equal(json_equal(json_root(&right), json_root(&left)), equal);
+    bool equal = equality(json_root(&left), json_root(&right));
+    assert_int_equal(equality(json_root(&right), json_root(&left)), equal);
     parsed_free(&left);
     parsed_free(&right);
     return equal;
+}
+
+static bool equal_texts(const char *a, const char *b)
+{
+    return compare_texts(json_equal, a, b);
 }
 
 static void compares_values(void **state)
@@ -94,6 +100,39 @@ static void compares_values(void **state)
     assert_false(equal_texts("true", "false"));
     assert_false(equal_texts("[]", "{}"));
     assert_false(equal_texts("\"a\"", "\"A\""));
+}
+
+/* By digits: only numbers differ from what json_equal() says of them. */
+static void compares_digits(void **state)
+{
+    (void)state;
+    static const char *const numbers[][2] = {
+        {"1.50", "1.5"},
+        {"1", "1.0"},
+        {"0", "-0"},
+        {"1e2", "100"},
+        {"1e2", "1E2"},
+        {"[[1.50]]", "[[1.5]]"},
+        {"{\"a\":{\"b\":[0,1.0]}}", "{\"a\":{\"b\":[0,1]}}"},
+        {"{\"a\":1,\"b\":2.0}", "{\"b\":2,\"a\":1}"},
+    };
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        if (!equal_texts(numbers[i][0], numbers[i][1]))
+            fail_msg("%s and %s are equal", numbers[i][0], numbers[i][1]);
+        if (compare_texts(json_same_digits, numbers[i][0], numbers[i][1]))
+            fail_msg("%s and %s have other digits", numbers[i][0], numbers[i][1]);
+    }
+    static const char *const same[][2] = {
+        {"1.50", " 1.50"},
+        {"{\"a\":1,\"b\":[1.0,2]}", "{\"b\":[1.0,2],\"\\u0061\":1}"},
+        {"\"\\u00e9\\n\"", "\"\xc3\xa9\\u000a\""},
+        {"[[],{},null,true]", "[ [ ] , { } , null , true ]"},
+    };
+    for (size_t i = 0; i < COUNT_OF(same); i++)
+        if (!compare_texts(json_same_digits, same[i][0], same[i][1]))
+            fail_msg("%s and %s are the same", same[i][0], same[i][1]);
+    assert_false(compare_texts(json_same_digits, "{\"a\":1}", "{\"b\":1}"));
+    assert_false(compare_texts(json_same_digits, "[1,2]", "[2,1]"));
 }
 
 static void compares_large_objects_in_any_order(void **state)
@@ -160,9 +199,13 @@ static void follows_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(orders_numbers_exactly), cmocka_unit_test(finds_equal_numbers),
-        cmocka_unit_test(compares_values),        cmocka_unit_test(compares_large_objects_in_any_order),
-        cmocka_unit_test(orders_values),          cmocka_unit_test(follows_paths),
+        cmocka_unit_test(orders_numbers_exactly),
+        cmocka_unit_test(finds_equal_numbers),
+        cmocka_unit_test(compares_values),
+        cmocka_unit_test(compares_digits),
+        cmocka_unit_test(compares_large_objects_in_any_order),
+        cmocka_unit_test(orders_values),
+        cmocka_unit_test(follows_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

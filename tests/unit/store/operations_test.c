@@ -80,9 +80,11 @@ static void insert_refuses_what_is_there(void **state)
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_EXISTS);
     assert_non_null(strstr(f->result.message, "\"a\""));
-    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"x\": 1.0}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"\\u0078\": 1}"),
                      ERROR_NONE);
     assert_int_equal(seq_now(f), 1);
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"x\":1.0}"),
+                     ERROR_EXISTS);
     assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"x\":2}"),
                      ERROR_EXISTS);
     assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1}");
@@ -97,6 +99,33 @@ static void replace_inserts_or_replaces(void **state)
     assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 0, "{\"y\":1}"), ERROR_NONE);
     assert_answer(f, "{\"_id\":\"a\",\"_version\":1}");
     assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":1,\"y\":1}");
+}
+
+static void other_digits_are_a_change(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        enum change_operation operation;
+        const char *body, *numbers;
+    } changes[] = {
+        {CHANGE_INSERT, "{\"n\":1.50,\"o\":{\"l\":[0,1]}}", "\"n\":1.50,\"o\":{\"l\":[0,1]}"},
+        {CHANGE_MERGE, "{\"n\":1.5}", "\"n\":1.5,\"o\":{\"l\":[0,1]}"},
+        {CHANGE_MERGE, "{\"o\":{\"l\":[-0,1]}}", "\"n\":1.5,\"o\":{\"l\":[-0,1]}"},
+        {CHANGE_PATCH, "[{\"op\":\"replace\",\"path\":\"/o/l/1\",\"value\":1.0}]",
+         "\"n\":1.5,\"o\":{\"l\":[-0,1.0]}"},
+        {CHANGE_PATCH,
+         "[{\"op\":\"test\",\"path\":\"/o/l/1\",\"value\":1},"
+         "{\"op\":\"replace\",\"path\":\"/n\",\"value\":1e2}]",
+         "\"n\":1e2,\"o\":{\"l\":[-0,1.0]}"},
+        {CHANGE_REPLACE, "{\"n\":100,\"o\":{\"l\":[-0,1.0]}}", "\"n\":100,\"o\":{\"l\":[-0,1.0]}"},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        char expected[128];
+        assert_int_equal(run_one(f, changes[i].operation, 0, "plain", "a", ANY, changes[i].body), ERROR_NONE);
+        snprintf(expected, sizeof expected, "{\"_id\":\"a\",\"_version\":%zu,%s}", i, changes[i].numbers);
+        assert_string_equal(document(f, "plain", "a"), expected);
+        assert_int_equal(seq_now(f), i + 1);
+    }
 }
 
 static void merge_follows_its_rules(void **state)
@@ -171,7 +200,7 @@ static void a_change_that_changes_nothing_makes_nothing(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1,\"y\":[{}]}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", ANY, "{\"y\":[ {} ],\"x\":10e-1}"),
+    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", ANY, "{\"y\":[ {} ],\"\\u0078\":1}"),
                      ERROR_NONE);
     assert_answer(f, "{\"_id\":\"a\",\"_version\":0}");
     assert_int_equal(f->result.seq, 1);
@@ -450,6 +479,7 @@ int main(void)
         with_store(changes_are_told),
         with_store(insert_refuses_what_is_there),
         with_store(replace_inserts_or_replaces),
+        with_store(other_digits_are_a_change),
         with_store(merge_follows_its_rules),
         with_store(patch_follows_its_rules),
         with_store(a_change_that_changes_nothing_makes_nothing),
