@@ -33,7 +33,7 @@ static void add_result(const struct batch_set *set, const struct apply_result *r
         .id = set->id,
         .code = result->code,
         .seq = result->seq,
-        .failed = result->failed,
+        .at_fault = result->at_fault,
         .text = result->code == ERROR_NONE ? result->answer : slice_text(result->message),
     };
     committer_result_append(results, &message);

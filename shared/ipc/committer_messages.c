@@ -38,7 +38,7 @@ void committer_result_append(struct buffer *out, const struct committer_result *
     bytes_put_64(at, result->id);
     bytes_put_32(at + 8, result->code);
     bytes_put_64(at + 12, result->seq);
-    bytes_put_32(at + 20, result->failed);
+    bytes_put_32(at + 20, result->at_fault);
     buffer_append_slice(out, result->text);
 }
 
@@ -97,7 +97,7 @@ bool committer_result_read(struct slice body, struct committer_result *result)
         .id = bytes_get_64(body.data),
         .code = (enum error_code)code,
         .seq = bytes_get_64(body.data + 12),
-        .failed = bytes_get_32(body.data + 20),
+        .at_fault = bytes_get_32(body.data + 20),
         .text = slice_of(body.data + RESULT_BYTES, body.length - RESULT_BYTES),
     };
     return true;

@@ -28,7 +28,7 @@ struct committer_result {
     uint64_t id;
     enum error_code code;
     uint64_t seq;      /* the caller's answer may go out when this change has been dispatched */
-    uint32_t failed;   /* operation that failed */
+    uint32_t at_fault; /* struct apply_result's; 0: no change of the set */
     struct slice text; /* the answer's JSON, or the error's message */
 };
 

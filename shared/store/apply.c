@@ -6,11 +6,10 @@
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
 
-static enum error_code refuse(struct apply_result *result, uint32_t failed, enum error_code code,
-                              const char *why)
+/** Refuses a set for what is not the fault of one of its changes. */
+static enum error_code refuse(struct apply_result *result, enum error_code code, const char *why)
 {
     result->code = code;
-    result->failed = failed;
     snprintf(result->message, sizeof result->message, "%s", why);
     return code;
 }
@@ -19,7 +18,7 @@ static enum error_code broken(struct store *store, struct apply_result *result, 
 {
     store->writer->spoilt = true;
     enum error_code code = store_write_error(store, what, rc);
-    return refuse(result, 0, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
+    return refuse(result, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
 }
 
 /* ---- the answer ---- */
@@ -205,14 +204,24 @@ static int find_once(struct change_set set, struct change *once)
 
 /* ---- a set ---- */
 
+/** apply_result.at_fault of a set of which @operation failed: each change in front of it has its outcome. */
+static uint32_t find_fault(const struct writer *writer, enum change_operation operation, enum error_code code)
+{
+    if (code == ERROR_STORE_FULL || code == ERROR_INTERNAL)
+        return 0;
+    if (operation == CHANGE_ASSERT || operation == CHANGE_ONCE || operation == CHANGE_ACTOR)
+        return 0;
+    return (uint32_t)writer->outcome_count + 1;
+}
+
 static enum error_code stage_all(struct store *store, struct change_set set, struct apply_result *result)
 {
     struct change change;
-    for (uint32_t i = 0; change_set_next(&set, &change) > 0; i++) {
+    while (change_set_next(&set, &change) > 0) {
         enum error_code code = stage_operation(store, &change, result->message);
         if (code) {
             result->code = code;
-            result->failed = i;
+            result->at_fault = find_fault(store->writer, change.operation, code);
             return code;
         }
     }
@@ -255,12 +264,12 @@ enum error_code store_write_apply(struct store *store, struct slice bytes, uint6
     *result = (struct apply_result){.seq = writer->state.seq};
     writer->now_ms = now_ms;
     if (!writer->txn || writer->spoilt)
-        return refuse(result, 0, ERROR_INTERNAL, "The store failed");
+        return refuse(result, ERROR_INTERNAL, "The store failed");
     struct change_set set;
     struct change once;
     int found = change_set_open(&set, bytes) ? find_once(set, &once) : -1;
     if (found < 0)
-        return refuse(result, 0, ERROR_INVALID, "The change set is malformed");
+        return refuse(result, ERROR_INVALID, "The change set is malformed");
     struct arena_mark mark = arena_mark(&writer->arena);
     enum error_code code = apply(store, &set, found ? &once : NULL, result);
     if (code) {

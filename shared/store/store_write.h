@@ -44,7 +44,8 @@ struct apply_result {
     enum error_code code;        /* ERROR_NONE: applied (or already there: `once`) */
     uint64_t seq;                /* last sequence number of the set; of the store when it changed nothing */
     struct slice answer;         /* JSON, when ERROR_NONE; valid until the next store_write_begin() */
-    uint32_t failed;             /* otherwise: which operation failed, from 0 */
+    uint32_t at_fault;           /* otherwise: which of the set's changes (see change_answer), from 1;
+                                    0: none of them, as in a store that is full */
     char message[APPLY_MESSAGE]; /* and why, for the client */
 };
 

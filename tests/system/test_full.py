@@ -54,6 +54,22 @@ async def test_full_map(make_server):
     assert set(server.export('notes')) == {*taken, 'more'}
 
 
+async def test_no_member_of_a_list_is_to_blame_for_a_full_store(make_server):
+    """A refusal that is no member's fault has no index, whatever the set has in front of its list."""
+    server = make_server(config=configuration(map_bytes='4M', change_log_entries=100))
+    control = await Client.control(server)
+    await fill(control)
+    for user in 'ann', 'admin':
+        client = await Client.connect(server, user)
+        for name in 'notes', 'samples':
+            for once in None, 'k':
+                failure = await client.fails('store_full', 'insert', name, [{}, {}], once=once)
+                assert 'index' not in failure, (user, name, once, failure)
+    failure = await control.fails('store_full', 'import', 'notes', {'documents': [{}, {}]})
+    assert 'index' not in failure
+    assert f'notes: {failure["message"]}' in server.ctl('import', 'notes', '-', text='{}\n', check=False).stderr
+
+
 @pytest.fixture
 def small_disk(make_server):
     """A server, not started, whose data directory is a small file system of its own."""

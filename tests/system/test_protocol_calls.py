@@ -249,7 +249,12 @@ async def test_failure_in_a_list_names_the_index(server):
     await client.call('insert', 'notes', {'_id': 'b'})
     data = await client.fails('exists', 'insert', 'notes', [{'_id': 'a'}, {'_id': 'b'}, {'_id': 'c'}])
     assert data['index'] == 1
+    data = await client.fails('exists', 'insert', 'notes', [{'_id': 'a'}, {'_id': 'c'}, {'_id': 'b'}], once='k')
+    assert data['index'] == 2
     assert await client.call('count', 'notes') == 1
+    assert (await client.fails('invalid', 'remove', 'notes', {'_id': ['b', 7]}))['index'] == 1
+    assert (await client.fails('invalid', 'remove', 'notes', {'_id': ['b', 'a'], '_version': 0})).keys() == {
+        'warning', 'code', 'message'}
 
 
 async def test_too_many_in_one_call(make_server):

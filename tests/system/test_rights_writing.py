@@ -169,7 +169,9 @@ async def test_lists_and_queries_are_all_or_nothing(server):
     await admin.call('insert', 'samples', [
         {'_id': 'own', 'user': 'carl'}, {'_id': 'free', 'user': 'ann', 'all_read': True, 'all_write': True},
         {'_id': 'read', 'user': 'ann', 'all_read': True}, {'_id': 'hidden', 'user': 'ann'}])
-    await carl.fails('forbidden', 'remove', 'samples', {'_id': ['own', 'read']})
+    for once in None, 'k':
+        failure = await carl.fails('forbidden', 'remove', 'samples', {'_id': ['own', 'none', 'read']}, once=once)
+        assert failure['index'] == 2
     await carl.fails('forbidden', 'update', 'samples', {'query': {}, 'changes': {'n': 1}})
     assert await admin.call('count', 'samples', {'query': {'n': {'$exists': False}}}) == 4
     answer = await carl.call('update', 'samples', {'query': {'all_write': {'$ne': False}, '_id': {'$ne': 'read'}},

@@ -38,7 +38,6 @@ static void add_actor(struct transaction *transaction, struct buffer *set)
             groups[count++] = groups[i];
     change_actor_add(set, session_user(transaction->session), groups, count,
                      account->rights.administrator ? CHANGE_ALL_RIGHTS : 0);
-    transaction->in_front++;
     free(groups);
 }
 
@@ -340,8 +339,11 @@ static void remove_documents(struct transaction *transaction, struct json_value 
     } else {
         good = count_allowed(transaction, json_count(ids), "ids");
         struct json_iterator each = json_begin(ids);
-        while (good && json_step(&each))
+        for (uint32_t i = 0; good && json_step(&each); i++) {
+            transaction->listed = true;
+            transaction->at = i;
             good = add_remove(transaction, &set, each.value, version);
+        }
     }
     if (good)
         transaction_commit(transaction, &set);

@@ -147,7 +147,6 @@ void transaction_begin_set_for(struct transaction *transaction, struct slice use
                                enum change_answer answer, struct slice literal)
 {
     change_set_begin(set, answer, literal);
-    transaction->in_front = 0;
     if (!transaction->once.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
@@ -162,7 +161,6 @@ void transaction_begin_set_for(struct transaction *transaction, struct slice use
         .body = user,
     };
     change_set_add(set, &once);
-    transaction->in_front++;
 }
 
 void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
@@ -171,7 +169,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
     transaction_begin_set_for(transaction, transaction_user(transaction), set, answer, literal);
 }
 
-/* A message of the committer about one operation: in a list it is of use to know which. */
+/* A message of the committer about one change: in a list it is of use to know which. */
 static void committed(void *argument, const struct committer_result *result)
 {
     struct transaction *transaction = argument;
@@ -180,7 +178,8 @@ static void committed(void *argument, const struct committer_result *result)
         return;
     }
     struct buffer members = {0};
-    append_index(transaction, &members, result->failed - transaction->in_front);
+    if (result->at_fault)
+        append_index(transaction, &members, result->at_fault - 1);
     transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }

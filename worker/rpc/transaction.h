@@ -34,9 +34,8 @@ struct transaction {
     char *who;       /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
     struct job *job; /* that works for it; woken when the client has read what was sent */
     uint64_t started_us;
-    bool listed;       /* its set is a list the client gave: an error says which of it failed */
-    uint32_t at;       /* while the list is read: which of it */
-    uint32_t in_front; /* operations of its set in front of the list's */
+    bool listed; /* its set's changes are a list the client gave: an error says which of it is at fault */
+    uint32_t at; /* while the list is read: which of it */
     char memory[];
 };
 

@@ -219,7 +219,7 @@ bool fixture_read(struct fixture *fixture, unsigned slot, struct seen_result *re
             struct committer_result read = {0};
             if (type == COMMITTER_RESULT) {
                 assert_true(committer_result_read(body, &read));
-                *result = (struct seen_result){read.id, read.code, read.seq, read.failed, ""};
+                *result = (struct seen_result){read.id, read.code, read.seq, read.at_fault, ""};
                 snprintf(result->text, sizeof result->text, "%.*s", (int)read.text.length, read.text.data);
             }
             buffer_consume(in, in->length - rest.length);

@@ -55,7 +55,7 @@ struct seen_result {
     uint64_t id;
     enum error_code code;
     uint64_t seq;
-    uint32_t failed;
+    uint32_t at_fault;
     char text[512];
 };
 

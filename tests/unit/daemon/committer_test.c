@@ -139,7 +139,7 @@ static void a_set_that_fails_leaves_the_others_of_its_batch_alone(void **state)
     assert_int_equal(fixture_result(fixture, 0).code, ERROR_NONE);
     struct seen_result refused = fixture_result(fixture, 0);
     assert_int_equal(refused.code, ERROR_EXISTS);
-    assert_int_equal(refused.failed, 1);
+    assert_int_equal(refused.at_fault, 2);
     assert_int_equal(fixture_result(fixture, 0).code, ERROR_NONE);
     assert_true(fixture_has(fixture, "notes", "a"));
     assert_false(fixture_has(fixture, "notes", "b"));

@@ -26,7 +26,7 @@ static struct slice take_one(struct slice *bytes, enum committer_message_type ex
 }
 
 static const struct committer_result RESULT = {
-    .id = 0x1122334455667788, .code = ERROR_CONFLICT, .seq = UINT64_MAX, .failed = 7};
+    .id = 0x1122334455667788, .code = ERROR_CONFLICT, .seq = UINT64_MAX, .at_fault = 7};
 
 static void append_one_of_each(void)
 {
@@ -57,7 +57,7 @@ static void gives_back_what_was_put_in(void **state)
     assert_true(committer_result_read(take_one(&bytes, COMMITTER_RESULT), &result));
     assert_true(result.id == RESULT.id && result.seq == RESULT.seq);
     assert_int_equal(result.code, RESULT.code);
-    assert_int_equal(result.failed, RESULT.failed);
+    assert_int_equal(result.at_fault, RESULT.at_fault);
     assert_true(slice_equal(result.text, SLICE("{\"a\":1}")));
     assert_int_equal(take_one(&bytes, COMMITTER_WELCOME).length, 0);
     assert_int_equal(bytes.length, 0);

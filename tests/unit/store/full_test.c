@@ -73,6 +73,7 @@ static void a_full_store_goes_on_reading(void **state)
     for (int i = 0; i < 20; i++)
         assert_int_equal(insert(&f, count), ERROR_STORE_FULL);
     assert_non_null(strstr(f.result.message, "full"));
+    assert_int_equal(f.result.at_fault, 0);
     assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "d00001", ANY, "{\"more\":1}"), ERROR_STORE_FULL);
     check_reads(&f, count);
     fixture_reopen(&f, NULL);

@@ -270,7 +270,7 @@ static void assertions_guard_a_set(void **state)
         set_add(f, CHANGE_INSERT, 0, "plain", id, ANY, "{}");
         assert_int_equal(set_run(f), cases[i].code);
         if (cases[i].code) {
-            assert_int_equal(f->result.failed, 0);
+            assert_int_equal(f->result.at_fault, 0);
             assert_null(document(f, "plain", id));
         } else {
             char expected[64];

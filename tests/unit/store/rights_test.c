@@ -272,7 +272,7 @@ static void rights_are_those_of_the_moment(void **state)
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"user\":\"bob\",\"ar\":false}");
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":1}");
     assert_int_equal(set_apply(f), ERROR_NOT_FOUND); /* given away by the operation before */
-    assert_int_equal(f->result.failed, 2);
+    assert_int_equal(f->result.at_fault, 2);
     /* An actor is of its own set. */
     set_begin(f, ANSWER_IDS);
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":2}");
@@ -286,7 +286,7 @@ static void rights_are_those_of_the_moment(void **state)
     set_actor(f, "eve");
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":5}");
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
-    assert_int_equal(f->result.failed, 4);
+    assert_int_equal(f->result.at_fault, 3);
 }
 
 static enum error_code run_actor(struct fixture *f, struct slice user, struct slice groups,

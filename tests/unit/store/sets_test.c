@@ -40,7 +40,7 @@ static void a_set_that_fails_leaves_nothing(void **state)
     set_add(f, CHANGE_MERGE, 0, "viruses", "before", ANY, "{\"y\":1}");
     set_add(f, CHANGE_INSERT, 0, "viruses", "z", ANY, "{\"name\":\"n\"}");
     assert_int_equal(set_apply(f), ERROR_EXISTS);
-    assert_int_equal(f->result.failed, 3);
+    assert_int_equal(f->result.at_fault, 4);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_INSERT, 0, "viruses", "after", ANY, "{\"name\":\"x\"}");
     assert_int_equal(set_apply(f), ERROR_NONE);
@@ -78,7 +78,7 @@ static void a_set_sees_its_own_operations(void **state)
     set_add(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{\"name\":\"D\"}");
     set_add(f, CHANGE_INSERT, 0, "viruses", "d", ANY, "{\"name\":[\"D\"]}");
     assert_int_equal(set_run(f), ERROR_EXISTS);
-    assert_int_equal(f->result.failed, 1);
+    assert_int_equal(f->result.at_fault, 2);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{}");
     set_add(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{}");
@@ -103,6 +103,28 @@ static void swaps_of_unique_values_work(void **state)
     check_indexes(f);
 }
 
+static void who_is_at_fault_is_counted_among_the_changes(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "there", ANY, "{}"), ERROR_NONE);
+    set_begin(f, ANSWER_LIST);
+    set_add(f, CHANGE_ONCE, 0, "m", "k", 5000, "u");
+    change_actor_add(&f->set, SLICE("ann"), NULL, 0, 0);
+    set_add(f, CHANGE_ASSERT, 0, "plain", "there", 0, NULL);
+    set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "none", ANY, NULL);
+    set_add(f, CHANGE_MERGE, 0, "plain", "there", ANY, "{}");
+    set_add(f, CHANGE_ASSERT, 0, "plain", "there", 0, NULL);
+    size_t length = f->set.length;
+    set_add(f, CHANGE_INSERT, 0, "plain", "there", ANY, "{}");
+    assert_int_equal(set_run(f), ERROR_EXISTS);
+    assert_int_equal(f->result.at_fault, 3);
+    /* What a set rests on is none of its changes. */
+    f->set.length = length;
+    set_add(f, CHANGE_ASSERT, 0, "plain", "there", 1, NULL);
+    assert_int_equal(set_run(f), ERROR_CONFLICT);
+    assert_int_equal(f->result.at_fault, 0);
+}
+
 static void large_sets_work(void **state)
 {
     struct fixture *f = *state;
@@ -118,7 +140,7 @@ static void large_sets_work(void **state)
     assert_answer(f, "{\"inserted\":5000,\"replaced\":0,\"skipped\":0}");
     set_add(f, CHANGE_INSERT, 0, "viruses", "v77", ANY, "{}");
     assert_int_equal(set_run(f), ERROR_EXISTS);
-    assert_int_equal(f->result.failed, DOCUMENTS);
+    assert_int_equal(f->result.at_fault, DOCUMENTS + 1);
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_int_equal(store_count(f->store, fixture_collection(f, "viruses")), DOCUMENTS);
     store_end(f->store);
@@ -305,7 +327,7 @@ static void once_is_seen_by_later_sets_of_the_transaction(void **state)
     set_add(f, CHANGE_ONCE, 0, "m", "k2", 5000, "u");
     set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}");
     assert_int_equal(set_run(f), ERROR_EXISTS);
-    assert_int_equal(f->result.failed, 1);
+    assert_int_equal(f->result.at_fault, 1);
     assert_int_equal(run_one(f, CHANGE_REMOVE, 0, "plain", "a", ANY, NULL), ERROR_NONE);
     set_begin(f, ANSWER_ID_VERSION);
     set_add(f, CHANGE_ONCE, 0, "m", "k2", 5000, "u");
@@ -448,6 +470,7 @@ int main(void)
         with_store(a_set_that_fails_leaves_nothing),
         with_store(a_set_sees_its_own_operations),
         with_store(swaps_of_unique_values_work),
+        with_store(who_is_at_fault_is_counted_among_the_changes),
         with_store(large_sets_work),
         with_store(an_aborted_transaction_leaves_nothing),
         with_store(results_are_kept_with_the_transaction),

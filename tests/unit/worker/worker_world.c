@@ -104,7 +104,7 @@ static void apply_set(struct world *world, uint64_t id, struct slice set)
     struct committer_result answer = {.id = id,
                                       .code = code,
                                       .seq = result.seq,
-                                      .failed = result.failed,
+                                      .at_fault = result.at_fault,
                                       .text = code ? slice_text(result.message) : result.answer};
     committer_result_append(&out, &answer);
     send_all(world->committer, &out);
