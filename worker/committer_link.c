@@ -38,7 +38,7 @@ struct committer_link {
     struct waiting_set *sets;
     size_t first, waiting, capacity;
     size_t waiting_bytes;
-    uint64_t down_since_ms;
+    uint64_t down_since_ms; /* while not LINK_UP: since when no committer has said what it knows */
 };
 
 static struct waiting_set *set_at(const struct committer_link *link, size_t place)
@@ -77,6 +77,7 @@ static void answer_first(struct committer_link *link, const struct committer_res
     set.done(set.argument, result);
 }
 
+/* For a set that is certainly not stored, nor will be. */
 static void refuse_first(struct committer_link *link)
 {
     struct committer_result result = {
@@ -84,6 +85,25 @@ static void refuse_first(struct committer_link *link)
         .text = SLICE("The change could not be stored now; nothing of it was"),
     };
     answer_first(link, &result);
+}
+
+static bool first_is_given(const struct committer_link *link)
+{
+    return link->waiting && set_at(link, 0)->id <= link->given_id;
+}
+
+/* Nobody says any more what has become of it. */
+static void give_up_first(struct committer_link *link)
+{
+    struct committer_result result = {
+        .code = ERROR_TIMEOUT,
+        .text = SLICE("Whether the change was stored is not known; "
+                      "with a key of `once` it is safe to send it again"),
+    };
+    if (first_is_given(link))
+        answer_first(link, &result);
+    else
+        refuse_first(link);
 }
 
 /* Sets in front of the result's were given to a committer that died before it committed them. */
@@ -98,8 +118,7 @@ static void take_result(struct committer_link *link, const struct committer_resu
 
 static void take_welcome(struct committer_link *link)
 {
-    struct waiting_set *set;
-    while ((set = set_at(link, 0)) && set->id <= link->given_id)
+    while (first_is_given(link))
         refuse_first(link);
     link->state = LINK_UP;
     committer_link_flush(link);
@@ -113,8 +132,9 @@ static void link_down(struct committer_link *link)
     event_del(&link->writable);
     close(link->fd);
     link->fd = -1;
+    if (link->state == LINK_UP)
+        link->down_since_ms = clock_monotonic_ms();
     link->state = LINK_DOWN;
-    link->down_since_ms = clock_monotonic_ms();
     buffer_clear(&link->in);
     buffer_clear(&link->greeting);
     /* A set of which a part is in ->out may be half written: it counts as given and is not sent again. */
@@ -159,6 +179,8 @@ static void handle_messages(struct committer_link *link)
     if (taken < 0) {
         log_error("the committer sent something malformed: its link is closed");
         link_down(link);
+        while (first_is_given(link)) /* results may have been lost, which no committer repeats */
+            give_up_first(link);
         return;
     }
     buffer_consume(&link->in, link->in.length - rest.length);
@@ -250,10 +272,15 @@ void committer_link_flush(struct committer_link *link)
     (void)write_link(link, &link->out);
 }
 
+static bool is_given_up(const struct committer_link *link)
+{
+    return link->state != LINK_UP && clock_monotonic_ms() - link->down_since_ms > DOWN_MOST_MS;
+}
+
 bool committer_link_submit(struct committer_link *link, struct slice set_bytes, committer_done *done,
                            void *argument, enum error_code *code)
 {
-    if (link->state == LINK_DOWN && clock_monotonic_ms() - link->down_since_ms > DOWN_MOST_MS) {
+    if (is_given_up(link)) {
         *code = ERROR_UNAVAILABLE;
         return false;
     }
@@ -278,10 +305,10 @@ size_t committer_link_waiting(const struct committer_link *link)
 
 void committer_link_tick(struct committer_link *link)
 {
-    if (link->state != LINK_DOWN || clock_monotonic_ms() - link->down_since_ms <= DOWN_MOST_MS)
+    if (!is_given_up(link))
         return;
     while (link->waiting)
-        refuse_first(link);
+        give_up_first(link);
     buffer_clear(&link->out);
 }
 
@@ -300,7 +327,7 @@ void committer_link_free(struct committer_link **link)
         return;
     link_down(*link);
     while ((*link)->waiting)
-        refuse_first(*link);
+        give_up_first(*link);
     free((*link)->sets);
     buffer_free(&(*link)->in);
     buffer_free(&(*link)->out);

@@ -9,8 +9,9 @@
 /*
  * The worker's end of the stream to the committer (committer_messages.h): sets go out in order, results come
  * back in order. When the committer dies its last results are read to the end; sets without a result wait for
- * the new one's word whether they were committed, and are answered `unavailable` if not. Nothing is sent
- * twice.
+ * the new one's word whether they were committed, and are answered `unavailable` if not: nothing of them is
+ * stored. Where that word does not come, those that were given to a committer are answered `timeout`: whether
+ * they are stored is not known; those that were not, `unavailable`. Nothing is sent twice.
  */
 
 struct committer_link;
@@ -36,7 +37,7 @@ void committer_link_flush(struct committer_link *link);
 /** Sets without an answer. */
 size_t committer_link_waiting(const struct committer_link *link);
 
-/** Once a second: gives up sets that have waited too long for a committer. */
+/** Once a second: gives up all sets when there has been no committer for 10 s. */
 void committer_link_tick(struct committer_link *link);
 
 #endif

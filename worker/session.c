@@ -249,10 +249,10 @@ void session_abandon_calls(struct session *session)
 {
     struct transaction *transaction;
     while ((transaction = LIST_FIRST(&session->calls))) {
-        transaction_send_failure(
-            transaction, ERROR_UNAVAILABLE,
-            SLICE("The server is stopping; what a change came to can be asked when it is back"),
-            (struct slice){0});
+        transaction_send_failure(transaction, ERROR_TIMEOUT,
+                                 SLICE("The server is stopping; whether the call changed anything is not "
+                                       "known; with a key of `once` it is safe to send it again"),
+                                 (struct slice){0});
         leave_call(session, transaction);
     }
 }

@@ -56,7 +56,8 @@ struct slice session_user(const struct session *session);
 
 bool session_may(const struct session *session, unsigned permission);
 
-/** The worker stops: every open call is answered with `unavailable`; what it comes to goes nowhere. */
+/** The worker stops: every open call is answered with `timeout`. It goes on, and may still change something;
+ * what it comes to goes nowhere. */
 void session_abandon_calls(struct session *session);
 
 /** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */

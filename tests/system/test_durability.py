@@ -4,11 +4,12 @@ import asyncio
 import os
 import random
 import signal
+import time
 
 import pytest
 
-from client import Client
-from server import scaled, wait_until
+from client import CallError, Client
+from server import PATIENCE, scaled, wait_until, wait_until_async
 
 
 class Writer:
@@ -117,3 +118,32 @@ async def test_relaxed_durability_survives_kill(make_server):
     await running
     server.start()
     check_pairs(server.export('notes'), [writer])
+
+
+async def test_no_committer_for_long(server):
+    """What was given to one that died may be stored or not: nobody is told that it is not."""
+    client = await Client.connect(server, 'editor')
+    committer = server.committer_pid()
+    os.kill(committer, signal.SIGSTOP)
+    calls = sum(worker['calls'] for worker in server.status()['workers'])
+    given = await client.start('insert', 'notes', {'_id': 'given'}, once='k')
+    await wait_until_async(lambda: sum(w['calls'] for w in server.status()['workers']) > calls, what='the call')
+    server.signal(signal.SIGSTOP)  # the master starts no other one
+    try:
+        os.kill(committer, signal.SIGKILL)
+        answer = await asyncio.wait_for(given, PATIENCE)
+        assert not answer['success'] and answer['data']['code'] == 'timeout'
+        await client.fails('unavailable', 'insert', 'notes', {'_id': 'kept'})
+    finally:
+        server.signal(signal.SIGCONT)
+    await wait_until_async(lambda: server.replaced(committer), what='a new committer')
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            answer = await client.call('insert', 'notes', {'_id': 'given'}, once='k')
+            break
+        except CallError as error:  # until the worker has met it
+            assert error.code == 'unavailable' and time.monotonic() < deadline, error
+    assert answer == {'_id': 'given', '_version': 0}
+    assert await client.call('insert', 'notes', {'_id': 'given'}, once='k') == answer
+    assert list(server.export('notes')) == ['given']

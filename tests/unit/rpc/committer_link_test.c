@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "worker/committer_link.h"
@@ -35,6 +36,17 @@ bool ring_intake_published(struct worker *worker)
 }
 
 static struct fixture *fixture;
+static unsigned skipped_s; /* the clock is ahead by these */
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+    int rc = __real_clock_gettime(id, now);
+    now->tv_sec += skipped_s;
+    return rc;
+}
 
 static void done(void *argument, const struct committer_result *result)
 {
@@ -201,6 +213,99 @@ static void committer_dies_between_two_steps(void **state)
         assert_int_equal(fixture->answered[i], 1);
 }
 
+/* What was given and not answered may be stored; what was not given is not. */
+static void nobody_knows_of_a_set_that_was_given_to_a_lost_committer(void **state)
+{
+    (void)state;
+    enum error_code code = ERROR_NONE;
+    connect_link();
+    greet();
+    submit(0, "given");
+    submit(1, "given too");
+    committer_link_flush(fixture->link);
+    uint64_t first = receive_set("given"), second = receive_set("given too");
+    say_result(first, ERROR_NONE, 1);
+    close(fixture->committer);
+    spin();
+    submit(2, "kept");
+    skipped_s += 9;
+    committer_link_tick(fixture->link);
+    assert_int_equal(committer_link_waiting(fixture->link), 2);
+    skipped_s += 2;
+    committer_link_tick(fixture->link);
+    assert_int_equal(committer_link_waiting(fixture->link), 0);
+    assert_int_equal(fixture->codes[0], ERROR_NONE);
+    assert_int_equal(fixture->codes[1], ERROR_TIMEOUT);
+    assert_int_equal(fixture->codes[2], ERROR_UNAVAILABLE);
+    assert_false(committer_link_submit(fixture->link, SLICE("late"), done, (void *)3, &code));
+    assert_int_equal(code, ERROR_UNAVAILABLE);
+    /* Whatever the next committer says of them, they have been answered; what was kept is not sent any more.
+     */
+    connect_link();
+    struct slice body;
+    assert_int_equal(receive(&body), COMMITTER_HELLO);
+    say_result(second, ERROR_NONE, 2);
+    say_welcome();
+    spin();
+    submit(4, "new");
+    committer_link_flush(fixture->link);
+    say_result(receive_set("new"), ERROR_NONE, 3);
+    spin();
+    assert_int_equal(fixture->answered[4], 1);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(fixture->answered[i], 1);
+}
+
+/* One after the other dies before it has said which sets it found: that is no committer either. */
+static void committers_that_never_welcome_do_not_count(void **state)
+{
+    (void)state;
+    connect_link();
+    greet();
+    submit(0, "given");
+    committer_link_flush(fixture->link);
+    receive_set("given");
+    close(fixture->committer);
+    spin();
+    for (int i = 0; i < 3; i++) {
+        skipped_s += 4;
+        connect_link();
+        if (i < 2) {
+            close(fixture->committer);
+            spin();
+        }
+    }
+    assert_int_equal(fixture->answered[0], 0);
+    committer_link_tick(fixture->link);
+    assert_int_equal(fixture->answered[0], 1);
+    assert_int_equal(fixture->codes[0], ERROR_TIMEOUT);
+    greet();
+    skipped_s += 60;
+    submit(1, "set");
+    committer_link_flush(fixture->link);
+    committer_link_tick(fixture->link);
+    say_result(receive_set("set"), ERROR_NONE, 1);
+    spin();
+    assert_int_equal(fixture->codes[1], ERROR_NONE);
+}
+
+static void a_worker_that_ends_says_what_it_knows(void **state)
+{
+    (void)state;
+    connect_link();
+    submit(0, "kept");
+    committer_link_free(&fixture->link);
+    assert_int_equal(fixture->codes[0], ERROR_UNAVAILABLE);
+    fixture->link = committer_link_create(&fixture->worker);
+    close(fixture->committer);
+    connect_link();
+    greet();
+    submit(1, "given");
+    committer_link_flush(fixture->link);
+    committer_link_free(&fixture->link);
+    assert_int_equal(fixture->codes[1], ERROR_TIMEOUT);
+}
+
 /* The master replaces the link before the worker has seen the old one's end. */
 static void results_in_a_replaced_link_count(void **state)
 {
@@ -242,9 +347,10 @@ static void malformed_stream_ends_the_link(void **state)
     assert_int_equal(send(fixture->committer, bytes, sizeof bytes, MSG_NOSIGNAL), sizeof bytes);
     spin();
     assert_int_equal(recv(fixture->committer, bytes, sizeof bytes, 0), 0);
+    assert_int_equal(fixture->codes[0], ERROR_TIMEOUT); /* its result may have been what was malformed */
     connect_link();
     greet();
-    assert_int_equal(fixture->codes[0], ERROR_UNAVAILABLE);
+    assert_int_equal(fixture->answered[0], 1);
 }
 
 static int set_up(void **state)
@@ -279,6 +385,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(results_reach_their_callers_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sets_wait_for_a_committer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(committer_dies_between_two_steps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_knows_of_a_set_that_was_given_to_a_lost_committer, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(committers_that_never_welcome_do_not_count, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_worker_that_ends_says_what_it_knows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(results_in_a_replaced_link_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waiting_bytes_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(malformed_stream_ends_the_link, set_up, tear_down),

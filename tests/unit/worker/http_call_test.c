@@ -263,7 +263,7 @@ static void a_call_that_takes_too_long_is_answered_at_a_stop(void **state)
         world_pass(&world);
         read_all();
     }
-    expect("503", "\"unavailable\"");
+    expect("504", "\"timeout\"");
     assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
     world.committer_waits = false; /* what it came to goes nowhere */
     world_settle(&world);

@@ -21,6 +21,7 @@ struct world {
     struct buffer sets;    /* what came on it */
     bool committer_waits;  /* it takes nothing now */
     bool committer_silent; /* it commits, and publishes nothing */
+    bool committer_mute;   /* it commits, and answers nothing */
 };
 
 /** What a client was sent: its copy of the documents, and the last answer. */
