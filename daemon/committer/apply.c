@@ -39,10 +39,21 @@ static void add_result(const struct batch_set *set, const struct apply_result *r
     committer_result_append(results, &message);
 }
 
+/* What the open transaction added. */
 static void forget_results(struct applier *applier)
 {
-    for (size_t i = 0; i < applier->count; i++)
-        buffer_clear(&applier->batch[i].link->results);
+    for (size_t i = 0; i < applier->count; i++) {
+        struct link *link = applier->batch[i].link;
+        link->results.length = link->settled;
+    }
+}
+
+static void settle_results(struct applier *applier)
+{
+    for (size_t i = 0; i < applier->count; i++) {
+        struct link *link = applier->batch[i].link;
+        link->settled = link->results.length;
+    }
 }
 
 static void answer_all(struct applier *applier)
@@ -57,6 +68,7 @@ static void answer_all(struct applier *applier)
             intake_flush(link);
         }
         buffer_clear(&link->results);
+        link->settled = 0;
     }
 }
 
@@ -77,12 +89,6 @@ static void begin(struct applier *applier)
 {
     if (store_write_begin(applier->store) != ERROR_NONE)
         log_fatal("the store takes no transaction: the committer ends");
-}
-
-/* After these nothing of the transaction can remain. */
-static bool is_spoilt(enum error_code code)
-{
-    return code == ERROR_STORE_FULL || code == ERROR_INTERNAL;
 }
 
 static enum error_code commit(struct applier *applier)
@@ -123,7 +129,7 @@ static enum error_code store_results(struct applier *applier)
     const struct link *done[RING_WORKERS] = {0};
     for (size_t i = 0; i < applier->count; i++) {
         const struct link *link = applier->batch[i].link;
-        if (done[link->slot])
+        if (done[link->slot] || link->results.length == 0)
             continue;
         done[link->slot] = link;
         enum error_code code = store_write_results(applier->store, link->slot, buffer_slice(&link->results));
@@ -133,38 +139,42 @@ static enum error_code store_results(struct applier *applier)
     return ERROR_NONE;
 }
 
-/* False: nothing of the batch was done, and it is to be tried set by set. */
-static bool apply_together(struct applier *applier, uint64_t now_ms)
+/*
+ * Applies the sets from @from on in one transaction, as many as there is room for in it. Returns the first
+ * that was not done; @from: nothing was, and they are to be tried one by one.
+ */
+static size_t apply_together(struct applier *applier, size_t from, uint64_t now_ms)
 {
-    size_t good = 0;
+    size_t good = 0, end = from;
     begin(applier);
-    for (size_t i = 0; i < applier->count; i++) {
-        struct batch_set *set = &applier->batch[i];
+    for (; end < applier->count; end++) {
+        struct batch_set *set = &applier->batch[end];
         struct apply_result result;
-        if (is_spoilt(store_write_apply(applier->store, set->set, now_ms, &result)))
+        enum error_code code = store_write_apply(applier->store, set->set, now_ms, &result);
+        if (result.spoilt)
             goto spoilt;
-        good += result.code == ERROR_NONE;
+        if (result.again)
+            break;
+        good += code == ERROR_NONE;
+        applier->full = applier->full || code == ERROR_STORE_FULL;
         add_result(set, &result);
     }
     if (good == 0) {
         store_write_abort(applier->store); /* refusals need not be durable */
     } else {
-        if (store_results(applier) != ERROR_NONE)
+        if (store_results(applier) != ERROR_NONE || commit(applier) != ERROR_NONE)
             goto spoilt;
-        if (commit(applier) != ERROR_NONE) {
-            forget_results(applier);
-            return false;
-        }
         publish_committed(applier);
     }
+    settle_results(applier);
     atomic_fetch_add(&applier->row->sets, good);
-    atomic_fetch_add(&applier->row->refused, applier->count - good);
-    return true;
+    atomic_fetch_add(&applier->row->refused, end - from - good);
+    return end;
 
 spoilt:
     store_write_abort(applier->store);
     forget_results(applier);
-    return false;
+    return from;
 }
 
 static void fail(struct apply_result *result, enum error_code code)
@@ -200,7 +210,7 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
     } else {
         store_write_abort(applier->store);
     }
-    if (is_spoilt(code))
+    if (result.spoilt)
         fail(&result, code);
     add_result(set, &result);
     return code;
@@ -216,15 +226,28 @@ static void complain_full(struct applier *applier)
     log_error("the store is full: what needs more room is refused (see map_bytes and the disk)");
 }
 
-static void apply_one_by_one(struct applier *applier, uint64_t now_ms)
+static void apply_one_by_one(struct applier *applier, size_t from, uint64_t now_ms)
 {
-    bool full = false;
-    for (size_t i = 0; i < applier->count; i++) {
+    for (size_t i = from; i < applier->count; i++) {
         enum error_code code = apply_alone(applier, &applier->batch[i], now_ms);
         count_result(applier, code);
-        full = full || code == ERROR_STORE_FULL;
+        applier->full = applier->full || code == ERROR_STORE_FULL;
     }
-    if (full)
+}
+
+/* Sets that do not fit into one transaction are done in several. */
+static void apply_all(struct applier *applier, uint64_t now_ms)
+{
+    applier->full = false;
+    for (size_t done = 0; done < applier->count;) {
+        size_t end = apply_together(applier, done, now_ms);
+        if (end == done) {
+            apply_one_by_one(applier, done, now_ms);
+            end = applier->count;
+        }
+        done = end;
+    }
+    if (applier->full)
         complain_full(applier);
 }
 
@@ -245,9 +268,7 @@ bool apply_batch(struct applier *applier, struct intake *intake)
 {
     collect(applier, intake);
     if (applier->count > 0) {
-        uint64_t now_ms = clock_wall_ms();
-        if (!apply_together(applier, now_ms))
-            apply_one_by_one(applier, now_ms);
+        apply_all(applier, clock_wall_ms());
         answer_all(applier);
     }
     intake_release(intake);

@@ -22,6 +22,7 @@ struct applier {
     struct scoreboard_committer *row; /* the committer's, which it writes */
     size_t count;
     struct batch_set batch[APPLY_SETS];
+    bool full;                  /* a set of the batch was refused for want of room */
     uint64_t full_said_ms;      /* when the log last said that the store is full; 0: never */
     void (*after_commit)(void); /* NULL; a test's way to die between commit and publish */
 };

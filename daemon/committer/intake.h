@@ -28,6 +28,7 @@ struct link {
     struct buffer out;     /* what is to be written */
     size_t written;        /* bytes of ->out that are */
     struct buffer results; /* apply.c: the batch's results, as they are stored: incarnation, messages */
+    size_t settled;        /* bytes of ->results that no later failure takes back */
 };
 
 struct intake {

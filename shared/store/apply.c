@@ -228,6 +228,15 @@ static enum error_code stage_all(struct store *store, struct change_set set, str
     return ERROR_NONE;
 }
 
+static enum error_code take_room(struct store *store, bool once, struct apply_result *result)
+{
+    enum room_verdict verdict = room_take(store, result->answer, once);
+    if (verdict == ROOM_ENOUGH)
+        return ERROR_NONE;
+    result->again = verdict == ROOM_LATER;
+    return refuse(result, ERROR_STORE_FULL, "The store is full; removing documents makes room");
+}
+
 static enum error_code apply(struct store *store, const struct change_set *set, const struct change *once,
                              struct apply_result *result)
 {
@@ -247,6 +256,9 @@ static enum error_code apply(struct store *store, const struct change_set *set, 
     if (code)
         return code;
     result->answer = make_answer(writer, set);
+    code = take_room(store, once && once->version > 0, result);
+    if (code)
+        return code;
     rc = 0;
     for (size_t i = 0; !rc && i < writer->staged_count; i++)
         rc = put_staged(store, writer->staged[i]);
@@ -263,8 +275,10 @@ enum error_code store_write_apply(struct store *store, struct slice bytes, uint6
     struct writer *writer = store->writer;
     *result = (struct apply_result){.seq = writer->state.seq};
     writer->now_ms = now_ms;
-    if (!writer->txn || writer->spoilt)
+    if (!writer->txn || writer->spoilt) {
+        result->spoilt = true;
         return refuse(result, ERROR_INTERNAL, "The store failed");
+    }
     struct change_set set;
     struct change once;
     int found = change_set_open(&set, bytes) ? find_once(set, &once) : -1;
@@ -276,6 +290,7 @@ enum error_code store_write_apply(struct store *store, struct slice bytes, uint6
         result->answer = (struct slice){0};
         arena_release(&writer->arena, mark);
     }
+    result->spoilt = writer->spoilt;
     stage_clear(store, !code);
     return code;
 }

@@ -136,6 +136,8 @@ static int environment_open(struct store *store)
         rc = mdb_env_set_maxreaders(store->env, READERS_MOST);
     if (!rc)
         rc = mdb_env_open(store->env, config->data, flags, 0600);
+    if (!rc && store->mode == STORE_WRITE)
+        rc = room_open(store);
     return rc;
 }
 
@@ -295,7 +297,7 @@ enum error_code store_sync(struct store *store)
     return rc ? store_error("the store cannot be synced", rc) : ERROR_NONE;
 }
 
-uint64_t store_free_pages(struct store *store)
+uint64_t store_free_pages(struct store *store, uint64_t enough)
 {
     /* Database 0 is LMDB's own list of free pages: lists of page numbers, each with its length in front. Only
      * a transaction that reads may look at it. */
@@ -306,7 +308,8 @@ uint64_t store_free_pages(struct store *store)
         return 0;
     if (!mdb_cursor_open(txn, 0, &cursor)) {
         MDB_val key, value;
-        for (unsigned step = 0; step < USAGE_STEPS && !mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+        for (unsigned step = 0;
+             step < USAGE_STEPS && pages < enough && !mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
              step++) {
             size_t count;
             if (value.mv_size >= sizeof count) {
@@ -328,7 +331,7 @@ void store_usage(struct store *store, uint64_t *used_bytes, uint64_t *map_bytes)
     if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &status))
         return;
     *map_bytes = info.me_mapsize;
-    uint64_t unused = store_free_pages(store);
+    uint64_t unused = store_free_pages(store, UINT64_MAX);
     uint64_t pages = info.me_last_pgno + 1;
     *used_bytes = (pages > unused ? pages - unused : 0) * status.ms_psize;
 }

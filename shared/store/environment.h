@@ -78,6 +78,10 @@ enum error_code store_write_error(struct store *store, const char *what, int rc)
 [[gnu::warn_unused_result]] int store_state_write(struct store *store, MDB_txn *txn,
                                                   const struct store_state *state);
 
+/** Pages on LMDB's list of free ones. Counting stops when @enough were found, and somewhere when the list is
+ * very long. */
+uint64_t store_free_pages(struct store *store, uint64_t enough);
+
 /* format.c */
 
 /** Whether this program knows the store's format; STORE_WRITE gives one to a new store and brings an older

@@ -236,8 +236,6 @@ static enum error_code stage_text(struct work *work)
         return stage_refuse(
             work, ERROR_TOO_LARGE, "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed",
             ID_OF(work), writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
-    if (writer->tight)
-        return stage_refuse(work, ERROR_STORE_FULL, "The store is full: only removals are taken");
     struct json_value root = {0};
     if (!code && (work->limited || looks_inside(work->collection))) {
         code = need_next(work);

@@ -10,8 +10,9 @@
  *   store_write_begin, store_write_apply for every set that waits, store_write_results, store_write_commit.
  *
  * A set is checked as a whole (on staged copies, seeing the sets before it) before anything of it is put, so
- * a set that fails leaves nothing. When the map or the disk is full nothing of the transaction remains
- * (ERROR_STORE_FULL from apply or commit): the caller aborts and tries the sets one by one.
+ * a set that fails leaves nothing. A set for which there is no room is refused like any other. When there
+ * was less than was reckoned nothing of the transaction remains (result.spoilt, or ERROR_STORE_FULL from
+ * commit): the caller aborts and tries the sets one by one.
  */
 
 /** A run of the server, from one start of its master to the end: see store_history_holds(). */
@@ -47,12 +48,16 @@ struct apply_result {
     uint32_t at_fault;           /* otherwise: which of the set's changes (see change_answer), from 1;
                                     0: none of them, as in a store that is full */
     char message[APPLY_MESSAGE]; /* and why, for the client */
+    bool spoilt;                 /* LMDB failed: nothing of the transaction can remain, abort it */
+    bool again;                  /* ERROR_STORE_FULL, because of the sets in front of it in the transaction:
+                                    commit these, and apply it in another one */
 };
 
 [[gnu::warn_unused_result]] enum error_code store_write_begin(struct store *store);
 
-/** Applies one set (bytes as of change_set.h). Returns result->code. After ERROR_STORE_FULL (or
- * ERROR_INTERNAL) the transaction is spoilt: abort it. @now_ms: wall clock, for expiring `once`. */
+/** Applies one set (bytes as of change_set.h). Returns result->code. @now_ms: wall clock, for expiring
+ * `once`.
+ */
 enum error_code store_write_apply(struct store *store, struct slice set, uint64_t now_ms,
                                   struct apply_result *result);
 

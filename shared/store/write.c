@@ -9,10 +9,8 @@
 #include "shared/store/once.h"
 
 enum {
-    TRIM_LEAST = 64,               /* entries of the change log, and answers of `once`, in one transaction; */
-    TRIM_FACTOR = 2,               /* or so many for each change, so that trimming always catches up */
-    TIGHT_SHARE = 16,              /* part of the map that is kept for removals, ... */
-    TIGHT_MOST = 16 * 1024 * 1024, /* ... which copy pages before they free any */
+    TRIM_LEAST = 64, /* entries of the change log, and answers of `once`, in one transaction; */
+    TRIM_FACTOR = 2, /* or so many for each change, so that trimming always catches up */
     RESULTS_KEY_MOST = 24,
     KEPT_BYTES = 4 * 1024 * 1024 /* working memory that stays from one transaction to the next */
 };
@@ -81,22 +79,6 @@ static void close_cursors(struct store *store)
     writer_cursor_close(&store->writer->log_cursor);
 }
 
-/** Whether so little of the map is left that only removals should be tried. */
-static bool is_tight(struct store *store)
-{
-    MDB_envinfo info;
-    MDB_stat status;
-    if (mdb_env_info(store->env, &info) || mdb_env_stat(store->env, &status))
-        return false;
-    uint64_t pages = info.me_mapsize / status.ms_psize, used = info.me_last_pgno + 1;
-    uint64_t reserve = info.me_mapsize / TIGHT_SHARE;
-    if (reserve > TIGHT_MOST)
-        reserve = TIGHT_MOST;
-    reserve /= status.ms_psize;
-    uint64_t left = pages > used ? pages - used : 0;
-    return left < reserve && left + store_free_pages(store) < reserve;
-}
-
 static void keep_little(struct buffer *buffer)
 {
     if (buffer->capacity > KEPT_BYTES)
@@ -121,7 +103,7 @@ enum error_code store_write_begin(struct store *store)
     }
     writer->spoilt = false;
     writer->state = writer->before;
-    writer->tight = is_tight(store);
+    room_begin(store);
     return ERROR_NONE;
 }
 

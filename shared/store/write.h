@@ -4,6 +4,7 @@
 #include "shared/store/arena.h"
 #include "shared/store/environment.h"
 #include "shared/store/index.h"
+#include "shared/store/room.h"
 #include "shared/store/staging.h"
 #include "shared/store/store_write.h"
 #include "shared/store/version_floor.h"
@@ -65,10 +66,10 @@ struct writer {
     MDB_cursor **cursors; /* by collection */
     MDB_cursor *log_cursor;
     bool spoilt;              /* LMDB failed in it: only aborting is left */
-    bool tight;               /* so little room is left that only removals are taken */
     struct store_state state; /* as it will be committed */
     struct store_state before;
     uint64_t now_ms;
+    struct room room;
     struct version_floor *floors; /* by collection */
     struct arena arena;           /* of the transaction */
     struct applied_change *changes;
@@ -97,9 +98,6 @@ void writer_free(struct store *store);
 
 /** Before something else deletes in the cursor's database. */
 void writer_cursor_close(MDB_cursor **cursor);
-
-/** Pages on LMDB's list of free ones; counting stops somewhere when the list is very long. */
-uint64_t store_free_pages(struct store *store);
 
 /* stage.c */
 

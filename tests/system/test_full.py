@@ -1,14 +1,16 @@
 """A full store refuses writes, says so, and goes on serving; room that is made can be used."""
 
 import asyncio
+import errno
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
 
 from client import CallError, Client
-from configuration import configuration
+from configuration import USERS, configuration
 from server import wait_until
 
 
@@ -59,26 +61,69 @@ async def test_no_member_of_a_list_is_to_blame_for_a_full_store(make_server):
     server = make_server(config=configuration(map_bytes='4M', change_log_entries=100))
     control = await Client.control(server)
     await fill(control)
+    large = {'text': 'x' * 100000}
     for user in 'ann', 'admin':
         client = await Client.connect(server, user)
         for name in 'notes', 'samples':
             for once in None, 'k':
-                failure = await client.fails('store_full', 'insert', name, [{}, {}], once=once)
+                failure = await client.fails('store_full', 'insert', name, [large, large], once=once)
                 assert 'index' not in failure, (user, name, once, failure)
-    failure = await control.fails('store_full', 'import', 'notes', {'documents': [{}, {}]})
+    failure = await control.fails('store_full', 'import', 'notes', {'documents': [large, large]})
     assert 'index' not in failure
-    assert f'notes: {failure["message"]}' in server.ctl('import', 'notes', '-', text='{}\n', check=False).stderr
+    refused = server.ctl('import', 'notes', '-', text=json.dumps(large) + '\n', check=False)
+    assert f'notes: {failure["message"]}' in refused.stderr
+
+
+async def clean_up(server, taken):
+    """What an administrator can do when the store is full: log in, and remove until there is room again."""
+    admin = await Client.connect(server)
+    assert (await admin.log_in('admin'))['token']
+    await admin.fails('store_full', 'insert', 'notes', {'_id': 'more', 'text': 'x' * 20000})
+    assert (await admin.call('remove', 'notes', {'_id': taken[:20]}, once='k'))['_ids'] == taken[:20]
+    assert (await admin.call('remove', 'notes', {'_id': taken[20:]}))['_ids'] == taken[20:]
+    await admin.call('insert', 'notes', {'_id': 'more', 'text': 'x' * 20000})
+    await admin.call('logout', 'users', {})
+    await admin.until(lambda: admin.of('deauthorize', 'users'))
+    await admin.close()
+
+
+async def test_who_may_log_in_can_clean_up_a_full_store(make_server):
+    server = make_server(config=configuration(map_bytes='4M', change_log_entries=100))
+    taken = await fill(await Client.connect(server, 'editor'))
+    everybody = await Client.connect(server)
+    for user in USERS:
+        await everybody.log_in(user)
+    await clean_up(server, taken)
+
+
+async def test_a_store_without_a_page_left_comes_up_again(make_server):
+    """Here, because map_bytes is smaller than it was."""
+    server = make_server(config=configuration(map_bytes='4M', change_log_entries=100))
+    taken = await fill(await Client.connect(server, 'editor'))
+    assert await asyncio.to_thread(server.stop) == 0
+    for _ in range(3):
+        size = os.path.getsize(os.path.join(server.data, 'data.mdb'))
+        server.configure(configuration(map_bytes=size // 4096 * 4096, change_log_entries=100))
+        server.start()
+        client = await Client.connect(server)
+        await client.log_in('reader')
+        assert await asyncio.to_thread(server.stop) == 0
+    server.start()
+    await clean_up(server, taken)
 
 
 @pytest.fixture
 def small_disk(make_server):
     """A server, not started, whose data directory is a small file system of its own."""
-    server = make_server(prepared=False, start=False, config=configuration(change_log_entries=100))
+    server = make_server(start=False, config=configuration(change_log_entries=100))
+    store = os.path.join(server.directory, 'store')
+    os.rename(server.data, store)
     os.makedirs(server.data)
-    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=6m,mode=700', 'none', server.data],
+    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=12m,mode=700', 'none', server.data],
                              capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f'a file system cannot be mounted: {mounted.stderr.strip()}')
+    shutil.copytree(store, server.data, dirs_exist_ok=True)
     yield server
     problems = server.close_processes()
     subprocess.run(['umount', server.data], check=True)
@@ -99,6 +144,27 @@ async def test_full_disk(small_disk):
     server.kill_all()
     server.start()
     assert set(server.export('notes')) == {*taken, 'more'}
+
+
+async def test_who_may_log_in_can_clean_up_when_the_disk_is_full(small_disk):
+    """Whoever has filled it."""
+    server = small_disk.start()
+    editor = await Client.connect(server, 'editor')
+    taken = [f'first{i}' for i in range(40)]
+    await editor.call('insert', 'notes', [{'_id': name, 'text': 'x' * 20000} for name in taken])
+    with open(os.path.join(server.data, 'filler'), 'wb', buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+    taken += await fill(editor)
+    everybody = await Client.connect(server)
+    for user in USERS:
+        await everybody.log_in(user)
+    assert await asyncio.to_thread(server.stop) == 0
+    server.start()
+    await clean_up(server, taken)
 
 
 async def test_a_set_too_large_does_not_harm_others(make_server):
