@@ -137,6 +137,14 @@ static void fold(struct missed_list *list)
     qsort(list->items, list->count, sizeof *list->items, by_seq);
 }
 
+/* A record without frames: workers read the changes up to @seq in the log, and see there what it does not
+ * have any more. */
+static void publish_fetch(struct publisher *publisher, uint64_t seq)
+{
+    struct ring_record record = {.seq = seq, .collection = COLLECTION_CREDENTIALS, .fetch = true};
+    ring_append(publisher->ring, &record);
+}
+
 static void publish_folded(struct publisher *publisher, struct store *store, const struct missed *missed)
 {
     const struct store_log_entry *entry = &missed->entry;
@@ -158,6 +166,19 @@ static void publish_folded(struct publisher *publisher, struct store *store, con
         change.minimal = record.minimal;
     }
     publish_one(publisher, &change);
+}
+
+/* Changes that the log does not have any more are not passed over in silence: what is connected would never
+ * learn of them. */
+static void publish_gap(struct publisher *publisher, uint64_t upto)
+{
+    uint64_t published = ring_last_seq(publisher->ring);
+    if (upto <= published)
+        return;
+    log_error("changes %llu to %llu were committed but not dispatched, and are no longer in the change log: "
+              "clients are told to resync; change_log_entries is too small",
+              (unsigned long long)published + 1, (unsigned long long)upto);
+    publish_fetch(publisher, upto);
 }
 
 /* What is seen of the ring must not end before the store does, whatever the last changes were (of a
@@ -188,11 +209,7 @@ bool publish_missed(struct publisher *publisher, struct store *store)
         return false;
     ring_start(publisher->ring, store_seq(store));
     uint64_t published = ring_last_seq(publisher->ring);
-    if (store_log_horizon(store) > published)
-        log_error(
-            "changes %llu to %llu were committed but not dispatched, and are no longer in the change log: "
-            "change_log_entries is too small",
-            (unsigned long long)published + 1, (unsigned long long)store_log_horizon(store));
+    publish_gap(publisher, store_log_horizon(store));
     struct missed_list list = {0};
     struct store_log_entry entry;
     for (uint64_t seq = published; store_log_next(store, seq, &entry); seq = entry.seq)

@@ -58,6 +58,7 @@ static void log_is_cut(struct worker *worker)
         "changes up to %llu are neither in the ring nor in the change log: clients are told to resync",
         (unsigned long long)worker->log_target);
     network_each(worker->network, tell_resync, NULL);
+    authority_changed_all(worker->authority); /* rights and sessions may be among them */
 }
 
 /*

@@ -274,6 +274,35 @@ static void what_was_not_published_is_folded(void **state)
     assert_false(fixture_ring_next(fixture, &record));
 }
 
+/* Workers are told that there is something to look for: they see that the log does not have it. */
+static void what_the_log_does_not_have_any_more_is_not_passed_over(void **state)
+{
+    enum { CHANGES = 8, KEPT = 3 };
+    struct fixture *fixture = *state;
+    struct seen_record record;
+    fixture->config->change_log_entries = KEPT;
+    fixture_start(fixture, die);
+    (void)fixture_join(fixture, 0, 7);
+    struct buffer set = {0};
+    for (unsigned i = 0; i < CHANGES; i++)
+        fixture_set(&set, CHANGE_INSERT, "notes", (char[]){(char)('a' + i), 0}, "{}");
+    (void)fixture_send(fixture, 0, &set);
+    buffer_free(&set);
+    assert_true(WIFSIGNALED(fixture_wait_end(fixture)));
+    uint64_t start = fixture->cursor.seq;
+    fixture_start(fixture, NULL);
+    assert_true(fixture_ring_next(fixture, &record));
+    assert_true(record.fetch);
+    assert_int_equal(record.seq, start + CHANGES - KEPT);
+    for (unsigned i = CHANGES - KEPT; i < CHANGES; i++) {
+        assert_true(fixture_ring_next(fixture, &record));
+        assert_false(record.fetch);
+        assert_int_equal(record.seq, start + i + 1);
+        assert_int_equal(record.id[0], 'a' + i);
+    }
+    assert_false(fixture_ring_next(fixture, &record));
+}
+
 static void a_new_ring_starts_at_the_end_of_the_store(void **state)
 {
     struct fixture *fixture = *state;
@@ -731,6 +760,7 @@ int main(void)
         CASE(what_was_committed_and_not_published_is_made_good),
         CASE(the_ring_reaches_the_end_of_the_store_whatever_is_there),
         CASE(what_was_not_published_is_folded),
+        CASE(what_the_log_does_not_have_any_more_is_not_passed_over),
         CASE(a_new_ring_starts_at_the_end_of_the_store),
         CASE(killed_at_random_moments_it_loses_nothing),
         CASE(a_full_store_refuses_and_goes_on),
