@@ -157,11 +157,18 @@ void session_authorize(struct session *session, struct account *account, const u
     begin_anew(session);
 }
 
+/* An answer is queued that says that the copy is complete up to a change that is not out yet. */
+static bool claims_more(const struct session *session)
+{
+    return session->position_seq > output_sent_seq(&session->connection->output, session->worker->backlog);
+}
+
 void session_deauthorize(struct session *session, const char *reason)
 {
     struct account *account = session->account;
     if (!account)
         return;
+    bool claims = session->connection->state == CONNECTION_OPEN && claims_more(session);
     LIST_REMOVE(session, of_account);
     take_token(session, NULL);
     session->account = NULL;
@@ -171,6 +178,10 @@ void session_deauthorize(struct session *session, const char *reason)
     begin_anew(session);
     if (!reason)
         return;
+    if (claims) { /* as in session_resync(): what was in front of it is not sent any more */
+        connection_cut(session->connection, CLOSE_TRY_AGAIN, reason);
+        return;
+    }
     struct buffer data = {0};
     buffer_append_slice(&data, SLICE("{\"reason\":"));
     json_append_string(&data, slice_text(reason));
@@ -178,6 +189,34 @@ void session_deauthorize(struct session *session, const char *reason)
     session_send(session, "deauthorize", "users", buffer_slice(&data));
     buffer_free(&data);
     connection_authorized(session->connection, false);
+}
+
+void session_resync(struct session *session, const char *reason, uint64_t seq)
+{
+    struct connection *connection = session->connection;
+    const struct backlog *backlog = session->worker->backlog;
+    rights_change_end(session);
+    if (claims_more(session)) {
+        connection_cut(connection, CLOSE_TRY_AGAIN, reason);
+        return;
+    }
+    uint64_t waits = output_reply_seq(&connection->output);
+    if (seq < waits)
+        seq = waits;
+    if (seq < backlog_last_seq(backlog))
+        seq = backlog_last_seq(backlog);
+    output_pass_over(&connection->output, backlog, seq);
+    connection_queue(connection);
+    if (!session->account)
+        return;
+    struct buffer message = {0}, data = {0};
+    buffer_append_slice(&data, SLICE("{\"reason\":"));
+    json_append_string(&data, slice_text(reason));
+    buffer_append_byte(&data, '}');
+    compose(&message, "resync", NULL, buffer_slice(&data));
+    connection_send(connection, buffer_slice(&message), seq);
+    buffer_free(&message);
+    buffer_free(&data);
 }
 
 void session_bad_message(struct session *session, struct slice text)

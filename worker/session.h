@@ -20,7 +20,8 @@ struct session {
     struct account *account;             /* NULL: not logged in */
     bool *subscribed;                    /* by collection; NULL: all */
     struct rights_change *rights_change; /* while its copy is brought in line with other rights; else NULL */
-    uint64_t synced_seq; /* the newest snapshot that a piece of a sync or resume was made of */
+    uint64_t synced_seq;   /* the newest snapshot that a piece of a sync or resume was made of */
+    uint64_t position_seq; /* up to where an answer to one of them says that the copy is complete */
     uint32_t open_calls;
     uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
     uint64_t used_ms;     /* monotonic: when the token last counted as used */
@@ -50,6 +51,19 @@ void session_rights_changed(struct session *session, struct slice document);
 
 /** Sends {"operation":..., "collectionName":..., "data":...}; @collection NULL is null. */
 void session_send(struct session *session, const char *operation, const char *collection, struct slice data);
+
+/**
+ * What the client has missed, or what it holds, is not known any more: it is told to `resync`, and sees
+ * changes again that come after @seq and after all that is known here now.
+ *
+ * The client moves the position of its copy on by the numbers of changes, and one that is cut off goes on
+ * from there. So none goes out in front of `resync` that comes behind what is missing: all are passed over
+ * that are not out yet, and those that a queued reply waits for. Those replies still go in front of it, for
+ * pieces of a sync that came behind it would bring back what a sync that begins with it does not look at.
+ * Only an answer that says how far the copy is complete must not: then the connection is closed, and the
+ * client, when it is back, goes on from where it was and is told the same by `resume`.
+ */
+void session_resync(struct session *session, const char *reason, uint64_t seq);
 
 /** The session's user id; "(control)"; absent when nobody. */
 struct slice session_user(const struct session *session);

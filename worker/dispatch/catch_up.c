@@ -22,18 +22,6 @@ static void append_change(struct worker *worker, const struct viewer *viewer, co
         change_frame_remove(frames, name, entry->id, entry->seq);
 }
 
-/* Too long ago: the client must sync; from here on it sees what is new. It is told so behind what is queued:
- * pieces of a sync may bring back what one that began now would not look at. */
-static void pass_over(struct worker *worker, struct connection *connection)
-{
-    uint64_t last = backlog_last_seq(worker->backlog);
-    output_refill(&connection->output, (struct slice){0}, last);
-    connection_send(connection,
-                    SLICE("{\"operation\":\"resync\",\"collectionName\":null,\"data\":{\"reason\":"
-                          "\"Too many changes were missed\"}}"),
-                    last);
-}
-
 void catch_up_refill(struct worker *worker, struct connection *connection)
 {
     struct output *output = &connection->output;
@@ -55,7 +43,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
             append_change(worker, output->viewer, &change, removals, &frames);
     }
     if (result == LOG_WALK_TRIMMED)
-        pass_over(worker, connection);
+        session_resync(connection->owner, "Too many changes were missed", 0);
     else
         output_refill(output, buffer_slice(&frames), seq < most ? seq : most);
     buffer_free(&frames);

@@ -116,7 +116,7 @@ void output_refill(struct output *output, struct slice frames, uint64_t seq)
     assert(output->catching_up && !output->refill);
     assert(seq >= output->caught_up_seq);
     if (frames.length > 0)
-        output->refill = reply_create(frames, 0, 0);
+        output->refill = reply_create(frames, output->caught_up_seq, 0);
     output->caught_up_seq = seq;
 }
 
@@ -137,6 +137,20 @@ uint64_t output_seq(const struct output *output, const struct backlog *backlog)
         return output->caught_up_seq;
     return output->frame < backlog_next(backlog) ? backlog_frame(backlog, output->frame)->seq - 1
                                                  : backlog_last_seq(backlog);
+}
+
+uint64_t output_sent_seq(const struct output *output, const struct backlog *backlog)
+{
+    return output->refill ? output->refill->after_seq : output_seq(output, backlog);
+}
+
+uint64_t output_reply_seq(const struct output *output)
+{
+    uint64_t seq = 0;
+    for (const struct reply *reply = output->first; reply; reply = reply->next)
+        if (reply->after_seq > seq)
+            seq = reply->after_seq;
+    return seq;
 }
 
 void output_leave_backlog(struct output *output, const struct backlog *backlog)
@@ -164,7 +178,7 @@ void output_insert(struct output *output, struct slice frames)
 {
     assert(!output->refill && output->unfinished == OUTPUT_NOTHING);
     if (frames.length > 0)
-        output->refill = reply_create(frames, 0, 0);
+        output->refill = reply_create(frames, output->hold_seq, 0);
 }
 
 void output_release(struct output *output, uint64_t seq)
@@ -193,7 +207,7 @@ static void keep_unfinished(struct output *output, const struct backlog *backlog
     const struct backlog_frame *frame = backlog_frame(backlog, output->frame);
     struct slice rest = slice_of(frame->bytes + output->frame_sent, frame->length - output->frame_sent);
     assert(!output->refill); /* it would have gone first */
-    output->refill = reply_create(rest, 0, 0);
+    output->refill = reply_create(rest, frame->seq - 1, 0);
     output->unfinished = OUTPUT_REFILL;
     output->reply_sent = 0;
     output->frame_sent = 0;

@@ -49,7 +49,8 @@ struct output {
     struct reply *urgent; /* control frames: in front of everything but an unfinished item */
     struct reply *first, *last;
     struct reply *refill;   /* made from the change log, while catching up; or the rest of a frame that was
-                               dropped;   it may still be here after output_rejoin() */
+                               dropped; it may still be here after output_rejoin(). All changes up to its
+                               after_seq were out before it */
     struct viewer *viewer;  /* NULL: sees nothing; the cursor just moves along */
     uint64_t caught_up_seq; /* while catching up: all changes up to this are in what was queued */
     uint64_t hold_seq;      /* changes behind this wait; OUTPUT_NO_HOLD: none does */
@@ -104,6 +105,12 @@ bool output_rejoin(struct output *output, const struct backlog *backlog);
 
 /** All changes up to this are out, or in what was made from the change log. */
 uint64_t output_seq(const struct output *output, const struct backlog *backlog);
+
+/** All changes up to this are out, each as a whole. */
+uint64_t output_sent_seq(const struct output *output, const struct backlog *backlog);
+
+/** The last change that a queued reply waits for; 0: none does. */
+uint64_t output_reply_seq(const struct output *output);
 
 /** Catches up from the change log from here on, although the backlog has what comes next: output_rejoin()
  * while held is false. */

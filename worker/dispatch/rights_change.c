@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "shared/ipc/change_frame.h"
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "worker/dispatch/log_walk.h"
@@ -57,16 +56,8 @@ bool rights_change_folds(const struct session *session)
  * on. (Of what is not out yet, older versions may be none of its business.) */
 static void give_up(struct session *session)
 {
-    struct connection *connection = session->connection;
-    struct buffer frames = session->rights_change->amend;
-    uint64_t seq = session->rights_change->read_seq;
-    session->rights_change->amend = (struct buffer){0};
-    rights_change_end(session);
-    output_pass_over(&connection->output, session->worker->backlog, seq);
-    change_frame_text(&frames, SLICE("{\"operation\":\"resync\",\"collectionName\":null,"
-                                     "\"data\":{\"reason\":\"Your rights have changed\"}}"));
-    connection_send_frames(connection, buffer_slice(&frames), seq);
-    buffer_free(&frames);
+    connection_send_frames(session->connection, buffer_slice(&session->rights_change->amend), 0);
+    session_resync(session, "Your rights have changed", session->rights_change->read_seq);
 }
 
 static struct rights_change *open_change(struct session *session, struct viewer *now)

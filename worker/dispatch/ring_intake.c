@@ -15,6 +15,17 @@ static void append(struct worker *worker, const struct ring_record *record)
     backlog_append(worker->backlog, record);
 }
 
+/*
+ * There are no frames of some changes up to @seq. The backlog begins anew behind them, so all connections
+ * fall behind, each at the place it has come to, and none is given anything of what comes next before
+ * catch_up.c has found out what that means for it.
+ */
+static void leave_gap(struct worker *worker, uint64_t seq)
+{
+    network_backlog_drops(worker->network, backlog_next(worker->backlog) + 1);
+    backlog_restart(worker->backlog, seq);
+}
+
 /* The record as the log and the store have it: for records without frames, and for those the ring has lost.
  */
 static void append_from_log(struct worker *worker, const struct log_change *change)
@@ -44,21 +55,27 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     buffer_free(&remove);
 }
 
-static void tell_resync(struct connection *connection, void *argument)
+static void take_entry(struct worker *worker, const struct log_change *change)
 {
-    (void)argument;
-    struct session *session = connection->owner;
-    if (session && session->account)
-        session_send(session, "resync", NULL, SLICE("{\"reason\":\"Changes were missed\"}"));
+    unsigned collection = change->entry.collection;
+    struct buffer id = {0};
+    if (collection_concerns_rights(collection))
+        buffer_append_slice(&id, change->entry.id);
+    append_from_log(worker, change);
+    if (id.length) /* the snapshot may be another one after this */
+        authority_changed(worker->authority, collection, buffer_slice(&id));
+    buffer_free(&id);
 }
 
+/* What changed is not known, rights and sessions among it. */
 static void log_is_cut(struct worker *worker)
 {
-    log_warning(
-        "changes up to %llu are neither in the ring nor in the change log: clients are told to resync",
-        (unsigned long long)worker->log_target);
-    network_each(worker->network, tell_resync, NULL);
-    authority_changed_all(worker->authority); /* rights and sessions may be among them */
+    log_warning("changes %llu to %llu are neither in the ring nor in the change log: clients are told to "
+                "resync",
+                (unsigned long long)backlog_last_seq(worker->backlog) + 1,
+                (unsigned long long)worker->log_target);
+    leave_gap(worker, worker->log_target);
+    authority_changed_all(worker->authority);
 }
 
 /*
@@ -68,24 +85,24 @@ static void log_is_cut(struct worker *worker)
  */
 static bool take_from_log(struct worker *worker, unsigned *entries)
 {
-    if (!worker_snapshot(worker))
-        return false;
     uint64_t at = backlog_last_seq(worker->backlog);
     enum log_walk_result result = LOG_WALK_CHANGE;
-    while (result == LOG_WALK_CHANGE && at < worker->log_target && *entries) {
+    bool readable = true;
+    while (result == LOG_WALK_CHANGE && at < worker->log_target && *entries &&
+           (readable = worker_snapshot(worker))) {
         struct log_change change;
         result = log_walk_next(worker, &at, entries, &change);
         if (result == LOG_WALK_CHANGE && at <= worker->log_target)
-            append_from_log(worker, &change);
+            take_entry(worker, &change);
     }
     if (result == LOG_WALK_TRIMMED)
         log_is_cut(worker);
-    if (result == LOG_WALK_TRIMMED || at > worker->log_target)
+    if (at > worker->log_target)
         at = worker->log_target;
     struct ring_record nothing = {.seq = at};
     if (backlog_last_seq(worker->backlog) < at)
         append(worker, &nothing);
-    return true;
+    return readable;
 }
 
 /* The ring has lapped us. New records are read from its head on; what is between comes from the log. */

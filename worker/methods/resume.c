@@ -59,6 +59,7 @@ static enum job_state finish(struct resume *resume)
                          (unsigned long long)resume->seq);
     resume->transaction = NULL;
     transaction->job = NULL;
+    transaction->session->position_seq = resume->seq;
     transaction_fulfill(transaction, buffer_slice(&answer), resume->seq);
     buffer_free(&answer);
     return JOB_DONE;

@@ -110,6 +110,7 @@ static enum job_state finish(struct sync *sync, uint64_t epoch, uint64_t seq)
                          (unsigned long long)seq);
     sync->transaction = NULL;
     transaction->job = NULL;
+    transaction->session->position_seq = seq;
     transaction_fulfill(transaction, buffer_slice(&answer), seq);
     buffer_free(&answer);
     return JOB_DONE;

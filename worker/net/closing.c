@@ -107,7 +107,9 @@ void connection_close(struct connection *connection, uint16_t code, const char *
 
 void connection_cut(struct connection *connection, uint16_t code, const char *reason)
 {
-    if (connection->state == CONNECTION_OPEN)
+    bool waits =
+        connection->state == CONNECTION_CLOSING && !connection->close_urgent && !connection->close_out;
+    if (connection->state == CONNECTION_OPEN || waits)
         close_with(connection, code, reason, CLOSE_BEHIND_NOTHING);
 }
 

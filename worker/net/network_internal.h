@@ -101,8 +101,6 @@ void http_gone(struct connection *connection);
 void connection_gone(struct connection *connection);
 /** The answer to a bad handshake is the last thing said. */
 void connection_refuse(struct connection *connection, struct slice response);
-/** Begins the close handshake at once: what is queued is not sent. */
-void connection_cut(struct connection *connection, uint16_t code, const char *reason);
 /** The frames are not to be understood: close with @code and read no more. */
 void connection_fail(struct connection *connection, uint16_t code);
 /** The peer's close frame came. */

@@ -409,6 +409,59 @@ static void what_is_not_out_is_passed_over(void **state)
     assert_received("F11...;R1;F14...;F21...;");
 }
 
+/* What is told of how far a peer has everything. */
+static void says_up_to_where_all_is_out(void **state)
+{
+    (void)state;
+    assert_int_equal(output_sent_seq(&output, backlog), 10);
+    for (uint64_t seq = 11; seq < 15; seq++)
+        change(seq, OPEN);
+    assert_int_equal(output_sent_seq(&output, backlog), 10);
+    take(9); /* 12 is half out */
+    assert_int_equal(output_sent_seq(&output, backlog), 11);
+    output_fall_behind(&output, backlog, backlog_find(backlog, 13)); /* its rest is kept */
+    assert_int_equal(output_sent_seq(&output, backlog), 11);
+    take(SIZE_MAX);
+    assert_int_equal(output_sent_seq(&output, backlog), 12);
+    output_refill(&output, SLICE("F13;F14;"), 14);
+    assert_int_equal(output_seq(&output, backlog), 14);
+    assert_int_equal(output_sent_seq(&output, backlog), 12);
+    take(5); /* 13 is out, and 14 half */
+    assert_int_equal(output_sent_seq(&output, backlog), 12);
+    take(SIZE_MAX);
+    assert_int_equal(output_sent_seq(&output, backlog), 14);
+    assert_true(output_rejoin(&output, backlog));
+    output_hold(&output, backlog);
+    change(15, OPEN);
+    output_insert(&output, SLICE("I1;"));
+    assert_int_equal(output_sent_seq(&output, backlog), 14);
+    take(SIZE_MAX);
+    assert_int_equal(output_sent_seq(&output, backlog), 14);
+    output_release(&output, OUTPUT_NO_HOLD);
+    take(SIZE_MAX);
+    assert_int_equal(output_sent_seq(&output, backlog), 15);
+    assert_received("F11...;F12...;F13;F14;I1;F15...;");
+}
+
+static void says_what_replies_wait_for(void **state)
+{
+    (void)state;
+    assert_int_equal(output_reply_seq(&output), 0);
+    reply("R1;", 12);
+    reply("R2;", 15);
+    reply("R3;", 11);
+    assert_int_equal(output_reply_seq(&output), 15);
+    output_pass_over(&output, backlog, output_reply_seq(&output));
+    reply("R4;", 15);
+    for (uint64_t seq = 11; seq < 17; seq++)
+        change(seq, OPEN);
+    take(SIZE_MAX);
+    assert_true(output_rejoin(&output, backlog));
+    take(SIZE_MAX);
+    assert_received("R1;R2;R3;R4;F16...;");
+    assert_int_equal(output_reply_seq(&output), 0);
+}
+
 /* Everything at once, cut at every offset, with something happening at the cut. */
 enum happening { NOTHING_HAPPENS, URGENT_COMES, REPLY_COMES, FRAMES_ARE_DROPPED, HAPPENINGS };
 
@@ -528,6 +581,8 @@ int main(void)
         OUTPUT_TEST(what_is_held_is_not_passed_over),
         OUTPUT_TEST(what_is_not_out_is_passed_over),
         OUTPUT_TEST(keeps_the_order_wherever_a_write_ends),
+        OUTPUT_TEST(says_up_to_where_all_is_out),
+        OUTPUT_TEST(says_what_replies_wait_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,6 +229,7 @@ void client_close(struct client *client)
     buffer_free(&client->seen);
     buffer_free(&client->past);
     buffer_free(&client->stray_ids);
+    buffer_free(&client->journal);
     world_settle(client->world);
 }
 
@@ -260,12 +261,15 @@ void client_reopen(struct client *client, const char *token)
     world_settle(client->world);
     client_open(&back, client->world, token);
     client->fd = back.fd;
+    client->ended = false;
+    client->close_code = 0;
     client->seq = 0;
     buffer_clear(&client->bytes);
     assert_int_equal(back.held_count, 0);
     buffer_free(&back.bytes);
     buffer_free(&back.seen);
     buffer_free(&back.past);
+    buffer_free(&back.journal);
 }
 
 static struct held *find_held(const struct client *client, struct slice collection, struct slice id)
@@ -330,8 +334,10 @@ static void take_change(struct client *client, struct slice collection, bool upd
         assert_true((uint64_t)seq >= client->seq);
         client->seq = (uint64_t)seq;
         client->changes++;
+        buffer_append_format(&client->journal, "c%lld ", (long long)seq);
     } else {
         assert_int_equal(json_type(json_member(root, SLICE("sync"))), JSON_TRUE);
+        buffer_append_text(&client->journal, "s ");
     }
     struct json_iterator each = json_begin(json_member(root, SLICE("data")));
     while (json_step(&each))
@@ -339,6 +345,22 @@ static void take_change(struct client *client, struct slice collection, bool upd
             take_document(client, collection, each.value);
         else
             let_go(client, collection, json_string(each.value, &client->world->fixture.set));
+}
+
+static void note_answer(struct client *client, struct json_value data)
+{
+    int64_t seq;
+    buffer_append_byte(&client->journal, 'a');
+    if (json_integer(json_member(data, SLICE("seq")), &seq))
+        buffer_append_format(&client->journal, "%lld", (long long)seq);
+    buffer_append_byte(&client->journal, ' ');
+}
+
+const char *client_journal(struct client *client)
+{
+    buffer_append_byte(&client->journal, 0);
+    client->journal.length--;
+    return client->journal.data;
 }
 
 static void take_message(struct client *client, struct slice text)
@@ -355,6 +377,7 @@ static void take_message(struct client *client, struct slice text)
         free(client->answer);
         client->answer = memory_copy(data.data, data.length);
         client->answers++;
+        note_answer(client, json_member(json_member(root, SLICE("data")), SLICE("data")));
     } else if (slice_equal(operation, SLICE("update")) && !transaction) {
         take_change(client, collection, true, root);
     } else if (slice_equal(operation, SLICE("remove"))) {
@@ -362,6 +385,8 @@ static void take_message(struct client *client, struct slice text)
     } else if (!transaction && !slice_equal(operation, SLICE("ping"))) {
         buffer_append_slice(&client->seen, operation);
         buffer_append_byte(&client->seen, ' ');
+        buffer_append_slice(&client->journal, operation);
+        buffer_append_byte(&client->journal, ' ');
     }
     json_free(&json);
     buffer_free(&scratch);

@@ -43,6 +43,9 @@ struct client {
     unsigned answers;   /* fulfils */
     char *answer;       /* the last fulfil's data */
     struct buffer seen; /* operations other than changes and answers: "amend resync " */
+    /* What came, in its order: "c7" a change with seq 7, "s" a piece of a sync, "a" an answer ("a7" one with
+     * that seq), others by their operation; a space behind each. */
+    struct buffer journal;
     unsigned close_code;
     bool ended;
     /* Called for each document that comes, if set. */
@@ -80,6 +83,9 @@ const char *client_call(struct client *client, const char *collection, const cha
 const char *client_call_message(struct client *client, const char *members);
 /** Goes on until nothing more comes. */
 void client_settle(struct client *client);
+
+/** ->journal as a string. */
+const char *client_journal(struct client *client);
 
 /** The minimal document that the client holds; NULL: none. */
 const char *client_holds(const struct client *client, const char *collection, const char *id);
