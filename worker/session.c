@@ -219,6 +219,13 @@ void session_resync(struct session *session, const char *reason, uint64_t seq)
     buffer_free(&data);
 }
 
+/* What is queued stays behind: it may claim that nothing is missing in front of it. */
+void session_cut(struct session *session, const char *reason)
+{
+    session_deauthorize(session, NULL);
+    connection_cut(session->connection, CLOSE_INTERNAL, reason);
+}
+
 void session_bad_message(struct session *session, struct slice text)
 {
     struct buffer message = {0};

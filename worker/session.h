@@ -39,6 +39,10 @@ void session_authorize(struct session *session, struct account *account, const u
 /** Nobody's again; the client is told `deauthorize` with @reason. */
 void session_deauthorize(struct session *session, const char *reason);
 
+/** The session ends at once: what its client would have to be sent cannot be read. The client may come back.
+ */
+void session_cut(struct session *session, const char *reason);
+
 /** What the session would see with these rights, and wants to, with one more reference. */
 struct viewer *session_viewer(const struct session *session, const struct rights *rights);
 

@@ -225,7 +225,9 @@ static void say_first_user(struct worker *worker)
     char line[FIRST_USER_LINE];
     if (!worker_snapshot(worker))
         return;
-    bool nobody = store_count(worker->store, COLLECTION_USERS) == 0;
+    uint64_t users = 1; /* as long as nobody knows better */
+    (void)!store_count(worker->store, COLLECTION_USERS, &users);
+    bool nobody = users == 0;
     worker_snapshot_end(worker);
     atomic_store(&worker->score->no_user, nobody);
     if (!nobody)

@@ -158,26 +158,44 @@ static void publish_folded(struct publisher *publisher, struct store *store, con
         .tag_after = entry->tag_after,
     };
     struct store_record record;
-    if (!entry->removed) {
-        if (store_get(store, entry->collection, entry->id, &record) != ERROR_NONE) {
-            log_error("change %llu of the change log has no document", (unsigned long long)entry->seq);
-            return;
-        }
-        change.minimal = record.minimal;
+    enum error_code code = ERROR_NONE;
+    if (!entry->removed)
+        code = store_get(store, entry->collection, entry->id, &record);
+    if (code != ERROR_NONE) {
+        log_error("change %llu of the change log has no document that can be read",
+                  (unsigned long long)entry->seq);
+        publish_fetch(publisher, entry->seq);
+        return;
     }
+    if (!entry->removed)
+        change.minimal = record.minimal;
     publish_one(publisher, &change);
 }
 
-/* Changes that the log does not have any more are not passed over in silence: what is connected would never
- * learn of them. */
+/* What the log has behind @seq. False: not all of it can be read. */
+static bool read_missed(struct store *store, uint64_t seq, struct missed_list *list)
+{
+    struct store_log_entry entry;
+    enum store_step step;
+    while ((step = store_log_next(store, seq, &entry)) == STORE_STEP) {
+        if (entry.collection != UINT_MAX)
+            *add_missed(list) = (struct missed){entry, entry.tag_before};
+        seq = entry.seq;
+    }
+    return step == STORE_END;
+}
+
+/* Changes that the log does not have, or that cannot be read, are not passed over in silence: what is
+ * connected would never learn of them. */
 static void publish_gap(struct publisher *publisher, uint64_t upto)
 {
     uint64_t published = ring_last_seq(publisher->ring);
     if (upto <= published)
         return;
-    log_error("changes %llu to %llu were committed but not dispatched, and are no longer in the change log: "
-              "clients are told to resync; change_log_entries is too small",
-              (unsigned long long)published + 1, (unsigned long long)upto);
+    log_error(
+        "changes %llu to %llu were committed but not dispatched, and the change log does not give them any "
+        "more: clients are told to resync. If it is not damaged, change_log_entries is too small",
+        (unsigned long long)published + 1, (unsigned long long)upto);
     publish_fetch(publisher, upto);
 }
 
@@ -209,12 +227,13 @@ bool publish_missed(struct publisher *publisher, struct store *store)
         return false;
     ring_start(publisher->ring, store_seq(store));
     uint64_t published = ring_last_seq(publisher->ring);
-    publish_gap(publisher, store_log_horizon(store));
     struct missed_list list = {0};
-    struct store_log_entry entry;
-    for (uint64_t seq = published; store_log_next(store, seq, &entry); seq = entry.seq)
-        if (entry.collection != UINT_MAX)
-            *add_missed(&list) = (struct missed){entry, entry.tag_before};
+    if (read_missed(store, published, &list)) {
+        publish_gap(publisher, store_log_horizon(store));
+    } else {
+        publish_gap(publisher, store_seq(store));
+        list.count = 0;
+    }
     fold(&list);
     for (size_t i = 0; i < list.count; i++)
         publish_folded(publisher, store, &list.items[i]);

@@ -2,7 +2,6 @@
 
 #include <limits.h>
 
-#include "shared/log.h"
 #include "shared/store/bytes.h"
 
 /* An entry: u8 removed, u16 number of the collection, u64 version, u64 seq before, u16 each length of id, tag
@@ -90,31 +89,29 @@ static bool entry_read(const struct store *store, struct slice bytes, struct sto
     return whole;
 }
 
-bool store_log_next(struct store *store, uint64_t seq, struct store_log_entry *out)
+static enum store_step fail(struct store *store, uint64_t seq, int rc)
+{
+    store_unreadable(store, rc, "change %llu in the change log", (unsigned long long)seq);
+    return STORE_FAILED;
+}
+
+enum store_step store_log_next(struct store *store, uint64_t seq, struct store_log_entry *out)
 {
     if (seq == UINT64_MAX)
-        return false;
+        return STORE_END;
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(store->snapshot, store->log, &cursor);
-    if (rc) {
-        store_error("the change log cannot be read", rc);
-        return false;
-    }
+    if (rc)
+        return fail(store, seq + 1, rc);
     char bytes[SEQ_BYTES];
     bytes_put_64_big(bytes, seq + 1);
     MDB_val key = {sizeof bytes, bytes}, value;
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     mdb_cursor_close(cursor);
     if (rc == MDB_NOTFOUND)
-        return false;
-    if (rc) {
-        store_error("the change log cannot be read", rc);
-        return false;
-    }
+        return STORE_END;
+    if (rc || key.mv_size != SEQ_BYTES)
+        return fail(store, seq + 1, rc);
     *out = (struct store_log_entry){.seq = bytes_get_64_big(key.mv_data)};
-    if (!entry_read(store, store_slice(value), out)) {
-        log_error("store: entry %llu of the change log is damaged", (unsigned long long)out->seq);
-        return false;
-    }
-    return true;
+    return entry_read(store, store_slice(value), out) ? STORE_STEP : fail(store, out->seq, 0);
 }

@@ -4,6 +4,7 @@
 #include <lmdb.h>
 
 #include "shared/store/store.h"
+#include "shared/store/unreadable.h"
 
 /*
  * What the files of this directory share: the open environment and its databases.
@@ -53,6 +54,7 @@ struct store {
     size_t state_of;   /* transaction that ->state was read in; 0: none */
     struct store_state state;
     struct writer *writer; /* write.h; NULL with STORE_READ */
+    struct unreadable unreadable;
 };
 
 static inline MDB_val store_val(struct slice slice)

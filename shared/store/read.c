@@ -87,23 +87,26 @@ enum error_code store_get(struct store *store, unsigned collection, struct slice
     int rc = mdb_get(store->snapshot, store->collections[collection].dbi, &key, &value);
     if (rc == MDB_NOTFOUND)
         return ERROR_NOT_FOUND;
-    if (rc)
-        return store_error("a document cannot be read", rc);
-    if (!record_read(store_slice(value), out)) {
-        log_error("store: the record of a document in %s is damaged",
-                  store->collections[collection].config->name);
-        return ERROR_INTERNAL;
-    }
+    if (rc || !record_read(store_slice(value), out))
+        return store_unreadable_document(store, rc, collection, id);
     return ERROR_NONE;
 }
 
-uint64_t store_count(struct store *store, unsigned collection)
+bool store_record_parse(struct store *store, unsigned collection, struct slice id,
+                        const struct store_record *record, struct json *out)
+{
+    if (json_parse(out, record->full.data, record->full.length))
+        return true;
+    store_unreadable_document(store, 0, collection, id);
+    return false;
+}
+
+enum error_code store_count(struct store *store, unsigned collection, uint64_t *count)
 {
     MDB_stat status;
     int rc = mdb_stat(store->snapshot, store->collections[collection].dbi, &status);
-    if (rc) {
-        store_error("documents cannot be counted", rc);
-        return 0;
-    }
-    return status.ms_entries;
+    if (rc)
+        return store_unreadable(store, rc, "the size of %s", store->collections[collection].config->name);
+    *count = status.ms_entries;
+    return ERROR_NONE;
 }

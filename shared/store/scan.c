@@ -1,6 +1,5 @@
 #include "shared/store/environment.h"
 
-#include "shared/log.h"
 #include "shared/store/record.h"
 
 void store_scan_start(struct store_scan *scan, unsigned collection, struct slice from, struct slice to)
@@ -15,9 +14,10 @@ void store_scan_resume(struct store *store, struct store_scan *scan)
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(store->snapshot, store->collections[scan->collection].dbi, &cursor);
     if (rc) {
-        store_error("a scan cannot go on", rc);
+        store_unreadable(store, rc, "%s", store->collections[scan->collection].config->name);
         cursor = NULL;
     }
+    scan->store = store;
     scan->cursor = cursor;
     scan->started = false;
 }
@@ -37,30 +37,39 @@ static int seek(struct store_scan *scan, MDB_val *key, MDB_val *value)
     return rc;
 }
 
-bool store_scan_step(struct store_scan *scan, struct slice *id, struct store_record *record)
+/* The next step seeks from the position again, so it fails like this one. */
+static enum store_step fail(struct store_scan *scan)
+{
+    scan->started = false;
+    return STORE_FAILED;
+}
+
+enum store_step store_scan_step(struct store_scan *scan, struct slice *id, struct store_record *record)
 {
     if (!scan->cursor)
-        return false;
+        return STORE_FAILED;
     MDB_val key, value;
     int rc = scan->started ? mdb_cursor_get(scan->cursor, &key, &value, MDB_NEXT) : seek(scan, &key, &value);
     if (rc == MDB_NOTFOUND)
-        return false;
+        return STORE_END;
     if (rc) {
-        store_error("a scan cannot go on", rc);
-        return false;
+        store_unreadable(scan->store, rc, "%s behind \"%.*s\"",
+                         scan->store->collections[scan->collection].config->name, (int)scan->position.length,
+                         scan->position.length ? scan->position.data : "");
+        return fail(scan);
     }
     *id = store_slice(key);
     if (scan->to.length && slice_compare(*id, buffer_slice(&scan->to)) >= 0)
-        return false;
+        return STORE_END;
     if (!record_read(store_slice(value), record)) {
-        log_error("store: the record of a document is damaged");
-        return false;
+        store_unreadable_document(scan->store, 0, scan->collection, *id);
+        return fail(scan);
     }
     scan->started = true;
     scan->include_position = false;
     buffer_clear(&scan->position);
     buffer_append_slice(&scan->position, *id);
-    return true;
+    return STORE_STEP;
 }
 
 void store_scan_pause(struct store_scan *scan)

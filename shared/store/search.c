@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"
@@ -32,6 +31,7 @@ struct store_search {
     struct buffer position;
     bool started;    /* ->position has been given, or passed over */
     bool positioned; /* the cursor stands there */
+    bool failed;     /* something could not be read */
     MDB_cursor *cursor;
     struct json document;
     struct key_list keys;
@@ -232,8 +232,9 @@ void store_search_resume(struct store *store, struct store_search *search)
     int rc = mdb_cursor_open(store->snapshot, search->index ? search->index->dbi : collection->dbi,
                              &search->cursor);
     if (rc) {
-        store_error("a search cannot go on", rc);
+        store_unreadable(store, rc, "%s", collection->config->name);
         search->cursor = NULL;
+        search->failed = true;
     }
 }
 
@@ -306,7 +307,8 @@ static bool in_ranges(const struct store_search *search, struct slice value)
     return low > 0 && slice_compare(value, search->ranges[low - 1].stop) < 0;
 }
 
-/** Whether @value is the first of the document's keys that the search meets. */
+/** Whether @value is the first of the document's keys that the search meets. (Of a document that is no JSON
+ * it is: who looks at it will see.) */
 static bool is_first(struct store_search *search, struct slice value, const struct store_record *record)
 {
     if (!((unsigned char)value.data[0] & KEY_IN_ARRAY))
@@ -320,29 +322,50 @@ static bool is_first(struct store_search *search, struct slice value, const stru
     return true;
 }
 
-static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, struct slice *id,
-                      struct store_record *record)
+/** The document of an entry of the index. False: that cannot be read, or there is none. */
+static bool indexed(struct store_search *search, struct slice key, struct slice *value, struct slice *id,
+                    struct store_record *record)
 {
-    if (!search->index) {
-        *id = store_slice(key);
-        return record_read(store_slice(entry), record);
-    }
-    struct slice value;
-    return key_split(store_slice(key), &value, id) &&
-           store_get(search->store, search->collection, *id, record) == ERROR_NONE &&
-           is_first(search, value, record);
+    enum error_code code = ERROR_NOT_FOUND;
+    if (key_split(key, value, id))
+        code = store_get(search->store, search->collection, *id, record);
+    if (code == ERROR_NOT_FOUND)
+        store_unreadable(search->store, 0, "the index %s of %s", search->name,
+                         search->store->collections[search->collection].config->name);
+    return code == ERROR_NONE;
 }
 
-bool store_search_step(struct store_search *search, struct slice *id, struct store_record *record)
+/** Reads what an entry stands for; *@given: it is to be given here. False: it cannot be read. */
+static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, struct slice *id,
+                      struct store_record *record, bool *given)
 {
-    if (!search->cursor)
-        return false;
-    MDB_val key, value;
-    int rc;
-    while (!(rc = next_entry(search, &key, &value)))
-        if (candidate(search, key, value, id, record))
+    struct slice value;
+    *given = true;
+    if (!search->index) {
+        *id = store_slice(key);
+        if (record_read(store_slice(entry), record))
             return true;
-    if (rc != MDB_NOTFOUND)
-        store_error("a search cannot go on", rc);
-    return false;
+        store_unreadable_document(search->store, 0, search->collection, *id);
+        return false;
+    }
+    if (!indexed(search, store_slice(key), &value, id, record))
+        return false;
+    *given = is_first(search, value, record);
+    return true;
+}
+
+enum store_step store_search_step(struct store_search *search, struct slice *id, struct store_record *record)
+{
+    MDB_val key, value;
+    int rc = 0;
+    bool given = false;
+    while (!search->failed && !given && !(rc = next_entry(search, &key, &value)))
+        search->failed = !candidate(search, key, value, id, record, &given);
+    if (rc == MDB_NOTFOUND)
+        return STORE_END;
+    if (rc)
+        store_unreadable(search->store, rc, "%s",
+                         search->store->collections[search->collection].config->name);
+    search->failed |= rc != 0;
+    return search->failed ? STORE_FAILED : STORE_STEP;
 }

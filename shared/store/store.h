@@ -8,6 +8,7 @@
 #include "shared/buffer.h"
 #include "shared/config/config.h"
 #include "shared/error_code.h"
+#include "shared/json/json.h"
 #include "shared/slice.h"
 
 /*
@@ -78,12 +79,26 @@ struct store_record {
     struct slice full;    /* compact JSON, with _id and _version first */
 };
 
-/** ERROR_NOT_FOUND when there is none (also for ids that cannot be: empty, too long). */
+/** ERROR_NOT_FOUND when there is none (also for ids that cannot be: empty, too long). ERROR_INTERNAL when it
+ * cannot be read: it may be there. */
 [[gnu::warn_unused_result]] enum error_code store_get(struct store *store, unsigned collection,
                                                       struct slice id, struct store_record *out);
 
-/** Documents of a collection, in all (not only those in the sync set). */
-uint64_t store_count(struct store *store, unsigned collection);
+/** Parses the full text of a document that was read, in ->full. False: it is damaged, which the log says. */
+[[gnu::warn_unused_result]] bool store_record_parse(struct store *store, unsigned collection, struct slice id,
+                                                    const struct store_record *record, struct json *out);
+
+/** *@count: documents of a collection, in all (not only those in the sync set). */
+[[gnu::warn_unused_result]] enum error_code store_count(struct store *store, unsigned collection,
+                                                        uint64_t *count);
+
+/** What a step of a walk comes to. */
+enum store_step {
+    STORE_STEP,  /* it gave the next one */
+    STORE_END,   /* there is none */
+    STORE_FAILED /* the next one cannot be read, which the log explains; so will all further steps end.
+                    Nothing is known of what lies behind it */
+};
 
 /**
  * A walk over a collection in byte order of ids that goes on in a later snapshot where it stopped: put the
@@ -95,14 +110,15 @@ struct store_scan {
     struct buffer to;       /* first id not wanted; empty: no end */
     bool started;
     bool include_position; /* the first step may give ->position itself */
-    void *cursor;          /* while resumed */
+    struct store *store;   /* since it was first resumed */
+    void *cursor;          /* while resumed; NULL: there could be none */
 };
 
 /** From @from (included; absent: the first) to @to (excluded; absent: the last). */
 void store_scan_start(struct store_scan *scan, unsigned collection, struct slice from, struct slice to);
 void store_scan_resume(struct store *store, struct store_scan *scan);
-/** False at the end. */
-bool store_scan_step(struct store_scan *scan, struct slice *id, struct store_record *record);
+[[gnu::warn_unused_result]] enum store_step store_scan_step(struct store_scan *scan, struct slice *id,
+                                                            struct store_record *record);
 void store_scan_pause(struct store_scan *scan);
 void store_scan_free(struct store_scan *scan);
 
@@ -115,7 +131,8 @@ struct store_search;
 struct store_search *store_search_start(struct store *store, unsigned collection,
                                         const struct json_query *query);
 void store_search_resume(struct store *store, struct store_search *search);
-bool store_search_step(struct store_search *search, struct slice *id, struct store_record *record);
+[[gnu::warn_unused_result]] enum store_step store_search_step(struct store_search *search, struct slice *id,
+                                                              struct store_record *record);
 void store_search_pause(struct store_search *search);
 /** The index that is used; NULL: a scan. For tests and logs. */
 const char *store_search_index(const struct store_search *search);
@@ -135,10 +152,10 @@ struct store_log_entry {
     struct slice before; /* in `users` and `groups`: the document before, JSON; absent: it was not there */
 };
 
-/** The first entry behind @seq. False: none. Entries of ids that changed again later are given too: an entry
- * is the newest of its document when store_get() gives a record with the same ->seq (or nothing, when
- * removed). */
-bool store_log_next(struct store *store, uint64_t seq, struct store_log_entry *out);
+/** The first entry behind @seq. Entries of ids that changed again later are given too: an entry is the newest
+ * of its document when store_get() gives a record with the same ->seq (or nothing, when removed). */
+[[gnu::warn_unused_result]] enum store_step store_log_next(struct store *store, uint64_t seq,
+                                                           struct store_log_entry *out);
 
 /* ---- once ---- */
 

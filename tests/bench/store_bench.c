@@ -182,7 +182,7 @@ static void read_speed(struct store *store, const struct config *config)
     if (store_begin(store))
         log_fatal("begin");
     store_scan_resume(store, &scan);
-    while (store_scan_step(&scan, &id, &record)) {
+    while (store_scan_step(&scan, &id, &record) == STORE_STEP) {
         count++;
         bytes += record.minimal.length;
     }

@@ -73,8 +73,14 @@ enum former_rights_result former_rights_step(struct worker *worker, struct forme
     if (former->seq < store_log_horizon(worker->store))
         return FORMER_RIGHTS_UNKNOWN;
     while (entries-- > 0) {
-        if (!store_log_next(worker->store, former->seq, &entry))
+        switch (store_log_next(worker->store, former->seq, &entry)) {
+        case STORE_STEP:
+            break;
+        case STORE_END:
             return FORMER_RIGHTS_KNOWN;
+        case STORE_FAILED:
+            return FORMER_RIGHTS_UNKNOWN;
+        }
         former->seq = entry.seq;
         if (!take_entry(former, &entry))
             return FORMER_RIGHTS_UNKNOWN;

@@ -21,7 +21,7 @@ void former_rights_free(struct former_rights **former);
 enum former_rights_result {
     FORMER_RIGHTS_MORE,   /* another step, in this snapshot or a later one */
     FORMER_RIGHTS_KNOWN,  /* all of the log was read */
-    FORMER_RIGHTS_UNKNOWN /* the log does not reach back, or there were too many changes */
+    FORMER_RIGHTS_UNKNOWN /* the log does not reach back or cannot be read, or there were too many changes */
 };
 
 /** Looks at no more than @entries entries of the log. Needs a snapshot. */

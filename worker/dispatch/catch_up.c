@@ -7,19 +7,23 @@
 
 enum { REFILL_BYTES = 64 * 1024, REFILL_ENTRIES = 4096 };
 
-static void append_change(struct worker *worker, const struct viewer *viewer, const struct log_change *change,
+/* False: it concerns the client, and cannot be read. */
+static bool append_change(struct worker *worker, const struct viewer *viewer, const struct log_change *change,
                           bool removals, struct buffer *frames)
 {
     const struct store_log_entry *entry = &change->entry;
     if (!viewer || entry->collection >= worker->config->collection_count)
-        return;
+        return true;
     struct slice name = slice_text(worker->config->collections[entry->collection].name);
     bool holds = viewer_holds(viewer, entry->collection, entry->tag_after);
+    if (change->unknown && holds)
+        return false;
     if (change->update && holds)
         log_change_append_update(frames, worker, change);
     else if (removals && change->remove && !holds &&
              viewer_holds(viewer, entry->collection, entry->tag_before))
         change_frame_remove(frames, name, entry->id, entry->seq);
+    return true;
 }
 
 void catch_up_refill(struct worker *worker, struct connection *connection)
@@ -37,12 +41,15 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     bool removals = !rights_change_folds(connection->owner);
     unsigned entries = REFILL_ENTRIES;
     enum log_walk_result result = LOG_WALK_CHANGE;
-    while (result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
+    bool known = true;
+    while (known && result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
         result = log_walk_next(worker, &seq, &entries, &change);
         if (result == LOG_WALK_CHANGE && seq <= most)
-            append_change(worker, output->viewer, &change, removals, &frames);
+            known = append_change(worker, output->viewer, &change, removals, &frames);
     }
-    if (result == LOG_WALK_TRIMMED)
+    if (!known)
+        session_cut(connection->owner, "a change cannot be read");
+    else if (result == LOG_WALK_TRIMMED)
         session_resync(connection->owner, "Too many changes were missed", 0);
     else
         output_refill(output, buffer_slice(&frames), seq < most ? seq : most);

@@ -11,10 +11,13 @@ static void look_at(struct worker *worker, struct log_change *change)
     struct store_record record;
     change->update = false;
     change->remove = false;
+    change->unknown = false;
     change->tag_now = (struct slice){0};
     if (entry->collection == UINT_MAX)
         return;
-    if (store_get(worker->store, entry->collection, entry->id, &record) == ERROR_NONE) {
+    enum error_code code = store_get(worker->store, entry->collection, entry->id, &record);
+    change->unknown = code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    if (code == ERROR_NONE) {
         change->update = record.seq == entry->seq;
         change->minimal = record.minimal;
         change->tag_now = record.tag;
@@ -27,12 +30,15 @@ enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigne
 {
     if (*seq < store_log_horizon(worker->store))
         return LOG_WALK_TRIMMED;
-    while (store_log_next(worker->store, *seq, &change->entry)) {
+    enum store_step step;
+    while ((step = store_log_next(worker->store, *seq, &change->entry)) == STORE_STEP) {
         *seq = change->entry.seq;
         look_at(worker, change);
-        if (*entries == 0 || --*entries == 0 || change->update || change->remove)
+        if (*entries == 0 || --*entries == 0 || change->update || change->remove || change->unknown)
             return LOG_WALK_CHANGE;
     }
+    if (step == STORE_FAILED)
+        return LOG_WALK_TRIMMED;
     *seq = store_seq(worker->store);
     return LOG_WALK_END;
 }

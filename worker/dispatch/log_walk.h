@@ -15,8 +15,9 @@
 
 struct log_change {
     struct store_log_entry entry;
-    bool update; /* the document, as it is now, is in ->minimal */
-    bool remove; /* for those who held it before this entry and do not after it */
+    bool update;  /* the document, as it is now, is in ->minimal */
+    bool remove;  /* for those who held it before this entry and do not after it */
+    bool unknown; /* what it is now cannot be read; then not ->update, and ->tag_now is absent */
     struct slice minimal;
     struct slice tag_now; /* of the document as it is now; empty: it is gone */
 };
@@ -24,12 +25,13 @@ struct log_change {
 enum log_walk_result {
     LOG_WALK_CHANGE,
     LOG_WALK_END,    /* nothing behind *seq in this snapshot */
-    LOG_WALK_TRIMMED /* the log no longer reaches back to *seq */
+    LOG_WALK_TRIMMED /* the log no longer reaches back to *seq, or what is next in it cannot be read: what
+                        has changed since is not known */
 };
 
 /** The next entry behind *@seq with something to say; moves *@seq to it (to the snapshot's end with
  * LOG_WALK_END). Looks at no more than *@entries entries and counts them down; at 0 it also says
- * LOG_WALK_CHANGE with neither update nor remove. Needs a snapshot, in which the slices live. */
+ * LOG_WALK_CHANGE with nothing to say. Needs a snapshot, in which the slices live. */
 [[gnu::warn_unused_result]] enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq,
                                                                unsigned *entries, struct log_change *change);
 

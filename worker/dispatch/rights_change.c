@@ -141,9 +141,16 @@ void rights_change_refused(struct session *session)
         change->compared = true;
 }
 
+/* What a piece of it comes to. */
+enum piece {
+    PIECE_MADE,
+    PIECE_LOST,      /* the log does not reach back any more, or cannot be read */
+    PIECE_UNREADABLE /* a document cannot be read */
+};
+
 /* A document that got another tag since the hold: with the one before, former rights may have let it be held.
- */
-static void compare_entry(struct session *session, const struct store_log_entry *entry,
+ * False: it cannot be read. */
+static bool compare_entry(struct session *session, const struct store_log_entry *entry,
                           struct sync_batch *batch)
 {
     const struct rights_change *change = session->rights_change;
@@ -153,45 +160,56 @@ static void compare_entry(struct session *session, const struct store_log_entry 
         access_tag_same_sight(entry->tag_before, entry->tag_after) ||
         !rights_difference_held(&change->difference, entry->collection, entry->tag_before,
                                 entry->tag_seq_before, entry->seq))
-        return;
-    if (store_get(session->worker->store, entry->collection, entry->id, &record) != ERROR_NONE ||
-        !viewer_holds(change->difference.now, entry->collection, record.tag))
+        return true;
+    enum error_code code = store_get(session->worker->store, entry->collection, entry->id, &record);
+    if (code != ERROR_NONE && code != ERROR_NOT_FOUND)
+        return false;
+    if (code == ERROR_NOT_FOUND || !viewer_holds(change->difference.now, entry->collection, record.tag))
         sync_batch_remove(batch, &config->collections[entry->collection], entry->id);
+    return true;
 }
 
-/* False: the log does not reach back any more. */
-static bool read_log(struct session *session, struct sync_batch *batch)
+static enum piece read_log(struct session *session, struct sync_batch *batch)
 {
     struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
     struct store_log_entry entry;
     if (change->log_seq < store_log_horizon(worker->store))
-        return false;
+        return PIECE_LOST;
     for (unsigned i = 0; i < STEP_ENTRIES && worker->walk_documents && sync_batch_bytes(batch) < STEP_BYTES;
          i++) {
         worker->walk_documents--;
-        if (!store_log_next(worker->store, change->log_seq, &entry)) {
+        switch (store_log_next(worker->store, change->log_seq, &entry)) {
+        case STORE_STEP:
+            break;
+        case STORE_END:
             change->phase = FOLDING;
-            return true;
+            return PIECE_MADE;
+        case STORE_FAILED:
+            return PIECE_LOST;
         }
         change->log_seq = entry.seq;
-        compare_entry(session, &entry, batch);
+        if (!compare_entry(session, &entry, batch))
+            return PIECE_UNREADABLE;
     }
-    return true;
+    return PIECE_MADE;
 }
 
-static void compare_documents(struct session *session, struct sync_batch *batch)
+static enum piece compare_documents(struct session *session, struct sync_batch *batch)
 {
     struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
     unsigned given = worker->walk_documents < STEP_DOCUMENTS ? worker->walk_documents : STEP_DOCUMENTS;
     unsigned documents = given;
     change->compared = true;
-    if (rights_difference_walk(worker, &change->difference, &documents, batch, STEP_BYTES)) {
+    enum store_step result =
+        rights_difference_walk(worker, &change->difference, &documents, batch, STEP_BYTES);
+    worker->walk_documents -= given - documents;
+    if (result == STORE_END) {
         change->phase = READING_LOG;
         change->log_seq = change->first_hold;
     }
-    worker->walk_documents -= given - documents;
+    return result == STORE_FAILED ? PIECE_UNREADABLE : PIECE_MADE;
 }
 
 static void send_piece(struct session *session)
@@ -200,23 +218,31 @@ static void send_piece(struct session *session)
     struct rights_change *change = session->rights_change;
     struct output *output = &session->connection->output;
     struct sync_batch batch = {0};
-    bool known = true;
+    enum piece piece = PIECE_MADE;
     buffer_append_slice(&batch.frames, buffer_slice(&change->amend));
     if (change->phase == COMPARING)
-        compare_documents(session, &batch);
+        piece = compare_documents(session, &batch);
     if (change->phase == READING_LOG)
-        known = read_log(session, &batch);
+        piece = read_log(session, &batch);
     sync_batch_finish(&batch);
-    if (known) {
+    if (piece == PIECE_MADE) {
         output_insert(output, buffer_slice(&batch.frames));
         buffer_free(&change->amend);
     }
     sync_batch_free(&batch);
-    if (!known) {
-        give_up(session);
-    } else if (change->phase == FOLDING) {
+    switch (piece) {
+    case PIECE_MADE:
+        if (change->phase != FOLDING)
+            return;
         output_leave_backlog(output, worker->backlog);
         output_release(output, change->read_seq);
+        return;
+    case PIECE_LOST:
+        give_up(session);
+        return;
+    case PIECE_UNREADABLE:
+        session_cut(session, "a document cannot be read");
+        return;
     }
 }
 

@@ -106,35 +106,38 @@ static bool may_differ(const struct rights_difference *difference, unsigned coll
     return false;
 }
 
-/* True: the end of the collection. */
-static bool walk_collection(struct worker *worker, struct rights_difference *difference, unsigned *documents,
-                            struct sync_batch *batch, size_t bytes_most)
+static enum store_step walk_collection(struct worker *worker, struct rights_difference *difference,
+                                       unsigned *documents, struct sync_batch *batch, size_t bytes_most)
 {
     struct slice id;
     struct store_record record;
-    bool more = true;
+    enum store_step result = STORE_STEP;
     if (!difference->scanning)
         store_scan_start(&difference->scan, difference->collection, (struct slice){0}, (struct slice){0});
     difference->scanning = true;
     store_scan_resume(worker->store, &difference->scan);
-    while (*documents && sync_batch_bytes(batch) < bytes_most &&
-           (more = store_scan_step(&difference->scan, &id, &record))) {
+    while (*documents && sync_batch_bytes(batch) < bytes_most) {
+        result = store_scan_step(&difference->scan, &id, &record);
+        if (result != STORE_STEP)
+            break;
         --*documents;
         compare(difference, &worker->config->collections[difference->collection], id, &record, batch);
     }
     store_scan_pause(&difference->scan);
-    return !more;
+    return result;
 }
 
-bool rights_difference_walk(struct worker *worker, struct rights_difference *difference, unsigned *documents,
-                            struct sync_batch *batch, size_t bytes_most)
+enum store_step rights_difference_walk(struct worker *worker, struct rights_difference *difference,
+                                       unsigned *documents, struct sync_batch *batch, size_t bytes_most)
 {
     while (difference->collection < worker->config->collection_count) {
-        if (may_differ(difference, difference->collection) &&
-            !walk_collection(worker, difference, documents, batch, bytes_most))
-            return false;
+        enum store_step result = STORE_END;
+        if (may_differ(difference, difference->collection))
+            result = walk_collection(worker, difference, documents, batch, bytes_most);
+        if (result != STORE_END)
+            return result;
         stop_scan(difference);
         difference->collection++;
     }
-    return true;
+    return STORE_END;
 }

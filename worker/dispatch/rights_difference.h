@@ -57,12 +57,11 @@ bool rights_difference_held(const struct rights_difference *difference, unsigned
 
 /**
  * Walks on over the documents, looking at no more than @*documents of them (counted down), and puts what is
- * gained and lost into @batch until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it. True:
- * it has come to the end.
+ * gained and lost into @batch until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
+ * STORE_STEP: there may be more.
  */
-[[gnu::warn_unused_result]] bool rights_difference_walk(struct worker *worker,
-                                                        struct rights_difference *difference,
-                                                        unsigned *documents, struct sync_batch *batch,
-                                                        size_t bytes_most);
+[[gnu::warn_unused_result]] enum store_step
+rights_difference_walk(struct worker *worker, struct rights_difference *difference, unsigned *documents,
+                       struct sync_batch *batch, size_t bytes_most);
 
 #endif

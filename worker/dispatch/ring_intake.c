@@ -5,7 +5,6 @@
 #include "worker/authority/authority.h"
 #include "worker/dispatch/log_walk.h"
 #include "worker/net/connection.h"
-#include "worker/session.h"
 
 enum { CHANGES_IN_A_PASS = 1024 };
 
@@ -42,6 +41,10 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     if (entry->collection < worker->config->collection_count &&
         collection_is_told(&worker->config->collections[entry->collection])) {
         struct slice name = slice_text(worker->config->collections[entry->collection].name);
+        if (change->unknown) {
+            leave_gap(worker, entry->seq);
+            return;
+        }
         record.collection = (uint16_t)entry->collection;
         if (change->update)
             log_change_append_update(&update, worker, change);
@@ -70,8 +73,8 @@ static void take_entry(struct worker *worker, const struct log_change *change)
 /* What changed is not known, rights and sessions among it. */
 static void log_is_cut(struct worker *worker)
 {
-    log_warning("changes %llu to %llu are neither in the ring nor in the change log: clients are told to "
-                "resync",
+    log_warning("changes %llu to %llu are neither in the ring nor to be read in the change log: clients are "
+                "told to resync",
                 (unsigned long long)backlog_last_seq(worker->backlog) + 1,
                 (unsigned long long)worker->log_target);
     leave_gap(worker, worker->log_target);

@@ -9,13 +9,17 @@
 /* Work in one step: documents looked at, and bytes parsed. */
 enum { STEP_DOCUMENTS = 512, STEP_BYTES = 512 * 1024 };
 
-static bool wanted(struct search *search, const struct store_record *record)
+/* A candidate that the caller may read. */
+static enum search_verdict look_at(struct search *search, struct slice id, const struct store_record *record)
 {
-    if (!search->query && !search->parse)
-        return true;
-    if (!json_parse(&search->document, record->full.data, record->full.length))
-        return false;
-    return !search->query || json_query_matches(search->query, json_root(&search->document));
+    const struct transaction *transaction = search->transaction;
+    if ((search->query || search->parse) &&
+        !store_record_parse(transaction->worker->store, transaction->collection->index, id, record,
+                            &search->document))
+        return SEARCH_FAILED;
+    if (search->query && !json_query_matches(search->query, json_root(&search->document)))
+        return SEARCH_ON;
+    return search->each(search, id, record);
 }
 
 static enum search_verdict walk(struct search *search)
@@ -26,12 +30,18 @@ static enum search_verdict walk(struct search *search)
     struct slice id;
     struct store_record record;
     while (documents++ < STEP_DOCUMENTS && bytes < STEP_BYTES) {
-        if (!store_search_step(search->walk, &id, &record))
+        switch (store_search_step(search->walk, &id, &record)) {
+        case STORE_STEP:
+            break;
+        case STORE_END:
             return SEARCH_ENOUGH;
+        case STORE_FAILED:
+            return SEARCH_FAILED;
+        }
         bytes += record.full.length;
-        if (!viewer || !viewer_reads(viewer, collection, record.tag) || !wanted(search, &record))
+        if (!viewer || !viewer_reads(viewer, collection, record.tag))
             continue;
-        enum search_verdict verdict = search->each(search, id, &record);
+        enum search_verdict verdict = look_at(search, id, &record);
         if (verdict != SEARCH_ON)
             return verdict;
     }
@@ -43,6 +53,28 @@ static enum job_state give_up(struct search *search, enum error_code code, const
     struct transaction *transaction = search->transaction;
     search->transaction = NULL;
     transaction_fail(transaction, code, "%s", message);
+    return JOB_DONE;
+}
+
+static enum job_state go_on(struct search *search, enum search_verdict verdict)
+{
+    struct transaction *transaction = search->transaction;
+    search->transaction = NULL;
+    switch (verdict) {
+    case SEARCH_ON:
+        search->transaction = transaction;
+        worker_snapshot_end(transaction->worker);
+        return JOB_MORE;
+    case SEARCH_ENOUGH:
+        transaction->job = NULL;
+        search->finish(search, transaction);
+        return JOB_DONE;
+    case SEARCH_ANSWERED:
+        return JOB_DONE;
+    case SEARCH_FAILED:
+        transaction_fail_unreadable(transaction, transaction->collection);
+        return JOB_DONE;
+    }
     return JOB_DONE;
 }
 
@@ -71,16 +103,7 @@ static enum job_state step(struct job *job)
     store_search_resume(worker->store, search->walk);
     enum search_verdict verdict = walk(search);
     store_search_pause(search->walk);
-    if (verdict == SEARCH_ON) {
-        worker_snapshot_end(worker);
-        return JOB_MORE;
-    }
-    search->transaction = NULL;
-    if (verdict == SEARCH_ENOUGH) {
-        transaction->job = NULL;
-        search->finish(search, transaction);
-    }
-    return JOB_DONE;
+    return go_on(search, verdict);
 }
 
 static void search_free(struct job *job)

@@ -11,8 +11,9 @@
 
 enum search_verdict {
     SEARCH_ON,
-    SEARCH_ENOUGH,  /* no more documents are wanted: ->finish is called */
-    SEARCH_ANSWERED /* the transaction has been answered already: nothing more is called but ->release */
+    SEARCH_ENOUGH,   /* no more documents are wanted: ->finish is called */
+    SEARCH_ANSWERED, /* the transaction has been answered already: nothing more is called but ->release */
+    SEARCH_FAILED    /* not said by ->each: a document cannot be read */
 };
 
 struct search {

@@ -47,30 +47,41 @@ static void compare(struct sync_walk *walk, const struct viewer *viewer, struct 
     walk->at += listed;
 }
 
-bool sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct viewer *viewer,
-                    unsigned *documents, struct sync_batch *batch, size_t bytes_most)
+static enum store_step compare_documents(struct worker *worker, struct sync_walk *walk,
+                                         const struct viewer *viewer, unsigned *documents,
+                                         struct sync_batch *batch, size_t bytes_most)
 {
     struct slice id;
     struct store_record record;
+    enum store_step result = STORE_STEP;
+    store_scan_resume(worker->store, &walk->scan);
+    while (*documents && !(batch && sync_batch_bytes(batch) >= bytes_most)) {
+        --*documents;
+        result = store_scan_step(&walk->scan, &id, &record);
+        if (result != STORE_STEP)
+            break;
+        compare(walk, viewer, id, &record, batch);
+    }
+    store_scan_pause(&walk->scan);
+    return result;
+}
+
+enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct viewer *viewer,
+                               unsigned *documents, struct sync_batch *batch, size_t bytes_most)
+{
     if (!walk->scan_ended) {
-        store_scan_resume(worker->store, &walk->scan);
-        while (*documents && !(batch && sync_batch_bytes(batch) >= bytes_most)) {
-            --*documents;
-            if (!store_scan_step(&walk->scan, &id, &record)) {
-                walk->scan_ended = true;
-                break;
-            }
-            compare(walk, viewer, id, &record, batch);
-        }
-        store_scan_pause(&walk->scan);
+        enum store_step result = compare_documents(worker, walk, viewer, documents, batch, bytes_most);
+        if (result != STORE_END)
+            return result;
     }
-    while (walk->scan_ended && walk->at < walk->manifest->count) {
+    /* Only now is it known that nothing stands behind the last document. */
+    walk->scan_ended = true;
+    for (; walk->at < walk->manifest->count; walk->at++) {
         if (batch && sync_batch_bytes(batch) >= bytes_most)
-            return false;
+            return STORE_STEP;
         remove_entry(walk, batch);
-        walk->at++;
     }
-    return walk->scan_ended;
+    return STORE_END;
 }
 
 void sync_walk_free(struct sync_walk *walk)

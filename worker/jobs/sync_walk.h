@@ -26,11 +26,11 @@ void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bo
 /**
  * Compares on, looking at no more than @*documents documents (counted down), and with @batch (NULL: just
  * count) puts what differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
- * True: it has come to the end.
+ * STORE_STEP: there may be more to compare.
  */
-[[gnu::warn_unused_result]] bool sync_walk_step(struct worker *worker, struct sync_walk *walk,
-                                                const struct viewer *viewer, unsigned *documents,
-                                                struct sync_batch *batch, size_t bytes_most);
+[[gnu::warn_unused_result]] enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk,
+                                                           const struct viewer *viewer, unsigned *documents,
+                                                           struct sync_batch *batch, size_t bytes_most);
 
 void sync_walk_free(struct sync_walk *walk);
 

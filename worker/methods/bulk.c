@@ -90,16 +90,43 @@ struct export
     size_t taken;
 };
 
-static void export_take(struct export *export, struct slice id, const struct store_record *record)
+/* False: it is damaged. */
+static bool export_take(struct export *export, struct slice id, const struct store_record *record)
 {
+    const struct transaction *transaction = export->transaction;
     buffer_clear(&export->last);
     buffer_append_slice(&export->last, id);
-    if (export->query && !(json_parse(&export->document, record->full.data, record->full.length) &&
-                           json_query_matches(export->query, json_root(&export->document))))
-        return;
+    if (export->query && !store_record_parse(transaction->worker->store, transaction->collection->index, id,
+                                             record, &export->document))
+        return false;
+    if (export->query && !json_query_matches(export->query, json_root(&export->document)))
+        return true;
     if (export->taken++)
         buffer_append_byte(&export->documents, ',');
     buffer_append_slice(&export->documents, record->full);
+    return true;
+}
+
+/* As many documents as one step may look at. */
+static enum store_step export_walk(struct export *export)
+{
+    struct slice id;
+    struct store_record record;
+    size_t looked_at = 0;
+    enum store_step result = STORE_STEP;
+    store_scan_resume(export->transaction->worker->store, &export->scan);
+    while (export->documents.length < EXPORT_BYTES && looked_at++ < STEP_DOCUMENTS) {
+        result = store_scan_step(&export->scan, &id, &record);
+        if (result != STORE_STEP)
+            break;
+        bool given = export->last.length && slice_equal(id, buffer_slice(&export->last));
+        if (!given && !export_take(export, id, &record)) {
+            result = STORE_FAILED;
+            break;
+        }
+    }
+    store_scan_pause(&export->scan);
+    return result;
 }
 
 static void export_answer(struct export *export, bool end)
@@ -123,28 +150,19 @@ static void export_answer(struct export *export, bool end)
 static enum job_state export_step(struct job *job)
 {
     struct export *export = (struct export *)job;
-    struct worker *worker = export->transaction->worker;
-    if (!worker_snapshot(worker)) {
-        struct transaction *transaction = export->transaction;
+    struct transaction *transaction = export->transaction;
+    bool begun = worker_snapshot(transaction->worker);
+    enum store_step result = begun ? export_walk(export) : STORE_FAILED;
+    worker_snapshot_end(transaction->worker);
+    if (result == STORE_FAILED) {
         export->transaction = NULL;
         transaction->job = NULL;
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail_unreadable(transaction, begun ? transaction->collection : NULL);
         return JOB_DONE;
     }
-    struct slice id;
-    struct store_record record;
-    size_t looked_at = 0;
-    bool more = true;
-    store_scan_resume(worker->store, &export->scan);
-    while (export->documents.length < EXPORT_BYTES && looked_at++ < STEP_DOCUMENTS &&
-           (more = store_scan_step(&export->scan, &id, &record)))
-        if (!(export->last.length && slice_equal(id, buffer_slice(&export->last))))
-            export_take(export, id, &record);
-    store_scan_pause(&export->scan);
-    worker_snapshot_end(worker);
-    if (more && export->documents.length < EXPORT_BYTES && export->transaction->session)
+    if (result == STORE_STEP && export->documents.length < EXPORT_BYTES && transaction->session)
         return JOB_MORE;
-    export_answer(export, !more);
+    export_answer(export, result == STORE_END);
     return JOB_DONE;
 }
 

@@ -29,7 +29,7 @@ void lookup(struct worker *worker, unsigned collection, const char *field, struc
     struct store_record record;
     bool more = true;
     store_search_resume(worker->store, search);
-    while (more && store_search_step(search, &id, &record))
+    while (more && store_search_step(search, &id, &record) == STORE_STEP)
         if (json_parse(&document, record.full.data, record.full.length) &&
             json_query_matches(query, json_root(&document)))
             more = found(argument, id, json_root(&document), record.version);

@@ -27,7 +27,7 @@ enum { STEP_ENTRIES = 4096, STEP_DOCUMENTS = 4096, STEP_BYTES = 64 * 1024 };
 enum phase { READING_RIGHTS, WALKING_RIGHTS, WALKING_LOG };
 
 /* How a step of a phase ended. */
-enum outcome { ON, COMPLETE, TOO_OLD };
+enum outcome { ON, COMPLETE, TOO_OLD, UNREADABLE };
 
 struct resume {
     struct job job;
@@ -99,31 +99,42 @@ static enum outcome read_rights(struct resume *resume)
 static enum outcome walk_rights(struct resume *resume)
 {
     unsigned documents = STEP_DOCUMENTS;
-    if (!rights_difference_walk(resume->worker, &resume->difference, &documents, &resume->batch, STEP_BYTES))
+    switch (
+        rights_difference_walk(resume->worker, &resume->difference, &documents, &resume->batch, STEP_BYTES)) {
+    case STORE_STEP:
         return ON;
-    resume->phase = WALKING_LOG;
-    return COMPLETE;
+    case STORE_END:
+        resume->phase = WALKING_LOG;
+        return COMPLETE;
+    case STORE_FAILED:
+        return UNREADABLE;
+    }
+    return UNREADABLE;
 }
 
-static void add_change(struct resume *resume, const struct log_change *change)
+/* False: it concerns the client, and cannot be read. */
+static bool add_change(struct resume *resume, const struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
     const struct config *config = resume->transaction->worker->config;
     if (entry->collection >= config->collection_count)
-        return;
+        return true;
     const struct config_collection *collection = &config->collections[entry->collection];
     const struct rights_difference *difference = &resume->difference;
     bool holds = viewer_holds(difference->now, entry->collection, entry->tag_after);
+    bool held = change->remove && rights_difference_held(difference, entry->collection, entry->tag_before,
+                                                         entry->tag_seq_before, entry->seq);
+    if (change->unknown)
+        return !holds && !held;
     if (change->update && holds && entry->collection == COLLECTION_SETTINGS) {
         sync_batch_finish(&resume->batch); /* in its place among the others */
         log_change_append_update(&resume->batch.frames, resume->worker, change);
     } else if (change->update && holds) {
         sync_batch_update(&resume->batch, collection, change->minimal);
-    } else if (change->remove && !viewer_holds(difference->now, entry->collection, change->tag_now) &&
-               rights_difference_held(difference, entry->collection, entry->tag_before, entry->tag_seq_before,
-                                      entry->seq)) {
+    } else if (held && !viewer_holds(difference->now, entry->collection, change->tag_now)) {
         sync_batch_remove(&resume->batch, collection, entry->id);
     }
+    return true;
 }
 
 static enum outcome walk_log(struct resume *resume)
@@ -134,7 +145,8 @@ static enum outcome walk_log(struct resume *resume)
         struct log_change change;
         switch (log_walk_next(worker, &resume->seq, &entries, &change)) {
         case LOG_WALK_CHANGE:
-            add_change(resume, &change);
+            if (!add_change(resume, &change))
+                return UNREADABLE;
             break;
         case LOG_WALK_END:
             return COMPLETE;
@@ -200,9 +212,17 @@ static enum job_state step(struct job *job)
         transaction_send_frames(transaction, buffer_slice(&resume->batch.frames), seq);
     buffer_clear(&resume->batch.frames);
     worker_snapshot_end(worker);
-    if (outcome == TOO_OLD)
+    switch (outcome) {
+    case ON:
+        return JOB_MORE;
+    case COMPLETE:
+        return last ? finish(resume) : JOB_MORE;
+    case TOO_OLD:
         return give_up(resume, ERROR_RESYNC_REQUIRED, "The change log does not reach back so far; sync");
-    return last && outcome == COMPLETE ? finish(resume) : JOB_MORE;
+    case UNREADABLE:
+        return give_up(resume, ERROR_INTERNAL, "What has changed cannot be read");
+    }
+    return JOB_MORE;
 }
 
 static void resume_free(struct job *job)

@@ -84,22 +84,24 @@ static void send_batch(struct sync *sync, uint64_t seq)
     buffer_clear(&sync->batch.frames);
 }
 
-/* One pass over the manifests, as far as this step goes. True: the pass is complete. */
-static bool walk_manifests(struct worker *worker, struct sync *sync, const struct viewer *viewer)
+/* One pass over the manifests, as far as this step goes. STORE_END: the pass is complete. */
+static enum store_step walk_manifests(struct worker *worker, struct sync *sync, const struct viewer *viewer)
 {
     unsigned documents = STEP_DOCUMENTS;
     while (sync->at < sync->manifest_count) {
+        enum store_step result = STORE_END;
         if (!skip_manifest(sync)) {
             if (!sync->walking)
                 sync_walk_start(&sync->walk, &sync->manifests[sync->at], sync->same_history);
             sync->walking = true;
-            if (!sync_walk_step(worker, &sync->walk, viewer, &documents, sync->sending ? &sync->batch : NULL,
-                                STEP_BYTES))
-                return false;
+            result = sync_walk_step(worker, &sync->walk, viewer, &documents,
+                                    sync->sending ? &sync->batch : NULL, STEP_BYTES);
         }
+        if (result != STORE_END)
+            return result;
         next_manifest(sync);
     }
-    return true;
+    return STORE_END;
 }
 
 static enum job_state finish(struct sync *sync, uint64_t epoch, uint64_t seq)
@@ -153,12 +155,17 @@ static enum job_state step(struct job *job)
         worker_snapshot_end(worker);
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
     }
-    bool complete = walk_manifests(worker, sync, transaction_viewer(transaction));
+    enum store_step result = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
-    if (sync->sending)
+    if (sync->sending && result != STORE_FAILED)
         send_batch(sync, seq);
     worker_snapshot_end(worker);
-    if (!complete)
+    if (result == STORE_FAILED) {
+        sync->transaction = NULL;
+        transaction_fail_unreadable(transaction, sync->manifests[sync->at].collection);
+        return JOB_DONE;
+    }
+    if (result == STORE_STEP)
         return JOB_MORE;
     if (sync->sending)
         return finish(sync, epoch, seq);

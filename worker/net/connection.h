@@ -153,8 +153,8 @@ bool connection_may_send(const struct connection *connection);
  * answers are waited for. Nothing when it is closing already. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
-/** A code of the registry of RFC 6455, 7.4.1: come back, here or elsewhere. */
-enum { CLOSE_TRY_AGAIN = 1013 };
+/** Codes of RFC 6455, 7.4.1, and its registry: something went wrong here; come back, here or elsewhere. */
+enum { CLOSE_INTERNAL = 1011, CLOSE_TRY_AGAIN = 1013 };
 
 /** Begins the close handshake at once: what is queued is not sent, and if it closes already, only its close
  * frame is. */

@@ -128,6 +128,14 @@ void transaction_fail(struct transaction *transaction, enum error_code code, con
     buffer_free(&members);
 }
 
+void transaction_fail_unreadable(struct transaction *transaction, const struct config_collection *collection)
+{
+    if (collection)
+        transaction_fail(transaction, ERROR_INTERNAL, "Documents of %s cannot be read", collection->name);
+    else
+        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+}
+
 void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq)
 {
     struct session *session = transaction->session;

@@ -53,6 +53,10 @@ void transaction_fulfill(struct transaction *transaction, struct slice data, uin
 void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
                            struct slice members);
 
+/** The one answer: something of @collection (NULL: of the store) could not be read, and the log says what.
+ * Frees. */
+void transaction_fail_unreadable(struct transaction *transaction, const struct config_collection *collection);
+
 /** Sends what transaction_fail_with() would, and frees nothing: for a session that leaves its calls. */
 void transaction_send_failure(struct transaction *transaction, enum error_code code, struct slice message,
                               struct slice members);

@@ -84,8 +84,8 @@ static uint32_t check_store(struct fixture *f, uint32_t acknowledged)
     struct store_log_entry entry;
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_int_equal(store_seq(f->store), changes);
-    assert_true(changes == 0 || store_log_next(f->store, changes - 1, &entry));
-    assert_false(store_log_next(f->store, changes, &entry));
+    assert_true(changes == 0 || store_log_next(f->store, changes - 1, &entry) == STORE_STEP);
+    assert_int_equal(store_log_next(f->store, changes, &entry), STORE_END);
     store_end(f->store);
     return last;
 }

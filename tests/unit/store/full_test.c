@@ -70,7 +70,7 @@ static void check_reads(struct fixture *f, int count)
         assert_non_null(document(f, "plain", id));
     }
     assert_int_equal(store_begin(f->store), ERROR_NONE);
-    assert_int_equal(store_count(f->store, fixture_collection(f, "plain")), count);
+    assert_int_equal(stored_count(f->store, fixture_collection(f, "plain")), count);
     store_end(f->store);
 }
 

@@ -99,7 +99,7 @@ static void a_changed_declaration_is_applied(void **state)
 static struct store_log_entry entry_behind(struct fixture *f, uint64_t seq)
 {
     struct store_log_entry entry;
-    assert_true(store_log_next(f->store, seq, &entry));
+    assert_int_equal(store_log_next(f->store, seq, &entry), STORE_STEP);
     return entry;
 }
 
@@ -189,7 +189,7 @@ static void other_readers_start_the_change_log_anew(void **state)
         assert_int_equal(store_seq(f.store), seq + 1);
         assert_int_equal(store_log_horizon(f.store), seq + 1);
         struct store_log_entry entry;
-        assert_false(store_log_next(f.store, 0, &entry));
+        assert_int_equal(store_log_next(f.store, 0, &entry), STORE_END);
         store_end(f.store);
         assert_int_equal(version_of(&f, "a"), i - 1);
         fixture_reopen(&f, NULL);

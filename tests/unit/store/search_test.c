@@ -159,7 +159,7 @@ static size_t scan_matches(struct fixture *f, const struct json_query *query, st
     store_scan_start(&scan, fixture_collection(f, "things"), (struct slice){0}, (struct slice){0});
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     store_scan_resume(f->store, &scan);
-    while (store_scan_step(&scan, &id, &record)) {
+    while (store_scan_step(&scan, &id, &record) == STORE_STEP) {
         assert_true(json_parse(&json, record.full.data, record.full.length));
         if (json_query_matches(query, json_root(&json))) {
             buffer_append_slice(ids, id);
@@ -194,7 +194,7 @@ static size_t search_matches(struct fixture *f, const struct json_query *query, 
         assert_int_equal(store_begin(f->store), ERROR_NONE);
         store_search_resume(f->store, search);
         for (unsigned i = 0; more && i < pause; i++) {
-            more = store_search_step(search, &id, &record);
+            more = store_search_step(search, &id, &record) == STORE_STEP;
             if (!more)
                 break;
             met++;
@@ -314,7 +314,7 @@ static void scans_go_on_where_they_stopped(void **state)
     for (int i = 0; i < 12; i++) {
         assert_int_equal(store_begin(f.store), ERROR_NONE);
         store_scan_resume(f.store, &scan);
-        if (store_scan_step(&scan, &id, &record))
+        if (store_scan_step(&scan, &id, &record) == STORE_STEP)
             strncat(seen, id.data, 1);
         store_scan_pause(&scan);
         store_end(f.store);

@@ -142,7 +142,7 @@ static void large_sets_work(void **state)
     assert_int_equal(set_run(f), ERROR_EXISTS);
     assert_int_equal(f->result.at_fault, DOCUMENTS + 1);
     assert_int_equal(store_begin(f->store), ERROR_NONE);
-    assert_int_equal(store_count(f->store, fixture_collection(f, "viruses")), DOCUMENTS);
+    assert_int_equal(stored_count(f->store, fixture_collection(f, "viruses")), DOCUMENTS);
     store_end(f->store);
     check_indexes(f);
 }
@@ -194,7 +194,7 @@ static void the_log_tells_every_change(void **state)
     struct store_log_entry entry;
     uint64_t seq = 0;
     for (uint64_t i = 1; i <= 3; i++) {
-        assert_true(store_log_next(f->store, seq, &entry));
+        assert_int_equal(store_log_next(f->store, seq, &entry), STORE_STEP);
         seq = entry.seq;
         assert_int_equal(entry.seq, i);
         assert_int_equal(entry.collection, fixture_collection(f, "viruses"));
@@ -204,13 +204,13 @@ static void the_log_tells_every_change(void **state)
         assert_int_equal(entry.tag_before.length != 0, i > 1);
         assert_int_equal(entry.tag_after.length != 0, i < 3);
     }
-    assert_false(store_log_next(f->store, seq, &entry));
+    assert_int_equal(store_log_next(f->store, seq, &entry), STORE_END);
     assert_int_equal(store_seq(f->store), 3);
     store_end(f->store);
     /* A collection that is not declared any more. */
     fixture_reopen(f, "\"plain\": {}");
     assert_int_equal(store_begin(f->store), ERROR_NONE);
-    assert_true(store_log_next(f->store, 0, &entry));
+    assert_int_equal(store_log_next(f->store, 0, &entry), STORE_STEP);
     assert_int_equal(entry.collection, UINT32_MAX);
     store_end(f->store);
 }
@@ -231,9 +231,9 @@ static void the_log_keeps_the_newest(void **state)
     uint64_t horizon = store_log_horizon(f->store), seq = horizon, count = 0;
     assert_int_equal(horizon, 600);
     struct store_log_entry entry;
-    assert_true(store_log_next(f->store, 0, &entry));
+    assert_int_equal(store_log_next(f->store, 0, &entry), STORE_STEP);
     assert_int_equal(entry.seq, horizon + 1);
-    while (store_log_next(f->store, seq, &entry)) {
+    while (store_log_next(f->store, seq, &entry) == STORE_STEP) {
         assert_int_equal(entry.seq, seq + 1);
         seq = entry.seq;
         count++;
@@ -259,7 +259,7 @@ static void entries_say_what_was_before(void **state)
     struct store_log_entry entry;
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     for (uint64_t seq = 0; seq < 6; seq++) {
-        assert_true(store_log_next(f->store, seq, &entry));
+        assert_int_equal(store_log_next(f->store, seq, &entry), STORE_STEP);
         assert_int_equal(entry.tag_seq_before, before[seq]);
         if (seq == 4)
             assert_true(slice_equal(entry.before, SLICE("{\"_id\":\"g\",\"_version\":0,\"p\":1}")));
@@ -402,7 +402,7 @@ static int reader(const struct fixture *f, int ask, int tell)
         if (byte == 'b' && store_begin(store))
             return 2;
         seen[0] = store_seq(store);
-        seen[1] = store_count(store, fixture_collection(f, "plain"));
+        seen[1] = stored_count(store, fixture_collection(f, "plain"));
         if (byte == 'e')
             store_end(store);
         if (write(tell, seen, sizeof seen) != sizeof seen)

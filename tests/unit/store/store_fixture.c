@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shared/memory.h"
+#include "shared/store/bytes.h"
 #include "shared/store/environment.h"
 #include "shared/store/index.h"
 
@@ -145,6 +146,13 @@ const char *minimal(struct fixture *fixture, const char *collection, const char 
     return text_of(fixture, collection, id, false);
 }
 
+uint64_t stored_count(struct store *store, unsigned collection)
+{
+    uint64_t count = 0;
+    assert_int_equal(store_count(store, collection, &count), ERROR_NONE);
+    return count;
+}
+
 size_t search_count(struct fixture *fixture, const char *collection, const char *query, const char **index)
 {
     char message[JSON_QUERY_MESSAGE];
@@ -162,10 +170,12 @@ size_t search_count(struct fixture *fixture, const char *collection, const char 
     struct slice id;
     struct store_record record;
     size_t count = 0;
-    while (store_search_step(search, &id, &record)) {
+    enum store_step step;
+    while ((step = store_search_step(search, &id, &record)) == STORE_STEP) {
         assert_true(json_parse(&full, record.full.data, record.full.length));
         count += json_query_matches(compiled, json_root(&full));
     }
+    assert_int_equal(step, STORE_END);
     store_search_pause(search);
     store_search_free(search);
     store_end(fixture->store);
@@ -191,7 +201,8 @@ static void check_index(struct store *store, unsigned collection, const struct s
     size_t expected = 0;
     store_scan_start(&scan, collection, (struct slice){0}, (struct slice){0});
     store_scan_resume(store, &scan);
-    while (store_scan_step(&scan, &id, &record)) {
+    enum store_step step;
+    while ((step = store_scan_step(&scan, &id, &record)) == STORE_STEP) {
         assert_true(json_parse(&json, record.full.data, record.full.length));
         index_keys_of(&keys, index, json_root(&json));
         for (size_t i = 0; i < keys.count; i++) {
@@ -203,6 +214,7 @@ static void check_index(struct store *store, unsigned collection, const struct s
             expected++;
         }
     }
+    assert_int_equal(step, STORE_END);
     store_scan_free(&scan);
     assert_int_equal(index_entries(store, index->dbi), expected);
     key_list_free(&keys);
@@ -216,4 +228,52 @@ void check_indexes(struct fixture *fixture)
         for (size_t k = 0; k < fixture->store->collections[i].index_count; k++)
             check_index(fixture->store, i, &fixture->store->collections[i].indexes[k]);
     store_end(fixture->store);
+}
+
+/* Stores what @change makes of the value that @key has in a database. */
+static void damage(struct store *store, MDB_dbi dbi, MDB_val key, void (*change)(struct buffer *value))
+{
+    MDB_txn *txn;
+    MDB_val value;
+    struct buffer bytes = {0};
+    assert_int_equal(mdb_txn_begin(store->env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_get(txn, dbi, &key, &value), 0);
+    buffer_append(&bytes, value.mv_data, value.mv_size);
+    change(&bytes);
+    value = store_val(buffer_slice(&bytes));
+    assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    buffer_free(&bytes);
+}
+
+static void claim_length(struct buffer *record)
+{
+    bytes_put_32(record->data + 4, UINT32_MAX); /* of the minimal document */
+}
+
+static void break_text(struct buffer *record)
+{
+    record->data[record->length - 1] = '?';
+}
+
+static void cut(struct buffer *entry)
+{
+    entry->length = 3;
+}
+
+void damage_record(struct store *store, unsigned collection, const char *id)
+{
+    damage(store, store->collections[collection].dbi, store_val(slice_text(id)), claim_length);
+}
+
+void damage_text(struct store *store, unsigned collection, const char *id)
+{
+    damage(store, store->collections[collection].dbi, store_val(slice_text(id)), break_text);
+}
+
+void damage_log(struct store *store, uint64_t seq)
+{
+    char key[8];
+    bytes_put_64_big(key, seq);
+    damage(store, store->log, (MDB_val){sizeof key, key}, cut);
 }

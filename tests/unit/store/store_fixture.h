@@ -52,6 +52,9 @@ enum error_code set_run(struct fixture *fixture);
 enum error_code run_one(struct fixture *fixture, enum change_operation operation, unsigned flags,
                         const char *collection, const char *id, int64_t version, const char *body);
 
+/** store_count() in the snapshot that is open. */
+uint64_t stored_count(struct store *store, unsigned collection);
+
 /** The full document, NULL when there is none; valid until the next call. */
 const char *document(struct fixture *fixture, const char *collection, const char *id);
 /** The minimal one. */
@@ -63,6 +66,15 @@ size_t search_count(struct fixture *fixture, const char *collection, const char 
 
 /** Compares indexes with documents, both ways. Fails the test when they differ. */
 void check_indexes(struct fixture *fixture);
+
+/* Damage, written past the store. */
+
+/** The stored record says that it is longer than it is. */
+void damage_record(struct store *store, unsigned collection, const char *id);
+/** It is whole, but its text is no JSON. */
+void damage_text(struct store *store, unsigned collection, const char *id);
+/** The entry of the change log is cut off. */
+void damage_log(struct store *store, uint64_t seq);
 
 #define assert_answer(fixture, text)                                                                         \
     do {                                                                                                     \

@@ -97,7 +97,7 @@ static void check_log(struct fixture *fixture, uint64_t last)
     struct store_log_entry entry;
     assert_int_equal(store_begin(fixture->store), ERROR_NONE);
     uint64_t seq = 0;
-    while (store_log_next(fixture->store, seq, &entry)) {
+    while (store_log_next(fixture->store, seq, &entry) == STORE_STEP) {
         assert_int_equal(entry.seq, seq + 1);
         seq = entry.seq;
     }

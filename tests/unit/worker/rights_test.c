@@ -251,7 +251,7 @@ static void check_collection(struct model *model, unsigned user, unsigned collec
     store_scan_start(&scan, fixture_collection(&model->world.fixture, names[collection]), (struct slice){0},
                      (struct slice){0});
     store_scan_resume(store, &scan);
-    while (store_scan_step(&scan, &id, &record)) {
+    while (store_scan_step(&scan, &id, &record) == STORE_STEP) {
         char text[16];
         snprintf(text, sizeof text, "%.*s", (int)id.length, id.data);
         const char *held = client_holds(client, names[collection], text);

@@ -490,7 +490,8 @@ void client_check(struct client *client, const char *collection)
     assert_int_equal(store_begin(store), ERROR_NONE);
     store_scan_start(&scan, index, (struct slice){0}, (struct slice){0});
     store_scan_resume(store, &scan);
-    while (store_scan_step(&scan, &id, &record)) {
+    enum store_step step;
+    while ((step = store_scan_step(&scan, &id, &record)) == STORE_STEP) {
         if (!((unsigned char)record.tag.data[0] & 1)) /* out of the sync set */
             continue;
         const struct held *held = find_held(client, slice_text(collection), id);
@@ -501,6 +502,7 @@ void client_check(struct client *client, const char *collection)
                      record.minimal.data);
         count++;
     }
+    assert_int_equal(step, STORE_END);
     store_scan_free(&scan);
     store_end(store);
     for (size_t i = 0; i < client->held_count; i++)
