@@ -39,8 +39,8 @@ void session_authorize(struct session *session, struct account *account, const u
 /** Nobody's again; the client is told `deauthorize` with @reason. */
 void session_deauthorize(struct session *session, const char *reason);
 
-/** The session ends at once: what its client would have to be sent cannot be read. The client may come back.
- */
+/** The session ends at once: what its client would have to be sent, or who it is, cannot be read. The client
+ * may come back. */
 void session_cut(struct session *session, const char *reason);
 
 /** What the session would see with these rights, and wants to, with one more reference. */

@@ -35,29 +35,44 @@ static struct account_list *bucket_of(struct authority *authority, struct slice 
     return &authority->buckets[hash % BUCKETS];
 }
 
+struct group_lookup {
+    struct worker *worker;
+    bool failed; /* a group cannot be read */
+};
+
 static bool find_group(void *argument, struct slice group, struct slice *document)
 {
-    struct worker *worker = argument;
+    struct group_lookup *lookup = argument;
     struct store_record record;
-    if (store_get(worker->store, COLLECTION_GROUPS, group, &record) != ERROR_NONE)
-        return false;
-    *document = record.full;
-    return true;
+    enum error_code code = store_get(lookup->worker->store, COLLECTION_GROUPS, group, &record);
+    lookup->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    if (code == ERROR_NONE)
+        *document = record.full;
+    return code == ERROR_NONE;
 }
 
-/* Reads the account's rights from the snapshot. */
-static void load(struct authority *authority, struct account *account)
+/* Reads the account's rights from the snapshot; ->exists says whether there is such a user. False: that, or
+ * what it may do, cannot be read; it counts as not there. */
+static bool load(struct authority *authority, struct account *account)
 {
     struct worker *worker = authority->worker;
+    struct slice user = slice_of(account->user, account->user_length);
+    struct group_lookup lookup = {.worker = worker};
     struct store_record record;
     rights_free(&account->rights);
-    account->exists = store_get(worker->store, COLLECTION_USERS,
-                                slice_of(account->user, account->user_length), &record) == ERROR_NONE &&
-                      json_parse(&authority->user, record.full.data, record.full.length);
-    if (!account->exists)
-        return;
+    account->exists = false;
+    enum error_code code = store_get(worker->store, COLLECTION_USERS, user, &record);
+    if (code != ERROR_NONE)
+        return code == ERROR_NOT_FOUND;
+    if (!store_record_parse(worker->store, COLLECTION_USERS, user, &record, &authority->user))
+        return false;
     account->version = record.version;
-    rights_read(&account->rights, worker->config, json_root(&authority->user), find_group, worker);
+    account->exists =
+        rights_read(&account->rights, worker->config, json_root(&authority->user), find_group, &lookup) &&
+        !lookup.failed;
+    if (!account->exists)
+        rights_free(&account->rights);
+    return account->exists;
 }
 
 static struct account *account_new(struct authority *authority, struct slice user)
@@ -90,20 +105,23 @@ static void account_free(struct authority *authority, struct account *account)
     free(account);
 }
 
-struct account *account_get(struct authority *authority, struct slice user)
+enum error_code account_get(struct authority *authority, struct slice user, struct account **out)
 {
     struct account *account = account_find(authority, user);
+    bool known = true;
     if (!account) {
         account = account_new(authority, user);
-        load(authority, account);
+        known = load(authority, account);
     }
+    *out = NULL;
     if (!account->exists && !account->control) {
         if (account->references == 0)
             account_free(authority, account);
-        return NULL;
+        return known ? ERROR_NOT_FOUND : ERROR_INTERNAL;
     }
     account->references++;
-    return account;
+    *out = account;
+    return ERROR_NONE;
 }
 
 struct account *account_control(struct authority *authority)
@@ -126,12 +144,14 @@ void account_put(struct authority *authority, struct account *account)
 }
 
 /* Tells the account's sessions what changed for them. Sessions may end on the way. */
-static void tell_sessions(struct account *account, struct slice document)
+static void tell_sessions(struct account *account, bool known, struct slice document)
 {
     struct session *session = LIST_FIRST(&account->sessions);
     while (session) {
         struct session *next = LIST_NEXT(session, of_account);
-        if (account->exists)
+        if (!known)
+            session_cut(session, "your rights cannot be read");
+        else if (account->exists)
             session_rights_changed(session, document);
         else
             session_deauthorize(session, "Your account was removed");
@@ -144,7 +164,7 @@ static void reload(struct authority *authority, struct account *account)
     struct rights before = account->rights;
     uint64_t version = account->version;
     account->rights = (struct rights){0};
-    load(authority, account);
+    bool known = load(authority, account);
     bool same_rights = account->exists && rights_equal(&account->rights, &before);
     rights_free(&before);
     if (same_rights && account->version == version)
@@ -155,7 +175,7 @@ static void reload(struct authority *authority, struct account *account)
     if (account->exists)
         user_document_append(&document, authority->worker, account, json_text(json_root(&authority->user)));
     account->references++; /* the last session may end on the way */
-    tell_sessions(account, buffer_slice(&document));
+    tell_sessions(account, known, buffer_slice(&document));
     account_put(authority, account);
     buffer_free(&document);
 }

@@ -36,8 +36,10 @@ struct account {
 struct authority *authority_create(struct worker *worker);
 void authority_free(struct authority **authority);
 
-/** The account of a user, with one more reference; NULL when there is no such user. Needs a snapshot. */
-struct account *account_get(struct authority *authority, struct slice user);
+/** *@account: the account of a user, with one more reference. ERROR_NOT_FOUND: there is no such user;
+ *  ERROR_INTERNAL: who it is, or what it may do, cannot be read. Needs a snapshot. */
+[[gnu::warn_unused_result]] enum error_code account_get(struct authority *authority, struct slice user,
+                                                        struct account **account);
 
 /** The account of the control socket, with one more reference. */
 struct account *account_control(struct authority *authority);

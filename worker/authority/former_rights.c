@@ -99,9 +99,10 @@ struct lookup {
     struct worker *worker;
     const struct former_rights *former;
     size_t from;
+    bool failed; /* a document cannot be read */
 };
 
-static bool find(const struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
+static bool find(struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
 {
     struct store_record record;
     for (size_t i = lookup->from; i < lookup->former->change_count; i++) {
@@ -111,11 +112,12 @@ static bool find(const struct lookup *lookup, bool of_user, struct slice id, str
             return document->data != NULL;
         }
     }
-    if (store_get(lookup->worker->store, of_user ? COLLECTION_USERS : COLLECTION_GROUPS, id, &record) !=
-        ERROR_NONE)
-        return false;
-    *document = record.full;
-    return true;
+    enum error_code code =
+        store_get(lookup->worker->store, of_user ? COLLECTION_USERS : COLLECTION_GROUPS, id, &record);
+    lookup->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    if (code == ERROR_NONE)
+        *document = record.full;
+    return code == ERROR_NONE;
 }
 
 static bool find_group(void *argument, struct slice group, struct slice *document)
@@ -129,13 +131,14 @@ bool former_rights_undo(struct worker *worker, const struct former_rights *forme
     bool good = true;
     struct json user = {0};
     for (size_t i = former->change_count; good && i-- > 0;) {
-        struct lookup lookup = {worker, former, i};
+        struct lookup lookup = {worker, former, i, false};
         struct slice text;
         struct rights rights = {0};
         good = find(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length);
         if (good) {
-            rights_read(&rights, worker->config, json_root(&user), find_group, &lookup);
-            good = each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0,
+            good = rights_read(&rights, worker->config, json_root(&user), find_group, &lookup) &&
+                   !lookup.failed &&
+                   each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0,
                         former->changes[i].seq - 1);
         }
         rights_free(&rights);

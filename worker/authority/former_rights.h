@@ -36,7 +36,8 @@ uint64_t former_rights_last(const struct former_rights *former);
 typedef bool former_rights_each(void *argument, const struct rights *rights, uint64_t from, uint64_t to);
 
 /** Calls @each with the rights before each change, from the newest to those at the start; in the snapshot in
- * which the log was read to its end. False: @each said so, or at some time there was no such user. */
+ * which the log was read to its end. False: @each said so, or at some time there was no such user, or a
+ * document cannot be read. */
 [[gnu::warn_unused_result]] bool former_rights_undo(struct worker *worker, const struct former_rights *former,
                                                     former_rights_each *each, void *argument);
 

@@ -32,37 +32,42 @@ static void add_permissions(struct rights *rights, const struct config *config, 
     }
 }
 
-static void join_group(struct rights *rights, const struct config *config, struct slice group,
+/* False: the group's document is damaged. */
+static bool join_group(struct rights *rights, const struct config *config, struct slice group,
                        rights_find_group *find, void *argument)
 {
     struct slice text;
     if (slice_equal(group, slice_text(administrator_group))) {
         rights_of_administrator(rights);
         add_group(rights, group);
-        return;
+        return true;
     }
     if (!find(argument, group, &text)) {
         rights->names_missing = true;
-        return;
+        return true;
     }
     struct json document = {0};
+    bool good = json_parse(&document, text.data, text.length);
     add_group(rights, group);
-    if (json_parse(&document, text.data, text.length))
+    if (good)
         add_permissions(rights, config, json_root(&document));
     json_free(&document);
+    return good;
 }
 
-void rights_read(struct rights *rights, const struct config *config, struct json_value user,
+bool rights_read(struct rights *rights, const struct config *config, struct json_value user,
                  rights_find_group *find, void *argument)
 {
+    bool good = true;
     struct json_iterator each = json_begin(json_member(user, SLICE("groups")));
-    while (json_step(&each)) {
+    while (good && json_step(&each)) {
         struct buffer scratch = {0};
         struct slice group = json_string(each.value, &scratch);
         if (group.data && !rights_in_group(rights, group))
-            join_group(rights, config, group, find, argument);
+            good = join_group(rights, config, group, find, argument);
         buffer_free(&scratch);
     }
+    return good;
 }
 
 bool rights_in_group(const struct rights *rights, struct slice group)

@@ -21,9 +21,9 @@ extern const char administrator_group[];
 typedef bool rights_find_group(void *argument, struct slice group, struct slice *document);
 
 /** Works out @rights, which are empty, for a user's document. What is not in the configuration is left out.
- */
-void rights_read(struct rights *rights, const struct config *config, struct json_value user,
-                 rights_find_group *find, void *argument);
+ *  False: a group's document is damaged, so the rights are not known. */
+[[gnu::warn_unused_result]] bool rights_read(struct rights *rights, const struct config *config,
+                                             struct json_value user, rights_find_group *find, void *argument);
 
 /** Every permission. */
 void rights_of_administrator(struct rights *rights);

@@ -54,7 +54,7 @@ struct slice credentials_read(struct worker *worker, struct slice user, struct b
 {
     struct user_document document;
     struct slice found = {0};
-    if (user_read(worker, COLLECTION_CREDENTIALS, user, &document)) {
+    if (user_get(worker, COLLECTION_CREDENTIALS, user, &document) == ERROR_NONE) {
         struct buffer scratch = {0};
         buffer_append_slice(hash, json_string(json_member(document.root, SLICE("hash")), &scratch));
         buffer_free(&scratch);

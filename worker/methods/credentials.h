@@ -27,7 +27,7 @@ struct login_source credentials_source(const struct session *session);
 void credentials_failed(struct worker *worker, struct slice user, const struct login_source *source);
 
 /** The stored hash of a user's password, and the version of the document that holds it; absent when there is
- * no such user. Points into @hash. Needs a snapshot. */
+ * no such user, or it cannot be read. Points into @hash. Needs a snapshot. */
 struct slice credentials_read(struct worker *worker, struct slice user, struct buffer *hash,
                               uint64_t *version);
 

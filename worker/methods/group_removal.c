@@ -37,8 +37,8 @@ static bool sweep_one(void *argument, struct slice id, struct json_value root, u
 }
 
 /* ->flag: this set is the last. A set that was refused because one of the members changed is tried again with
- * one of them. */
-static void next_step(struct attempt *attempt, const struct user_document *group, struct buffer *set)
+ * one of them. False: who is a member cannot be read; answered. */
+static bool next_step(struct attempt *attempt, const struct user_document *group, struct buffer *set)
 {
     struct slice id = slice_text(attempt->group);
     struct sweep sweep = {attempt, set, attempt->tries ? 1 : MEMBERS_AT_ONCE, 0};
@@ -46,29 +46,33 @@ static void next_step(struct attempt *attempt, const struct user_document *group
         change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
         set_change(set, CHANGE_MERGE, NO_FLAGS, "groups", id, (int64_t)group->version,
                    SLICE("{\"removing\":true}"));
-        return;
+        return true;
     }
     change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
-    lookup(attempt->transaction->worker, COLLECTION_USERS, "groups", id, sweep_one, &sweep);
+    if (!lookup(attempt->transaction->worker, COLLECTION_USERS, "groups", id, sweep_one, &sweep)) {
+        transaction_fail_unreadable(attempt->transaction, NULL);
+        return false;
+    }
     attempt->flag = sweep.count == 0;
     if (!attempt->flag)
-        return;
+        return true;
     buffer_clear(set);
     attempt_begin(attempt, set, SLICE("null"));
     set_change(set, CHANGE_REMOVE, NO_FLAGS, "groups", id, (int64_t)group->version, (struct slice){0});
+    return true;
 }
 
 static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
     struct transaction *transaction = attempt->transaction;
     struct user_document group;
-    bool there = user_read(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
-    if (there)
-        next_step(attempt, &group, set);
-    else
-        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
+    enum error_code code =
+        user_get(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
+    bool good = code == ERROR_NONE && next_step(attempt, &group, set);
+    if (code != ERROR_NONE)
+        user_fail(transaction, code, "Group does not exist");
     user_free(&group);
-    return there;
+    return good;
 }
 
 static bool done(struct attempt *attempt, const struct committer_result *result)

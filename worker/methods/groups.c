@@ -17,10 +17,13 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
     struct transaction *transaction = attempt->transaction;
     struct slice group = slice_text(attempt->group);
     struct store_record record;
-    if (store_get(transaction->worker->store, COLLECTION_GROUPS, group, &record) == ERROR_NONE) {
+    enum error_code code = store_get(transaction->worker->store, COLLECTION_GROUPS, group, &record);
+    if (code == ERROR_NONE)
         transaction_fail(transaction, ERROR_EXISTS, "Group already exists");
+    else if (code != ERROR_NOT_FOUND)
+        transaction_fail_unreadable(transaction, NULL);
+    if (code != ERROR_NOT_FOUND)
         return false;
-    }
     struct buffer answer = {0};
     json_append_string(&answer, group);
     attempt_begin(attempt, set, buffer_slice(&answer));
@@ -121,13 +124,14 @@ static bool evaluate_update(struct attempt *attempt, struct buffer *set)
 {
     struct transaction *transaction = attempt->transaction;
     struct user_document group;
-    bool there = user_read(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
-    if (there)
+    enum error_code code =
+        user_get(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
+    if (code == ERROR_NONE)
         fill_update(attempt, &group, set);
     else
-        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
+        user_fail(transaction, code, "Group does not exist");
     user_free(&group);
-    return there;
+    return code == ERROR_NONE;
 }
 
 static void update_permissions(struct transaction *transaction, struct json_value data)

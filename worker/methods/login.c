@@ -65,18 +65,20 @@ static bool may_log_in(struct attempt *attempt, uint64_t *version)
 {
     struct user_document document;
     bool reset = false;
-    bool there =
-        user_read(attempt->transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
-    if (there)
+    enum error_code code =
+        user_get(attempt->transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
+    if (code == ERROR_NONE)
         (void)json_boolean(json_member(document.root, SLICE("force_reset")), &reset);
     *version = document.version;
     user_free(&document);
-    if (!there)
+    if (code == ERROR_NOT_FOUND)
         fail_incorrect(attempt->transaction);
+    else if (code != ERROR_NONE)
+        transaction_fail_unreadable(attempt->transaction, NULL);
     else if (reset)
         transaction_fail_with(attempt->transaction, ERROR_UNAUTHORIZED, SLICE("Password must be reset"),
                               SLICE("\"force_reset\":true"));
-    return there && !reset;
+    return code == ERROR_NONE && !reset;
 }
 
 static bool evaluate(struct attempt *attempt, struct buffer *set)
@@ -101,7 +103,10 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
     change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
     add_stamp(set, user, version, slice_text(attempt->secret));
     set_assert(set, "users", user, user_version);
-    token_prune(worker, set, user);
+    if (!token_prune(worker, set, user)) {
+        transaction_fail_unreadable(transaction, NULL);
+        return false;
+    }
     token_add_session(set, user, connection_address(transaction->session->connection, address),
                       slice_text(attempt->text), login->token, login->hash);
     return true;

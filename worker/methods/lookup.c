@@ -19,7 +19,7 @@ static struct json_query *compile(const char *field, struct slice value)
     return query;
 }
 
-void lookup(struct worker *worker, unsigned collection, const char *field, struct slice value,
+bool lookup(struct worker *worker, unsigned collection, const char *field, struct slice value,
             lookup_found *found, void *argument)
 {
     struct json_query *query = compile(field, value);
@@ -27,14 +27,19 @@ void lookup(struct worker *worker, unsigned collection, const char *field, struc
     struct json document = {0};
     struct slice id;
     struct store_record record;
+    enum store_step result = STORE_STEP;
     bool more = true;
     store_search_resume(worker->store, search);
-    while (more && store_search_step(search, &id, &record) == STORE_STEP)
-        if (json_parse(&document, record.full.data, record.full.length) &&
-            json_query_matches(query, json_root(&document)))
+    while (more && result == STORE_STEP) {
+        result = store_search_step(search, &id, &record);
+        if (result == STORE_STEP && !store_record_parse(worker->store, collection, id, &record, &document))
+            result = STORE_FAILED;
+        if (result == STORE_STEP && json_query_matches(query, json_root(&document)))
             more = found(argument, id, json_root(&document), record.version);
+    }
     store_search_pause(search);
     store_search_free(search);
     json_free(&document);
     json_query_free(query);
+    return result != STORE_FAILED;
 }

@@ -43,8 +43,10 @@ bool password_read(struct transaction *transaction, struct json_value data, cons
 bool user_to_manage(struct attempt *attempt, struct user_document *document)
 {
     struct transaction *transaction = attempt->transaction;
-    if (!user_read(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), document)) {
-        transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
+    enum error_code code =
+        user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), document);
+    if (code != ERROR_NONE) {
+        user_fail(transaction, code, "User does not exist");
         return false;
     }
     if (user_in_group(document, slice_text(administrator_group)) && !attempt_by_administrator(attempt)) {
@@ -56,14 +58,16 @@ bool user_to_manage(struct attempt *attempt, struct user_document *document)
 
 /* ---- set_password ---- */
 
-static void put_password(struct worker *worker, struct buffer *set, struct slice user, struct slice hash)
+/* False: the store cannot be read. */
+static bool put_password(struct worker *worker, struct buffer *set, struct slice user, struct slice hash)
 {
     struct buffer body = {0};
-    set_assert_sessions(worker, set, user);
+    bool known = set_assert_sessions(worker, set, user);
     credentials_append(&body, hash);
     set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
     sodium_memzero(body.data, body.length);
     buffer_free(&body);
+    return known;
 }
 
 static bool evaluate_set(struct attempt *attempt, struct buffer *set)
@@ -75,8 +79,10 @@ static bool evaluate_set(struct attempt *attempt, struct buffer *set)
     if (good) {
         attempt_begin(attempt, set, SLICE("null"));
         set_assert(set, "users", user, document.version);
-        put_password(worker, set, user, slice_text(attempt->secret ? attempt->secret : ""));
-        set_end_sessions(worker, set, user);
+        good = put_password(worker, set, user, slice_text(attempt->secret ? attempt->secret : "")) &&
+               set_end_sessions(worker, set, user);
+        if (!good)
+            transaction_fail_unreadable(attempt->transaction, NULL);
     }
     user_free(&document);
     return good;
@@ -110,8 +116,9 @@ static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
         attempt_begin(attempt, set, SLICE("null"));
         set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, (int64_t)document.version,
                    attempt->flag ? SLICE("{\"force_reset\":true}") : SLICE("{\"force_reset\":false}"));
-        set_assert_sessions(worker, set, user);
-        set_end_sessions(worker, set, user);
+        good = set_assert_sessions(worker, set, user) && set_end_sessions(worker, set, user);
+        if (!good)
+            transaction_fail_unreadable(attempt->transaction, NULL);
     }
     user_free(&document);
     return good;

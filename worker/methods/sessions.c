@@ -83,7 +83,7 @@ static void answer_list(struct transaction *transaction, struct slice user)
 {
     struct listing listing = {.session = transaction->session};
     struct buffer answer = {0};
-    lookup(transaction->worker, COLLECTION_SESSIONS, "user", user, list_one, &listing);
+    bool known = lookup(transaction->worker, COLLECTION_SESSIONS, "user", user, list_one, &listing);
     if (listing.count)
         qsort(listing.listed, listing.count, sizeof *listing.listed, last_used_first);
     buffer_append_byte(&answer, '[');
@@ -93,7 +93,10 @@ static void answer_list(struct transaction *transaction, struct slice user)
         buffer_append(&answer, listing.text.data + listing.listed[i].start, listing.listed[i].length);
     }
     buffer_append_byte(&answer, ']');
-    transaction_fulfill(transaction, buffer_slice(&answer), 0);
+    if (known)
+        transaction_fulfill(transaction, buffer_slice(&answer), 0);
+    else
+        transaction_fail_unreadable(transaction, NULL);
     buffer_free(&answer);
     buffer_free(&listing.text);
     free(listing.listed);
@@ -109,10 +112,10 @@ static bool may_list(struct transaction *transaction, struct slice user)
                          transaction->worker->config->permissions[PERMISSION_MODIFY_OPTIONS]);
         return false;
     }
-    if (store_get(transaction->worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE)
-        return true;
-    transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
-    return false;
+    enum error_code code = store_get(transaction->worker->store, COLLECTION_USERS, user, &record);
+    if (code != ERROR_NONE)
+        user_fail(transaction, code, "User does not exist");
+    return code == ERROR_NONE;
 }
 
 void list_sessions(struct transaction *transaction, struct json_value data)
@@ -162,10 +165,10 @@ static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
 {
     struct ending ending = {attempt, set, false};
     attempt_begin(attempt, set, SLICE("null"));
-    lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(attempt->text), end_one,
-           &ending);
+    bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(attempt->text),
+                        end_one, &ending);
     if (!ending.found)
-        transaction_fail(attempt->transaction, ERROR_NOT_FOUND, "Session does not exist");
+        user_fail(attempt->transaction, known ? ERROR_NOT_FOUND : ERROR_INTERNAL, "Session does not exist");
     return ending.found;
 }
 

@@ -11,6 +11,7 @@
 #include "shared/config/nearest.h"
 #include "shared/memory.h"
 #include "worker/committer_link.h"
+#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
@@ -30,25 +31,27 @@ static void setting_change_free(struct setting_change *change)
     free(change);
 }
 
-/* Appends a user's own settings. False: there is no such user. */
-static bool append_own(struct buffer *out, struct worker *worker, const char *user)
+/* Appends a user's own settings. ERROR_NOT_FOUND: there is no such user. */
+static enum error_code append_own(struct buffer *out, struct worker *worker, const char *user)
 {
-    struct store_record record;
-    struct json json = {0};
-    bool there = store_get(worker->store, COLLECTION_USERS, slice_text(user), &record) == ERROR_NONE &&
-                 json_parse(&json, record.full.data, record.full.length);
-    if (there)
-        settings_append(out, &worker->config->user_settings,
-                        json_member(json_root(&json), SLICE("settings")));
-    json_free(&json);
-    return there;
+    struct user_document document;
+    enum error_code code = user_get(worker, COLLECTION_USERS, slice_text(user), &document);
+    if (code == ERROR_NONE)
+        settings_append(out, &worker->config->user_settings, json_member(document.root, SLICE("settings")));
+    user_free(&document);
+    return code;
 }
 
-static void append_all(struct buffer *out, struct worker *worker)
+/* Appends those of all; without a document all of them are defaults. */
+static enum error_code append_all(struct buffer *out, struct worker *worker)
 {
     struct store_record record = {0};
-    bool there = store_get(worker->store, COLLECTION_SETTINGS, document_id, &record) == ERROR_NONE;
-    settings_append_stored(out, &worker->config->settings, there ? record.full : (struct slice){0});
+    enum error_code code = store_get(worker->store, COLLECTION_SETTINGS, document_id, &record);
+    if (code != ERROR_NONE && code != ERROR_NOT_FOUND)
+        return code;
+    settings_append_stored(out, &worker->config->settings,
+                           code == ERROR_NONE ? record.full : (struct slice){0});
+    return ERROR_NONE;
 }
 
 /* Answers with the settings as they are now, in their place among the changes. */
@@ -60,13 +63,11 @@ static void answer(struct transaction *transaction, const char *user)
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
         return;
     }
-    if (user && !append_own(&out, worker, user)) {
-        transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
-    } else {
-        if (!user)
-            append_all(&out, worker);
+    enum error_code code = user ? append_own(&out, worker, user) : append_all(&out, worker);
+    if (code == ERROR_NONE)
         transaction_fulfill(transaction, buffer_slice(&out), store_seq(worker->store));
-    }
+    else
+        user_fail(transaction, code, "User does not exist");
     buffer_free(&out);
 }
 

@@ -66,15 +66,19 @@ static void refresh(struct worker *worker, struct slice id, struct json_value do
         write_used(worker, id, now_ms);
 }
 
+static const char unreadable[] = "The store cannot be read now";
+
 /* The user of a stored session that is not over; otherwise what is wrong. */
 static const char *read_session(struct worker *worker, struct slice id, struct json *json,
                                 struct buffer *user)
 {
     struct store_record record;
     uint64_t now_ms = clock_wall_ms();
-    if (store_get(worker->store, COLLECTION_SESSIONS, id, &record) != ERROR_NONE ||
-        !json_parse(json, record.full.data, record.full.length))
+    enum error_code code = store_get(worker->store, COLLECTION_SESSIONS, id, &record);
+    if (code == ERROR_NOT_FOUND)
         return "Token does not exist";
+    if (code != ERROR_NONE || !store_record_parse(worker->store, COLLECTION_SESSIONS, id, &record, json))
+        return unreadable;
     struct json_value document = json_root(json);
     if (token_is_over(worker, document, now_ms))
         return "Token was invalidated";
@@ -83,6 +87,18 @@ static const char *read_session(struct worker *worker, struct slice id, struct j
     buffer_free(&scratch);
     refresh(worker, id, document, now_ms);
     return NULL;
+}
+
+/* The account of a user, with one more reference, and the user's document; otherwise what is wrong. */
+static const char *read_account(struct worker *worker, struct slice user, struct account **account,
+                                struct store_record *record)
+{
+    enum error_code code = account_get(worker->authority, user, account);
+    if (code == ERROR_NONE)
+        code = store_get(worker->store, COLLECTION_USERS, user, record);
+    if (code == ERROR_NONE)
+        return NULL;
+    return code == ERROR_NOT_FOUND ? "Token was invalidated" : unreadable;
 }
 
 const char *token_authorize(struct session *session, struct slice token, struct buffer *document)
@@ -94,13 +110,13 @@ const char *token_authorize(struct session *session, struct slice token, struct 
     struct buffer user = {0};
     token_hash(token, hash);
     token_id(hash, id);
-    const char *wrong = "The store cannot be read now";
+    const char *wrong = unreadable;
     if (worker_snapshot(worker)) {
-        wrong = read_session(worker, slice_text(id), &json, &user);
-        struct account *account = wrong ? NULL : account_get(worker->authority, buffer_slice(&user));
+        struct account *account = NULL;
         struct store_record record;
-        if (!wrong && (!account || store_get(worker->store, COLLECTION_USERS, buffer_slice(&user), &record)))
-            wrong = "Token was invalidated";
+        wrong = read_session(worker, slice_text(id), &json, &user);
+        if (!wrong)
+            wrong = read_account(worker, buffer_slice(&user), &account, &record);
         if (!wrong) {
             user_document_append(document, worker, account, record.full);
             session_authorize(session, account, hash);
@@ -119,7 +135,7 @@ static void refresh_session(struct worker *worker, const struct session *session
     struct user_document document;
     char id[TOKEN_ID + 1];
     token_id(session->token_hash, id);
-    if (user_read(worker, COLLECTION_SESSIONS, slice_text(id), &document) &&
+    if (user_get(worker, COLLECTION_SESSIONS, slice_text(id), &document) == ERROR_NONE &&
         json_type(json_member(document.root, SLICE("ended"))) == JSON_NONE)
         refresh(worker, slice_text(id), document.root, clock_wall_ms());
     user_free(&document);
@@ -227,17 +243,18 @@ static int by_use(const void *a, const void *b)
     return (left->used > right->used) - (left->used < right->used);
 }
 
-void token_prune(struct worker *worker, struct buffer *set, struct slice user)
+bool token_prune(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct pruning pruning = {.worker = worker, .set = set};
     size_t most = worker->config->limits.sessions_per_user - 1; /* one is to be added */
-    lookup(worker, COLLECTION_SESSIONS, "user", user, look_at, &pruning);
-    if (pruning.count > most) {
+    bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, look_at, &pruning);
+    if (known && pruning.count > most) {
         qsort(pruning.kept, pruning.count, sizeof *pruning.kept, by_use);
         for (size_t i = 0; i < pruning.count - most; i++)
             prune_one(&pruning, slice_of(pruning.kept[i].id, TOKEN_ID));
     }
     free(pruning.kept);
+    return known;
 }
 
 void token_answer(struct buffer *out, struct slice document, struct slice token)

@@ -27,8 +27,8 @@ void token_add_session(struct buffer *set, struct slice user, const char *addres
                        char *token, uint8_t *hash);
 
 /** Appends operations that remove the user's stored sessions that are over, and the least recently used ones
- * of those that are too many when one is added. Needs a snapshot. */
-void token_prune(struct worker *worker, struct buffer *set, struct slice user);
+ * of those that are too many when one is added. False: they cannot be read. Needs a snapshot. */
+[[gnu::warn_unused_result]] bool token_prune(struct worker *worker, struct buffer *set, struct slice user);
 
 /** The answer to a log-in: the user's document with "token" behind its members. */
 void token_answer(struct buffer *out, struct slice document, struct slice token);

@@ -26,10 +26,13 @@ static bool may_set_administrator(struct attempt *attempt, struct buffer *set, b
                          "Administrators cannot remove themselves from the administrator group");
         return false;
     }
-    if (set_keep_administrator(transaction->worker, set, slice_text(attempt->user)))
-        return true;
-    transaction_fail(transaction, ERROR_FORBIDDEN, "The last administrator cannot be removed from the group");
-    return false;
+    enum error_code code = set_keep_administrator(transaction->worker, set, slice_text(attempt->user));
+    if (code == ERROR_NOT_FOUND)
+        transaction_fail(transaction, ERROR_FORBIDDEN,
+                         "The last administrator cannot be removed from the group");
+    else if (code != ERROR_NONE)
+        transaction_fail_unreadable(transaction, NULL);
+    return code == ERROR_NONE;
 }
 
 static bool has_room(struct transaction *transaction, const struct user_document *document)
@@ -70,15 +73,16 @@ static bool evaluate_group(struct attempt *attempt, struct buffer *set)
     struct transaction *transaction = attempt->transaction;
     struct user_document document;
     uint64_t group_version;
-    bool good = user_read(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
-    if (!good) {
-        transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
-    } else if (!group_is_there(transaction->worker, slice_text(attempt->group), &group_version)) {
-        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
-        good = false;
-    } else {
-        good = fill_group_set(attempt, &document, group_version, set);
+    const char *missing = "User does not exist";
+    enum error_code code =
+        user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
+    if (code == ERROR_NONE) {
+        missing = "Group does not exist";
+        code = group_get(transaction->worker, slice_text(attempt->group), &group_version);
     }
+    bool good = code == ERROR_NONE && fill_group_set(attempt, &document, group_version, set);
+    if (code != ERROR_NONE)
+        user_fail(transaction, code, missing);
     user_free(&document);
     return good;
 }
@@ -111,8 +115,9 @@ static bool may_be_primary(struct attempt *attempt, const struct user_document *
     uint64_t version;
     if (!attempt->group)
         return true;
-    if (!group_is_there(transaction->worker, group, &version)) {
-        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
+    enum error_code code = group_get(transaction->worker, group, &version);
+    if (code != ERROR_NONE) {
+        user_fail(transaction, code, "Group does not exist");
         return false;
     }
     if (user_in_group(document, group))
@@ -140,11 +145,10 @@ static bool evaluate_primary(struct attempt *attempt, struct buffer *set)
     struct transaction *transaction = attempt->transaction;
     struct slice user = slice_text(attempt->user);
     struct user_document document;
-    bool good = user_read(transaction->worker, COLLECTION_USERS, user, &document);
-    if (!good)
-        transaction_fail(transaction, ERROR_NOT_FOUND, "User does not exist");
-    else
-        good = may_be_primary(attempt, &document);
+    enum error_code code = user_get(transaction->worker, COLLECTION_USERS, user, &document);
+    bool good = code == ERROR_NONE && may_be_primary(attempt, &document);
+    if (code != ERROR_NONE)
+        user_fail(transaction, code, "User does not exist");
     if (good) {
         attempt_begin(attempt, set, SLICE("null"));
         put_primary(set, user, document.version, attempt->group);

@@ -4,16 +4,27 @@
 #include "worker/authority/authority.h"
 #include "worker/methods/lookup.h"
 
-bool user_read(struct worker *worker, unsigned collection, struct slice id, struct user_document *document)
+enum error_code user_get(struct worker *worker, unsigned collection, struct slice id,
+                         struct user_document *document)
 {
     struct store_record record;
     *document = (struct user_document){0};
-    if (store_get(worker->store, collection, id, &record) != ERROR_NONE ||
-        !json_parse(&document->json, record.full.data, record.full.length))
-        return false;
+    enum error_code code = store_get(worker->store, collection, id, &record);
+    if (code != ERROR_NONE)
+        return code;
+    if (!store_record_parse(worker->store, collection, id, &record, &document->json))
+        return ERROR_INTERNAL;
     document->root = json_root(&document->json);
     document->version = record.version;
-    return true;
+    return ERROR_NONE;
+}
+
+void user_fail(struct transaction *transaction, enum error_code code, const char *missing)
+{
+    if (code == ERROR_NOT_FOUND)
+        transaction_fail(transaction, code, "%s", missing);
+    else
+        transaction_fail_unreadable(transaction, NULL);
 }
 
 void user_free(struct user_document *document)
@@ -43,20 +54,21 @@ bool is_administrator_group(struct slice group)
 bool user_is_administrator(struct worker *worker, struct slice user)
 {
     struct user_document document;
-    bool is = user_read(worker, COLLECTION_USERS, user, &document) &&
+    bool is = user_get(worker, COLLECTION_USERS, user, &document) == ERROR_NONE &&
               user_in_group(&document, slice_text(administrator_group));
     user_free(&document);
     return is;
 }
 
-bool group_is_there(struct worker *worker, struct slice group, uint64_t *version)
+enum error_code group_get(struct worker *worker, struct slice group, uint64_t *version)
 {
     struct user_document document;
-    bool there = user_read(worker, COLLECTION_GROUPS, group, &document) &&
-                 json_type(json_member(document.root, SLICE("removing"))) == JSON_NONE;
+    enum error_code code = user_get(worker, COLLECTION_GROUPS, group, &document);
+    if (code == ERROR_NONE && json_type(json_member(document.root, SLICE("removing"))) != JSON_NONE)
+        code = ERROR_NOT_FOUND;
     *version = document.version;
     user_free(&document);
-    return there;
+    return code;
 }
 
 void set_change(struct buffer *set, enum change_operation operation, unsigned flags, const char *collection,
@@ -78,14 +90,16 @@ void set_assert(struct buffer *set, const char *collection, struct slice id, uin
     set_change(set, CHANGE_ASSERT, NO_FLAGS, collection, id, (int64_t)version, (struct slice){0});
 }
 
-void set_assert_sessions(struct worker *worker, struct buffer *set, struct slice user)
+bool set_assert_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct store_record record;
-    if (store_get(worker->store, COLLECTION_CREDENTIALS, user, &record) == ERROR_NONE)
+    enum error_code code = store_get(worker->store, COLLECTION_CREDENTIALS, user, &record);
+    if (code == ERROR_NONE)
         set_assert(set, "credentials", user, record.version);
-    else
+    else if (code == ERROR_NOT_FOUND)
         set_change(set, CHANGE_ASSERT, CHANGE_ABSENT, "credentials", user, CHANGE_ANY_VERSION,
                    (struct slice){0});
+    return code == ERROR_NONE || code == ERROR_NOT_FOUND;
 }
 
 struct ending {
@@ -105,19 +119,20 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
 }
 
 /* They are marked, not removed, so that their tokens say "invalidated" until they are pruned. */
-void set_end_sessions(struct worker *worker, struct buffer *set, struct slice user)
+bool set_end_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct buffer body = {0};
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)clock_wall_ms());
     struct ending ending = {set, CHANGE_MERGE, buffer_slice(&body)};
-    lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
+    bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
     buffer_free(&body);
+    return known;
 }
 
-void set_remove_sessions(struct worker *worker, struct buffer *set, struct slice user)
+bool set_remove_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct ending ending = {set, CHANGE_REMOVE, {0}};
-    lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
+    return lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
 }
 
 struct keeping {
@@ -141,11 +156,14 @@ static bool keep_one(void *argument, struct slice id, struct json_value document
     return false;
 }
 
-bool set_keep_administrator(struct worker *worker, struct buffer *set, struct slice user)
+enum error_code set_keep_administrator(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct keeping keeping = {worker, set, user, false};
-    lookup(worker, COLLECTION_USERS, "groups", slice_text(administrator_group), keep_one, &keeping);
-    return keeping.kept;
+    bool known =
+        lookup(worker, COLLECTION_USERS, "groups", slice_text(administrator_group), keep_one, &keeping);
+    if (keeping.kept)
+        return ERROR_NONE;
+    return known ? ERROR_NOT_FOUND : ERROR_INTERNAL;
 }
 
 /* A merge patch would remove a member that becomes null. */

@@ -3,6 +3,7 @@
 
 #include "shared/json/json.h"
 #include "shared/store/change_set.h"
+#include "worker/rpc/transaction.h"
 #include "worker/worker.h"
 
 /*
@@ -18,22 +19,30 @@ struct user_document {
     uint64_t version;
 };
 
-/** Reads a document of a built-in collection. False: there is none. */
-[[gnu::warn_unused_result]] bool user_read(struct worker *worker, unsigned collection, struct slice id,
-                                           struct user_document *document);
+/** Reads a document of a built-in collection. ERROR_NOT_FOUND, or ERROR_INTERNAL: it cannot be read. */
+[[gnu::warn_unused_result]] enum error_code user_get(struct worker *worker, unsigned collection,
+                                                     struct slice id, struct user_document *document);
 void user_free(struct user_document *document);
 
+/** Answers a call for which one of these was not found (@missing says so) or cannot be read. Frees. */
+void user_fail(struct transaction *transaction, enum error_code code, const char *missing);
+
+/** Also no when that cannot be read. */
 bool user_is_administrator(struct worker *worker, struct slice user);
 /** Whether the document names the group. */
 bool user_in_group(const struct user_document *document, struct slice group);
 bool is_administrator_group(struct slice group);
 
-/** Whether a user can be put into that group: it exists and is not being removed; and its version. */
-[[gnu::warn_unused_result]] bool group_is_there(struct worker *worker, struct slice group, uint64_t *version);
+/** Whether a user can be put into that group: it exists and is not being removed; and its version. As
+ * user_get(). */
+[[gnu::warn_unused_result]] enum error_code group_get(struct worker *worker, struct slice group,
+                                                      uint64_t *version);
 
 /* ---- operations appended to a set ---- */
 
 enum { NO_FLAGS = 0 };
+
+/* Those that read the store are not to be committed when it cannot be read: then they say false. */
 
 /** One operation of any kind. @version may be CHANGE_ANY_VERSION. */
 void set_change(struct buffer *set, enum change_operation operation, unsigned flags, const char *collection,
@@ -46,17 +55,21 @@ void set_assert(struct buffer *set, const char *collection, struct slice id, uin
  * Nobody has logged in as that user, nor changed the password, since the snapshot: what set_end_sessions()
  * adds is then all of the user's sessions.
  */
-void set_assert_sessions(struct worker *worker, struct buffer *set, struct slice user);
+[[gnu::warn_unused_result]] bool set_assert_sessions(struct worker *worker, struct buffer *set,
+                                                     struct slice user);
 
 /** Ends all stored sessions of a user. */
-void set_end_sessions(struct worker *worker, struct buffer *set, struct slice user);
+[[gnu::warn_unused_result]] bool set_end_sessions(struct worker *worker, struct buffer *set,
+                                                  struct slice user);
 
 /** Removes them instead. */
-void set_remove_sessions(struct worker *worker, struct buffer *set, struct slice user);
+[[gnu::warn_unused_result]] bool set_remove_sessions(struct worker *worker, struct buffer *set,
+                                                     struct slice user);
 
-/** Asserts that an administrator other than @user is left. False: there is none. */
-[[gnu::warn_unused_result]] bool set_keep_administrator(struct worker *worker, struct buffer *set,
-                                                        struct slice user);
+/** Asserts that an administrator other than @user is left. ERROR_NOT_FOUND: there is none; ERROR_INTERNAL:
+ * that cannot be read. */
+[[gnu::warn_unused_result]] enum error_code set_keep_administrator(struct worker *worker, struct buffer *set,
+                                                                   struct slice user);
 
 /** The user has these groups from now on (@groups: a JSON list); with @primary also no primary group. */
 void set_groups(struct buffer *set, struct slice user, uint64_t version, struct slice groups, bool primary);

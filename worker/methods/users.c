@@ -24,8 +24,9 @@ static bool add_group(struct attempt *attempt, struct buffer *set, struct slice 
 {
     struct transaction *transaction = attempt->transaction;
     uint64_t version;
-    if (!group_is_there(transaction->worker, group, &version)) {
-        transaction_fail(transaction, ERROR_NOT_FOUND, "Group does not exist");
+    enum error_code code = group_get(transaction->worker, group, &version);
+    if (code != ERROR_NONE) {
+        user_fail(transaction, code, "Group does not exist");
         return false;
     }
     if (is_administrator_group(group) && !attempt_by_administrator(attempt)) {
@@ -71,16 +72,22 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
     struct worker *worker = transaction->worker;
     struct slice user = slice_text(attempt->user);
     struct store_record record;
-    if (store_get(worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE) {
+    enum error_code code = store_get(worker->store, COLLECTION_USERS, user, &record);
+    if (code == ERROR_NONE)
         transaction_fail(transaction, ERROR_EXISTS, "User already exists");
+    else if (code != ERROR_NOT_FOUND)
+        transaction_fail_unreadable(transaction, NULL);
+    if (code != ERROR_NOT_FOUND)
         return false;
-    }
     attempt_begin(attempt, set, SLICE("null"));
     if (!add_groups(attempt, set))
         return false;
     add_documents(attempt, set);
-    set_remove_sessions(worker, set, user); /* of a user of that name whose document alone was removed */
-    return true;
+    /* Sessions there are of a user of that name whose document alone was removed. */
+    bool good = set_remove_sessions(worker, set, user);
+    if (!good)
+        transaction_fail_unreadable(transaction, NULL);
+    return good;
 }
 
 /* Parentheses mark names that are no users, such as (control). */
@@ -161,6 +168,20 @@ static bool may_remove(struct attempt *attempt, struct user_document *document)
     return false;
 }
 
+/* An administrator who can log in is left. False: answered. */
+static bool may_go(struct attempt *attempt, const struct user_document *document, struct buffer *set)
+{
+    struct transaction *transaction = attempt->transaction;
+    if (!user_in_group(document, slice_text(administrator_group)))
+        return true;
+    enum error_code code = set_keep_administrator(transaction->worker, set, slice_text(attempt->user));
+    if (code == ERROR_NOT_FOUND)
+        transaction_fail(transaction, ERROR_FORBIDDEN, "The last administrator cannot be removed");
+    else if (code != ERROR_NONE)
+        transaction_fail_unreadable(transaction, NULL);
+    return code == ERROR_NONE;
+}
+
 static bool evaluate_removal(struct attempt *attempt, struct buffer *set)
 {
     struct transaction *transaction = attempt->transaction;
@@ -170,17 +191,16 @@ static bool evaluate_removal(struct attempt *attempt, struct buffer *set)
     bool good = may_remove(attempt, &document);
     if (good) {
         attempt_begin(attempt, set, SLICE("null"));
-        good = !user_in_group(&document, slice_text(administrator_group)) ||
-               set_keep_administrator(worker, set, user);
-        if (!good)
-            transaction_fail(transaction, ERROR_FORBIDDEN, "The last administrator cannot be removed");
+        good = may_go(attempt, &document, set);
     }
     if (good) {
         set_change(set, CHANGE_REMOVE, NO_FLAGS, "users", user, (int64_t)document.version, (struct slice){0});
-        set_assert_sessions(worker, set, user);
+        good = set_assert_sessions(worker, set, user);
         set_change(set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "credentials", user, CHANGE_ANY_VERSION,
                    (struct slice){0});
-        set_remove_sessions(worker, set, user);
+        good = good && set_remove_sessions(worker, set, user);
+        if (!good)
+            transaction_fail_unreadable(transaction, NULL);
     }
     user_free(&document);
     return good;

@@ -7,6 +7,8 @@
 
 #include "shared/memory.h"
 #include "tests/unit/worker/worker_world.h"
+#include "worker/authority/authority.h"
+#include "worker/authority/token.h"
 
 enum { SMALL = 64 * 1024 };
 
@@ -307,6 +309,114 @@ static void a_change_of_rights_over_it_ends_the_connection(void **state)
     world_close(&world);
 }
 
+/* Who may what cannot be read: nobody may more by that, and it is not taken for another right. */
+static void rights_that_cannot_be_read_are_none(void **state)
+{
+    (void)state;
+    static const bool text[] = {false, true};
+    for (size_t i = 0; i < 2; i++) {
+        struct world world;
+        struct client bert, carl, back;
+        char token[64], other[64];
+        open_world(&world, 0, 0);
+        assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+                         ERROR_NONE);
+        put(&world, "items", "z", "bert", 1);
+        world_add_user(&world, "bert", "[\"g\"]", token);
+        world_add_user(&world, "carl", "[]", other);
+        client_open(&bert, &world, token);
+        client_open(&carl, &world, other);
+        (void)answer(&bert, "items", "sync", "{}");
+        unsigned groups = fixture_collection(&world.fixture, "groups");
+        if (text[i])
+            damage_text(world.fixture.store, groups, "g");
+        else
+            damage_record(world.fixture.store, groups, "g");
+        assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "bert", "{\"note\":1}"), ERROR_NONE);
+        client_settle(&bert);
+        client_settle(&carl);
+        assert_int_equal(bert.close_code, 1011);
+        assert_non_null(client_holds(&bert, "items", "z"));
+        assert_int_equal(carl.close_code, 0);
+        assert_non_null(strstr(answer(&carl, "other", "count", "{}"), "5"));
+        client_open(&back, &world, token);
+        assert_non_null(strstr(answer(&back, "other", "count", "{}"), "unauthorized"));
+        char call[128];
+        snprintf(call, sizeof call, "{\"token\":\"%s\"}", token);
+        assert_non_null(strstr(answer(&back, "users", "authorize_by_token", call), "cannot be read"));
+        client_close(&bert);
+        client_close(&carl);
+        client_close(&back);
+        world_close(&world);
+    }
+}
+
+/* A member that cannot be read may still be one. */
+static void a_group_is_not_removed_over_it(void **state)
+{
+    (void)state;
+    struct world world;
+    struct client client;
+    char token[64];
+    open_world(&world, 0, 0);
+    client_open(&client, &world, NULL);
+    (void)answer(&client, "groups", "add", "{\"_id\":\"g\"}");
+    world_add_user(&world, "bert", "[\"g\"]", token);
+    damage_text(world.fixture.store, fixture_collection(&world.fixture, "users"), "bert");
+    assert_non_null(strstr(answer(&client, "groups", "remove_group", "{\"_id\":\"g\"}"), "\"internal\""));
+    assert_non_null(strstr(answer(&client, "groups", "detail", "{\"_id\":\"g\"}"), "removing"));
+    assert_non_null(strstr(answer(&client, "users", "set_group", "{\"user_id\":\"bert\",\"group_id\":\"g\"}"),
+                           "\"internal\""));
+    client_close(&client);
+    world_close(&world);
+}
+
+/* All sessions end with a password that is set, or it is not set. */
+static void sessions_that_cannot_be_read_keep_a_password(void **state)
+{
+    (void)state;
+    struct world world;
+    struct client client;
+    char token[64], id[TOKEN_ID + 1];
+    uint8_t hash[TOKEN_HASH_BYTES];
+    open_world(&world, 0, 0);
+    client_open(&client, &world, NULL);
+    world_add_user(&world, "bert", "[]", token);
+    token_hash(slice_text(token), hash);
+    token_id(hash, id);
+    damage_record(world.fixture.store, fixture_collection(&world.fixture, "sessions"), id);
+    uint64_t seq = store_write_seq(world.fixture.store);
+    static const char *const calls[][2] = {
+        {"set_password", "{\"_id\":\"bert\",\"new_password\":\"x\"}"},
+        {"set_force_reset", "{\"_id\":\"bert\",\"force_reset\":true}"},
+        {"remove_user", "{\"_id\":\"bert\"}"},
+        {"sessions", "{\"user_id\":\"bert\"}"},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (!strstr(answer(&client, "users", calls[i][0], calls[i][1]), "\"internal\""))
+            fail_msg("%s: %s", calls[i][0], client.answer);
+    assert_int_equal(store_write_seq(world.fixture.store), seq);
+    client_close(&client);
+    world_close(&world);
+}
+
+static void settings_that_cannot_be_read_are_not_the_defaults(void **state)
+{
+    (void)state;
+    struct world world;
+    struct client client;
+    world_open(&world,
+               "\"items\": {}}, \"settings\": {\"colour\": {\"type\": \"string\", \"default\": \"red\"}},"
+               " \"limits\": {",
+               0, 0);
+    client_open(&client, &world, NULL);
+    assert_non_null(strstr(answer(&client, "settings", "set", "{\"colour\":\"blue\"}"), "blue"));
+    damage_record(world.fixture.store, fixture_collection(&world.fixture, "settings"), "settings");
+    assert_non_null(strstr(answer(&client, "settings", "download", "null"), "\"internal\""));
+    client_close(&client);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +428,10 @@ int main(void)
         cmocka_unit_test(a_new_committer_does_not_pass_over_it),
         cmocka_unit_test(a_log_that_cannot_be_read_is_as_one_that_was_trimmed),
         cmocka_unit_test(a_change_of_rights_over_it_ends_the_connection),
+        cmocka_unit_test(rights_that_cannot_be_read_are_none),
+        cmocka_unit_test(a_group_is_not_removed_over_it),
+        cmocka_unit_test(sessions_that_cannot_be_read_keep_a_password),
+        cmocka_unit_test(settings_that_cannot_be_read_are_not_the_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
