@@ -5,6 +5,7 @@
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
+#include "shared/store/principal.h"
 
 /** Refuses a set for what is not the fault of one of its changes. */
 static enum error_code refuse(struct apply_result *result, enum error_code code, const char *why)
@@ -158,6 +159,12 @@ static int put_record(struct store *store, const struct staged *staged)
     return rc ? rc : mdb_cursor_put(*cursor, &key, &value, 0);
 }
 
+static void rights_changed(struct writer *writer, const struct staged *staged)
+{
+    writer->state.rights_seq = staged->seq;
+    principals_forget(writer->principals);
+}
+
 static int put_staged(struct store *store, const struct staged *staged)
 {
     struct writer *writer = store->writer;
@@ -183,7 +190,7 @@ static int put_staged(struct store *store, const struct staged *staged)
     add_change(writer, staged);
     writer->state.seq = staged->seq;
     if (collection_concerns_rights(staged->collection))
-        writer->state.rights_seq = staged->seq;
+        rights_changed(writer, staged);
     return 0;
 }
 

@@ -41,46 +41,62 @@ void change_set_add(struct buffer *out, const struct change *change)
     buffer_append_slice(out, change->body);
 }
 
-void change_actor_add(struct buffer *out, struct slice user, const struct slice *groups, size_t group_count,
-                      unsigned flags)
+static void append_part(struct buffer *out, struct slice part)
+{
+    char length[2];
+    bytes_put_16(length, (uint16_t)part.length);
+    buffer_append(out, length, sizeof length);
+    buffer_append_slice(out, part);
+}
+
+void change_actor_add(struct buffer *out, const struct change_actor *actor)
 {
     struct buffer body = {0};
-    for (size_t i = 0; i < group_count; i++) {
-        char length[2];
-        bytes_put_16(length, (uint16_t)groups[i].length);
-        buffer_append(&body, length, sizeof length);
-        buffer_append_slice(&body, groups[i]);
-    }
+    append_part(&body, actor->session);
+    for (size_t i = 0; i < actor->permission_count; i++)
+        append_part(&body, actor->permissions[i]);
     struct change change = {.operation = CHANGE_ACTOR,
-                            .flags = flags,
+                            .flags = actor->administrator ? CHANGE_ADMINISTRATOR : 0,
                             .version = CHANGE_ANY_VERSION,
-                            .id = user,
+                            .id = actor->user,
                             .body = buffer_slice(&body)};
     change_set_add(out, &change);
     buffer_free(&body);
 }
 
-bool change_actor_group(struct slice *rest, struct slice *group)
+static bool take_part(struct slice *rest, struct slice *part)
 {
     struct slice from = *rest, length;
-    if (!bytes_take(&from, 2, &length) || bytes_get_16(length.data) == 0 ||
-        bytes_get_16(length.data) > ACTOR_ID_BYTES || !bytes_take(&from, bytes_get_16(length.data), group))
+    if (!bytes_take(&from, 2, &length) || bytes_get_16(length.data) > ACTOR_ID_BYTES ||
+        !bytes_take(&from, bytes_get_16(length.data), part))
         return false;
     *rest = from;
     return true;
 }
 
-/* Apart, so that sets without one, nearly all of them, do not pay for it. */
-[[gnu::noinline]] static bool is_actor(const struct change *change)
+bool change_actor_session(struct slice *rest, struct slice *session)
 {
-    struct slice rest = change->body, group, before = {0};
-    while (change_actor_group(&rest, &group)) {
-        if (slice_compare(before, group) >= 0)
-            return false;
-        before = group;
-    }
-    return rest.length == 0 && change->id.length > 0 && change->id.length <= ACTOR_ID_BYTES &&
-           change->collection.length == 0;
+    return take_part(rest, session);
+}
+
+bool change_actor_permission(struct slice *rest, struct slice *permission)
+{
+    struct slice from = *rest;
+    if (!take_part(&from, permission) || permission->length == 0)
+        return false;
+    *rest = from;
+    return true;
+}
+
+static bool is_actor(const struct change *change)
+{
+    struct slice rest = change->body, part;
+    if (change->id.length == 0 || change->id.length > ACTOR_ID_BYTES || change->collection.length ||
+        !change_actor_session(&rest, &part))
+        return false;
+    while (change_actor_permission(&rest, &part))
+        continue;
+    return rest.length == 0;
 }
 
 bool change_set_open(struct change_set *set, struct slice bytes)

@@ -23,8 +23,8 @@ enum change_operation {
     CHANGE_ONCE, /* id: the key; collection: the method, "COLLECTION.METHOD"; body: the user; version: when it
                     expires (wall clock ms). If it is remembered, the set is not applied and the remembered
                     answer is the answer; otherwise the set's answer is remembered. */
-    CHANGE_ACTOR, /* who acts in the operations behind it: see change_actor_add(). Without one they are done
-                     with all rights. */
+    CHANGE_ACTOR, /* who acts, and what it needs for that: see change_actor_add(). Without one the server
+                     itself acts, or local control, with all rights. */
 };
 
 enum change_flag {
@@ -33,8 +33,7 @@ enum change_flag {
         2,                /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
     CHANGE_SKIP_SAME = 4, /* INSERT: the same document (but for _version) that is there counts as done */
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
-    CHANGE_ALL_RIGHTS =
-        16, /* ACTOR: may read and change all, and only becomes the owner of what it makes without one */
+    CHANGE_ADMINISTRATOR = 16, /* ACTOR: must be in the group administrator */
     CHANGE_NEW_ID = 32, /* INSERT, REPLACE: the id was made for this document (random_id()): nothing had it */
 };
 
@@ -64,20 +63,31 @@ enum change_answer {
 void change_set_begin(struct buffer *out, enum change_answer answer, struct slice literal);
 void change_set_add(struct buffer *out, const struct change *change);
 
-/**
- * Adds a CHANGE_ACTOR: who acts in the operations of this set behind it, as far as their collections have
- * rights. What the actor may not read is not there for it, what it may read but not change is refused with
- * ERROR_FORBIDDEN, as are changes of whose a document is by others than its owner; both against the document
- * as it is when the set is applied. A document that is made without an owner becomes the actor's. @user: 1 to
- * 256 bytes; @groups: in ascending order (slice_compare()), none twice, each 1 to 256 bytes. @flags: 0 or
- * CHANGE_ALL_RIGHTS. In the set: id: the user; body: for each group u16 length and its bytes.
- */
-void change_actor_add(struct buffer *out, struct slice user, const struct slice *groups, size_t group_count,
-                      unsigned flags);
+/** Who acts in a set. */
+struct change_actor {
+    struct slice user;               /* 1 to 256 bytes */
+    struct slice session;            /* _id of its document in `sessions`; empty: not tied to one */
+    const struct slice *permissions; /* names, each 1 to 256 bytes: all are needed */
+    size_t permission_count;
+    bool administrator; /* must be in the group administrator */
+};
 
-/** Takes the first group off the body of a CHANGE_ACTOR. False: there is none, or (@rest is not empty) the
- * body is malformed. */
-[[gnu::warn_unused_result]] bool change_actor_group(struct slice *rest, struct slice *group);
+/**
+ * Adds a CHANGE_ACTOR, in front of what it acts in. When the set is applied, at its place in the order, the
+ * user must be there, its session must hold, and the permissions must be held; otherwise nothing of it is
+ * done (ERROR_UNAUTHORIZED, ERROR_FORBIDDEN). In collections with rights, what the actor may not read is not
+ * there for it, what it may read but not change is refused with ERROR_FORBIDDEN, as are changes of whose a
+ * document is by others than its owner; a document that is made without an owner becomes the actor's. In the
+ * set: id: the user; body: u16 length and the session, then for each permission u16 length and its name.
+ */
+void change_actor_add(struct buffer *out, const struct change_actor *actor);
+
+/** Takes the session off the front of the body of a CHANGE_ACTOR. False: it is malformed. */
+[[gnu::warn_unused_result]] bool change_actor_session(struct slice *rest, struct slice *session);
+
+/** Takes the next permission behind it. False: there is none, or (@rest is not empty) the body is malformed.
+ */
+[[gnu::warn_unused_result]] bool change_actor_permission(struct slice *rest, struct slice *permission);
 
 /** Reads a set. Slices point into @set. */
 struct change_set {

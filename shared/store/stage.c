@@ -10,6 +10,7 @@
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
+#include "shared/store/principal.h"
 #include "shared/store/record.h"
 
 #define ID_FORMAT "\"%.*s\""
@@ -440,10 +441,8 @@ enum error_code stage_operation(struct store *store, const struct change *change
     struct work work = {.store = store, .writer = store->writer, .change = change, .message = message};
     if (change->operation == CHANGE_ONCE)
         return ERROR_NONE;
-    if (change->operation == CHANGE_ACTOR) {
-        stage_actor(store->writer, change);
-        return ERROR_NONE;
-    }
+    if (change->operation == CHANGE_ACTOR)
+        return principal_act(store, change, message);
     const struct config_collection *config = config_collection(store->config, change->collection);
     if (!config)
         return stage_refuse(&work, ERROR_UNKNOWN_COLLECTION, "There is no such collection");

@@ -32,9 +32,6 @@ enum error_code stage_need_old(struct work *work);
 
 /* stage_rights.c: what the set's actor may do. */
 
-/** Who acts in the operations that follow. */
-void stage_actor(struct writer *writer, const struct change *change);
-
 /** Looks at the rights of what is there: sets ->acts and the like, hides what the actor may not read, refuses
  * what it may not change. */
 enum error_code stage_rights(struct work *work);

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "shared/json/compare.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/stage.h"
@@ -7,32 +5,9 @@
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
 #define NAME_OF(work) (work)->collection->config->name
 
-void stage_actor(struct writer *writer, const struct change *change)
-{
-    struct slice rest = change->body, group;
-    size_t count = 0;
-    while (change_actor_group(&rest, &group))
-        count++;
-    struct actor *actor = &writer->actor;
-    *actor = (struct actor){.acts = true,
-                            .everything = change->flags & CHANGE_ALL_RIGHTS,
-                            .user = change->id,
-                            .groups = arena_allocate(&writer->arena, count * sizeof *actor->groups)};
-    rest = change->body;
-    while (change_actor_group(&rest, &group))
-        actor->groups[actor->group_count++] = group;
-}
-
-static int compare_slices(const void *a, const void *b)
-{
-    const struct slice *left = a, *right = b;
-    return slice_compare(*left, *right);
-}
-
 static bool has_group(const struct actor *actor, struct slice group)
 {
-    return group.length && actor->group_count &&
-           bsearch(&group, actor->groups, actor->group_count, sizeof group, compare_slices);
+    return group.length && rights_in_group(actor->rights, group);
 }
 
 /* ---- before the change ---- */
@@ -58,7 +33,7 @@ enum error_code stage_rights(struct work *work)
 {
     const struct actor *actor = &work->writer->actor;
     work->acts = true;
-    work->limited = !actor->everything;
+    work->limited = !actor->rights->administrator;
     if (!work->limited || !work->there)
         return ERROR_NONE;
     struct access_tag tag;

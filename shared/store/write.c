@@ -7,6 +7,7 @@
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
+#include "shared/store/principal.h"
 
 enum {
     TRIM_LEAST = 64, /* entries of the change log, and answers of `once`, in one transaction; */
@@ -27,6 +28,7 @@ struct writer *writer_new(struct store *store)
     mdb_txn_abort(txn);
     writer->before = writer->state;
     writer->floors = version_floors_load(store);
+    writer->principals = principals_new();
     writer->cursors = memory_zeroed(store->collection_count, sizeof *writer->cursors);
     staging_clear(&writer->documents);
     staging_clear(&writer->uniques);
@@ -42,6 +44,7 @@ void writer_free(struct store *store)
     arena_free(&writer->arena);
     free(writer->cursors);
     free(writer->floors);
+    principals_free(&writer->principals);
     free(writer->changes);
     free(writer->staged);
     free(writer->outcomes);
@@ -158,6 +161,7 @@ enum error_code store_write_commit(struct store *store)
     writer->txn = NULL;
     version_floors_end(writer->floors, store->collection_count, !rc);
     if (rc) {
+        principals_forget(writer->principals);
         writer->change_count = 0;
         writer->state = writer->before;
         return store_write_error(store, "a transaction cannot be committed", rc);
@@ -177,6 +181,7 @@ void store_write_abort(struct store *store)
     writer->change_count = 0;
     writer->state = writer->before;
     version_floors_end(writer->floors, store->collection_count, false);
+    principals_forget(writer->principals);
 }
 
 const struct applied_change *store_write_changes(struct store *store, size_t *count)

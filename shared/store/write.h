@@ -4,6 +4,7 @@
 #include "shared/store/arena.h"
 #include "shared/store/environment.h"
 #include "shared/store/index.h"
+#include "shared/store/rights.h"
 #include "shared/store/room.h"
 #include "shared/store/staging.h"
 #include "shared/store/store_write.h"
@@ -53,10 +54,8 @@ struct outcome {
 /** Who acts in the operations of a set. All zero: nobody is named, all rights. */
 struct actor {
     bool acts;
-    bool everything;
-    struct slice user;    /* into the set */
-    struct slice *groups; /* ascending; in the arena */
-    size_t group_count;
+    struct slice user;           /* into the set */
+    const struct rights *rights; /* as they are at its place in the order; principal.h */
 };
 
 struct writer {
@@ -71,7 +70,8 @@ struct writer {
     uint64_t now_ms;
     struct room room;
     struct version_floor *floors; /* by collection */
-    struct arena arena;           /* of the transaction */
+    struct principals *principals;
+    struct arena arena; /* of the transaction */
     struct applied_change *changes;
     size_t change_count, change_capacity;
 

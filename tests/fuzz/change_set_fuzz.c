@@ -104,14 +104,16 @@ static void check_again(const struct change *change)
     buffer_free(&out);
 }
 
-/* The groups of an actor are all of its body. */
-static void check_groups(const struct change *change, const uint8_t *data, size_t size)
+/* The session and the permissions of an actor are all of its body. */
+static void check_actor(const struct change *change, const uint8_t *data, size_t size)
 {
     if (change->operation != CHANGE_ACTOR)
         return;
-    struct slice rest = change->body, group;
-    while (change_actor_group(&rest, &group))
-        check_within(group, data, size);
+    struct slice rest = change->body, part;
+    require(change_actor_session(&rest, &part));
+    check_within(part, data, size);
+    while (change_actor_permission(&rest, &part))
+        check_within(part, data, size);
     require(rest.length == 0);
 }
 
@@ -139,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_within(change.id, data, size);
             check_within(change.body, data, size);
             check_again(&change);
-            check_groups(&change, data, size);
+            check_actor(&change, data, size);
         }
         require(result == 0 || result == -1);
     }

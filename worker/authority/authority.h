@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "worker/authority/rights.h"
+#include "shared/store/rights.h"
 #include "worker/worker.h"
 
 /*

@@ -1,7 +1,7 @@
 #ifndef WORKER_AUTHORITY_FORMER_RIGHTS_H
 #define WORKER_AUTHORITY_FORMER_RIGHTS_H
 
-#include "worker/authority/rights.h"
+#include "shared/store/rights.h"
 #include "worker/worker.h"
 
 /*

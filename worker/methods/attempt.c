@@ -17,13 +17,12 @@ struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
                                bool (*evaluate)(struct attempt *attempt, struct buffer *set))
 {
     struct attempt *attempt = memory_zeroed(1, bytes);
-    const struct session *session = transaction->session;
     attempt->transaction = transaction;
     attempt->evaluate = evaluate;
-    if (session && session->account) {
-        struct slice user = session_user(session);
+    if (transaction->caller) {
+        struct slice user = transaction_user(transaction);
         attempt->caller = memory_copy(user.data, user.length);
-        attempt->control = session->account->control;
+        attempt->control = transaction->caller->control;
     }
     return attempt;
 }
@@ -45,8 +44,11 @@ void attempt_free(struct attempt *attempt)
 
 void attempt_begin(struct attempt *attempt, struct buffer *set, struct slice literal)
 {
-    transaction_begin_set_for(attempt->transaction, slice_text(attempt->caller), set, ANSWER_LITERAL,
-                              literal);
+    struct transaction *transaction = attempt->transaction;
+    if (transaction->method->access == METHOD_UNPROTECTED)
+        transaction_begin_set_for(transaction, slice_text(attempt->caller), set, ANSWER_LITERAL, literal);
+    else
+        transaction_begin_set(transaction, set, ANSWER_LITERAL, literal);
 }
 
 bool attempt_answer_again(struct attempt *attempt)
@@ -136,8 +138,9 @@ bool attempt_try(struct attempt *attempt)
     return good;
 }
 
-bool attempt_by_administrator(const struct attempt *attempt)
+bool attempt_needs_administrator(struct attempt *attempt, struct buffer *set)
 {
+    transaction_need_administrator(attempt->transaction, set);
     return attempt->control || (attempt->caller && user_is_administrator(attempt->transaction->worker,
                                                                          slice_text(attempt->caller)));
 }

@@ -52,7 +52,8 @@ void attempt_run(struct attempt *attempt);
 /** Frees an attempt that is not run. Its secrets are overwritten. */
 void attempt_free(struct attempt *attempt);
 
-/** Whether the caller is in the group administrator now, or is local control. Needs a snapshot. */
-bool attempt_by_administrator(const struct attempt *attempt);
+/** Whether the caller is in the group administrator now, or is local control; @set, which has been begun,
+ * says that it must be then, too. Needs a snapshot. */
+[[nodiscard]] bool attempt_needs_administrator(struct attempt *attempt, struct buffer *set);
 
 #endif

@@ -43,12 +43,12 @@ static bool next_step(struct attempt *attempt, const struct user_document *group
     struct slice id = slice_text(attempt->group);
     struct sweep sweep = {attempt, set, attempt->tries ? 1 : MEMBERS_AT_ONCE, 0};
     if (json_type(json_member(group->root, SLICE("removing"))) == JSON_NONE) {
-        change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+        transaction_begin_step(attempt->transaction, set);
         set_change(set, CHANGE_MERGE, NO_FLAGS, "groups", id, (int64_t)group->version,
                    SLICE("{\"removing\":true}"));
         return true;
     }
-    change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+    transaction_begin_step(attempt->transaction, set);
     if (!lookup(attempt->transaction->worker, COLLECTION_USERS, "groups", id, sweep_one, &sweep)) {
         transaction_fail_unreadable(attempt->transaction, NULL);
         return false;

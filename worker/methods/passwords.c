@@ -40,7 +40,7 @@ bool password_read(struct transaction *transaction, struct json_value data, cons
                        &transaction->worker->scratch, password);
 }
 
-bool user_to_manage(struct attempt *attempt, struct user_document *document)
+bool user_to_manage(struct attempt *attempt, struct buffer *set, struct user_document *document)
 {
     struct transaction *transaction = attempt->transaction;
     enum error_code code =
@@ -49,7 +49,8 @@ bool user_to_manage(struct attempt *attempt, struct user_document *document)
         user_fail(transaction, code, "User does not exist");
         return false;
     }
-    if (user_in_group(document, slice_text(administrator_group)) && !attempt_by_administrator(attempt)) {
+    if (user_in_group(document, slice_text(administrator_group)) &&
+        !attempt_needs_administrator(attempt, set)) {
         transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may do this to an administrator");
         return false;
     }
@@ -75,9 +76,9 @@ static bool evaluate_set(struct attempt *attempt, struct buffer *set)
     struct worker *worker = attempt->transaction->worker;
     struct slice user = slice_text(attempt->user);
     struct user_document document;
-    bool good = user_to_manage(attempt, &document);
+    attempt_begin(attempt, set, SLICE("null"));
+    bool good = user_to_manage(attempt, set, &document);
     if (good) {
-        attempt_begin(attempt, set, SLICE("null"));
         set_assert(set, "users", user, document.version);
         good = put_password(worker, set, user, slice_text(attempt->secret ? attempt->secret : "")) &&
                set_end_sessions(worker, set, user);
@@ -111,9 +112,9 @@ static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
     struct worker *worker = attempt->transaction->worker;
     struct slice user = slice_text(attempt->user);
     struct user_document document;
-    bool good = user_to_manage(attempt, &document);
+    attempt_begin(attempt, set, SLICE("null"));
+    bool good = user_to_manage(attempt, set, &document);
     if (good) {
-        attempt_begin(attempt, set, SLICE("null"));
         set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, (int64_t)document.version,
                    attempt->flag ? SLICE("{\"force_reset\":true}") : SLICE("{\"force_reset\":false}"));
         good = set_assert_sessions(worker, set, user) && set_end_sessions(worker, set, user);

@@ -22,7 +22,9 @@ void password_then_run(struct attempt *attempt, struct slice password);
                                                const char *key, struct slice *password);
 
 /** The document of a user whom the caller may manage: an administrator's account is for administrators, since
- * who has modify_options alone could make itself one otherwise. False: answered. user_free() in any case. */
-[[gnu::warn_unused_result]] bool user_to_manage(struct attempt *attempt, struct user_document *document);
+ * who has modify_options alone could make itself one otherwise; @set, which has been begun, says so, too.
+ * False: answered. user_free() in any case. */
+[[gnu::warn_unused_result]] bool user_to_manage(struct attempt *attempt, struct buffer *set,
+                                                struct user_document *document);
 
 #endif

@@ -165,6 +165,8 @@ static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
 {
     struct ending ending = {attempt, set, false};
     attempt_begin(attempt, set, SLICE("null"));
+    if (attempt->flag)
+        transaction_need_permission(attempt->transaction, set, PERMISSION_MODIFY_OPTIONS);
     bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(attempt->text),
                         end_one, &ending);
     if (!ending.found)

@@ -14,7 +14,7 @@
 static bool may_set_administrator(struct attempt *attempt, struct buffer *set, bool is, bool member)
 {
     struct transaction *transaction = attempt->transaction;
-    if (!attempt_by_administrator(attempt)) {
+    if (!attempt_needs_administrator(attempt, set)) {
         transaction_fail(transaction, ERROR_FORBIDDEN,
                          "Only administrators may change who is in the group %s", administrator_group);
         return false;

@@ -29,7 +29,7 @@ static bool add_group(struct attempt *attempt, struct buffer *set, struct slice 
         user_fail(transaction, code, "Group does not exist");
         return false;
     }
-    if (is_administrator_group(group) && !attempt_by_administrator(attempt)) {
+    if (is_administrator_group(group) && !attempt_needs_administrator(attempt, set)) {
         transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may make an administrator");
         return false;
     }
@@ -159,10 +159,10 @@ static void add(struct transaction *transaction, struct json_value data)
 
 /* ---- remove_user ---- */
 
-static bool may_remove(struct attempt *attempt, struct user_document *document)
+static bool may_remove(struct attempt *attempt, struct buffer *set, struct user_document *document)
 {
     if (!attempt->caller || strcmp(attempt->caller, attempt->user) != 0)
-        return user_to_manage(attempt, document);
+        return user_to_manage(attempt, set, document);
     *document = (struct user_document){0};
     transaction_fail(attempt->transaction, ERROR_FORBIDDEN, "User cannot remove their own account");
     return false;
@@ -188,9 +188,9 @@ static bool evaluate_removal(struct attempt *attempt, struct buffer *set)
     struct worker *worker = transaction->worker;
     struct slice user = slice_text(attempt->user);
     struct user_document document;
-    bool good = may_remove(attempt, &document);
+    attempt_begin(attempt, set, SLICE("null"));
+    bool good = may_remove(attempt, set, &document);
     if (good) {
-        attempt_begin(attempt, set, SLICE("null"));
         good = may_go(attempt, &document, set);
     }
     if (good) {

@@ -1,6 +1,7 @@
 /*
  * insert, update, patch, remove: writing. None of them writes: each makes a change set, with ids and random
- * values already in it, and gives it to the committer, whose answer is the call's.
+ * values already in it, and gives it to the committer, whose answer is the call's. Whether the caller may do
+ * what the set says is decided there, against rights and documents as they are at its place in the order.
  */
 
 #include <stdlib.h>
@@ -12,39 +13,9 @@
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
-static int compare_slices(const void *a, const void *b)
-{
-    const struct slice *left = a, *right = b;
-    return slice_compare(*left, *right);
-}
-
-/*
- * Whether the caller may do what the set says is decided when it is applied, against the documents as they
- * are then; the permission for the method was checked before. Local control has all rights and is nobody.
- */
-static void add_actor(struct transaction *transaction, struct buffer *set)
-{
-    const struct account *account = transaction->session->account;
-    if (!transaction->collection->has_rights || account->control)
-        return;
-    struct slice *groups = memory_allocate((account->rights.group_count + 1) * sizeof *groups);
-    size_t count = 0;
-    if (account->rights.group_count) {
-        memcpy(groups, account->rights.groups, account->rights.group_count * sizeof *groups);
-        qsort(groups, account->rights.group_count, sizeof *groups, compare_slices);
-    }
-    for (size_t i = 0; i < account->rights.group_count; i++)
-        if (params_id_valid(groups[i]) && (count == 0 || !slice_equal(groups[i], groups[count - 1])))
-            groups[count++] = groups[i];
-    change_actor_add(set, session_user(transaction->session), groups, count,
-                     account->rights.administrator ? CHANGE_ALL_RIGHTS : 0);
-    free(groups);
-}
-
 static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
 {
     transaction_begin_set(transaction, set, answer, (struct slice){0});
-    add_actor(transaction, set);
     return set;
 }
 
@@ -191,7 +162,7 @@ static void update_finish(struct search *search, struct transaction *transaction
 {
     struct update_all *all = search->own;
     struct buffer set = {0};
-    begin(transaction, &set, ANSWER_IDS); /* with the rights that the caller has now */
+    begin(transaction, &set, ANSWER_IDS);
     buffer_append_slice(&set, buffer_slice(&all->operations));
     transaction_commit(transaction, &set);
     buffer_free(&set);

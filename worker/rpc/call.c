@@ -94,6 +94,19 @@ static bool refuse(struct transaction *transaction, const struct permission_set 
     return true;
 }
 
+/* From here on the call is this user's and session's. */
+static void set_caller(struct transaction *transaction)
+{
+    const struct session *session = transaction->session;
+    transaction->caller = session->account;
+    if (!session->account)
+        return;
+    session->account->references++;
+    transaction->has_token = session->has_token;
+    if (session->has_token)
+        memcpy(transaction->token_hash, session->token_hash, sizeof transaction->token_hash);
+}
+
 /* Rights are looked at anew for every call. False: the transaction has been answered. */
 static bool check_rights(struct transaction *transaction)
 {
@@ -104,17 +117,17 @@ static bool check_rights(struct transaction *transaction)
         transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
         return false;
     }
-    struct permission_set needed = {0};
+    struct permission_set *needed = &transaction->needed;
     const struct config_collection *collection = transaction->collection;
     if (method->access == METHOD_OPTIONS)
-        permission_add(&needed, PERMISSION_MODIFY_OPTIONS);
+        permission_add(needed, PERMISSION_MODIFY_OPTIONS);
     if (method->declared >= 0) {
         for (unsigned i = 0; i < PERMISSION_LIMIT / 64; i++)
-            needed.bits[i] |= collection->methods[method->declared].needed.bits[i];
+            needed->bits[i] |= collection->methods[method->declared].needed.bits[i];
         if (collection->read >= 0)
-            permission_add(&needed, (unsigned)collection->read);
+            permission_add(needed, (unsigned)collection->read);
     }
-    return !refuse(transaction, &needed);
+    return !refuse(transaction, needed);
 }
 
 /* What sends more than its answer needs a caller that is still there for it. False: answered. */
@@ -163,6 +176,7 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
         return;
     }
+    set_caller(transaction);
     if (!find_method(transaction, message) || !check_rights(transaction) || !check_way(transaction))
         return;
     if (transaction->worker->stopping)

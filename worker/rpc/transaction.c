@@ -9,6 +9,7 @@
 #include "shared/json/json.h"
 #include "shared/log.h"
 #include "shared/memory.h"
+#include "worker/authority/token.h"
 #include "worker/committer_link.h"
 #include "worker/net/connection.h"
 #include "worker/rpc/answer.h"
@@ -22,7 +23,8 @@ static const char *collection_name(const struct transaction *transaction)
 
 struct slice transaction_user(const struct transaction *transaction)
 {
-    return transaction->session ? session_user(transaction->session) : (struct slice){0};
+    const struct account *caller = transaction->caller;
+    return caller ? slice_of(caller->user, caller->user_length) : (struct slice){0};
 }
 
 const struct viewer *transaction_viewer(const struct transaction *transaction)
@@ -74,6 +76,8 @@ static void transaction_end(struct transaction *transaction, const char *outcome
         connection_pause(session->connection,
                          session->open_calls >= session->worker->config->limits.calls_in_flight);
     }
+    if (transaction->caller)
+        account_put(transaction->worker->authority, transaction->caller);
     free(transaction->who);
     free(transaction);
 }
@@ -151,8 +155,10 @@ bool transaction_may_send(const struct transaction *transaction)
     return !transaction->session || connection_may_send(transaction->session->connection);
 }
 
-void transaction_begin_set_for(struct transaction *transaction, struct slice user, struct buffer *set,
-                               enum change_answer answer, struct slice literal)
+/* ---- change sets ---- */
+
+static void begin_set(struct transaction *transaction, struct slice user, struct buffer *set,
+                      enum change_answer answer, struct slice literal)
 {
     change_set_begin(set, answer, literal);
     if (!transaction->once.data)
@@ -171,10 +177,57 @@ void transaction_begin_set_for(struct transaction *transaction, struct slice use
     change_set_add(set, &once);
 }
 
+static void add_actor(struct transaction *transaction, struct buffer *set,
+                      const struct permission_set *needed, bool administrator)
+{
+    const struct config *config = transaction->worker->config;
+    struct slice names[PERMISSION_LIMIT];
+    char session[TOKEN_ID + 1] = "";
+    size_t count = 0;
+    if (!transaction->caller || transaction->caller->control)
+        return;
+    for (unsigned i = 0; i < config->permission_count; i++)
+        if (permission_has(needed, i))
+            names[count++] = slice_text(config->permissions[i]);
+    if (transaction->has_token)
+        token_id(transaction->token_hash, session);
+    struct change_actor actor = {.user = transaction_user(transaction),
+                                 .session = slice_text(session),
+                                 .permissions = names,
+                                 .permission_count = count,
+                                 .administrator = administrator};
+    change_actor_add(set, &actor);
+}
+
 void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
                            struct slice literal)
 {
-    transaction_begin_set_for(transaction, transaction_user(transaction), set, answer, literal);
+    begin_set(transaction, transaction_user(transaction), set, answer, literal);
+    add_actor(transaction, set, &transaction->needed, false);
+}
+
+void transaction_begin_step(struct transaction *transaction, struct buffer *set)
+{
+    change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+    add_actor(transaction, set, &transaction->needed, false);
+}
+
+void transaction_begin_set_for(struct transaction *transaction, struct slice user, struct buffer *set,
+                               enum change_answer answer, struct slice literal)
+{
+    begin_set(transaction, user, set, answer, literal);
+}
+
+void transaction_need_administrator(struct transaction *transaction, struct buffer *set)
+{
+    add_actor(transaction, set, &transaction->needed, true);
+}
+
+void transaction_need_permission(struct transaction *transaction, struct buffer *set, unsigned permission)
+{
+    struct permission_set needed = transaction->needed;
+    permission_add(&needed, permission);
+    add_actor(transaction, set, &needed, false);
 }
 
 /* A message of the committer about one change: in a list it is of use to know which. */

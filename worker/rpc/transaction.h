@@ -7,6 +7,7 @@
 
 #include "shared/error_code.h"
 #include "shared/store/change_set.h"
+#include "worker/authority/authority.h"
 #include "worker/jobs/job.h"
 #include "worker/worker.h"
 
@@ -31,6 +32,11 @@ struct transaction {
     const struct config_collection *collection; /* NULL: dispatcher */
     struct slice tid;                           /* as it came, JSON; in ->memory */
     struct slice once;                          /* key; absent: none; in ->memory */
+    /* Who called, whoever the connection is later: a reference; NULL: nobody had logged in. */
+    struct account *caller;
+    bool has_token;
+    uint8_t token_hash[TOKEN_HASH_BYTES]; /* of the caller's session, when ->has_token */
+    struct permission_set needed; /* by the method, when the call came: the committer asks for them again */
     char *who;       /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
     struct job *job; /* that works for it; woken when the client has read what was sent */
     uint64_t started_us;
@@ -73,21 +79,28 @@ bool transaction_may_send(const struct transaction *transaction);
  */
 void transaction_commit(struct transaction *transaction, struct buffer *set);
 
-/** Begins a change set in @set, with the `once` operation when the call asked for it. */
+/** Begins a change set in @set, with the `once` operation when the call asked for it, and who acts: the
+ * caller, with the permissions that the method needs. */
 void transaction_begin_set(struct transaction *transaction, struct buffer *set, enum change_answer answer,
                            struct slice literal);
 
-/** The same when it must not depend on the client being there still: @user is who the key of `once` belongs
- * to.
- */
+/** Begins one of several sets of a call, which is not remembered as its answer. */
+void transaction_begin_step(struct transaction *transaction, struct buffer *set);
+
+/** The same for a method that nobody need have logged in for: @user has shown who it is in another way, acts
+ * with no rights but that, and is whom the key of `once` belongs to. */
 void transaction_begin_set_for(struct transaction *transaction, struct slice user, struct buffer *set,
                                enum change_answer answer, struct slice literal);
+
+/** Adds to a set that the caller must be in the group administrator when it is applied; or have @permission.
+ * Local control is and has. */
+void transaction_need_administrator(struct transaction *transaction, struct buffer *set);
+void transaction_need_permission(struct transaction *transaction, struct buffer *set, unsigned permission);
 
 /** What the caller may see; NULL: nothing (nobody has logged in, or the client is gone). */
 const struct viewer *transaction_viewer(const struct transaction *transaction);
 
-/** The caller's user id, "(control)" on the control socket; absent when nobody has logged in or the client is
- * gone. */
+/** The caller's user id, "(control)" on the control socket; absent when nobody had logged in. */
 struct slice transaction_user(const struct transaction *transaction);
 
 #endif

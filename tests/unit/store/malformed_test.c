@@ -18,7 +18,11 @@ static void make_set(struct fixture *f)
     set_add(f, CHANGE_PATCH, 0, "viruses", "a", ANY, "[{\"op\":\"remove\",\"path\":\"/x\"}]");
     set_add(f, CHANGE_REPLACE, 0, "plain", "b", ANY, "{}");
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "b", ANY, NULL);
-    change_actor_add(&f->set, SLICE("ann"), (struct slice[]){SLICE("g"), SLICE("lab")}, 2, 0);
+    change_actor_add(&f->set, &(struct change_actor){.user = SLICE("ann"),
+                                                     .session = SLICE("s"),
+                                                     .permissions = (struct slice[]){SLICE("modify_options"),
+                                                                                     SLICE("modify_options")},
+                                                     .permission_count = 2});
     set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "jobs", "j", ANY, "{\"group\":\"lab\",\"group_read\":true}");
 }
 
@@ -47,13 +51,23 @@ static void a_set_comes_back_as_it_was_made(void **state)
     assert_int_equal(change.operation, CHANGE_ACTOR);
     assert_int_equal(change.flags, 0);
     assert_true(slice_equal(change.id, SLICE("ann")));
-    struct slice groups = change.body, group;
-    assert_true(change_actor_group(&groups, &group) && slice_equal(group, SLICE("g")));
-    assert_true(change_actor_group(&groups, &group) && slice_equal(group, SLICE("lab")));
-    assert_false(change_actor_group(&groups, &group));
+    struct slice rest = change.body, part;
+    assert_true(change_actor_session(&rest, &part) && slice_equal(part, SLICE("s")));
+    assert_true(change_actor_permission(&rest, &part) && slice_equal(part, SLICE("modify_options")));
+    assert_true(change_actor_permission(&rest, &part) && slice_equal(part, SLICE("modify_options")));
+    assert_false(change_actor_permission(&rest, &part));
     assert_int_equal(change_set_next(&set, &change), 1);
     assert_int_equal(change_set_next(&set, &change), 0);
     buffer_free(&f.set);
+}
+
+/** A store with the set's actor. */
+static void open_for_set(struct fixture *f)
+{
+    fixture_open(f, plain_collections);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "users", "ann", ANY, "{\"groups\":[\"administrator\"]}"),
+                     ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "sessions", "s", ANY, "{\"user\":\"ann\"}"), ERROR_NONE);
 }
 
 /** Applies bytes that lie at the end of an allocation, so that reading behind them is seen by a sanitizer. */
@@ -76,7 +90,7 @@ static void cut_sets_are_refused(void **state)
 {
     (void)state;
     struct fixture f;
-    fixture_open(&f, plain_collections);
+    open_for_set(&f);
     make_set(&f);
     struct buffer whole = {0};
     buffer_append_slice(&whole, buffer_slice(&f.set));
@@ -93,7 +107,7 @@ static void wrong_bytes_never_crash(void **state)
 {
     (void)state;
     struct fixture f;
-    fixture_open(&f, plain_collections);
+    open_for_set(&f);
     make_set(&f);
     struct buffer whole = {0};
     buffer_append_slice(&whole, buffer_slice(&f.set));
@@ -106,7 +120,7 @@ static void wrong_bytes_never_crash(void **state)
             assert_true(code == ERROR_NONE || f.result.message[0]);
             whole.data[at] = (char)((unsigned char)whole.data[at] ^ flips[i]);
         }
-    assert_int_equal(store_write_seq(f.store), 0);
+    assert_int_equal(store_write_seq(f.store), 2);
     assert_int_equal(apply_exactly(&f, whole.data, whole.length), ERROR_NONE);
     assert_int_equal(apply_exactly(&f, "", 0), ERROR_INVALID);
     buffer_free(&whole);

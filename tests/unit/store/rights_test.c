@@ -15,10 +15,29 @@ static const char collections[] =
     "  \"group_read\": \"gr\", \"group_write\": \"gw\", \"all_read\": \"ar\", \"all_write\": \"aw\"}},"
     "\"plain\": {}";
 
+/* Each user is in the group of the same first letter: "ann" in "a"; "eve" in no group, "root" in
+ * administrator. */
+static void add_users(struct fixture *f)
+{
+    static const char *const users[] = {"ann", "bob", "cat", "dan", "eve", "root"};
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
+        char group[2] = {users[i][0], '\0'}, body[64];
+        snprintf(body, sizeof body, "{\"groups\":[%s%s%s]}", group[0] == 'e' ? "" : "\"",
+                 group[0] == 'e'   ? ""
+                 : group[0] == 'r' ? "administrator"
+                                   : group,
+                 group[0] == 'e' ? "" : "\"");
+        assert_int_equal(run_one(f, CHANGE_INSERT, 0, "users", users[i], ANY, body), ERROR_NONE);
+        assert_int_equal(run_one(f, CHANGE_INSERT, 0, "groups", group, ANY, "{\"permissions\":{}}"),
+                         ERROR_NONE);
+    }
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = memory_zeroed(1, sizeof *fixture);
     fixture_open(fixture, collections);
+    add_users(fixture);
     *state = fixture;
     return 0;
 }
@@ -30,11 +49,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Each user is in the group of the same first letter: "ann" in "a"; "eve" in no group. */
 static void set_actor(struct fixture *f, const char *user)
 {
-    struct slice group = slice_of(user, 1);
-    change_actor_add(&f->set, slice_text(user), &group, user[0] != 'e', 0);
+    change_actor_add(&f->set, &(struct change_actor){.user = slice_text(user)});
 }
 
 static enum error_code run_as(struct fixture *f, const char *user, enum change_operation operation,
@@ -240,7 +257,7 @@ static void all_rights_are_not_limited(void **state)
     struct fixture *f = *state;
     put(f, "d", "{\"user\":\"ann\",\"group\":\"a\"}");
     set_begin(f, ANSWER_LIST);
-    change_actor_add(&f->set, SLICE("root"), NULL, 0, CHANGE_ALL_RIGHTS);
+    set_actor(f, "root");
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"user\":\"bob\",\"group\":\"b\"}");
     set_add(f, CHANGE_INSERT, 0, "jobs", "own", ANY, "{\"x\":1}");
     set_add(f, CHANGE_INSERT, 0, "jobs", "named", ANY, "{\"user\":\"ann\"}");
@@ -289,11 +306,11 @@ static void rights_are_those_of_the_moment(void **state)
     assert_int_equal(f->result.at_fault, 3);
 }
 
-static enum error_code run_actor(struct fixture *f, struct slice user, struct slice groups,
+static enum error_code run_actor(struct fixture *f, struct slice user, struct slice body,
                                  const char *collection)
 {
     set_begin(f, ANSWER_IDS);
-    struct change change = {CHANGE_ACTOR, 0, ANY, slice_text(collection), user, groups};
+    struct change change = {CHANGE_ACTOR, 0, ANY, slice_text(collection), user, body};
     change_set_add(&f->set, &change);
     return set_run(f);
 }
@@ -303,18 +320,16 @@ static void malformed_actors_are_refused(void **state)
     struct fixture *f = *state;
     char many[300];
     memset(many, 'x', sizeof many);
-    assert_int_equal(run_actor(f, SLICE("u"), SLICE("\1\0a\1\0b\2\0ba"), NULL), ERROR_NONE);
-    assert_int_equal(run_actor(f, slice_of(many, 256), SLICE(""), NULL), ERROR_NONE);
-    assert_int_equal(run_actor(f, slice_of(many, 257), SLICE(""), NULL), ERROR_INVALID);
-    assert_int_equal(run_actor(f, SLICE(""), SLICE(""), NULL), ERROR_INVALID);
-    assert_int_equal(run_actor(f, SLICE("u"), SLICE(""), "jobs"), ERROR_INVALID);
+    assert_int_equal(run_actor(f, SLICE("ann"), SLICE("\0\0"), NULL), ERROR_NONE);
+    assert_int_equal(run_actor(f, slice_of(many, 256), SLICE("\0\0"), NULL), ERROR_UNAUTHORIZED);
+    assert_int_equal(run_actor(f, slice_of(many, 257), SLICE("\0\0"), NULL), ERROR_INVALID);
+    assert_int_equal(run_actor(f, SLICE(""), SLICE("\0\0"), NULL), ERROR_INVALID);
+    assert_int_equal(run_actor(f, SLICE("ann"), SLICE("\0\0"), "jobs"), ERROR_INVALID);
     static const struct slice wrong[] = {
+        SLICE(""),
         SLICE("\1"),
         SLICE("\1\0"),
         SLICE("\2\0a"),
-        SLICE("\0\0"),
-        SLICE("\1\0a\1\0a"),
-        SLICE("\1\0b\1\0a"),
         SLICE("\1\0a\1\0"),
         SLICE("\1\0a\0"),
         SLICE("\xff\xff"
@@ -322,11 +337,131 @@ static void malformed_actors_are_refused(void **state)
         SLICE("\1\0a\0\0"),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(run_actor(f, SLICE("u"), wrong[i], NULL), ERROR_INVALID);
+        assert_int_equal(run_actor(f, SLICE("ann"), wrong[i], NULL), ERROR_INVALID);
     memcpy(many, "\x01\x01", 2);
-    assert_int_equal(run_actor(f, SLICE("u"), slice_of(many, 2 + 257), NULL), ERROR_INVALID);
+    assert_int_equal(run_actor(f, SLICE("ann"), slice_of(many, 2 + 257), NULL), ERROR_INVALID);
     memcpy(many, "\x00\x01", 2);
-    assert_int_equal(run_actor(f, SLICE("u"), slice_of(many, 2 + 256), NULL), ERROR_NONE);
+    assert_int_equal(run_actor(f, SLICE("ann"), slice_of(many, 2 + 256), NULL), ERROR_UNAUTHORIZED);
+}
+
+/* ---- who acts: as the store knows it at the set's place in the order ---- */
+
+static void begin_as(struct fixture *f, const char *user, const char *session, const char *permission,
+                     bool administrator)
+{
+    struct slice name = slice_text(permission ? permission : "");
+    set_begin(f, ANSWER_IDS);
+    change_actor_add(&f->set, &(struct change_actor){.user = slice_text(user),
+                                                     .session = slice_text(session),
+                                                     .permissions = &name,
+                                                     .permission_count = permission != NULL,
+                                                     .administrator = administrator});
+    set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, "{\"n\":1}");
+}
+
+static void run(struct fixture *f, enum change_operation operation, const char *collection, const char *id,
+                const char *body)
+{
+    assert_int_equal(run_one(f, operation, 0, collection, id, ANY, body), ERROR_NONE);
+}
+
+static void an_actor_must_be_there(void **state)
+{
+    struct fixture *f = *state;
+    begin_as(f, "ann", "", NULL, false);
+    assert_int_equal(set_run(f), ERROR_NONE);
+    run(f, CHANGE_REMOVE, "users", "ann", NULL);
+    begin_as(f, "ann", "", NULL, false);
+    assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
+    assert_string_equal(f->result.message, "Your account was removed");
+    run(f, CHANGE_INSERT, "users", "ann", "{\"groups\":[]}");
+    begin_as(f, "ann", "", NULL, false);
+    assert_int_equal(set_run(f), ERROR_NONE);
+}
+
+static void its_session_must_hold(void **state)
+{
+    struct fixture *f = *state;
+    run(f, CHANGE_INSERT, "sessions", "s", "{\"user\":\"ann\"}");
+    begin_as(f, "ann", "s", NULL, false);
+    assert_int_equal(set_run(f), ERROR_NONE);
+    begin_as(f, "bob", "s", NULL, false);
+    assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
+    run(f, CHANGE_MERGE, "sessions", "s", "{\"ended\":5}");
+    begin_as(f, "ann", "s", NULL, false);
+    assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
+    assert_string_equal(f->result.message, "Your session has ended");
+    run(f, CHANGE_REMOVE, "sessions", "s", NULL);
+    begin_as(f, "ann", "s", NULL, false);
+    assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
+    begin_as(f, "ann", "never", NULL, false);
+    assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
+    assert_null(document(f, "sessions", "never"));
+}
+
+static void its_permissions_must_be_held(void **state)
+{
+    struct fixture *f = *state;
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+    assert_string_equal(f->result.message, "You need the permission modify_options");
+    run(f, CHANGE_MERGE, "groups", "a", "{\"permissions\":{\"modify_options\":true}}");
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_run(f), ERROR_NONE);
+    begin_as(f, "ann", "", "modify_options", true);
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+    begin_as(f, "root", "", "modify_options", true);
+    assert_int_equal(set_run(f), ERROR_NONE);
+    begin_as(f, "root", "", "never declared", false);
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+    run(f, CHANGE_REMOVE, "groups", "a", NULL);
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+    run(f, CHANGE_MERGE, "users", "root", "{\"groups\":[]}");
+    begin_as(f, "root", "", "modify_options", false);
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+}
+
+/* What a set of the same transaction withdrew counts, and what was taken back does not. */
+static void the_place_in_the_order_decides(void **state)
+{
+    struct fixture *f = *state;
+    run(f, CHANGE_MERGE, "groups", "a", "{\"permissions\":{\"modify_options\":true}}");
+    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_apply(f), ERROR_NONE);
+    set_begin(f, ANSWER_IDS);
+    set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, "{\"groups\":[]}");
+    assert_int_equal(set_apply(f), ERROR_NONE);
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_apply(f), ERROR_FORBIDDEN);
+    store_write_abort(f->store);
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_run(f), ERROR_NONE);
+    /* A set that withdraws its own is a whole. */
+    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    begin_as(f, "ann", "", "modify_options", false);
+    set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, "{\"groups\":[]}");
+    set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, "{\"n\":2}");
+    assert_int_equal(set_apply(f), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    begin_as(f, "ann", "", "modify_options", false);
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+}
+
+/* The groups are those of the moment, too. */
+static void groups_are_those_of_the_moment(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "d", "{\"user\":\"ann\",\"group\":\"b\",\"gr\":true,\"gw\":true}");
+    assert_int_equal(merge_as(f, "bob", "d", "{\"x\":1}"), ERROR_NONE);
+    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":2}"), ERROR_NOT_FOUND);
+    run(f, CHANGE_MERGE, "users", "eve", "{\"groups\":[\"b\"]}");
+    run(f, CHANGE_MERGE, "users", "bob", "{\"groups\":[]}");
+    assert_int_equal(merge_as(f, "bob", "d", "{\"x\":3}"), ERROR_NOT_FOUND);
+    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":4}"), ERROR_NONE);
+    run(f, CHANGE_REMOVE, "groups", "b", NULL);
+    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":5}"), ERROR_NOT_FOUND);
 }
 
 static void append_tag(struct buffer *out, const struct fixture *f, const char *text)
@@ -400,6 +535,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_one_makes_is_ones_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_rights_are_not_limited, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rights_are_those_of_the_moment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_actor_must_be_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(its_session_must_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(its_permissions_must_be_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_place_in_the_order_decides, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(groups_are_those_of_the_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(malformed_actors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tags_tell_sight_from_the_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rights_that_are_declared_later_count, set_up, tear_down),

@@ -1,5 +1,5 @@
-#ifndef WORKER_AUTHORITY_RIGHTS_H
-#define WORKER_AUTHORITY_RIGHTS_H
+#ifndef SHARED_STORE_RIGHTS_H
+#define SHARED_STORE_RIGHTS_H
 
 #include "shared/config/config.h"
 #include "shared/json/json.h"

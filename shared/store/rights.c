@@ -1,4 +1,4 @@
-#include "worker/authority/rights.h"
+#include "shared/store/rights.h"
 
 #include <stdlib.h>
 
