@@ -54,7 +54,7 @@ static bool sees(const struct session *session, const struct rights *rights,
     if (collection->index == COLLECTION_SETTINGS) /* everybody, whatever else they want */
         return true;
     return !collection->internal && (!session->subscribed || session->subscribed[collection->index]) &&
-           (collection->read < 0 || permission_has(&rights->permissions, (unsigned)collection->read));
+           permission_covers(&rights->permissions, &collection->sight);
 }
 
 struct viewer *session_viewer(const struct session *session, const struct rights *rights)

@@ -60,7 +60,28 @@ static void append_right(struct buffer *out, const char *key, const char *field)
     json_append_string(out, slice_text(field));
 }
 
-void collection_declare(struct config_collection *collection, const char *read)
+/* Who sees it; nothing when everybody does, or when that cannot be declared. */
+static void append_sight(struct buffer *out, const struct config *config,
+                         const struct config_collection *collection)
+{
+    char *names[PERMISSION_LIMIT];
+    size_t count = 0;
+    if (collection->builtin)
+        return;
+    if (collection->read >= 0) {
+        buffer_append_text(out, ",\"read\":");
+        json_append_string(out, slice_text(config->permissions[collection->read]));
+    }
+    for (unsigned i = 0; i < config->permission_count; i++)
+        if (permission_has(&collection->methods[METHOD_SYNC].needed, i))
+            names[count++] = config->permissions[i];
+    if (count == 0)
+        return;
+    buffer_append_byte(out, ',');
+    append_sorted(out, "sync", names, count);
+}
+
+void collection_declare(const struct config *config, struct config_collection *collection)
 {
     struct buffer out = {0};
     buffer_append_byte(&out, '{');
@@ -82,10 +103,7 @@ void collection_declare(struct config_collection *collection, const char *read)
         append_right(&out, "all_write", collection->rights.all_write);
         buffer_append_byte(&out, '}');
     }
-    if (read) {
-        buffer_append_text(&out, ",\"read\":");
-        json_append_string(&out, slice_text(read));
-    }
+    append_sight(&out, config, collection);
     buffer_append_byte(&out, '}');
     free(collection->declaration);
     collection->declaration = memory_copy(out.data, out.length);

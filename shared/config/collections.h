@@ -13,8 +13,8 @@ void permission_declare(struct config *config, struct slice name);
  * die. */
 struct config_collection *collection_add(struct config *config, struct slice name);
 
-/** Writes ->declaration from the other members and the permission @read (NULL: none): the same for all texts
- * that mean the same stored form, seen by the same people. */
-void collection_declare(struct config_collection *collection, const char *read);
+/** Writes ->declaration from the other members: the same for all texts that mean the same stored form, seen
+ * by the same people. */
+void collection_declare(const struct config *config, struct config_collection *collection);
 
 #endif

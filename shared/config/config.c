@@ -41,6 +41,7 @@ static void add_builtin(struct config *config, const char *name, bool internal)
     if (internal)
         return;
     collection->read = PERMISSION_MODIFY_OPTIONS;
+    permission_add(&collection->sight, PERMISSION_MODIFY_OPTIONS);
     for (int i = 0; i < METHOD_COUNT_OF; i++) {
         collection->methods[i].exposed = i < METHOD_INSERT;
         permission_add(&collection->methods[i].needed, PERMISSION_MODIFY_OPTIONS);
@@ -68,7 +69,7 @@ static void add_builtins(struct config *config)
     add_index(&config->collections[COLLECTION_SESSIONS], "id");
     add_index(&config->collections[COLLECTION_USERS], "groups");
     for (size_t i = 0; i < config->collection_count; i++)
-        collection_declare(&config->collections[i], NULL);
+        collection_declare(config, &config->collections[i]);
 }
 
 struct config *config_defaults(void)

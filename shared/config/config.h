@@ -77,6 +77,8 @@ struct config_collection {
     char **index_fields; /* "index"; the unique ones are not among them */
     size_t index_field_count;
     int read; /* permission needed to see it; -1: none */
+    struct permission_set
+        sight; /* what it takes to be sent its documents: ->read, and what `sync` asks for */
     bool has_rights;
     struct config_rights rights;
     struct config_method methods[METHOD_COUNT_OF];

@@ -272,6 +272,32 @@ static bool check_indexes(struct config_reader *reader, struct json_value object
     return true;
 }
 
+static struct json_value method_list(struct json_value object, enum collection_method method)
+{
+    return json_member(json_member(object, SLICE("methods")), slice_text(collection_method_name(method)));
+}
+
+/* Documents are sent to whoever has ->sight: a method that reads them must not ask for more, or it would keep
+ * from nobody what it seems to. */
+static bool check_reading_methods(struct config_reader *reader, struct json_value object,
+                                  struct config_collection *collection)
+{
+    const struct config *config = reader->config;
+    collection->sight = collection->methods[METHOD_SYNC].needed;
+    if (collection->read >= 0)
+        permission_add(&collection->sight, (unsigned)collection->read);
+    for (enum collection_method method = METHOD_DETAIL; method < METHOD_SYNC; method++)
+        for (unsigned i = 0; i < config->permission_count; i++)
+            if (permission_has(&collection->methods[method].needed, i) &&
+                !permission_has(&collection->sight, i))
+                return config_wrong(
+                    reader, method_list(object, method),
+                    "methods.%s asks for \"%s\", but the documents are sent to everybody who sees "
+                    "the collection: write \"read\": \"%s\"",
+                    collection_method_name(method), config->permissions[i], config->permissions[i]);
+    return true;
+}
+
 static bool read_collection(struct config_reader *reader, struct json_value object,
                             struct config_collection *collection)
 {
@@ -289,8 +315,10 @@ static bool read_collection(struct config_reader *reader, struct json_value obje
     }
     if (!check_indexes(reader, object, collection))
         return false;
-    collection_declare(collection,
-                       collection->read < 0 ? NULL : reader->config->permissions[collection->read]);
+    config_leave(reader, before);
+    if (!check_reading_methods(reader, object, collection))
+        return false;
+    collection_declare(reader->config, collection);
     return true;
 }
 

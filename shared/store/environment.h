@@ -118,7 +118,7 @@ struct slice store_meta_key(char key[META_KEY_MOST], const char *kind,
 
 /** Makes minimal documents, tags and indexes of a collection anew, in transactions of their own. A document
  *  that clients see in another way by that gets a new version, in the change log as any change. When the
- *  permission to see the collection is another one, the change log starts anew: what a client gains or loses
+ *  permissions to see the collection are others, the change log starts anew: what a client gains or loses
  *  by that is in no document. The indexes' databases must not be open. What is stopped on the way starts over
  *  at the next opening. */
 [[gnu::warn_unused_result]] bool store_rebuild(struct store *store, struct store_collection *collection,

@@ -273,7 +273,14 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     return good && rc && rc != MDB_NOTFOUND ? fail(rebuild, rc) : good;
 }
 
-/** Whether the permission to see the collection is the one of its stored declaration. */
+static bool same_member(struct json_value a, struct json_value b, struct slice key)
+{
+    a = json_member(a, key);
+    b = json_member(b, key);
+    return a.json && b.json ? json_equal(a, b) : a.json == b.json;
+}
+
+/** Whether the permissions to see the collection are those of its stored declaration. */
 static bool same_readers(struct rebuild *rebuild, MDB_txn *txn)
 {
     struct json before = {0}, now = {0};
@@ -281,12 +288,9 @@ static bool same_readers(struct rebuild *rebuild, MDB_txn *txn)
     const char *text = rebuild->collection->config->declaration;
     struct slice declared = slice_text(text ? text : "{}");
     bool same = json_parse(&before, stored.length ? stored.data : "{}", stored.length ? stored.length : 2) &&
-                json_parse(&now, declared.data, declared.length);
-    if (same) {
-        struct json_value a = json_member(json_root(&before), SLICE("read"));
-        struct json_value b = json_member(json_root(&now), SLICE("read"));
-        same = a.json && b.json ? json_equal(a, b) : a.json == b.json;
-    }
+                json_parse(&now, declared.data, declared.length) &&
+                same_member(json_root(&before), json_root(&now), SLICE("read")) &&
+                same_member(json_root(&before), json_root(&now), SLICE("sync"));
     json_free(&before);
     json_free(&now);
     return same;

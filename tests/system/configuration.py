@@ -30,8 +30,8 @@ COLLECTIONS = {
     },
     # Only who has the permission sees it.
     'secrets': {'read': 'see_secrets', 'methods': FREE},
-    # A reading method with a permission of its own.
-    'guarded': {'methods': {**FREE, 'find': ['see_secrets']}},
+    # A reading method with a permission of its own; who has not that of `sync` is sent nothing.
+    'guarded': {'methods': {**FREE, 'find': ['see_secrets'], 'sync': ['see_secrets']}},
     # Written by nobody.
     'fixed': {},
 }

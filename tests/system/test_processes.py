@@ -272,6 +272,7 @@ BAD_CONFIGURATIONS = [
     ('{"collections": {"a": {"methods": {"insert": ["bogus"]}}}}', ['bogus']),
     ('{"collections": {"a": {"methods": {"inset": []}}}}', ['inset']),
     ('{"collections": {"a": {"read": "bogus"}}}', ['bogus']),
+    ('{"permissions": ["p"], "collections": {"a": {"methods": {"find": ["p"]}}}}', ['find', '"read": "p"']),
     ('{"collections": {"a": {"sync_filter": {"$bogus": 1}}}}', ['sync_filter']),
     ('{"collections": {"users": {}}}', ['users']), ('{"collections": {"a b": {}}}', ['a b']),
     ('{"limits": {"message_bytes": "1X"}}', ['message_bytes']), ('{"limits": {"bogus": 1}}', ['bogus']),

@@ -16,6 +16,24 @@ async def test_change_before_answer(server):
         assert client.messages[-2]['operation'] == 'remove' and client.messages[-2]['data'] == [f'n{i}']
 
 
+async def test_a_permission_of_sync_counts_for_what_is_sent(server):
+    """Live, by resume, and when it comes and goes."""
+    admin, insider, reader = [await Client.connect(server, name) for name in ('admin', 'insider', 'reader')]
+    positions = [await client.call('sync', data={'manifests': {'notes': {}}}) for client in (insider, reader)]
+    await admin.call('insert', 'guarded', {'_id': 'g'})
+    await admin.call('insert', 'notes', {'_id': 'behind'})
+    for client in (insider, reader):
+        await client.until(lambda client=client: 'behind' in client.copy('notes'))
+    assert set(insider.copy('guarded')) == {'g'} and not reader.copy('guarded')
+    for name, position, seen in (('insider', positions[0], {'g'}), ('reader', positions[1], set())):
+        client = await Client.connect(server, name)
+        await client.call('resume', data=position)
+        assert set(client.copy('guarded')) == seen
+    for member in (True, False):
+        await admin.call('set_group', 'users', {'user_id': 'reader', 'group_id': 'insiders', 'member': member})
+        await reader.until(lambda member=member: ('g' in reader.copy('guarded')) == member)
+
+
 async def test_pipelined_calls_keep_their_order(server):
     client = await Client.connect(server, 'editor')
     await client.call('insert', 'notes', {'_id': 'a', 'n': 0})

@@ -281,9 +281,7 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
     if (!collection || collection->internal || !collection->methods[METHOD_SYNC].exposed)
         transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s to sync",
                          (int)name.length, name.data);
-    else if (!permission_covers(&account->rights.permissions, &collection->methods[METHOD_SYNC].needed) ||
-             (collection->read >= 0 &&
-              !permission_has(&account->rights.permissions, (unsigned)collection->read))) {
+    else if (!permission_covers(&account->rights.permissions, &collection->sight)) {
         rights_change_refused(transaction->session);
         transaction_fail(transaction, ERROR_FORBIDDEN, "You may not sync %s", collection->name);
     } else {

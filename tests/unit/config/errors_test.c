@@ -48,6 +48,21 @@ static void test_syntax(void **state)
            {"{\"data\": \"a", "f:1:12: not JSON: the text ends too early"}, );
 }
 
+static void test_reading_methods(void **state)
+{
+    (void)state;
+    REFUSE(
+        {"{\"permissions\": [\"p\", \"q\"], \"collections\": {\"c\": {\n  \"methods\": {\"find\": "
+         "[\"p\"]}}}}",
+         "f:2:23: collections.c: methods.find asks for \"p\", but the documents are sent to everybody who "
+         "sees "
+         "the collection: write \"read\": \"p\""},
+        {"{\"permissions\": [\"p\", \"q\"], \"collections\": {\"c\": {\"read\": \"p\", \"methods\": "
+         "{\"count\": [\"p\"], \"detail\": [\"p\", \"q\"]}}}}",
+         "f:1:102: collections.c: methods.detail asks for \"q\", but the documents are sent to everybody who "
+         "sees the collection: write \"read\": \"q\""}, );
+}
+
 static void test_keys(void **state)
 {
     (void)state;
@@ -427,12 +442,19 @@ int main(void)
 {
     alarm(60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_syntax),         cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_values),         cmocka_unit_test(test_listen_addresses),
-        cmocka_unit_test(test_permissions),    cmocka_unit_test(test_collections),
-        cmocka_unit_test(test_sync_filter),    cmocka_unit_test(test_long_parts),
-        cmocka_unit_test(test_missing_file),   cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_setting_bounds), cmocka_unit_test(test_setting_defaults),
+        cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_reading_methods),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_listen_addresses),
+        cmocka_unit_test(test_permissions),
+        cmocka_unit_test(test_collections),
+        cmocka_unit_test(test_sync_filter),
+        cmocka_unit_test(test_long_parts),
+        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_setting_bounds),
+        cmocka_unit_test(test_setting_defaults),
         cmocka_unit_test(test_many_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
