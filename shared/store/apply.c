@@ -4,6 +4,7 @@
 
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
+#include "shared/store/former_owner.h"
 #include "shared/store/once.h"
 #include "shared/store/principal.h"
 
@@ -159,6 +160,16 @@ static int put_record(struct store *store, const struct staged *staged)
     return rc ? rc : mdb_cursor_put(*cursor, &key, &value, 0);
 }
 
+/** What is to be known of a removed id; of one that is had again nothing is. */
+static int put_former_owner(struct store *store, const struct staged *staged)
+{
+    MDB_txn *txn = store->writer->txn;
+    if (staged->former_owner.length)
+        return former_owner_put(txn, store, staged->collection, staged->id, staged->seq,
+                                staged->former_owner);
+    return staged->tag_before.length ? 0 : former_owner_forget(txn, store, staged->collection, staged->id);
+}
+
 static void rights_changed(struct writer *writer, const struct staged *staged)
 {
     writer->state.rights_seq = staged->seq;
@@ -171,6 +182,8 @@ static int put_staged(struct store *store, const struct staged *staged)
     int rc = put_record(store, staged);
     if (!rc)
         rc = put_keys(writer, staged);
+    if (!rc && store->collections[staged->collection].config->has_rights)
+        rc = put_former_owner(store, staged);
     if (rc)
         return rc;
     struct store_log_entry entry = {.seq = staged->seq,

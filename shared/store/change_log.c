@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "shared/store/bytes.h"
+#include "shared/store/former_owner.h"
 
 /* An entry: u8 removed, u16 number of the collection, u64 version, u64 seq before, u16 each length of id, tag
  * before, tag after; these three; what is left is the document before. */
@@ -33,6 +34,16 @@ int change_log_append(struct store *store, MDB_cursor *cursor, const struct stor
     return mdb_cursor_put(cursor, &key, &value, MDB_NOOVERWRITE);
 }
 
+/** What is known of a removal goes with its entry. Of a damaged one it stays, which does no harm. */
+static int trim_removal(struct store *store, MDB_txn *txn, uint64_t seq, struct slice entry)
+{
+    struct slice header, id;
+    if (!bytes_take(&entry, ENTRY_HEADER, &header) || !header.data[0] ||
+        !bytes_take(&entry, bytes_get_16(header.data + ENTRY_LENGTHS), &id))
+        return 0;
+    return former_owner_trim(txn, store, bytes_get_16(header.data + 1), id, seq);
+}
+
 int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state, uint64_t most)
 {
     uint64_t kept = state->seq - state->horizon;
@@ -57,7 +68,9 @@ int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state
         if (rc)
             break;
         state->horizon = bytes_get_64_big(key.mv_data);
-        rc = mdb_cursor_del(cursor, 0);
+        rc = trim_removal(store, txn, state->horizon, store_slice(value));
+        if (!rc)
+            rc = mdb_cursor_del(cursor, 0);
         if (rc)
             break;
     }

@@ -244,6 +244,8 @@ static enum error_code stage_text(struct work *work)
     }
     if (!code && work->limited)
         code = stage_rights_after(work);
+    if (!code && work->limited && !work->there)
+        code = stage_former_owner(work);
     if (code)
         return code;
     struct staged *staged = staged_new(work);
@@ -354,12 +356,14 @@ static enum error_code merge(struct work *work)
         add_outcome(work, OUTCOME_MISSING, 0);
         return ERROR_NONE;
     }
+    code = id_stays(work, json_member(json_root(&writer->body), SLICE("_id")), false);
+    if (code)
+        return code;
     if (!work->there &&
         (work->hidden || !(flags & CHANGE_UPSERT) || work->change->version != CHANGE_ANY_VERSION))
         return missing(work);
     struct json_value patch = json_root(&writer->body), old = {0};
-    code = id_stays(work, json_member(patch, SLICE("_id")), false);
-    if (!code && work->there)
+    if (work->there)
         code = check_version(work);
     if (!code && work->there)
         code = stage_need_old(work);
@@ -416,6 +420,8 @@ static enum error_code remove_document(struct work *work)
     struct staged *staged = staged_new(work);
     staged->removed = true;
     staged->record.version = work->current.version;
+    if (work->limited && !work->owns)
+        staged->former_owner = stage_owner(work);
     version_floor_raise(&work->writer->floors[work->number], work->current.version);
     code = stage_indexes(work, staged, (struct json_value){0});
     if (code)

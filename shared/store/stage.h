@@ -40,6 +40,13 @@ enum error_code stage_rights(struct work *work);
  * and who may read and change it is up to its owner, who has the groups it names. */
 enum error_code stage_rights_after(struct work *work);
 
+/** Whose the document that is there is, in the arena; absent: nobody's. */
+struct slice stage_owner(struct work *work);
+
+/** Whether the actor may have the id of a document that is not there: not when it was another user's, and
+ * somebody removed it who could not have made it their own. */
+enum error_code stage_former_owner(struct work *work);
+
 /** Gives a document that is being made, in ->text, to the actor, when @body names no owner. */
 void stage_give_owner(struct work *work, struct json_value body);
 

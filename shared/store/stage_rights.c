@@ -1,5 +1,6 @@
 #include "shared/json/compare.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/former_owner.h"
 #include "shared/store/stage.h"
 
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
@@ -105,6 +106,31 @@ enum error_code stage_rights_after(struct work *work)
         return stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\" of a new document must be your own id",
                             rights->owner);
     return check_group(work, old, next);
+}
+
+struct slice stage_owner(struct work *work)
+{
+    struct access_tag tag;
+    return access_tag_read(work->current.tag, &tag) ? arena_copy(&work->writer->arena, tag.owner)
+                                                    : (struct slice){0};
+}
+
+enum error_code stage_former_owner(struct work *work)
+{
+    const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
+    struct slice owner = {0};
+    int rc = 0;
+    if (removed)
+        owner = removed->former_owner;
+    else
+        rc = former_owner_find(work->writer->txn, work->store, work->number, work->change->id, &owner);
+    if (rc)
+        return stage_failed(work, "a former owner cannot be read", rc);
+    if (!owner.length || slice_equal(owner, work->writer->actor.user))
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_FORBIDDEN,
+                        "Document \"%.*s\" of %s was another user's: only that user may make it again",
+                        ID_OF(work), NAME_OF(work));
 }
 
 void stage_give_owner(struct work *work, struct json_value body)

@@ -78,6 +78,21 @@ async def test_add_at_the_same_time(server):
         assert sorted((str(a) for a in answers)) == ['None', 'exists: User already exists']
 
 
+async def test_the_key_of_a_password_change_is_no_password(server):
+    """Who knows the key of `once` alone is not told that the call succeeded, and is counted as a wrong password."""
+    ann, stranger, carl = await Client.connect(server, 'ann'), await Client.connect(server), await Client.connect(
+        server, 'carl')
+    data = {'_id': 'ann', 'old_password': password('ann'), 'new_password': 'quite another word'}
+    assert await ann.call('change_password', 'users', data, once='known') is None
+    assert await ann.call('change_password', 'users', data, once='known') is None
+    again = await Client.connect(server, 'ann')
+    assert await again.call('change_password', 'users', data, once='known') is None  # the same session
+    for client in (stranger, carl):
+        for old in (password('ann'), 'a guess'):
+            await client.fails('unauthorized', 'change_password', 'users', {**data, 'old_password': old},
+                               once='known')
+
+
 async def test_once(server):
     """What changes accounts can be repeated under its key: it is done once and answered alike."""
     admin, other = await Client.connect(server, 'admin'), await Client.connect(server, 'admin')

@@ -57,7 +57,7 @@ bool attempt_answer_again(struct attempt *attempt)
     struct buffer method = {0};
     struct slice answer;
     uint64_t seq;
-    if (!transaction->once.data)
+    if (!transaction->once.data || !attempt->caller)
         return false;
     buffer_append_format(&method, "%s.%s", transaction->collection->name, transaction->method->name);
     bool known = store_once_get(transaction->worker->store, slice_text(attempt->caller),

@@ -13,7 +13,7 @@
 struct attempt {
     struct transaction *transaction;
     char *caller; /* who called, whoever that connection is later, and whose the key of `once` is; NULL:
-                     nobody had logged in */
+                     nobody had logged in, and the key is not used */
     bool control; /* it is the control socket */
 
     /** Fills @set (begun with attempt_begin()) from the snapshot that is there. False: it answered the call.

@@ -7,6 +7,7 @@
 
 #include "shared/memory.h"
 #include "worker/authority/password.h"
+#include "worker/authority/token.h"
 #include "worker/methods/credentials.h"
 #include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
@@ -235,6 +236,25 @@ static void checked(void *argument, enum password_result result)
     attempt_free(attempt);
 }
 
+/* Anybody may call, so a key of `once` says nothing of who does: it belongs to the session that it came on.
+ */
+static void key_by_session(struct attempt *attempt)
+{
+    const struct transaction *transaction = attempt->transaction;
+    char id[TOKEN_ID + 1];
+    if (attempt->control)
+        return;
+    free(attempt->caller);
+    attempt->caller = NULL;
+    if (!transaction->has_token)
+        return;
+    token_id(transaction->token_hash, id);
+    struct buffer key = {0};
+    buffer_append_format(&key, "(session) %s", id); /* no user has such a name */
+    attempt->caller = memory_copy(key.data, key.length);
+    buffer_free(&key);
+}
+
 static void check(struct transaction *transaction, struct slice user, struct slice old, struct slice new,
                   const struct login_source *source)
 {
@@ -247,8 +267,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     attempt->release = change_release;
     change->source = *source;
     attempt->user = memory_copy(user.data, user.length);
-    free(attempt->caller);
-    attempt->caller = memory_copy(user.data, user.length); /* who knows the password, logged in or not */
+    key_by_session(attempt);
     change->old_hash = memory_copy(against.data ? against.data : "", against.length);
     change->new_password = memory_copy(new.data, new.length);
     if (!password_check(transaction->worker, old, against, checked, change)) {

@@ -161,7 +161,7 @@ static void begin_set(struct transaction *transaction, struct slice user, struct
                       enum change_answer answer, struct slice literal)
 {
     change_set_begin(set, answer, literal);
-    if (!transaction->once.data)
+    if (!transaction->once.data || !user.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
     int length =

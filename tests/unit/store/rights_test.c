@@ -119,7 +119,6 @@ static void what_may_not_be_read_is_not_there(void **state)
         {CHANGE_MERGE, 0, 7, "{\"x\":1}"},
         {CHANGE_MERGE, 0, 0, "{\"x\":1}"},
         {CHANGE_MERGE, CHANGE_UPSERT, 7, "{\"x\":1}"},
-        {CHANGE_MERGE, 0, ANY, "{\"_id\":\"other\"}"},
         {CHANGE_PATCH, 0, ANY, "[{\"op\":\"test\",\"path\":\"/secret\",\"value\":2}]"},
         {CHANGE_PATCH, 0, ANY, "[{\"op\":\"remove\",\"path\":\"/nothing\"}]"},
         {CHANGE_PATCH, 0, 3, "[]"},
@@ -464,6 +463,84 @@ static void groups_are_those_of_the_moment(void **state)
     assert_int_equal(merge_as(f, "eve", "d", "{\"x\":5}"), ERROR_NOT_FOUND);
 }
 
+/* ---- taking over ---- */
+
+static void put_anns(struct fixture *f)
+{
+    put(f, "d", "{\"user\":\"ann\",\"group\":\"b\",\"gr\":true,\"gw\":true}");
+}
+
+static void an_id_is_not_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    put_anns(f);
+    assert_int_equal(merge_as(f, "bob", "d", "{\"user\":\"bob\"}"), ERROR_FORBIDDEN);
+    assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
+    assert_int_equal(run_as(f, "eve", CHANGE_REPLACE, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
+    assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, "d", ANY, "{}"), ERROR_FORBIDDEN);
+    fixture_reopen(f, NULL);
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "other", ANY, "{}"), ERROR_NONE);
+    assert_int_equal(run_as(f, "ann", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+    /* What its owner, or an administrator, removes is free. */
+    assert_int_equal(run_as(f, "ann", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+    assert_int_equal(run_as(f, "root", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+}
+
+static void nor_within_one_set(void **state)
+{
+    struct fixture *f = *state;
+    put_anns(f);
+    set_begin(f, ANSWER_LIST);
+    set_actor(f, "bob");
+    set_add(f, CHANGE_REMOVE, 0, "jobs", "d", ANY, NULL);
+    set_add(f, CHANGE_INSERT, 0, "jobs", "d", ANY, "{\"user\":\"bob\"}");
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+    assert_non_null(document(f, "jobs", "d"));
+    /* An administrator may do what it likes, also with what somebody else has removed. */
+    assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    assert_int_equal(run_as(f, "root", CHANGE_INSERT, 0, "d", ANY, "{\"user\":\"eve\"}"), ERROR_NONE);
+    assert_int_equal(run_as(f, "eve", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+}
+
+static void it_is_known_as_long_as_the_change_log_has_it(void **state)
+{
+    struct fixture *f = *state;
+    f->config->change_log_entries = 10;
+    put_anns(f);
+    assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    for (int i = 0; i < 9; i++) {
+        char body[32];
+        snprintf(body, sizeof body, "{\"n\":%d}", i);
+        run(f, CHANGE_REPLACE, "plain", "p", body);
+    }
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
+    for (int i = 9; i < 40; i++) {
+        char body[32];
+        snprintf(body, sizeof body, "{\"n\":%d}", i);
+        run(f, CHANGE_REPLACE, "plain", "p", body);
+    }
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+}
+
+/* Whether a hidden document has the id is not told by what is wrong with the changes. */
+static void a_wrong_change_says_nothing_of_what_is_hidden(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "hidden", "{\"user\":\"ann\"}");
+    for (int i = 0; i < 2; i++) {
+        const char *id = i ? "hidden" : "absent";
+        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, id, ANY, "{\"_id\":\"x\"}"),
+                         ERROR_INVALID);
+        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, 0, id, ANY, "{\"_id\":\"x\"}"), ERROR_INVALID);
+        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, id, 3, "{}"), ERROR_NOT_FOUND);
+    }
+}
+
 static void append_tag(struct buffer *out, const struct fixture *f, const char *text)
 {
     struct json json = {0};
@@ -540,6 +617,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(its_permissions_must_be_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_place_in_the_order_decides, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_are_those_of_the_moment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_id_is_not_taken_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nor_within_one_set, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_is_known_as_long_as_the_change_log_has_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_change_says_nothing_of_what_is_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(malformed_actors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tags_tell_sight_from_the_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rights_that_are_declared_later_count, set_up, tear_down),

@@ -106,10 +106,11 @@ static void swaps_of_unique_values_work(void **state)
 static void who_is_at_fault_is_counted_among_the_changes(void **state)
 {
     struct fixture *f = *state;
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "users", "ann", ANY, "{}"), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "there", ANY, "{}"), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_ONCE, 0, "m", "k", 5000, "u");
-    change_actor_add(&f->set, SLICE("ann"), NULL, 0, 0);
+    change_actor_add(&f->set, &(struct change_actor){.user = SLICE("ann")});
     set_add(f, CHANGE_ASSERT, 0, "plain", "there", 0, NULL);
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "none", ANY, NULL);
     set_add(f, CHANGE_MERGE, 0, "plain", "there", ANY, "{}");
