@@ -26,7 +26,8 @@ void change_set_begin(struct buffer *out, enum change_answer answer, struct slic
     buffer_append_slice(out, literal);
 }
 
-void change_set_add(struct buffer *out, const struct change *change)
+/** Appends all of an operation but its body. */
+static void append_operation(struct buffer *out, const struct change *change, size_t body)
 {
     char header[OPERATION_HEADER];
     header[0] = (char)change->operation;
@@ -34,10 +35,15 @@ void change_set_add(struct buffer *out, const struct change *change)
     bytes_put_64(header + 2, (uint64_t)change->version);
     bytes_put_32(header + 10, length_32(change->collection.length));
     bytes_put_32(header + 14, length_32(change->id.length));
-    bytes_put_32(header + 18, length_32(change->body.length));
+    bytes_put_32(header + 18, length_32(body));
     buffer_append(out, header, sizeof header);
     buffer_append_slice(out, change->collection);
     buffer_append_slice(out, change->id);
+}
+
+void change_set_add(struct buffer *out, const struct change *change)
+{
+    append_operation(out, change, change->body.length);
     buffer_append_slice(out, change->body);
 }
 
@@ -51,17 +57,17 @@ static void append_part(struct buffer *out, struct slice part)
 
 void change_actor_add(struct buffer *out, const struct change_actor *actor)
 {
-    struct buffer body = {0};
-    append_part(&body, actor->session);
+    size_t body = 2 + actor->session.length;
     for (size_t i = 0; i < actor->permission_count; i++)
-        append_part(&body, actor->permissions[i]);
+        body += 2 + actor->permissions[i].length;
     struct change change = {.operation = CHANGE_ACTOR,
                             .flags = actor->administrator ? CHANGE_ADMINISTRATOR : 0,
                             .version = CHANGE_ANY_VERSION,
-                            .id = actor->user,
-                            .body = buffer_slice(&body)};
-    change_set_add(out, &change);
-    buffer_free(&body);
+                            .id = actor->user};
+    append_operation(out, &change, body);
+    append_part(out, actor->session);
+    for (size_t i = 0; i < actor->permission_count; i++)
+        append_part(out, actor->permissions[i]);
 }
 
 static bool take_part(struct slice *rest, struct slice *part)
