@@ -120,8 +120,8 @@ static int user_known(struct store *store, struct slice id, const struct known_u
         return MDB_CORRUPTED;
     struct group_search search = {store, 0};
     struct rights rights = {0};
-    if (there)
-        rights_read(&rights, store->config, json_root(&principals->json), find_group, &search);
+    if (there && !rights_read(&rights, store->config, json_root(&principals->json), find_group, &search))
+        search.rc = MDB_CORRUPTED;
     if (search.rc) {
         rights_free(&rights);
         return search.rc;
@@ -178,10 +178,11 @@ static enum error_code check_permissions(struct store *store, const struct right
     return ERROR_NONE;
 }
 
-static enum error_code failed(struct store *store, int rc, char message[APPLY_MESSAGE])
+/** What cannot be read is no right, and spoils nothing. */
+static enum error_code failed(int rc, char message[APPLY_MESSAGE])
 {
-    store->writer->spoilt = true;
-    return refuse(message, store_error("who acts cannot be read", rc), "The store failed", (struct slice){0});
+    return refuse(message, store_error("who acts cannot be read", rc), "Your rights cannot be read",
+                  (struct slice){0});
 }
 
 enum error_code principal_act(struct store *store, const struct change *change, char message[APPLY_MESSAGE])
@@ -194,7 +195,7 @@ enum error_code principal_act(struct store *store, const struct change *change, 
         clear(principals);
     int rc = user_known(store, change->id, &user);
     if (rc)
-        return failed(store, rc, message);
+        return failed(rc, message);
     if (!user->there)
         return refuse(message, ERROR_UNAUTHORIZED, "Your account was removed", (struct slice){0});
     if (!change_actor_session(&rest, &session_id))
@@ -202,7 +203,7 @@ enum error_code principal_act(struct store *store, const struct change *change, 
     if (session_id.length) {
         rc = session_known(store, session_id, &session);
         if (rc)
-            return failed(store, rc, message);
+            return failed(rc, message);
         if (!session->user.data || !slice_equal(session->user, change->id))
             return refuse(message, ERROR_UNAUTHORIZED, "Your session has ended", (struct slice){0});
     }
