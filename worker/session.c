@@ -13,6 +13,7 @@
 #include "worker/methods/tokens.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
+#include "worker/rpc/method.h"
 #include "worker/stopping.h"
 
 enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
@@ -81,6 +82,18 @@ static void review(struct session *session)
         viewer_put(session->worker->viewers, before);
 }
 
+/* The connection closes, or is there for one call over HTTP. Nobody brings a copy in line any more, so when
+ * another view begins, the client gets only what came before, and nothing that says that it has more. */
+static void review_ending(struct session *session)
+{
+    struct output *output = &session->connection->output;
+    const struct viewer *before = output->viewer;
+    review(session);
+    if (session->connection->state == CONNECTION_CLOSING && output->viewer != before &&
+        output->hold_seq == OUTPUT_NO_HOLD)
+        output_hold(output, session->worker->backlog);
+}
+
 void session_subscribe(struct session *session, bool *collections)
 {
     free(session->subscribed);
@@ -94,8 +107,8 @@ void session_subscribe(struct session *session, bool *collections)
 void session_rights_changed(struct session *session, struct slice document)
 {
     struct worker *worker = session->worker;
-    if (session->connection->state != CONNECTION_OPEN) { /* it closes, or is there for one call over HTTP */
-        review(session);
+    if (session->connection->state != CONNECTION_OPEN) {
+        review_ending(session);
         return;
     }
     struct viewer *now = session_viewer(session, &session->account->rights);
@@ -120,9 +133,11 @@ void session_rights_changed(struct session *session, struct slice document)
 static void begin_anew(struct session *session)
 {
     struct worker *worker = session->worker;
-    review(session);
-    if (session->connection->state != CONNECTION_OPEN)
+    if (session->connection->state != CONNECTION_OPEN) {
+        review_ending(session);
         return;
+    }
+    review(session);
     output_pass_over(&session->connection->output, worker->backlog,
                      worker->snapshot ? store_seq(worker->store) : 0);
     connection_queue(session->connection);
@@ -327,6 +342,17 @@ static void request(void *context, struct connection *connection, const struct h
     http_call_handle(session, call);
 }
 
+static bool owes(void *context, const struct connection *connection)
+{
+    (void)context;
+    const struct session *session = connection->owner;
+    const struct transaction *transaction;
+    LIST_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->method->access != METHOD_LASTING)
+            return true;
+    return false;
+}
+
 static void drained(void *context, struct connection *connection)
 {
     struct worker *worker = context;
@@ -352,6 +378,7 @@ const struct network_events session_events = {
     .message = message,
     .closed = closed,
     .refill = refill,
+    .owes = owes,
     .drained = drained,
     .request = request,
     .finished = closed,

@@ -1,3 +1,5 @@
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -7,23 +9,48 @@
 #include "worker/net/network_internal.h"
 
 /*
- * How a connection ends, RFC 6455 section 7. Our close frame is queued, written, and the peer's awaited; then
- * the descriptor is closed. Where the peer may still be sending what nobody will read (after a refused
- * handshake, or frames that could not be understood), only our side is shut down first and its bytes are
- * thrown away for a while: closing at once would make the kernel reset the connection and the peer might
- * never see why.
+ * How a connection ends, whoever begins it, RFC 6455 section 7.1.1 and RFC 9112 section 9.6:
+ *
+ *   1. When it is the peer: answers to calls that it has made are waited for, CLOSE_MS at most.
+ *   2. What was promised is written, the close frame (over HTTP, the answer) last: the replies that are
+ * queued and the changes up to this moment. What comes meanwhile is thrown away.
+ *   3. Our side is shut down.
+ *   4. What the peer still sends is read and thrown away up to its end. Only then is the descriptor closed:
+ *      close(2) with bytes that nobody has read resets the connection, and what the peer has not got by then
+ *      is lost.
+ *
+ * A peer that takes nothing for CLOSE_MS, or too little in CLOSE_ROUNDS of these, is cut off. A connection
+ * that broke is closed at once.
  */
 
-enum { NO_STATUS = 1005 };
+enum { NORMAL = 1000, NO_STATUS = 1005 };
+
+/* Nothing is sent any more: the owner need not know it. */
+static void tell_closed(struct connection *connection)
+{
+    struct network *network = connection->network;
+    connection_count_behind(connection);
+    if (connection->http)
+        http_gone(connection);
+    if (!connection->opened)
+        return;
+    connection->opened = false;
+    network->events.closed(network->context, connection);
+}
+
+static void stop_pings(struct connection *connection)
+{
+    if (connection->state == CONNECTION_OPEN && !connection->peer_done)
+        timers_ping_stop(connection->network->timers, connection);
+}
 
 void connection_gone(struct connection *connection)
 {
     struct network *network = connection->network;
     if (!connection_alive(connection))
         return;
-    if (connection->opened && connection->state == CONNECTION_OPEN)
-        timers_ping_stop(network->timers, connection);
-    connection->state = CONNECTION_DEAD;
+    stop_pings(connection);
+    connection_become(connection, CONNECTION_DEAD);
     timers_deadline(network->timers, connection, 0);
     connection_unqueue(connection);
     event_del(&connection->event); /* also one that was made active by hand */
@@ -34,34 +61,38 @@ void connection_gone(struct connection *connection)
         address_table_remove(network->addresses, connection->family, connection->address);
     if (network->options.score)
         atomic_fetch_sub_explicit(&network->options.score->connections, 1, memory_order_relaxed);
-    connection_count_behind(connection);
     LIST_REMOVE(connection, all);
     LIST_INSERT_HEAD(&network->dead, connection, all);
     network->count--;
-    if (connection->http)
-        http_gone(connection);
-    if (connection->opened) {
-        network->opened--;
-        network->events.closed(network->context, connection);
-    }
+    tell_closed(connection);
+}
+
+/* Bytes that were written and that the peer has not taken. */
+static uint32_t unread_bytes(const struct connection *connection)
+{
+    int bytes;
+    return ioctl(connection->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
+}
+
+static void closing_deadline(struct connection *connection)
+{
+    connection->unread = unread_bytes(connection);
+    timers_deadline(connection->network->timers, connection, CLOSE_MS);
 }
 
 /* From now on nothing is sent but what is queued. */
 static void begin_closing(struct connection *connection)
 {
-    struct network *network = connection->network;
-    if (connection->state == CONNECTION_OPEN)
-        timers_ping_stop(network->timers, connection);
-    connection->state = CONNECTION_CLOSING;
+    stop_pings(connection);
+    connection_become(connection, CONNECTION_CLOSING);
     connection->paused = false;
-    timers_deadline(network->timers, connection, CLOSE_MS);
+    closing_deadline(connection);
     connection_arm(connection);
 }
 
 void connection_refuse(struct connection *connection, struct slice response)
 {
     begin_closing(connection);
-    connection->deaf = true;
     connection->close_urgent = true;
     output_open(&connection->output, connection->network->options.backlog, NULL);
     output_urgent(&connection->output, response);
@@ -74,42 +105,38 @@ enum close_behind { CLOSE_BEHIND_NOTHING, CLOSE_BEHIND_REPLIES, CLOSE_BEHIND_CHA
 static void close_with(struct connection *connection, uint16_t code, const char *reason,
                        enum close_behind behind)
 {
-    bool urgent = behind == CLOSE_BEHIND_NOTHING;
-    bool changes = behind == CLOSE_BEHIND_CHANGES && !connection->output.catching_up;
     struct network *network = connection->network;
     char address[64];
     log_debug("%s: closing with %u %s", connection_address(connection, address), (unsigned)code, reason);
     begin_closing(connection);
     connection->close_code = code;
-    connection->close_urgent = urgent;
+    connection->close_urgent = behind == CLOSE_BEHIND_NOTHING;
     buffer_clear(&network->scratch);
     frame_close_append(&network->scratch, code, reason);
     struct slice frame = buffer_slice(&network->scratch);
-    if (urgent)
+    if (behind == CLOSE_BEHIND_NOTHING)
         output_urgent(&connection->output, frame);
     else
-        output_reply(&connection->output, frame, changes ? backlog_last_seq(network->options.backlog) : 0);
+        output_reply(&connection->output, frame,
+                     behind == CLOSE_BEHIND_CHANGES ? backlog_last_seq(network->options.backlog) : 0);
     connection_queue(connection);
 }
 
 void connection_close(struct connection *connection, uint16_t code, const char *reason)
 {
-    /* What is held back may not go out before its time, and what waits for it does not either. */
-    bool held = connection->output.hold_seq != OUTPUT_NO_HOLD;
     if (connection->state == CONNECTION_HTTP)
         http_close(connection);
     else if (connection->state == CONNECTION_OPEN)
         close_with(connection, code, reason ? reason : "",
-                   held           ? CLOSE_BEHIND_NOTHING
-                   : code == 1008 ? CLOSE_BEHIND_REPLIES
-                                  : CLOSE_BEHIND_CHANGES);
+                   code == 1008 ? CLOSE_BEHIND_REPLIES : CLOSE_BEHIND_CHANGES);
 }
 
 void connection_cut(struct connection *connection, uint16_t code, const char *reason)
 {
-    bool waits =
-        connection->state == CONNECTION_CLOSING && !connection->close_urgent && !connection->close_out;
-    if (connection->state == CONNECTION_OPEN || waits)
+    const struct output *output = &connection->output;
+    bool begun = output->unfinished == OUTPUT_REPLY && output->first == output->last;
+    bool waits = connection->state == CONNECTION_CLOSING && !connection->close_urgent && !begun;
+    if (connection->state == CONNECTION_OPEN || waits) /* in the latter case one stays behind in the queue */
         close_with(connection, code, reason, CLOSE_BEHIND_NOTHING);
 }
 
@@ -127,73 +154,107 @@ static const char *fault_of(uint16_t code)
     }
 }
 
-/* Answers to what came before the end go out first if they can go at once; nothing waits for a peer that
- * blocks. */
-static void write_answers(struct connection *connection)
-{
-    if (connection->state == CONNECTION_OPEN && !connection->blocked)
-        connection_write(connection);
-}
-
 void connection_fail(struct connection *connection, uint16_t code)
 {
-    write_answers(connection);
-    connection->deaf = true;
     if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code, fault_of(code), CLOSE_BEHIND_NOTHING);
-    else if (connection_alive(connection) && connection->close_out)
-        connection_close_is_out(connection);
+        close_with(connection, code, fault_of(code), CLOSE_BEHIND_REPLIES);
 }
 
-/* RFC 6455 section 5.5.1: the answer carries the code that came. The peer reads nothing else any more. */
+void connection_settle(struct connection *connection)
+{
+    struct network *network = connection->network;
+    if (!network->events.owes || !network->events.owes(network->context, connection))
+        close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
+}
+
+/* Our close frame will have @code. */
+static void peer_is_done(struct connection *connection, uint16_t code)
+{
+    if (connection->state != CONNECTION_OPEN || connection->peer_done)
+        return;
+    stop_pings(connection);
+    connection->peer_done = true;
+    connection->close_code = code;
+    timers_deadline(connection->network->timers, connection, CLOSE_MS);
+    connection_settle(connection);
+}
+
+/* RFC 6455 section 5.5.1: the answer carries the code that came. */
 void connection_peer_closed(struct connection *connection, uint16_t code)
 {
-    write_answers(connection);
-    connection->peer_closed = true;
-    if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code == 0 ? NO_STATUS : code, "", CLOSE_BEHIND_NOTHING);
-    else if (connection_alive(connection) && connection->close_out)
-        connection_close_is_out(connection);
+    peer_is_done(connection, code == 0 ? NO_STATUS : code);
 }
 
 void connection_peer_ended(struct connection *connection)
 {
-    if (connection->state == CONNECTION_HTTP) {
+    switch ((enum connection_state)connection->state) {
+    case CONNECTION_HTTP:
         http_peer_ended(connection);
         return;
-    }
-    if (connection->state != CONNECTION_CLOSING || connection->close_out) {
+    case CONNECTION_OPEN:
+    case CONNECTION_CLOSING: /* it may have shut down its side alone, and still read */
+        connection->eof = true;
+        peer_is_done(connection, NORMAL);
+        connection_arm(connection);
+        return;
+    case CONNECTION_HANDSHAKE:
+    case CONNECTION_LINGER:
+    case CONNECTION_DEAD:
         connection_gone(connection);
         return;
     }
-    connection->eof = true;
-    connection->peer_closed = true;
-    connection_arm(connection);
 }
 
-void connection_close_is_out(struct connection *connection)
+void connection_linger(struct connection *connection)
 {
-    struct network *network = connection->network;
-    connection->close_out = true;
-    if (connection->eof || (connection->peer_closed && !connection->deaf)) {
+    if (connection->eof || shutdown(connection->fd, SHUT_WR) != 0) {
         connection_gone(connection);
-    } else if (connection->deaf) {
-        connection->state = CONNECTION_LINGER;
-        timers_deadline(network->timers, connection, LINGER_MS);
-        connection_unqueue(connection);
-        if (shutdown(connection->fd, SHUT_WR) != 0)
-            connection_gone(connection);
-    } else {
-        timers_deadline(network->timers, connection, CLOSE_MS);
+        return;
     }
+    connection_unqueue(connection);
+    connection_become(connection, CONNECTION_LINGER);
+    connection->blocked = false;
+    connection->paused = false;
+    connection_arm(connection);
+    closing_deadline(connection);
+    tell_closed(connection);
+    connection_forget(connection);
+}
+
+/* Whether the peer has taken some of what was left at the last deadline, and may get another one. */
+static bool goes_on(struct connection *connection)
+{
+    return unread_bytes(connection) < connection->unread && connection->close_rounds++ < CLOSE_ROUNDS;
 }
 
 void connection_expired(struct connection *connection)
 {
-    if (connection->state == CONNECTION_HTTP)
+    bool closing = connection->state == CONNECTION_CLOSING;
+    bool waits = closing && !connection->close_urgent && !connection->blocked &&
+                 connection->output.unfinished == OUTPUT_NOTHING;
+    switch ((enum connection_state)connection->state) {
+    case CONNECTION_HANDSHAKE: /* what was said over HTTP before may still be on its way */
+        connection_linger(connection);
+        return;
+    case CONNECTION_HTTP:
         http_expired(connection);
-    else if (connection->state == CONNECTION_OPEN)
-        connection_close(connection, 1008, "not authorized in time");
-    else
-        connection_gone(connection);
+        return;
+    case CONNECTION_OPEN:
+        if (connection->peer_done)
+            close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
+        else
+            connection_close(connection, 1008, "not authorized in time");
+        return;
+    case CONNECTION_CLOSING:
+    case CONNECTION_LINGER:
+        if (waits) /* not for the peer */
+            connection_cut(connection, connection->close_code, "");
+        else if (goes_on(connection))
+            closing_deadline(connection);
+        else
+            connection_gone(connection);
+        return;
+    case CONNECTION_DEAD:
+        return;
+    }
 }

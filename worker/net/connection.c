@@ -21,15 +21,15 @@ void connection_arm(struct connection *connection)
         wanted |= EV_READ;
     if (connection->blocked)
         wanted |= EV_WRITE;
-    if (wanted == connection->armed)
-        return;
-    if (connection->armed)
-        event_del(&connection->event);
-    connection->armed = wanted;
-    if (event_assign(&connection->event, connection->network->base, connection->fd,
-                     (short)(wanted | EV_PERSIST), connection_event, connection) != 0 ||
-        (wanted && event_add(&connection->event, NULL) != 0))
-        log_fatal("descriptor %d could not be watched", connection->fd);
+    if (wanted != connection->armed) {
+        if (event_initialized(&connection->event))
+            event_del(&connection->event); /* also one that was made active by hand */
+        connection->armed = wanted;
+        if (event_assign(&connection->event, connection->network->base, connection->fd,
+                         (short)(wanted | EV_PERSIST), connection_event, connection) != 0 ||
+            (wanted && event_add(&connection->event, NULL) != 0))
+            log_fatal("descriptor %d could not be watched", connection->fd);
+    }
     /* What came before a pause will not be announced by the kernel. */
     if (connection->held_back && !connection->paused)
         event_active(&connection->event, EV_READ, 0);
@@ -71,7 +71,7 @@ static const struct frame_sink SINK = {
 
 static void feed(struct connection *connection, struct slice bytes)
 {
-    if (connection->deaf || connection->peer_closed || connection->state > CONNECTION_CLOSING)
+    if (connection->peer_done)
         return;
     struct network *network = connection->network;
     uint64_t most = network->options.config->limits.message_bytes;
@@ -82,13 +82,6 @@ static void feed(struct connection *connection, struct slice bytes)
     connection->held_back = connection->paused && connection->reader;
     if (code)
         connection_fail(connection, code);
-    if (connection->state == CONNECTION_CLOSING && (connection->peer_closed || connection->deaf)) {
-        /* Nobody will look at what there may be of a message; and the answer goes out now, while the peer
-         * listens. */
-        frame_drop(network->frames, &connection->reader);
-        if (!connection->blocked)
-            connection_write(connection);
-    }
 }
 
 static void connection_open(struct connection *connection, const struct handshake *handshake,
@@ -96,9 +89,8 @@ static void connection_open(struct connection *connection, const struct handshak
 {
     struct network *network = connection->network;
     const struct config_limits *limits = &network->options.config->limits;
-    connection->state = CONNECTION_OPEN;
+    connection_become(connection, CONNECTION_OPEN);
     connection->opened = true;
-    network->opened++;
     output_open(&connection->output, network->options.backlog, NULL);
     output_urgent(&connection->output, response);
     timers_ping_start(network->timers, connection);
@@ -184,13 +176,16 @@ static void take_bytes(struct connection *connection, struct slice bytes)
         http_feed(connection, bytes);
         return;
     case CONNECTION_OPEN:
-    case CONNECTION_CLOSING:
         feed(connection, bytes);
-        return;
+        break;
+    case CONNECTION_CLOSING:
     case CONNECTION_LINGER:
     case CONNECTION_DEAD:
-        return;
+        break;
     }
+    /* Nobody will look at what there may be of a message. */
+    if (connection->state != CONNECTION_OPEN || connection->peer_done)
+        frame_drop(connection->network->frames, &connection->reader);
 }
 
 /* One read in a pass: who sends much is served again in the next one, after the others. */
@@ -200,7 +195,9 @@ static void connection_read(struct connection *connection)
     if (connection->held_back) {
         connection->held_back = false;
         take_bytes(connection, slice_of("", 0));
-        if (connection->paused || !connection_alive(connection))
+        if (connection->eof && !connection->held_back)
+            connection_peer_ended(connection);
+        if (connection->paused || connection->eof || !connection_alive(connection))
             return;
     }
     ssize_t length;
@@ -226,7 +223,8 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
         connection_arm(connection);
         connection_queue(connection);
     }
-    if (what & EV_READ && connection_alive(connection) && !connection->paused && !connection->eof)
+    if (what & EV_READ && connection_alive(connection) && !connection->paused &&
+        (!connection->eof || connection->held_back))
         connection_read(connection);
     if (network->wipe)
         explicit_bzero(network->read_buffer, sizeof network->read_buffer);
@@ -273,7 +271,7 @@ void connection_send(struct connection *connection, struct slice message, uint64
 
 void connection_pause(struct connection *connection, bool pause)
 {
-    if (connection->paused == pause || connection->state != CONNECTION_OPEN)
+    if (connection->paused == pause || connection->state != CONNECTION_OPEN || connection->peer_done)
         return;
     connection->paused = pause;
     connection_arm(connection);
@@ -289,7 +287,7 @@ void connection_wipe(struct connection *connection)
 void connection_authorized(struct connection *connection, bool authorized)
 {
     struct network *network = connection->network;
-    if (connection->state == CONNECTION_OPEN)
+    if (connection->state == CONNECTION_OPEN && !connection->peer_done)
         timers_deadline(network->timers, connection,
                         authorized ? 0 : network->options.config->limits.authorize_ms);
 }

@@ -40,8 +40,7 @@ enum connection_state {
     CONNECTION_HANDSHAKE, /* waiting for the head of a request: the first, or the next one over HTTP */
     CONNECTION_HTTP,      /* from that head to the end of its answer, when it is no handshake */
     CONNECTION_OPEN,      /* WebSocket */
-    CONNECTION_CLOSING,   /* our close frame (or a refusal) is queued or out; only the peer's close still
-                             matters */
+    CONNECTION_CLOSING,   /* our close frame (or a refusal) is queued; what comes is thrown away */
     CONNECTION_LINGER,    /* everything is written and shut down; waiting for the peer's end, bounded */
     CONNECTION_DEAD, /* closed() was called and the descriptor is closed; freed at the end of the callback */
 };
@@ -56,7 +55,7 @@ struct connection {
     int fd;
     uint32_t up_to_date;  /* when ->queued and equal to the network's: in the list of those up to date */
     uint32_t deadline_ms; /* low bits of monotonic ms, for handshake, authorisation, closing; 0: none */
-    uint16_t close_code;  /* sent, 0: none */
+    uint16_t close_code;  /* of our close frame, 0: none */
     uint8_t state;        /* enum connection_state */
     uint8_t kind;         /* enum connection_kind */
     uint8_t armed;        /* what ->event waits for: EV_READ, EV_WRITE */
@@ -65,14 +64,14 @@ struct connection {
     bool opened;         /* opened() was called */
     bool counted_behind; /* among those the scoreboard says are catching up */
     bool queued;
-    bool blocked;      /* the kernel's buffer is full: waiting for EV_WRITE */
-    bool eof;          /* the peer sends no more, and we still have to write */
-    bool paused;       /* not reading: too many calls in flight */
-    bool held_back;    /* ->reader or ->head has bytes that came before the pause and were not looked at */
-    bool close_urgent; /* the close frame is the last of the urgent ones, not of the replies */
-    bool close_out;    /* it is written */
-    bool peer_closed;  /* the peer's close frame was seen */
-    bool deaf;         /* what comes cannot be understood any more: read and thrown away */
+    bool blocked;         /* the kernel's buffer is full: waiting for EV_WRITE */
+    bool eof;             /* the peer sends no more, and we still have to write */
+    bool paused;          /* not reading: too many calls in flight */
+    bool held_back;       /* ->reader or ->head has bytes that came before the pause and were not looked at */
+    bool peer_done;       /* it has closed: while we are open only answers to its calls are waited for */
+    bool close_urgent;    /* the close frame is the last of the urgent ones, not of the replies */
+    uint8_t close_rounds; /* further deadlines that the closing got */
+    uint32_t unread;      /* at the last one: bytes that the peer had not taken; and what was written since */
     uint32_t pongs_waiting;
     struct frame_reader *reader; /* borrowed while a message is incomplete */
     struct buffer *head;         /* bytes of an incomplete head, or of what follows a request over HTTP */
@@ -90,12 +89,15 @@ struct network_events {
     /** A whole message. The connection may be closed or paused in it; the rest then waits or is thrown away.
      */
     void (*message)(void *context, struct connection *connection, struct slice message, bool binary);
-    /** The connection is gone; it is freed after this. Called once if opened() was, never from within a
-     * function of this header that was given the connection (they only begin to close). */
+    /** The connection has come to its end: nothing is sent on it any more. Called once if opened() was, never
+     * from within a function of this header that was given the connection (they only begin to close). */
     void (*closed)(void *context, struct connection *connection);
     /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync; output_at_hold():
      * output_insert() or output_release(). May be NULL. */
     void (*refill)(void *context, struct connection *connection);
+    /** Whether calls are open that end with an answer and nothing more: when the client closes it is sent
+     * these, if it does not take too long. May be NULL. */
+    bool (*owes)(void *context, const struct connection *connection);
     /** connection_may_send() has become true again: a job that waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
     /** A whole HTTP request for a method; set ->owner. It is answered now or later with http_respond(). NULL:
@@ -143,14 +145,15 @@ void connection_send(struct connection *connection, struct slice message, uint64
 /** Queues complete frames, several at a time. */
 void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
 
-/** Whether what the client has not read of its private queue is little enough to make more of it: a job asks
- * before each piece, and when it is told no, waits for drained(). */
+/** Whether what the client has not read of its private queue is little enough to make more of it, and the
+ * client has not closed: a job asks before each piece, and when it is told no, waits for drained() (or
+ * closed()). */
 bool connection_may_send(const struct connection *connection);
 
 /** Over HTTP: the exchange is the last on its connection; a request that has not come whole is answered with
  * 503. Otherwise begins the close handshake (RFC 6455 section 7). What is queued before goes out first, and
- * so do the frames of the backlog up to now, except with code 1008: of a client that broke the rules only the
- * answers are waited for. Nothing when it is closing already. */
+ * so do the changes up to now, except with code 1008: of a client that broke the rules only the answers are
+ * waited for. Nothing when it is closing already. */
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 /** Codes of RFC 6455, 7.4.1, and its registry: something went wrong here; come back, here or elsewhere. */
@@ -184,10 +187,10 @@ void connection_network(const struct connection *connection, char network[CONNEC
  * those that shake hands or close; @each may close them. */
 void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument);
 
-/** Connections of which opened() was called and closed() not yet, and those within an HTTP exchange. */
+/** Connections that are owed something: all but those that wait for the head of a request. */
 unsigned network_connections(const struct network *network);
 
-/** All of them, also those that shake hands or were refused, for tests. */
+/** All of them, for tests. */
 unsigned network_descriptors(const struct network *network);
 
 /** Frame readers lent to connections in the middle of a message, for tests. */

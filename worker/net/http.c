@@ -89,7 +89,6 @@ static void exchange_end(struct connection *connection)
     struct network *network = connection->network;
     struct http_exchange *http = connection->http;
     connection->http = NULL;
-    network->exchanges--;
     if (http->given)
         network->events.finished(network->context, connection);
     forget_content(http);
@@ -186,8 +185,7 @@ void http_begin(struct connection *connection, const struct http_request *reques
     connection->http->body = body;
     connection->http->last = http_request_lists(request, SLICE("Connection"), SLICE("close"), &count);
     connection->http->head_only = slice_equal(request->method, SLICE("HEAD"));
-    connection->state = CONNECTION_HTTP;
-    network->exchanges++;
+    connection_become(connection, CONNECTION_HTTP);
     deadline(connection, true);
     if (refusal) {
         refuse(connection, refusal);
@@ -204,17 +202,14 @@ void http_begin(struct connection *connection, const struct http_request *reques
 static void exchange_done(struct connection *connection)
 {
     struct network *network = connection->network;
-    bool last = connection->http->last || connection->eof;
+    bool last = connection->http->last || (connection->eof && !connection->head);
     exchange_end(connection);
     connection->paused = false;
     if (last) {
-        connection->deaf = true;
-        connection_close_is_out(connection);
-        if (connection_alive(connection))
-            connection_arm(connection);
+        connection_linger(connection);
         return;
     }
-    connection->state = CONNECTION_HANDSHAKE;
+    connection_become(connection, CONNECTION_HANDSHAKE);
     timers_deadline(network->timers, connection, network->options.config->limits.handshake_ms);
     connection_arm(connection);
     if (connection->head) {
@@ -263,14 +258,15 @@ void http_write(struct connection *connection)
         exchange_done(connection);
 }
 
-/* Who sends no more may still read an answer that is on its way. Before that it counts as gone, so that
- * nobody works for it in vain. */
+/* Who sends no more may still read the answer; but most have gone, and nobody works for them for long. */
 void http_peer_ended(struct connection *connection)
 {
-    if (connection->http->phase != HTTP_RESPONSE) {
+    if (connection->http->phase == HTTP_BODY) {
         connection_gone(connection);
         return;
     }
+    if (connection->http->phase == HTTP_CALL)
+        timers_deadline(connection->network->timers, connection, CLOSE_MS);
     connection->eof = true;
     connection_arm(connection);
 }

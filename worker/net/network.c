@@ -59,17 +59,21 @@ void network_free(struct network **owned)
     free(network);
 }
 
-static void connection_free(struct connection *connection)
+static void free_kept(struct buffer **kept)
+{
+    if (*kept)
+        buffer_free(*kept);
+    free(*kept);
+    *kept = NULL;
+}
+
+void connection_forget(struct connection *connection)
 {
     frame_drop(connection->network->frames, &connection->reader);
     output_close(&connection->output);
-    if (connection->head)
-        buffer_free(connection->head);
-    if (connection->late_pong)
-        buffer_free(connection->late_pong);
-    free(connection->head);
-    free(connection->late_pong);
-    free(connection);
+    free_kept(&connection->head);
+    free_kept(&connection->late_pong);
+    connection->held_back = false;
 }
 
 void network_enter(struct network *network)
@@ -84,7 +88,8 @@ void network_leave(struct network *network)
     while (!LIST_EMPTY(&network->dead)) {
         struct connection *connection = LIST_FIRST(&network->dead);
         LIST_REMOVE(connection, all);
-        connection_free(connection);
+        connection_forget(connection);
+        free(connection);
     }
     timers_run(network->timers, network->count > 0);
 }
@@ -188,6 +193,7 @@ void network_add(struct network *network, int fd, enum connection_kind kind)
     }
     LIST_INSERT_HEAD(&network->all, connection, all);
     network->count++;
+    network->heads++;
     network_enter(network);
     timers_run(network->timers, true);
     timers_deadline(network->timers, connection, network->options.config->limits.handshake_ms);
@@ -223,7 +229,7 @@ void network_each(struct network *network, void (*each)(struct connection *, voi
 
 unsigned network_connections(const struct network *network)
 {
-    return network->opened + network->exchanges;
+    return network->count - network->heads;
 }
 
 unsigned network_descriptors(const struct network *network)

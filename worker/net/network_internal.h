@@ -6,13 +6,14 @@
 #include "worker/net/http_request.h"
 #include "worker/net/timers.h"
 
-/* What network.c, connection.c, http.c, closing.c, write.c and timers.c share. Nobody else includes this. */
+/* What network.c, connection.c, http.c, closing.c, write.c and timers.c share. Nobody else includes this,
+ * except tests in which time passes. */
 
 enum {
     READ_BYTES = 65536,   /* one read of one connection in one pass */
     WRITE_BYTES = 262144, /* one write, about */
-    CLOSE_MS = 5000,      /* for our close frame to go out and the peer's to come */
-    LINGER_MS = 2000,     /* for the peer to read what we said last, after shutdown(2) */
+    CLOSE_MS = 5000,      /* for answers to one that has closed; for it to take some of what is left */
+    CLOSE_ROUNDS = 12,    /* so often one that has taken some gets this time again */
     MISSED_PONGS_MOST = 3,
     FRESH_MOST = 256,          /* connections with a first reply between two flushes */
     SCRATCH_KEPT = 256 * 1024, /* bytes, of the frame being made, from one pass to the next */
@@ -37,8 +38,7 @@ struct network {
     struct connection_list all;  /* alive */
     struct connection_list dead; /* to be freed when no callback is running */
     unsigned count;              /* in ->all */
-    unsigned opened;             /* of these, those the owner knows */
-    unsigned exchanges;          /* connections in CONNECTION_HTTP */
+    unsigned heads;              /* of these, in CONNECTION_HANDSHAKE */
     unsigned depth;              /* callbacks running inside each other */
 
     /* A connection is in ->ready (something may have to be written), or in ->current (written to up to the
@@ -68,6 +68,14 @@ static inline bool connection_alive(const struct connection *connection)
     return connection->state != CONNECTION_DEAD;
 }
 
+static inline void connection_become(struct connection *connection, enum connection_state state)
+{
+    struct network *network = connection->network;
+    network->heads += (state == CONNECTION_HANDSHAKE);
+    network->heads -= (connection->state == CONNECTION_HANDSHAKE);
+    connection->state = (uint8_t)state;
+}
+
 /* connection.c */
 /** Waits for what the connection's flags say (paused, blocked, eof). */
 void connection_arm(struct connection *connection);
@@ -79,6 +87,10 @@ uint64_t connection_reply_limit(const struct connection *connection);
 
 /** Keeps bytes that are looked at later, behind those that are kept already. */
 void connection_keep(struct connection *connection, struct slice bytes);
+
+/* network.c */
+/** Frees what the connection keeps of what came and of what is to be sent. */
+void connection_forget(struct connection *connection);
 
 /* http.c */
 /** The head of a request that is no handshake has come, and @rest behind it. */
@@ -107,8 +119,10 @@ void connection_fail(struct connection *connection, uint16_t code);
 void connection_peer_closed(struct connection *connection, uint16_t code);
 /** The peer sends no more. */
 void connection_peer_ended(struct connection *connection);
-/** Our close frame (or refusal) is written. */
-void connection_close_is_out(struct connection *connection);
+/** Of one that has closed: closes, too, unless answers to its calls are still to come. */
+void connection_settle(struct connection *connection);
+/** All that is to be said is written: shuts down our side, and waits for the peer's end. */
+void connection_linger(struct connection *connection);
 /** The deadline has passed. */
 void connection_expired(struct connection *connection);
 

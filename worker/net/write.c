@@ -35,8 +35,7 @@ void connection_queue(struct connection *connection)
     struct network *network = connection->network;
     bool writes = connection->state == CONNECTION_HTTP || connection->state == CONNECTION_OPEN ||
                   connection->state == CONNECTION_CLOSING;
-    if (!writes || connection->close_out || connection->blocked ||
-        (connection->queued && !is_current(connection)))
+    if (!writes || connection->blocked || (connection->queued && !is_current(connection)))
         return;
     connection_unqueue(connection);
     connection->queued = true;
@@ -117,6 +116,7 @@ static enum written write_once(struct connection *connection, bool *close_went)
     } while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? WRITTEN_BLOCKED : WRITTEN_NEVER;
+    connection->unread += (uint32_t)sent;
     uint64_t frames = output_advance(&connection->output, network->options.backlog, (size_t)sent);
     count_written(network, (size_t)sent, frames);
     if ((size_t)sent < plan->bytes)
@@ -132,19 +132,22 @@ static bool wants_refill(const struct connection *connection)
            output_at_hold(&connection->output, connection->network->options.backlog);
 }
 
-/* All is written that could be: the owner may have more from the change log, or to put in at a hold. */
+/*
+ * All is written that could be: the owner may have more from the change log, or to put in at a hold. A close
+ * frame that waits for changes waits also for those that only the change log has now, but not for a hold:
+ * what is behind it may not go out before its time.
+ */
 static void refill(struct connection *connection)
 {
     struct network *network = connection->network;
-    /* A close frame that waits for changes waits also for those that only the change log has now. */
-    bool waits =
-        connection->state == CONNECTION_OPEN ||
-        (connection->state == CONNECTION_CLOSING && !connection->close_urgent && !connection->close_out);
-    bool wanted = waits && network->events.refill && wants_refill(connection);
+    bool closing = connection->state == CONNECTION_CLOSING;
+    if (closing && output_at_hold(&connection->output, network->options.backlog)) {
+        connection_cut(connection, connection->close_code, "");
+        return;
+    }
+    bool wanted = !connection->close_urgent && network->events.refill && wants_refill(connection);
     if (wanted)
         network->events.refill(network->context, connection);
-    if (connection->state > CONNECTION_CLOSING)
-        return;
     /* When the owner has nothing yet it queues the connection once it has. */
     if (wanted && !wants_refill(connection))
         connection_queue(connection);
@@ -161,7 +164,8 @@ static uint64_t unread_most(const struct connection *connection)
 
 bool connection_may_send(const struct connection *connection)
 {
-    return connection->output.reply_bytes < unread_most(connection);
+    return !connection->peer_done && connection->state != CONNECTION_CLOSING &&
+           connection->output.reply_bytes < unread_most(connection);
 }
 
 static void tell_drained(struct connection *connection, uint32_t before)
@@ -175,7 +179,7 @@ static void tell_drained(struct connection *connection, uint32_t before)
 void connection_count_behind(struct connection *connection)
 {
     struct scoreboard_worker *score = connection->network->options.score;
-    bool behind = connection->output.catching_up && connection_alive(connection);
+    bool behind = connection->output.catching_up && connection->state < CONNECTION_LINGER;
     if (!score || behind == connection->counted_behind)
         return;
     connection->counted_behind = behind;
@@ -191,6 +195,8 @@ void connection_write(struct connection *connection)
         http_write(connection);
         return;
     }
+    if (connection->peer_done && connection->state == CONNECTION_OPEN)
+        connection_settle(connection);
     uint32_t before = connection->output.reply_bytes;
     bool close_went = false;
     connection_unqueue(connection);
@@ -202,7 +208,7 @@ void connection_write(struct connection *connection)
     connection->blocked = written == WRITTEN_BLOCKED;
     connection_arm(connection);
     if (close_went) {
-        connection_close_is_out(connection);
+        connection_linger(connection);
         return;
     }
     connection_pong_late(connection);

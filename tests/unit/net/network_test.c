@@ -353,8 +353,7 @@ static void changes_do_not_follow_a_close_frame(void **state)
                       "before"
                       "\x88\x02\x03\xe9"));
     append_change(&world, "far behind");
-    connection_queue(world.last);
-    peer_expect(&world, &peer, SLICE(""));
+    peer_expect_end(&world, &peer, SLICE(""));
     peer_close(&peer);
     world_turn(&world);
     viewer_put(table, viewer);

@@ -96,6 +96,12 @@ static void on_drained(void *context, struct connection *connection)
     ((struct world *)context)->drained++;
 }
 
+static bool on_owes(void *context, const struct connection *connection)
+{
+    (void)connection;
+    return ((struct world *)context)->owes;
+}
+
 static void on_refill(void *context, struct connection *connection)
 {
     struct world *world = context;
@@ -109,6 +115,7 @@ void world_open(struct world *world, const struct network_options *options)
                                                  .message = on_message,
                                                  .closed = on_closed,
                                                  .refill = on_refill,
+                                                 .owes = on_owes,
                                                  .drained = on_drained,
                                                  .request = on_request,
                                                  .finished = on_finished};
