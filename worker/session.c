@@ -168,8 +168,8 @@ void session_authorize(struct session *session, struct account *account, const u
     LIST_INSERT_HEAD(&account->sessions, session, of_account);
     take_token(session, hash);
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
-    connection_authorized(session->connection, true);
     begin_anew(session);
+    connection_authorized(session->connection, true);
 }
 
 /* An answer is queued that says that the copy is complete up to a change that is not out yet. */

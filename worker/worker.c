@@ -187,6 +187,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
         .backlog = worker->backlog,
         .text_only = true,
         .application_pings = true,
+        .epoch = store_epoch(worker->store),
         .score = worker->score,
         .address_counts = worker->scoreboard->addresses,
         .slot = worker->slot,

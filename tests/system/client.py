@@ -44,6 +44,8 @@ class Client:
         self.socket = socket_
         self.messages = []        # everything that came, pings excepted
         self.pings = 0
+        self.place = None         # {"epoch", "seq"} of the last ping that had them
+        self.complete_seq = 0     # all changes up to this one have come
         self.replica = {}         # {collection: {id: document}}, changed in the order of arrival
         self.last_seq = 0
         self.open_calls = {}      # {tid: future}
@@ -211,14 +213,24 @@ class Client:
         assert set(message) >= {'operation', 'collectionName', 'data'}, f'keys are missing: {message}'
         operation, name = message['operation'], message['collectionName']
         if operation == 'ping':
-            assert message == {'operation': 'ping', 'collectionName': None, 'data': None}
-            self.pings += 1
+            self.take_ping(message)
             return
         self.messages.append(message)
         if name == 'transaction':
             self.take_transaction(operation, message['data'])
         elif operation in ('update', 'remove') and isinstance(name, str):
             self.take_change(message)
+
+    def take_ping(self, message):
+        place = {key: message[key] for key in ('epoch', 'seq') if key in message}
+        assert message == {'operation': 'ping', 'collectionName': None, 'data': None, **place}
+        self.pings += 1
+        if not place:
+            return
+        assert place['seq'] >= self.complete_seq, f'{place} after {self.complete_seq}'
+        assert self.place is None or self.place['epoch'] == place['epoch']
+        self.place = place
+        self.complete_seq = place['seq']
 
     def take_transaction(self, operation, data):
         tid = data['tid']
@@ -239,8 +251,8 @@ class Client:
         if message.get('sync'):
             assert message['sync'] is True and 'seq' not in message, f'a sync with seq: {message}'
         else:
-            assert message['seq'] > self.last_seq, f'seq {message["seq"]} after {self.last_seq}'
-            self.last_seq = message['seq']
+            assert message['seq'] > self.complete_seq, f'seq {message["seq"]} after {self.complete_seq}'
+            self.last_seq = self.complete_seq = message['seq']
         assert isinstance(message['data'], list) and message['data']
         for item in message['data']:
             if message['operation'] == 'update':

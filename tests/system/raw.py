@@ -226,7 +226,8 @@ class Member:
     def take(self, message):
         if 'seq' not in message:
             return
-        assert message['seq'] > self.last_seq, f'seq {message["seq"]} after {self.last_seq}'
+        ping = message['operation'] == 'ping'
+        assert message['seq'] > self.last_seq - ping, f'seq {message["seq"]} after {self.last_seq}'
         self.last_seq = message['seq']
         if message['operation'] == 'update':
             self.ids += [document['_id'] for document in message['data']]

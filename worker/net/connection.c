@@ -287,7 +287,12 @@ void connection_wipe(struct connection *connection)
 void connection_authorized(struct connection *connection, bool authorized)
 {
     struct network *network = connection->network;
-    if (connection->state == CONNECTION_OPEN && !connection->peer_done)
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    connection->authorized = authorized;
+    if (!connection->peer_done)
         timers_deadline(network->timers, connection,
                         authorized ? 0 : network->options.config->limits.authorize_ms);
+    if (authorized && network->options.application_pings)
+        connection_ping_say(connection);
 }

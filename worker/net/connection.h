@@ -60,8 +60,10 @@ struct connection {
     uint8_t kind;         /* enum connection_kind */
     uint8_t armed;        /* what ->event waits for: EV_READ, EV_WRITE */
     uint8_t missed_pongs;
-    uint8_t family;      /* AF_INET, AF_INET6, AF_UNIX */
-    bool opened;         /* opened() was called */
+    uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
+    bool opened;    /* opened() was called */
+    bool authorized;
+    bool ping_due;       /* the message, as soon as nothing else is queued */
     bool counted_behind; /* among those the scoreboard says are catching up */
     bool queued;
     bool blocked;         /* the kernel's buffer is full: waiting for EV_WRITE */
@@ -112,7 +114,8 @@ struct network_options {
     const struct config *config; /* limits, origins, ping interval; kept */
     struct backlog *backlog;
     bool text_only;         /* binary: 1003 */
-    bool application_pings; /* {"operation":"ping",...} with each WebSocket ping */
+    bool application_pings; /* {"operation":"ping",...} with each WebSocket ping, and at authorization */
+    uint64_t epoch;         /* that is said in them */
     bool any_path;
     struct scoreboard_worker *score;       /* NULL: nothing is counted */
     struct address_counts *address_counts; /* all workers'; NULL: there is no other worker */
@@ -173,7 +176,8 @@ void connection_wipe(struct connection *connection);
 /** Puts the connection in the queue of those to write to. */
 void connection_queue(struct connection *connection);
 
-/** Must be authorised within limits.authorize_ms, else closed with 1008; called off with true. */
+/** Must be authorised within limits.authorize_ms, else closed with 1008; called off with true. Then a ping is
+ * queued that says from where on changes come: what the client sees is decided before. */
 void connection_authorized(struct connection *connection, bool authorized);
 
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "local". */

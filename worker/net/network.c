@@ -37,7 +37,6 @@ struct network *network_create(struct event_base *base, const struct network_opt
     LIST_INIT(&network->dead);
     TAILQ_INIT(&network->ready);
     TAILQ_INIT(&network->current);
-    pings_prepare(network);
     return network;
 }
 
@@ -55,7 +54,6 @@ void network_free(struct network **owned)
     address_table_free(&network->addresses);
     frame_pool_free(&network->frames);
     buffer_free(&network->scratch);
-    buffer_free(&network->pings);
     free(network);
 }
 

@@ -53,7 +53,6 @@ struct network {
     uint64_t dropped_first; /* the last @first of network_backlog_drops() */
 
     struct buffer scratch;   /* the frame being made */
-    struct buffer pings;     /* what is sent at a ping's time */
     struct output_plan plan; /* the write being made */
     bool wipe;               /* what is in ->read_buffer holds a secret */
     char read_buffer[READ_BYTES];
@@ -136,9 +135,14 @@ void connection_count_behind(struct connection *connection);
 void connection_write(struct connection *connection);
 
 /* pings.c */
-/** What is to be sent at each ping's time. */
-void pings_prepare(struct network *network);
+/** Its time has come. */
 void connection_ping(struct connection *connection);
+/** Queues the message `ping`. */
+void connection_ping_say(struct connection *connection);
+/** Whether one is due that may be made now, before the next write. */
+bool connection_ping_waits(const struct connection *connection);
+/** Makes that. */
+void connection_ping_late(struct connection *connection);
 void connection_pong_send(struct connection *connection, struct slice payload);
 /** After a write: the pong that had no room. */
 void connection_pong_late(struct connection *connection);

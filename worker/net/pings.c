@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "shared/ipc/frame_header.h"
@@ -8,14 +9,45 @@
  * Pings both ways. The server's, at the times timers.h deals out, find peers that are gone. To the client's
  * each gets its pong, except that a client which does not read has at most limits.pongs waiting: then only
  * the newest is kept beyond them, which RFC 6455 section 5.5.3 allows.
+ *
+ * With each ping comes a message `ping`, which says up to which change the connection is complete: a client
+ * takes that for the place at which its copy stands. So it is made when the number is true, whatever becomes
+ * of what is not out yet: when nothing else is queued (above all not the word that changes were left out),
+ * nothing from the change log waits (which may still be dropped), and no change is held (a change of rights
+ * has a number of its own, which the copy has not reached). Until then it is due, and there is one at most.
  */
 
-void pings_prepare(struct network *network)
+static bool is_complete(const struct output *output)
 {
-    if (network->options.application_pings)
-        frame_append(&network->pings, OPCODE_TEXT,
-                     SLICE("{\"operation\":\"ping\",\"collectionName\":null,\"data\":null}"));
-    frame_control_append(&network->pings, OPCODE_PING, SLICE(""));
+    return !output->first && !output->refill && output->hold_seq == OUTPUT_NO_HOLD &&
+           output->unfinished == OUTPUT_NOTHING;
+}
+
+bool connection_ping_waits(const struct connection *connection)
+{
+    return connection->ping_due && connection->state == CONNECTION_OPEN && !connection->peer_done &&
+           is_complete(&connection->output);
+}
+
+void connection_ping_say(struct connection *connection)
+{
+    const struct network *network = connection->network;
+    uint64_t seq = output_seq(&connection->output, network->options.backlog);
+    char text[160], place[64] = "";
+    if (connection->authorized)
+        snprintf(place, sizeof place, ",\"seq\":%llu,\"epoch\":%llu", (unsigned long long)seq,
+                 (unsigned long long)network->options.epoch);
+    int length = snprintf(text, sizeof text,
+                          "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null%s}", place);
+    connection_send(connection, slice_of(text, (size_t)length), seq);
+}
+
+void connection_ping_late(struct connection *connection)
+{
+    if (!connection_ping_waits(connection))
+        return;
+    connection->ping_due = false;
+    connection_ping_say(connection);
 }
 
 void connection_ping(struct connection *connection)
@@ -26,7 +58,13 @@ void connection_ping(struct connection *connection)
     }
     if (!connection->paused) /* else the pong is not read */
         connection->missed_pongs++;
-    output_urgent(&connection->output, buffer_slice(&connection->network->pings));
+    connection->ping_due = connection->network->options.application_pings;
+    if (!connection->paused || !connection->output.urgent) {
+        struct buffer *scratch = &connection->network->scratch;
+        buffer_clear(scratch);
+        frame_control_append(scratch, OPCODE_PING, SLICE(""));
+        output_urgent(&connection->output, buffer_slice(scratch));
+    }
     connection_queue(connection);
 }
 

@@ -149,7 +149,7 @@ static void refill(struct connection *connection)
     if (wanted)
         network->events.refill(network->context, connection);
     /* When the owner has nothing yet it queues the connection once it has. */
-    if (wanted && !wants_refill(connection))
+    if ((wanted && !wants_refill(connection)) || connection_ping_waits(connection))
         connection_queue(connection);
     else if (!connection->queued)
         queue_current(connection);
@@ -197,6 +197,7 @@ void connection_write(struct connection *connection)
     }
     if (connection->peer_done && connection->state == CONNECTION_OPEN)
         connection_settle(connection);
+    connection_ping_late(connection);
     uint32_t before = connection->output.reply_bytes;
     bool close_went = false;
     connection_unqueue(connection);

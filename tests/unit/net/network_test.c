@@ -52,7 +52,7 @@ static void both_pings_come_and_silence_ends_the_connection(void **state)
     for (int i = 0; i < 6; i++) {
         struct waiting waiting = {&world, &alive, one};
         world_until(&world, has_come, &waiting);
-        assert_true(slice_equal(buffer_slice(&alive.bytes), SLICE(PING_TEXT "\x89\x00")));
+        assert_true(slice_equal(buffer_slice(&alive.bytes), SLICE("\x89\x00" PING_TEXT)));
         buffer_clear(&alive.bytes);
         peer_send_frame(&alive, FINAL | OPCODE_PONG, SLICE(""));
     }
