@@ -1,8 +1,5 @@
 #include "daemon/committer/publish.h"
 
-#include <limits.h>
-#include <stdlib.h>
-
 #include "shared/ipc/change_frame.h"
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -81,135 +78,6 @@ void publish_changes(struct publisher *publisher, const struct applied_change *c
 
 /* ---- what a predecessor left ---- */
 
-/* The bounds of a document's changes: as it was before the first of them, as it is after the last. */
-struct missed {
-    struct store_log_entry entry; /* the last one */
-    struct slice tag_before;      /* of the first one */
-};
-
-struct missed_list {
-    struct missed *items;
-    size_t count, capacity;
-};
-
-static struct missed *add_missed(struct missed_list *list)
-{
-    if (list->count == list->capacity) {
-        list->capacity = list->capacity ? list->capacity * 2 : 256;
-        list->items = memory_resize(list->items, list->capacity, sizeof *list->items);
-    }
-    return &list->items[list->count++];
-}
-
-static int by_document(const void *a, const void *b)
-{
-    const struct store_log_entry *left = &((const struct missed *)a)->entry;
-    const struct store_log_entry *right = &((const struct missed *)b)->entry;
-    if (left->collection != right->collection)
-        return left->collection < right->collection ? -1 : 1;
-    int order = slice_compare(left->id, right->id);
-    return order ? order : (left->seq > right->seq) - (left->seq < right->seq);
-}
-
-static int by_seq(const void *a, const void *b)
-{
-    const struct missed *left = a;
-    const struct missed *right = b;
-    return (left->entry.seq > right->entry.seq) - (left->entry.seq < right->entry.seq);
-}
-
-/* One item for each document, in the order of their last changes. */
-static void fold(struct missed_list *list)
-{
-    if (list->count == 0)
-        return;
-    qsort(list->items, list->count, sizeof *list->items, by_document);
-    size_t kept = 0;
-    for (size_t i = 1; i < list->count; i++) {
-        struct missed *last = &list->items[kept];
-        const struct missed *next = &list->items[i];
-        if (last->entry.collection == next->entry.collection && slice_equal(last->entry.id, next->entry.id))
-            last->entry = next->entry; /* ->tag_before remains the first one's */
-        else
-            list->items[++kept] = *next;
-    }
-    list->count = kept + 1;
-    qsort(list->items, list->count, sizeof *list->items, by_seq);
-}
-
-/* A record without frames: workers read the changes up to @seq in the log, and see there what it does not
- * have any more. */
-static void publish_fetch(struct publisher *publisher, uint64_t seq)
-{
-    struct ring_record record = {.seq = seq, .collection = COLLECTION_CREDENTIALS, .fetch = true};
-    ring_append(publisher->ring, &record);
-}
-
-static void publish_folded(struct publisher *publisher, struct store *store, const struct missed *missed)
-{
-    const struct store_log_entry *entry = &missed->entry;
-    struct applied_change change = {
-        .seq = entry->seq,
-        .version = entry->version,
-        .collection = (uint16_t)entry->collection,
-        .removed = entry->removed,
-        .id = entry->id,
-        .tag_before = missed->tag_before,
-        .tag_after = entry->tag_after,
-    };
-    struct store_record record;
-    enum error_code code = ERROR_NONE;
-    if (!entry->removed)
-        code = store_get(store, entry->collection, entry->id, &record);
-    if (code != ERROR_NONE) {
-        log_error("change %llu of the change log has no document that can be read",
-                  (unsigned long long)entry->seq);
-        publish_fetch(publisher, entry->seq);
-        return;
-    }
-    if (!entry->removed)
-        change.minimal = record.minimal;
-    publish_one(publisher, &change);
-}
-
-/* What the log has behind @seq. False: not all of it can be read. */
-static bool read_missed(struct store *store, uint64_t seq, struct missed_list *list)
-{
-    struct store_log_entry entry;
-    enum store_step step;
-    while ((step = store_log_next(store, seq, &entry)) == STORE_STEP) {
-        if (entry.collection != UINT_MAX)
-            *add_missed(list) = (struct missed){entry, entry.tag_before};
-        seq = entry.seq;
-    }
-    return step == STORE_END;
-}
-
-/* Changes that the log does not have, or that cannot be read, are not passed over in silence: what is
- * connected would never learn of them. */
-static void publish_gap(struct publisher *publisher, uint64_t upto)
-{
-    uint64_t published = ring_last_seq(publisher->ring);
-    if (upto <= published)
-        return;
-    log_error(
-        "changes %llu to %llu were committed but not dispatched, and the change log does not give them any "
-        "more: clients are told to resync. If it is not damaged, change_log_entries is too small",
-        (unsigned long long)published + 1, (unsigned long long)upto);
-    publish_fetch(publisher, upto);
-}
-
-/* What is seen of the ring must not end before the store does, whatever the last changes were (of a
- * collection that is not declared any more, say): answers wait for their number. */
-static void publish_end(struct publisher *publisher, uint64_t seq)
-{
-    if (ring_last_seq(publisher->ring) >= seq)
-        return;
-    struct ring_record nothing = {.seq = seq, .collection = COLLECTION_CREDENTIALS};
-    ring_append(publisher->ring, &nothing);
-    flush(publisher);
-}
-
 /* What the next change of the settings is compared with. */
 static void know_settings(struct publisher *publisher, struct store *store)
 {
@@ -225,26 +93,18 @@ bool publish_missed(struct publisher *publisher, struct store *store)
 {
     if (store_begin(store) != ERROR_NONE)
         return false;
-    ring_start(publisher->ring, store_seq(store));
+    uint64_t seq = store_seq(store);
+    ring_start(publisher->ring, seq);
     uint64_t published = ring_last_seq(publisher->ring);
-    struct missed_list list = {0};
-    if (read_missed(store, published, &list)) {
-        publish_gap(publisher, store_log_horizon(store));
-    } else {
-        publish_gap(publisher, store_seq(store));
-        list.count = 0;
-    }
-    fold(&list);
-    for (size_t i = 0; i < list.count; i++)
-        publish_folded(publisher, store, &list.items[i]);
-    flush(publisher);
-    publish_end(publisher, store_seq(store));
     know_settings(publisher, store);
-    if (list.count > 0)
-        log_notice("changes %llu to %llu, committed before, are dispatched now",
-                   (unsigned long long)published + 1, (unsigned long long)store_seq(store));
-    free(list.items);
     store_end(store);
+    if (published >= seq)
+        return true;
+    struct ring_record record = {.seq = seq, .collection = COLLECTION_CREDENTIALS, .fetch = true};
+    ring_append(publisher->ring, &record);
+    flush(publisher);
+    log_notice("changes %llu to %llu, committed before, are dispatched now",
+               (unsigned long long)published + 1, (unsigned long long)seq);
     return true;
 }
 

@@ -21,9 +21,9 @@ struct publisher {
 void publish_changes(struct publisher *publisher, const struct applied_change *changes, size_t count);
 
 /**
- * At the start: publishes what the predecessor committed and did not publish, from the change log, folded to
- * the last state of each document. A ring that is new starts at the store's last sequence number. False: the
- * store could not be read.
+ * At the start: has the workers read what the predecessor committed and did not publish, in the change log,
+ * where they also see what that does not have any more. A ring that is new starts at the store's last
+ * sequence number. False: the store could not be read.
  */
 [[gnu::warn_unused_result]] bool publish_missed(struct publisher *publisher, struct store *store);
 
