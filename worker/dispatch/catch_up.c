@@ -26,6 +26,16 @@ static bool append_change(struct worker *worker, const struct viewer *viewer, co
     return true;
 }
 
+static void give(struct connection *connection, uint64_t folded_seq, struct buffer *frames, uint64_t seq)
+{
+    struct buffer all = {0};
+    if (folded_seq)
+        connection_unsettle(connection, folded_seq, &all);
+    buffer_append_slice(&all, buffer_slice(frames));
+    output_refill(&connection->output, buffer_slice(&all), seq);
+    buffer_free(&all);
+}
+
 void catch_up_refill(struct worker *worker, struct connection *connection)
 {
     struct output *output = &connection->output;
@@ -42,17 +52,20 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     unsigned entries = REFILL_ENTRIES;
     enum log_walk_result result = LOG_WALK_CHANGE;
     bool known = true;
+    uint64_t folded_seq = 0;
     while (known && result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
         result = log_walk_next(worker, &seq, &entries, &change);
         if (result == LOG_WALK_CHANGE && seq <= most)
             known = append_change(worker, output->viewer, &change, removals, &frames);
+        if (change.folded_seq > folded_seq)
+            folded_seq = change.folded_seq;
     }
     if (!known)
         session_cut(connection->owner, "a change cannot be read");
     else if (result == LOG_WALK_TRIMMED)
         session_resync(connection->owner, "Too many changes were missed", 0);
     else
-        output_refill(output, buffer_slice(&frames), seq < most ? seq : most);
+        give(connection, folded_seq, &frames, seq < most ? seq : most);
     buffer_free(&frames);
     /* Nothing of this piece was for the client, and there is more: it is asked again in the next pass. */
     if (!output_rejoin(output, worker->backlog) && output_wants_refill(output) &&

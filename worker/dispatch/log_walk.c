@@ -17,6 +17,13 @@ static void look_at(struct worker *worker, struct log_change *change)
         return;
     enum error_code code = store_get(worker->store, entry->collection, entry->id, &record);
     change->unknown = code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    uint64_t newer = 0;
+    if (code == ERROR_NONE && record.seq > entry->seq)
+        newer = record.seq;
+    else if (code == ERROR_NOT_FOUND && !entry->removed)
+        newer = store_seq(worker->store); /* it was removed, at the latest then */
+    if (newer > change->folded_seq)
+        change->folded_seq = newer;
     if (code == ERROR_NONE) {
         change->update = record.seq == entry->seq;
         change->minimal = record.minimal;
@@ -28,6 +35,7 @@ static void look_at(struct worker *worker, struct log_change *change)
 enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigned *entries,
                                    struct log_change *change)
 {
+    change->folded_seq = 0;
     if (*seq < store_log_horizon(worker->store))
         return LOG_WALK_TRIMMED;
     enum store_step step;

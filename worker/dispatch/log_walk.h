@@ -15,9 +15,11 @@
 
 struct log_change {
     struct store_log_entry entry;
-    bool update;  /* the document, as it is now, is in ->minimal */
-    bool remove;  /* for those who held it before this entry and do not after it */
-    bool unknown; /* what it is now cannot be read; then not ->update, and ->tag_now is absent */
+    bool update;         /* the document, as it is now, is in ->minimal */
+    bool remove;         /* for those who held it before this entry and do not after it */
+    bool unknown;        /* what it is now cannot be read; then not ->update, and ->tag_now is absent */
+    uint64_t folded_seq; /* of the newest change for which this entry, or one passed over before it, gave less
+                            than it was; 0: none did */
     struct slice minimal;
     struct slice tag_now; /* of the document as it is now; empty: it is gone */
 };

@@ -144,6 +144,30 @@ uint64_t output_sent_seq(const struct output *output, const struct backlog *back
     return output->refill ? output->refill->after_seq : output_seq(output, backlog);
 }
 
+bool output_is_settled(const struct output *output, const struct backlog *backlog)
+{
+    return output_seq(output, backlog) >= output->unsettled_seq;
+}
+
+void output_unsettle(struct output *output, uint64_t seq)
+{
+    if (output->unsettled_seq < seq)
+        output->unsettled_seq = seq;
+}
+
+void output_note(struct output *output, const struct backlog *backlog, struct slice frame)
+{
+    uint64_t seq = output_sent_seq(output, backlog);
+    struct reply **link = &output->first, *note = reply_create(frame, seq, 0);
+    count_queued(output, frame.length);
+    while (*link && (*link)->after_seq <= seq)
+        link = &(*link)->next;
+    note->next = *link;
+    *link = note;
+    if (!note->next)
+        output->last = note;
+}
+
 uint64_t output_reply_seq(const struct output *output)
 {
     uint64_t seq = 0;
@@ -226,6 +250,7 @@ void output_pass_over(struct output *output, const struct backlog *backlog, uint
     if (output->caught_up_seq < seq)
         output->caught_up_seq = seq;
     output_release(output, OUTPUT_NO_HOLD);
+    output->unsettled_seq = 0; /* what is left out is told in another way */
     (void)output_rejoin(output, backlog);
 }
 

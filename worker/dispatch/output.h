@@ -54,6 +54,8 @@ struct output {
     struct viewer *viewer;  /* NULL: sees nothing; the cursor just moves along */
     uint64_t caught_up_seq; /* while catching up: all changes up to this are in what was queued */
     uint64_t hold_seq;      /* changes behind this wait; OUTPUT_NO_HOLD: none does */
+    uint64_t unsettled_seq; /* until this is reached, what went out is in part newer than its numbers say, or
+                               leaves out what a newer change made good; 0: nothing did */
     uint32_t reply_bytes;   /* not yet out of urgent, first.. (not refill) */
     uint8_t unfinished;     /* enum output_source of the item of which some bytes are out */
     bool catching_up;
@@ -108,6 +110,16 @@ uint64_t output_seq(const struct output *output, const struct backlog *backlog);
 
 /** All changes up to this are out, each as a whole. */
 uint64_t output_sent_seq(const struct output *output, const struct backlog *backlog);
+
+/** Whether what went out is exactly the changes up to output_seq(). */
+bool output_is_settled(const struct output *output, const struct backlog *backlog);
+
+/** Something is on its way that is made of what was there after change @seq. */
+void output_unsettle(struct output *output, uint64_t seq);
+
+/** Queues a complete frame behind the replies that may go out now, and in front of everything that comes
+ * later. */
+void output_note(struct output *output, const struct backlog *backlog, struct slice frame);
 
 /** The last change that a queued reply waits for; 0: none does. */
 uint64_t output_reply_seq(const struct output *output);

@@ -212,6 +212,19 @@ static enum piece compare_documents(struct session *session, struct sync_batch *
     return result == STORE_FAILED ? PIECE_UNREADABLE : PIECE_MADE;
 }
 
+/* In front of the changes that are held: what it holds of documents is newer than they are. */
+static void insert_piece(struct session *session, struct slice frames)
+{
+    struct connection *connection = session->connection;
+    struct buffer all = {0};
+    if (frames.length > session->rights_change->amend.length)
+        connection_unsettle(connection, store_seq(session->worker->store), &all);
+    buffer_append_slice(&all, frames);
+    output_insert(&connection->output, buffer_slice(&all));
+    buffer_free(&all);
+    buffer_free(&session->rights_change->amend);
+}
+
 static void send_piece(struct session *session)
 {
     struct worker *worker = session->worker;
@@ -225,10 +238,8 @@ static void send_piece(struct session *session)
     if (change->phase == READING_LOG)
         piece = read_log(session, &batch);
     sync_batch_finish(&batch);
-    if (piece == PIECE_MADE) {
-        output_insert(output, buffer_slice(&batch.frames));
-        buffer_free(&change->amend);
-    }
+    if (piece == PIECE_MADE)
+        insert_piece(session, buffer_slice(&batch.frames));
     sync_batch_free(&batch);
     switch (piece) {
     case PIECE_MADE:

@@ -58,6 +58,11 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
     buffer_free(&remove);
 }
 
+static void unsettle_one(struct connection *connection, void *argument)
+{
+    connection_unsettle(connection, *(const uint64_t *)argument, NULL);
+}
+
 static void take_entry(struct worker *worker, const struct log_change *change)
 {
     unsigned collection = change->entry.collection;
@@ -95,6 +100,8 @@ static bool take_from_log(struct worker *worker, unsigned *entries)
            (readable = worker_snapshot(worker))) {
         struct log_change change;
         result = log_walk_next(worker, &at, entries, &change);
+        if (change.folded_seq)
+            network_each(worker->network, unsettle_one, &change.folded_seq);
         if (result == LOG_WALK_CHANGE && at <= worker->log_target)
             take_entry(worker, &change);
     }

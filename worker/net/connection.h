@@ -56,14 +56,15 @@ struct connection {
     uint32_t up_to_date;  /* when ->queued and equal to the network's: in the list of those up to date */
     uint32_t deadline_ms; /* low bits of monotonic ms, for handshake, authorisation, closing; 0: none */
     uint16_t close_code;  /* of our close frame, 0: none */
+    uint16_t port;        /* of ->address */
     uint8_t state;        /* enum connection_state */
     uint8_t kind;         /* enum connection_kind */
     uint8_t armed;        /* what ->event waits for: EV_READ, EV_WRITE */
     uint8_t missed_pongs;
     uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
     bool opened;    /* opened() was called */
-    bool authorized;
-    bool ping_due;       /* the message, as soon as nothing else is queued */
+    bool authorized : 1;
+    bool ping_due : 1;   /* the message, as soon as nothing else is queued */
     bool counted_behind; /* among those the scoreboard says are catching up */
     bool queued;
     bool blocked;         /* the kernel's buffer is full: waiting for EV_WRITE */
@@ -82,7 +83,6 @@ struct connection {
     struct output output;
     void *owner; /* network_events' own: its session of this connection */
     uint8_t address[16];
-    uint16_t port;
 };
 
 struct network_events {
@@ -179,6 +179,16 @@ void connection_queue(struct connection *connection);
 /** Must be authorised within limits.authorize_ms, else closed with 1008; called off with true. Then a ping is
  * queued that says from where on changes come: what the client sees is decided before. */
 void connection_authorized(struct connection *connection, bool authorized);
+
+/** A ping with the number up to which the connection is complete is sent as soon as that is known. */
+void connection_ping_is_due(struct connection *connection);
+
+/**
+ * Before something goes out that is made of what was there after change @seq, among changes with lower
+ * numbers: the client is told by a ping without a number, unless it has been since it last was complete. The
+ * ping is appended to @frames, for who puts these in front; NULL: it is queued in front of all later changes.
+ */
+void connection_unsettle(struct connection *connection, uint64_t seq, struct buffer *frames);
 
 /** "192.0.2.1:4711", "[2001:db8::1]:4711" or "local". */
 const char *connection_address(const struct connection *connection, char text[64]);

@@ -15,18 +15,25 @@
  * of what is not out yet: when nothing else is queued (above all not the word that changes were left out),
  * nothing from the change log waits (which may still be dropped), and no change is held (a change of rights
  * has a number of its own, which the copy has not reached). Until then it is due, and there is one at most.
+ *
+ * What is made of the change log, or of documents as they are now, is in part newer than the numbers beside
+ * it say, and leaves out versions that a newer one made good. As long as history goes on that is right; but
+ * the store may be put back to a moment in between. So in front of it goes a ping without a number, and one
+ * with a number is due when the connection has come to where all of that is as it should be.
  */
 
-static bool is_complete(const struct output *output)
+static bool is_complete(const struct connection *connection)
 {
+    const struct output *output = &connection->output;
     return !output->first && !output->refill && output->hold_seq == OUTPUT_NO_HOLD &&
-           output->unfinished == OUTPUT_NOTHING;
+           output->unfinished == OUTPUT_NOTHING &&
+           output_is_settled(output, connection->network->options.backlog);
 }
 
 bool connection_ping_waits(const struct connection *connection)
 {
     return connection->ping_due && connection->state == CONNECTION_OPEN && !connection->peer_done &&
-           is_complete(&connection->output);
+           is_complete(connection);
 }
 
 void connection_ping_say(struct connection *connection)
@@ -40,6 +47,38 @@ void connection_ping_say(struct connection *connection)
     int length = snprintf(text, sizeof text,
                           "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null%s}", place);
     connection_send(connection, slice_of(text, (size_t)length), seq);
+}
+
+void connection_ping_is_due(struct connection *connection)
+{
+    if (connection->state != CONNECTION_OPEN || !connection->network->options.application_pings)
+        return;
+    connection->ping_due = true;
+    connection_queue(connection);
+}
+
+void connection_unsettle(struct connection *connection, uint64_t seq, struct buffer *frames)
+{
+    const struct network *network = connection->network;
+    struct output *output = &connection->output;
+    char text[128];
+    if (connection->state != CONNECTION_OPEN || !connection->authorized ||
+        !network->options.application_pings)
+        return;
+    bool settled = output_is_settled(output, network->options.backlog);
+    output_unsettle(output, seq);
+    connection_ping_is_due(connection);
+    if (!settled)
+        return;
+    struct buffer frame = {0};
+    int length = snprintf(text, sizeof text,
+                          "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null,\"seq\":null,"
+                          "\"epoch\":%llu}",
+                          (unsigned long long)network->options.epoch);
+    frame_append(frames ? frames : &frame, OPCODE_TEXT, slice_of(text, (size_t)length));
+    if (!frames)
+        output_note(output, network->options.backlog, buffer_slice(&frame));
+    buffer_free(&frame);
 }
 
 void connection_ping_late(struct connection *connection)

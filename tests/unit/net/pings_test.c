@@ -97,6 +97,14 @@ static void tell_ping(struct slice text)
         buffer_append_text(&story, "ping, ");
         return;
     }
+    char none[160];
+    snprintf(none, sizeof none,
+             "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null,\"seq\":null,\"epoch\":%d}",
+             EPOCH);
+    if (strcmp(bytes, none) == 0) {
+        buffer_append_text(&story, "ping null, ");
+        return;
+    }
     assert_int_equal(sscanf(bytes,
                             "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null,\"seq\":%" SCNu64
                             ",\"epoch\":%" SCNu64 "}",
@@ -182,6 +190,69 @@ static void at_authorization_before_any_change(void **state)
     change();
     connection_send(connection, SLICE("answer"), 0);
     expect("ping 1, answer, change 2, ");
+}
+
+/* What comes next is in part newer than its numbers, until change 3. */
+static void without_a_number_until_it_is_settled(void **state)
+{
+    (void)state;
+    authorize();
+    change();
+    expect("ping 0, change 1, ");
+    connection_unsettle(connection, 3, NULL);
+    connection_unsettle(connection, 2, NULL); /* said already */
+    change();
+    tick();
+    expect("ping null, change 2, ");
+    change();
+    expect("change 3, ping 3, ");
+    tick();
+    expect("ping 3, ");
+    connection_unsettle(connection, 5, NULL);
+    change_of(HIDDEN, 0);
+    expect("ping null, ");
+    change_of(HIDDEN, 0);
+    expect("ping 5, ");
+}
+
+/* An answer that waits for a later change does not hold up the word that what comes is not settled; one that
+ * may go keeps its place. */
+static void what_is_not_settled_is_said_in_front_of_it(void **state)
+{
+    (void)state;
+    authorize();
+    expect("ping 0, ");
+    connection_send(connection, SLICE("first"), 0);
+    connection_send(connection, SLICE("waits"), 2);
+    connection_unsettle(connection, 2, NULL);
+    connection_send(connection, SLICE("waits, too"), 2);
+    change();
+    change();
+    expect("first, ping null, change 1, change 2, waits, waits, too, ping 2, ");
+    struct buffer frames = {0};
+    connection_unsettle(connection, 3, &frames);
+    assert_non_null(memmem(frames.data, frames.length, "\"seq\":null", 10));
+    size_t length = frames.length;
+    connection_unsettle(connection, 4, &frames);
+    assert_int_equal(frames.length, length);
+    expect("");
+    buffer_free(&frames);
+    connection_authorized(connection, false);
+    connection_unsettle(connection, 9, NULL); /* whose copy it was knows nothing of it */
+    expect("");
+}
+
+static void a_ping_that_is_asked_for_comes_once(void **state)
+{
+    (void)state;
+    authorize();
+    expect("ping 0, ");
+    connection_send(connection, SLICE("answer"), 1);
+    connection_ping_is_due(connection);
+    connection_ping_is_due(connection);
+    expect("");
+    change();
+    expect("change 1, answer, ping 1, ");
 }
 
 /* Somebody else from here on, in the middle of a change for who it was before. */
@@ -530,6 +601,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_a_number_while_it_is_not_authorized),
         TEST(at_authorization_before_any_change),
+        TEST(without_a_number_until_it_is_settled),
+        TEST(what_is_not_settled_is_said_in_front_of_it),
+        TEST(a_ping_that_is_asked_for_comes_once),
         TEST(at_another_authorization),
         TEST(it_moves_for_who_sees_nothing),
         TEST(between_changes),
