@@ -35,6 +35,8 @@ struct store_search {
     MDB_cursor *cursor;
     struct json document;
     struct key_list keys;
+    bool (*sees)(const void *argument, struct slice tag); /* NULL: all of it */
+    const void *argument;
 };
 
 /* ---- ranges ---- */
@@ -258,6 +260,13 @@ void store_search_free(struct store_search *search)
     free(search);
 }
 
+void store_search_limit(struct store_search *search, bool (*sees)(const void *argument, struct slice tag),
+                        const void *argument)
+{
+    search->sees = sees;
+    search->argument = argument;
+}
+
 /** The next entry behind where the search stands, in the current range or at its start. */
 static int move(struct store_search *search, MDB_val *key, MDB_val *value)
 {
@@ -350,7 +359,8 @@ static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, s
     }
     if (!indexed(search, store_slice(key), &value, id, record))
         return false;
-    *given = is_first(search, value, record);
+    bool hidden = search->sees && !search->sees(search->argument, record->tag);
+    *given = hidden || is_first(search, value, record);
     return true;
 }
 

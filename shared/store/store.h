@@ -130,6 +130,10 @@ void store_scan_free(struct store_scan *scan);
 struct store_search;
 struct store_search *store_search_start(struct store *store, unsigned collection,
                                         const struct json_query *query);
+/** Nothing in a document is looked at, whose tag @sees does not let pass: it is given as it is, for each of
+ * its entries in the index. @argument stays the caller's. */
+void store_search_limit(struct store_search *search, bool (*sees)(const void *argument, struct slice tag),
+                        const void *argument);
 void store_search_resume(struct store *store, struct store_search *search);
 [[gnu::warn_unused_result]] enum store_step store_search_step(struct store_search *search, struct slice *id,
                                                               struct store_record *record);

@@ -22,13 +22,25 @@ static enum search_verdict look_at(struct search *search, struct slice id, const
     return search->each(search, id, record);
 }
 
+struct sight {
+    const struct viewer *viewer; /* NULL: sees nothing */
+    unsigned collection;
+};
+
+static bool sees(const void *argument, struct slice tag)
+{
+    const struct sight *sight = argument;
+    return sight->viewer && viewer_reads(sight->viewer, sight->collection, tag);
+}
+
+/* What may not be read costs the same whatever is in it: a look at its tag. */
 static enum search_verdict walk(struct search *search)
 {
-    const struct viewer *viewer = transaction_viewer(search->transaction);
-    unsigned collection = search->transaction->collection->index;
+    struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
     size_t documents = 0, bytes = 0;
     struct slice id;
     struct store_record record;
+    store_search_limit(search->walk, sees, &sight);
     while (documents++ < STEP_DOCUMENTS && bytes < STEP_BYTES) {
         switch (store_search_step(search->walk, &id, &record)) {
         case STORE_STEP:
@@ -38,9 +50,9 @@ static enum search_verdict walk(struct search *search)
         case STORE_FAILED:
             return SEARCH_FAILED;
         }
-        bytes += record.full.length;
-        if (!viewer || !viewer_reads(viewer, collection, record.tag))
+        if (!sees(&sight, record.tag))
             continue;
+        bytes += record.full.length;
         enum search_verdict verdict = look_at(search, id, &record);
         if (verdict != SEARCH_ON)
             return verdict;

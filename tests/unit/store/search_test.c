@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "shared/store/access_tag.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"
 
@@ -400,12 +401,55 @@ static void keys_of_paths_follow_arrays(void **state)
     }
 }
 
+static bool sees_owner(const void *argument, struct slice tag)
+{
+    struct access_tag read;
+    return access_tag_read(tag, &read) && slice_equal(read.owner, slice_text(argument));
+}
+
+/* A document that may not be read is not looked into, not even to find out whether it was met before: it
+ * comes with each of its entries, whatever else it has. */
+static void what_is_hidden_is_not_looked_into(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct json json = {0};
+    char message[JSON_QUERY_MESSAGE];
+    static const char query[] = "{\"tags\":{\"$gte\":\"a\"}}";
+    fixture_open(&f, "\"d\": {\"index\": [\"tags\"], \"rights\": {\"owner\": \"user\"}}");
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "d", "anns", CHANGE_ANY_VERSION,
+                             "{\"user\":\"ann\",\"tags\":[\"a\",\"b\",\"c\"]}"),
+                     ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "d", "bobs", CHANGE_ANY_VERSION,
+                             "{\"user\":\"bob\",\"tags\":[\"a\",\"b\",\"c\"]}"),
+                     ERROR_NONE);
+    assert_true(json_parse(&json, query, strlen(query)));
+    struct json_query *compiled = json_query_compile(json_root(&json), message);
+    assert_int_equal(store_begin(f.store), ERROR_NONE);
+    struct store_search *search = store_search_start(f.store, fixture_collection(&f, "d"), compiled);
+    store_search_limit(search, sees_owner, "bob");
+    store_search_resume(f.store, search);
+    struct slice id;
+    struct store_record record;
+    unsigned anns = 0, bobs = 0;
+    while (store_search_step(search, &id, &record) == STORE_STEP)
+        ++*(slice_equal(id, SLICE("anns")) ? &anns : &bobs);
+    assert_int_equal(bobs, 1);
+    assert_int_equal(anns, 3);
+    store_search_pause(search);
+    store_search_free(search);
+    store_end(f.store);
+    json_query_free(compiled);
+    json_free(&json);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_sort_like_their_values), cmocka_unit_test(keys_of_paths_follow_arrays),
-        cmocka_unit_test(the_best_index_is_used),      cmocka_unit_test(scans_go_on_where_they_stopped),
-        cmocka_unit_test(searches_equal_scans),
+        cmocka_unit_test(what_is_hidden_is_not_looked_into), cmocka_unit_test(keys_sort_like_their_values),
+        cmocka_unit_test(keys_of_paths_follow_arrays),       cmocka_unit_test(the_best_index_is_used),
+        cmocka_unit_test(scans_go_on_where_they_stopped),    cmocka_unit_test(searches_equal_scans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
