@@ -44,14 +44,17 @@ class Client:
         self.socket = socket_
         self.messages = []        # everything that came, pings excepted
         self.pings = 0
+        self.epoch = None         # of the server that it is connected to
         self.place = None         # {"epoch", "seq"} of the last ping that had them
         self.complete_seq = 0     # all changes up to this one have come
+        self.settled = False      # and nothing newer
         self.replica = {}         # {collection: {id: document}}, changed in the order of arrival
         self.last_seq = 0
         self.open_calls = {}      # {tid: future}
         self.progress = {}        # {tid: [data of each update]}
         self.finished = set()
         self.log_ins = set()      # tids whose answer brings a token
+        self.syncs = set()        # tids of sync and resume
         self.next_tid = 0
         self.close_code = None
         self.close_reason = None
@@ -128,6 +131,8 @@ class Client:
         WATCH.passwords_of(message.get('data'))
         if collection == 'users' and method in ('authorize_by_login', 'authorize_by_token'):
             self.log_ins.add(tid)
+        if method in ('sync', 'resume'):
+            self.syncs.add(tid)
         future = asyncio.get_running_loop().create_future()
         self.open_calls[tid] = future
         self.progress[tid] = []
@@ -222,15 +227,21 @@ class Client:
             self.take_change(message)
 
     def take_ping(self, message):
+        """The first one with an epoch comes before the first change. Its seq is null when what comes next may be newer
+        than its number says."""
         place = {key: message[key] for key in ('epoch', 'seq') if key in message}
         assert message == {'operation': 'ping', 'collectionName': None, 'data': None, **place}
         self.pings += 1
-        if not place or place['seq'] is None:  # what comes next is in part newer than its numbers say
+        if not place:
             return
-        assert place['seq'] >= self.complete_seq, f'{place} after {self.complete_seq}'
-        assert self.place is None or self.place['epoch'] == place['epoch']
-        self.place = place
-        self.complete_seq = place['seq']
+        assert self.epoch in (None, place['epoch']), 'another run on the same connection'
+        assert 0 < place['epoch'] < 2 ** 53
+        self.epoch = place['epoch']
+        self.settled = place['seq'] is not None
+        if self.settled:
+            assert place['seq'] >= self.complete_seq, f'{place} after {self.complete_seq}'
+            self.place = place
+            self.complete_seq = place['seq']
 
     def take_transaction(self, operation, data):
         tid = data['tid']
@@ -248,8 +259,10 @@ class Client:
 
     def take_change(self, message):
         copy = self.replica.setdefault(message['collectionName'], {})
+        assert self.epoch is not None, f'a change before the first ping: {message}'
         if message.get('sync'):
             assert message['sync'] is True and 'seq' not in message, f'a sync with seq: {message}'
+            assert not self.settled or self.syncs & set(self.open_calls), f'no ping with null came before {message}'
         else:
             assert message['seq'] > self.complete_seq, f'seq {message["seq"]} after {self.complete_seq}'
             self.last_seq = self.complete_seq = message['seq']

@@ -2,13 +2,13 @@
 what a fresh `find` of that user returns."""
 
 import asyncio
-import json
 import os
 import random
 
 from client import CallError, Client
 from configuration import COLLECTIONS, configuration, password
-from person import BROKEN, Person
+from histories import Drivers, differ, find_all
+from person import Person
 from server import PATIENCE, scaled
 
 ROUNDS = int(os.environ.get('DISPATCHD_TEST_ROUNDS', scaled(40, 8)))
@@ -20,46 +20,12 @@ USERS = ['ann', 'ben', 'carl', 'insider', 'reader', 'curator']
 GROUPS = ['lab', 'other', 'insiders', 'curators']
 # `vault` has both a permission to see it and rights; everything small, so that slow readers leave the backlog.
 VAULT = {**COLLECTIONS['samples'], 'read': 'see_secrets'}
+WITH_VAULT = {**COLLECTIONS, 'vault': VAULT}
 SMALL = {'ring_bytes': '128K', 'backlog_bytes': '64K', 'log_level': 'notice',
          'limits': {'message_bytes': '16K', 'document_bytes': '16K', 'login_attempts': 100000}}
 WRITTEN = ['notes', 'viruses', 'samples', 'secrets', 'vault']
 FOLLOWED = ['users', 'groups', 'secrets', 'vault', 'samples', 'viruses', 'notes']  # the last is open to all
 IDS = [f'd{i:02}' for i in range(40)]
-
-
-class Drivers:
-    """Three administrators' connections that calls go to; they are made anew when they break."""
-
-    def __init__(self, server):
-        self.server = server
-        self.clients = [None] * 3
-
-    async def client(self, index):
-        while self.clients[index] is None or self.clients[index].reader.done():
-            try:
-                self.clients[index] = await Client.connect(self.server, 'admin')
-            except BROKEN:
-                await asyncio.sleep(0.01)
-        return self.clients[index]
-
-    async def run(self, index, call):
-        """What becomes of a call is known to nobody when the server dies under it."""
-        try:
-            await (await self.client(index)).call(*call)
-        except CallError as error:
-            assert error.code not in ('internal', 'bad_message', 'unauthorized', 'unknown_method', 'invalid',
-                                      'timeout'), f'{call}: {error}'
-        except BROKEN:
-            pass
-
-    async def surely(self, *call):
-        """Until it was done."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE
-        while True:
-            try:
-                return await (await self.client(0)).call(*call)
-            except (CallError, *BROKEN) as error:
-                assert asyncio.get_running_loop().time() < deadline, f'{call}: {error!r}'
 
 
 def random_document_call(chance):
@@ -168,7 +134,8 @@ class History:
         result = {}
         for name in FOLLOWED:
             try:
-                result[name] = (await find_all(client, name), await client.call('count', name))
+                result[name] = (await find_all(client, name, WITH_VAULT.get(name, {})),
+                                await client.call('count', name))
             except CallError as error:
                 assert error.code == 'forbidden' and name in ('users', 'groups', 'secrets', 'vault')
                 result[name] = ({}, None)
@@ -193,28 +160,8 @@ class History:
         return found
 
 
-async def find_all(client, name):
-    """The documents of the sync set as the projector shows them."""
-    collection = {**COLLECTIONS, 'vault': VAULT}.get(name, {})
-    documents, skip, more = {}, 0, True
-    query = collection.get('sync_filter', {})
-    fields = {'fields': collection['projector']} if 'projector' in collection else {}
-    while more:
-        answer = await client.call('find', name, {'query': query, **fields, 'skip': skip, 'limit': 25})
-        documents.update((d['_id'], d) for d in answer['documents'])
-        skip, more = skip + len(answer['documents']), answer['more']
-    return documents
-
-
-def differ(held, wanted):
-    for key in sorted({*held, *wanted}):
-        one, other = (json.dumps(d.get(key), sort_keys=True)[:200] for d in (held, wanted))
-        if held.get(key) != wanted.get(key):
-            yield f'{key}: holds {one}, must hold {other}'
-
-
 async def test_random_histories(make_server):
-    config = configuration(collections={**COLLECTIONS, 'vault': VAULT}, **SMALL)
+    config = configuration(collections=WITH_VAULT, **SMALL)
     server = make_server(workers=3, config=config)
     history = History(server)
     try:
