@@ -62,8 +62,9 @@ void connection_unsettle(struct connection *connection, uint64_t seq, struct buf
     const struct network *network = connection->network;
     struct output *output = &connection->output;
     char text[128];
-    if (connection->state != CONNECTION_OPEN || !connection->authorized ||
-        !network->options.application_pings)
+    /* Behind a close frame that is queued nothing may be, but what is in front of it may have its ping. */
+    bool may = connection->state == CONNECTION_OPEN || (connection->state == CONNECTION_CLOSING && frames);
+    if (!may || !connection->authorized || !network->options.application_pings)
         return;
     bool settled = output_is_settled(output, network->options.backlog);
     output_unsettle(output, seq);

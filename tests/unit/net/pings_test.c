@@ -124,6 +124,8 @@ static void take_frame(unsigned opcode, struct slice payload)
             payload.length--;
         buffer_append_slice(&story, payload);
         buffer_append_text(&story, ", ");
+    } else if (opcode == OPCODE_CLOSE) {
+        buffer_append_text(&story, "close, ");
     } else {
         assert_int_equal(opcode, OPCODE_PING);
     }
@@ -456,6 +458,33 @@ static void not_of_what_may_be_dropped(void **state)
     expect("resync, ping 2, ");
 }
 
+static void fold_ahead(struct world *of, struct connection *to)
+{
+    struct buffer frames = {0};
+    if (output_rejoin(&to->output, of->backlog))
+        return;
+    connection_unsettle(to, 9, &frames);
+    buffer_append_text(&frames, "\x81\x06"
+                                "folded");
+    output_refill(&to->output, buffer_slice(&frames), backlog_last_seq(of->backlog));
+    buffer_free(&frames);
+}
+
+/* What is newer than its number is so for who closes, too. */
+static void in_front_of_what_is_ahead_at_the_close(void **state)
+{
+    (void)state;
+    world.on_refill = fold_ahead;
+    authorize();
+    expect("ping 0, ");
+    change();
+    connection_close(connection, 1001, "");
+    network_backlog_drops(world.network, backlog_next(world.backlog) + 1);
+    backlog_restart(world.backlog, world.seq);
+    connection_queue(connection);
+    expect("ping null, folded, close, ");
+}
+
 /* ---- any history ---- */
 
 enum { CHANGES_MOST = 10000, STEPS = 40000 };
@@ -613,6 +642,7 @@ int main(void)
         TEST(not_before_what_comes_from_the_change_log),
         TEST(never_before_a_resync),
         TEST(not_of_what_may_be_dropped),
+        TEST(in_front_of_what_is_ahead_at_the_close),
         TEST(true_in_any_history),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
