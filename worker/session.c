@@ -104,7 +104,7 @@ void session_subscribe(struct session *session, bool *collections)
         review(session);
 }
 
-void session_rights_changed(struct session *session, struct slice document)
+void session_rights_changed(struct session *session, bool blinked, struct slice document)
 {
     struct worker *worker = session->worker;
     if (session->connection->state != CONNECTION_OPEN) {
@@ -118,6 +118,8 @@ void session_rights_changed(struct session *session, struct slice document)
         compose(&message, "amend", "users", document);
         connection_send(session->connection, buffer_slice(&message), backlog_last_seq(worker->backlog));
         buffer_free(&message);
+        if (blinked) /* nobody knows what was for these rights, and what for those in between */
+            session_resync(session, "Your rights have changed", store_seq(worker->store));
         return;
     }
     struct buffer message = {0}, frame = {0};

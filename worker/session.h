@@ -50,8 +50,8 @@ struct viewer *session_viewer(const struct session *session, const struct rights
 void session_subscribe(struct session *session, bool *collections);
 
 /** The account's rights, or its document (@document, JSON), changed: the session is told, and what it may
- * hold is brought in line. Needs a snapshot. */
-void session_rights_changed(struct session *session, struct slice document);
+ * hold is brought in line. @blinked: the rights are the same again, after others. Needs a snapshot. */
+void session_rights_changed(struct session *session, bool blinked, struct slice document);
 
 /** Sends {"operation":..., "collectionName":..., "data":...}; @collection NULL is null. */
 void session_send(struct session *session, const char *operation, const char *collection, struct slice data);

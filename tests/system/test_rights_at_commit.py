@@ -288,3 +288,36 @@ async def test_every_change_was_allowed_at_its_place(make_server):
             allowed = 'editors' in document['groups']
         else:
             assert allowed, (seq, document)
+
+
+async def test_rights_that_come_back_at_once(one_worker):
+    """What was numbered while they were others is not passed over: the client is told that its copy is not known."""
+    server = one_worker
+    server.ctl('group', 'add', 'insiders2')
+    admin = await Client.connect(server, 'admin')
+    await admin.call('set_group', 'users', {'user_id': 'insider', 'group_id': 'insiders2', 'member': True})
+    await admin.call('insert', 'secrets', [{'_id': f'd{i}'} for i in range(3)])
+    insider = await Client.connect(server, 'insider')
+    position = await insider.synchronize('secrets', 'notes')
+    start = len(insider.messages)
+    with Held(server):
+        calls = [await submit(admin, *call) for call in (
+            ('update_permissions', 'groups', {'_id': 'insiders', 'permissions': {'see_secrets': False}}),
+            ('insert', 'notes', {'_id': 'note'}),
+            ('remove', 'secrets', {'_id': 'd0'}),
+            ('update_permissions', 'groups', {'_id': 'insiders2', 'permissions': {'see_secrets': True}}))]
+    assert [await outcome(call) for call in calls] == ['done'] * 4
+    await insider.until(lambda: insider.of('resync', None))
+    came = [message['operation'] for message in insider.messages[start:]]
+    assert came[:2] == ['amend', 'resync']
+    again = await Client.connect(server, 'insider')
+    again.replica = {'secrets': {f'd{i}': {'_id': f'd{i}', '_version': 0} for i in range(3)}}
+    await again.call('resume', data=position)
+    assert set(again.copy('secrets')) == {'d1', 'd2'}
+    # A change of the own settings or of another right is none of that.
+    before = len(insider.of('resync', None))
+    for permission in (True, False):
+        await admin.call('update_permissions', 'groups', {'_id': 'other', 'permissions': {'modify_virus': permission}})
+    await admin.call('insert', 'notes', {'_id': 'last'})
+    await insider.until(lambda: 'last' in insider.copy('notes'))
+    assert len(insider.of('resync', None)) == before

@@ -6,15 +6,17 @@
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/change_set.h"
+#include "worker/authority/former_rights.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_document.h"
 #include "worker/committer_link.h"
+#include "worker/dispatch/backlog.h"
 #include "worker/session.h"
 
 LIST_HEAD(account_list, account);
 LIST_HEAD(session_list, session);
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 1024, BLINK_ENTRIES = 1024 };
 
 struct authority {
     struct worker *worker;
@@ -24,7 +26,8 @@ struct authority {
     TAILQ_HEAD(session_queue, session) used; /* sessions with a token, the longest connected first */
     TAILQ_HEAD(, account) outdated;
     uint64_t last_rights_serial;
-    struct json user; /* a document being read; reused */
+    uint64_t applied_seq; /* all accounts have what changed up to here */
+    struct json user;     /* a document being read; reused */
 };
 
 static struct account_list *bucket_of(struct authority *authority, struct slice user)
@@ -58,6 +61,7 @@ static bool load(struct authority *authority, struct account *account)
     struct worker *worker = authority->worker;
     struct slice user = slice_of(account->user, account->user_length);
     struct group_lookup lookup = {.worker = worker};
+    account->loaded_seq = store_seq(worker->store);
     struct store_record record;
     rights_free(&account->rights);
     account->exists = false;
@@ -144,7 +148,7 @@ void account_put(struct authority *authority, struct account *account)
 }
 
 /* Tells the account's sessions what changed for them. Sessions may end on the way. */
-static void tell_sessions(struct account *account, bool known, struct slice document)
+static void tell_sessions(struct account *account, bool known, bool blinked, struct slice document)
 {
     struct session *session = LIST_FIRST(&account->sessions);
     while (session) {
@@ -152,30 +156,53 @@ static void tell_sessions(struct account *account, bool known, struct slice docu
         if (!known)
             session_cut(session, "your rights cannot be read");
         else if (account->exists)
-            session_rights_changed(session, document);
+            session_rights_changed(session, blinked, document);
         else
             session_deauthorize(session, "Your account was removed");
         session = next;
     }
 }
 
+static bool is_as_now(void *argument, const struct rights *rights, uint64_t from, uint64_t to)
+{
+    const struct account *account = argument;
+    (void)from, (void)to;
+    return rights_equal(&account->rights, rights);
+}
+
+/*
+ * Whether the rights, the same now, were others for a while since they were read: what was numbered in that
+ * while was for other eyes than these. When that cannot be found out soon, they were.
+ */
+static bool have_blinked(struct authority *authority, struct account *account, uint64_t since)
+{
+    struct former_rights *former = former_rights_create(slice_of(account->user, account->user_length), since);
+    bool same = former_rights_step(authority->worker, former, BLINK_ENTRIES) == FORMER_RIGHTS_KNOWN &&
+                former_rights_undo(authority->worker, former, is_as_now, account);
+    former_rights_free(&former);
+    return !same;
+}
+
 static void reload(struct authority *authority, struct account *account)
 {
     struct rights before = account->rights;
-    uint64_t version = account->version;
+    uint64_t version = account->version, since = account->loaded_seq;
+    if (since < authority->applied_seq)
+        since = authority->applied_seq;
     account->rights = (struct rights){0};
     bool known = load(authority, account);
     bool same_rights = account->exists && rights_equal(&account->rights, &before);
     rights_free(&before);
-    if (same_rights && account->version == version)
+    bool blinked = same_rights && have_blinked(authority, account, since);
+    if (same_rights && account->version == version && !blinked)
         return;
-    if (!same_rights)
+    if (!same_rights || blinked)
         account->rights_serial = ++authority->last_rights_serial;
     struct buffer document = {0};
     if (account->exists)
         user_document_append(&document, authority->worker, account, json_text(json_root(&authority->user)));
     account->references++; /* the last session may end on the way */
-    tell_sessions(account, known, buffer_slice(&document));
+    tell_sessions(account, known, blinked, buffer_slice(&document));
     account_put(authority, account);
     buffer_free(&document);
 }
@@ -198,6 +225,7 @@ void authority_apply(struct authority *authority)
         account->outdated = false;
         reload(authority, account);
     }
+    authority->applied_seq = backlog_last_seq(authority->worker->backlog);
 }
 
 /* Without a group: any may have changed. */

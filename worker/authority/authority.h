@@ -29,7 +29,8 @@ struct account {
     bool exists;            /* the user's document is there */
     bool outdated;          /* to be read again: in the authority's queue */
     TAILQ_ENTRY(account) queue;
-    uint64_t version; /* of the user's document */
+    uint64_t version;    /* of the user's document */
+    uint64_t loaded_seq; /* the last change that the rights were read after */
     unsigned references;
 };
 
