@@ -14,6 +14,8 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
+#include <stdio.h>
 
 #include "shared/clock.h"
 #include "shared/first_user.h"
@@ -156,6 +158,27 @@ static void run(struct worker *worker)
     }
 }
 
+/* The store of this run of the server, and no other that was put in its place: positions would be given of
+ * what others never saw. NULL: @message says why. */
+static struct store *open_store(const struct inheritance *inheritance, char message[STORE_MESSAGE])
+{
+    struct store *store = store_open(inheritance->config, STORE_READ, message);
+    if (!store)
+        return NULL;
+    if (store_begin(store) != ERROR_NONE)
+        log_fatal("the store cannot be read");
+    bool same =
+        store_epoch(store) == inheritance->epoch && store_seq(store) >= ring_last_seq(inheritance->ring);
+    store_end(store);
+    if (same)
+        return store;
+    snprintf(message, STORE_MESSAGE,
+             "%s: is not the store that this server was started with: stop it, and start it again",
+             inheritance->config->data);
+    store_close(&store);
+    return NULL;
+}
+
 void worker_open(struct worker *worker, const struct inheritance *inheritance)
 {
     char message[STORE_MESSAGE];
@@ -172,7 +195,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     if (!worker->base || sodium_init() < 0)
         log_fatal("the event loop or libsodium cannot be set up");
     if (!worker->store)
-        worker->store = store_open(worker->config, STORE_READ, message);
+        worker->store = open_store(inheritance, message);
     if (!worker->store)
         log_fatal("%s", message);
     worker->backlog = backlog_create(worker->config->backlog_bytes);

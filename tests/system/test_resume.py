@@ -1,11 +1,15 @@
 """resume: the rest after an absence, from any worker, after any process died, or an honest refusal."""
 
 import asyncio
+import os
+import shutil
+import signal
 
 import pytest
 
 from client import Client
 from configuration import COLLECTIONS, configuration
+from server import wait_until_async
 
 
 async def resume(client, position):
@@ -285,3 +289,22 @@ async def test_changed_read_permission_is_not_passed_over(make_server, read):
     else:
         await reader.synchronize('secrets')
         assert set(reader.copy('secrets')) == {'s'}
+
+
+async def test_another_store_put_in_the_place_of_a_running_one(server):
+    """A process that starts then would number changes that others never saw: it refuses, until the next start."""
+    writer = await Client.connect(server, 'editor')
+    await writer.call('insert', 'notes', {'_id': 'in both'})
+    data = os.path.join(server.data, 'data.mdb')
+    shutil.copyfile(data, data + '.copy')
+    for i in range(5):
+        await writer.call('insert', 'notes', {'_id': f'later {i}'})
+    os.replace(data + '.copy', data)
+    pids = [worker['pid'] for worker in server.status()['workers']]
+    os.kill(pids[0], signal.SIGKILL)
+    await wait_until_async(lambda: 'is not the store that this server was started with' in server.log(),
+                           what='a refusal')
+    await wait_until_async(lambda: all(w['pid'] != pids[0] for w in server.status()['workers']), what='its end')
+    assert sum(w['state'] == 'ready' for w in server.status()['workers']) == 1
+    await asyncio.to_thread(server.restart)
+    assert set(server.export('notes')) == {'in both'}
