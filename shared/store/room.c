@@ -88,9 +88,13 @@ static bool is_of_sessions(unsigned collection)
     return collection == COLLECTION_SESSIONS || collection == COLLECTION_CREDENTIALS;
 }
 
+/** An answer that is remembered of what changed nothing is nothing that has to be: it takes ordinary room.
+ * With a removal it may come: of these there are no more than documents. */
 static enum room_use use_of(const struct writer *writer, bool once)
 {
-    enum room_use use = once && writer->staged_count == 0 ? ROOM_SESSIONS : ROOM_REMOVALS;
+    enum room_use use = ROOM_REMOVALS;
+    if (once && writer->staged_count == 0)
+        return ROOM_ORDINARY;
     for (size_t i = 0; i < writer->staged_count; i++) {
         const struct staged *staged = writer->staged[i];
         if (staged->removed)

@@ -5,9 +5,9 @@
 
 /*
  * How much room there is, in the map and on the disk, and what the last of it is kept for. Ordinary changes
- * leave a reserve. What logging in and out writes may use this down to half of it, and so may answers that
- * are remembered (`once`). Removals may use all: they copy pages before they free any. So whoever may log in
- * can still do so when the store is full, and clean up.
+ * and answers that are remembered of what changed nothing (`once`) leave a reserve. What logging in and out
+ * writes may use this down to half of it. Removals may use all: they copy pages before they free any. So
+ * whoever may log in can still do so when the store is full, and clean up.
  *
  * What a set needs is reckoned before anything of it is put: twice its bytes (a page of LMDB's is half empty
  * at worst), and the pages that are copied because it changes something in them.
