@@ -160,14 +160,15 @@ static int put_record(struct store *store, const struct staged *staged)
     return rc ? rc : mdb_cursor_put(*cursor, &key, &value, 0);
 }
 
-/** What is to be known of a removed id; of one that is had again nothing is. */
+/** What is to be known of an id that was removed, or is had again. */
 static int put_former_owner(struct store *store, const struct staged *staged)
 {
     MDB_txn *txn = store->writer->txn;
-    if (staged->former_owner.length)
+    if (staged->disowned)
         return former_owner_put(txn, store, staged->collection, staged->id, staged->seq,
                                 staged->former_owner);
-    return staged->tag_before.length ? 0 : former_owner_forget(txn, store, staged->collection, staged->id);
+    bool changed = !staged->removed && staged->tag_before.length;
+    return changed ? 0 : former_owner_forget(txn, store, staged->collection, staged->id);
 }
 
 static void rights_changed(struct writer *writer, const struct staged *staged)

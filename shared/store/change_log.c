@@ -81,7 +81,8 @@ int change_log_trim(struct store *store, MDB_txn *txn, struct store_state *state
 int change_log_restart(struct store *store, MDB_txn *txn, struct store_state *state)
 {
     state->horizon = ++state->seq; /* a number of nothing: whoever stopped before it missed something */
-    return mdb_drop(txn, store->log, 0);
+    int rc = mdb_drop(txn, store->former_owner, 0);
+    return rc ? rc : mdb_drop(txn, store->log, 0);
 }
 
 static bool entry_read(const struct store *store, struct slice bytes, struct store_log_entry *out)

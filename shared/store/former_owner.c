@@ -34,16 +34,18 @@ int former_owner_put(MDB_txn *txn, const struct store *store, unsigned collectio
     if (rc)
         return rc;
     bytes_put_64(value.mv_data, seq);
-    memcpy((char *)value.mv_data + SEQ_BYTES, owner.data, owner.length);
+    if (owner.length)
+        memcpy((char *)value.mv_data + SEQ_BYTES, owner.data, owner.length);
     return 0;
 }
 
 int former_owner_find(MDB_txn *txn, const struct store *store, unsigned collection, struct slice id,
-                      struct slice *owner)
+                      bool *known, struct slice *owner)
 {
     char bytes[KEY_BYTES];
     MDB_val key, value;
     bool empty;
+    *known = false;
     *owner = (struct slice){0};
     int rc = is_empty(txn, store, &empty);
     if (rc || empty)
@@ -51,7 +53,8 @@ int former_owner_find(MDB_txn *txn, const struct store *store, unsigned collecti
     if (!make_key(bytes, store->collections[collection].number, id, &key))
         return MDB_BAD_VALSIZE;
     rc = mdb_get(txn, store->former_owner, &key, &value);
-    if (!rc && value.mv_size > SEQ_BYTES)
+    *known = !rc && value.mv_size >= SEQ_BYTES;
+    if (*known)
         *owner = slice_of((char *)value.mv_data + SEQ_BYTES, value.mv_size - SEQ_BYTES);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }

@@ -15,10 +15,11 @@
 [[gnu::warn_unused_result]] int former_owner_put(MDB_txn *txn, const struct store *store, unsigned collection,
                                                  struct slice id, uint64_t seq, struct slice owner);
 
-/** *@owner: whose the removed document was, absent when nothing is known; points into the map. Costs next to
- * nothing while nothing is known at all. */
+/** *@known: whether something is known of the id; *@owner: whose the removed document was, empty when it was
+ * nobody's; points into the map. Costs next to nothing while nothing is known at all. */
 [[gnu::warn_unused_result]] int former_owner_find(MDB_txn *txn, const struct store *store,
-                                                  unsigned collection, struct slice id, struct slice *owner);
+                                                  unsigned collection, struct slice id, bool *known,
+                                                  struct slice *owner);
 
 /** The id is had again. */
 [[gnu::warn_unused_result]] int former_owner_forget(MDB_txn *txn, const struct store *store,

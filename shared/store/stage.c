@@ -420,7 +420,8 @@ static enum error_code remove_document(struct work *work)
     struct staged *staged = staged_new(work);
     staged->removed = true;
     staged->record.version = work->current.version;
-    if (work->limited && !work->owns)
+    staged->disowned = work->limited && !work->owns;
+    if (staged->disowned)
         staged->former_owner = stage_owner(work);
     version_floor_raise(&work->writer->floors[work->number], work->current.version);
     code = stage_indexes(work, staged, (struct json_value){0});

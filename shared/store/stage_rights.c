@@ -119,17 +119,19 @@ enum error_code stage_former_owner(struct work *work)
 {
     const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
     struct slice owner = {0};
+    bool disowned = removed && removed->disowned;
     int rc = 0;
     if (removed)
         owner = removed->former_owner;
     else
-        rc = former_owner_find(work->writer->txn, work->store, work->number, work->change->id, &owner);
+        rc = former_owner_find(work->writer->txn, work->store, work->number, work->change->id, &disowned,
+                               &owner);
     if (rc)
         return stage_failed(work, "a former owner cannot be read", rc);
-    if (!owner.length || slice_equal(owner, work->writer->actor.user))
+    if (!disowned || slice_equal(owner, work->writer->actor.user))
         return ERROR_NONE;
     return stage_refuse(work, ERROR_FORBIDDEN,
-                        "Document \"%.*s\" of %s was another user's: only that user may make it again",
+                        "Document \"%.*s\" of %s was not yours: only its owner may make it again",
                         ID_OF(work), NAME_OF(work));
 }
 

@@ -28,7 +28,8 @@ struct staged {
     struct slice id;
     struct slice bytes;         /* the record's */
     struct store_record record; /* into ->bytes; when removed: just the version that was there */
-    struct slice former_owner;  /* removed: whose it was, when somebody else removed it who may change it */
+    bool disowned;              /* removed by somebody who could not have made it their own */
+    struct slice former_owner;  /* then: whose it was; empty: nobody's */
     struct slice tag_before;
     uint64_t tag_seq_before; /* store_log_entry's */
     struct slice before;     /* store_log_entry.before */

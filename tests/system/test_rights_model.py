@@ -129,7 +129,7 @@ class Model:
             if key in self.documents and self.reads(name, self.documents[key]):
                 owner = self.need(name, key).get('user')
                 del self.documents[key]
-                if name not in ('admin', owner) and isinstance(owner, str):
+                if name not in ('admin', owner):
                     self.former[key] = owner
                 ids.append(key)
         return ids

@@ -490,6 +490,33 @@ static void an_id_is_not_taken_over(void **state)
     assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
 }
 
+static void what_is_nobodys_is_not_taken_over_either(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const owners[] = {"null", "\"\"", "5"};
+    for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"user\":%s,\"ar\":true,\"aw\":true}", owners[i]);
+        put(f, "d", body);
+        assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+        assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
+    }
+    assert_int_equal(run_as(f, "root", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+}
+
+/* Nor is it remembered for longer than it means something. */
+static void it_is_forgotten_when_the_owner_has_it_again(void **state)
+{
+    struct fixture *f = *state;
+    put_anns(f);
+    assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    fixture_reopen(f, "\"jobs\": {}, \"plain\": {}");
+    put_anns(f);
+    fixture_reopen(f, collections);
+    assert_int_equal(run_as(f, "ann", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
+    assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
+}
+
 static void nor_within_one_set(void **state)
 {
     struct fixture *f = *state;
@@ -618,6 +645,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_place_in_the_order_decides, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_are_those_of_the_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_id_is_not_taken_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_nobodys_is_not_taken_over_either, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_is_forgotten_when_the_owner_has_it_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nor_within_one_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_is_known_as_long_as_the_change_log_has_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_change_says_nothing_of_what_is_hidden, set_up, tear_down),
