@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdio.h>
 
 #include "shared/clock.h"
 #include "shared/first_user.h"
