@@ -65,6 +65,15 @@ class Keeper(Person):
     def die_after(self, writes):
         self.file.writes_left = writes
 
+    def die(self):
+        """For a moment, or until it is revived."""
+        super().die()
+        if self.chance.random() < 0.5:
+            self.alive.clear()
+
+    def revive(self):
+        self.alive.set()
+
     def spare(self):
         """It is not killed from now on."""
         self.file.writes_left = None

@@ -81,6 +81,8 @@ class Person:
         self.then = {}           # {tid: what is done when the answer arrives}
         self.counts = {'resync': 0, 'amend': 0, 'connections': 0, 'resumes': 0, 'refused resumes': 0, 'syncs': 0,
                        'log-ins': 0, 'kills': 0}
+        self.alive = asyncio.Event()  # else it does not come back
+        self.alive.set()
         self.news = asyncio.Event()
         self.task = asyncio.get_running_loop().create_task(self.live())
 
@@ -126,6 +128,7 @@ class Person:
 
     async def live(self):
         while True:
+            await self.alive.wait()
             line = self.line
             try:
                 await self.follow()

@@ -181,6 +181,8 @@ class History:
         await self.steps(chance, chance.choice([0, 5, STEPS]))
         for person in away:
             person.come_back()
+        for person in self.people:
+            person.revive()
 
     async def nothing(self, chance):
         pass
@@ -221,16 +223,25 @@ class History:
         await self.up()
 
     async def take_copy(self, chance):
+        """Of the store, while some read what was before and die when they have read something of what comes after."""
+        slow = [person for person in self.people if chance.random() < 0.4]
+        for person in slow:
+            person.pause()
+        await self.steps(chance, chance.choice([0, 5, STEPS]))
         name = str(chance.randrange(3))
         path = await asyncio.to_thread(take_copy, self.server, name)
         self.copies = [(other, collections) for other, collections in self.copies if other != path]
         self.copies.append((path, self.collections))
+        await self.steps(chance, chance.choice([0, 5, STEPS]))
+        for person in slow:
+            person.die_after(chance.randrange(1, 20))
+            person.go_on()
 
     async def put_back(self, chance):
         """An older store, perhaps with a configuration that it was not made with."""
         if not self.copies:
             return
-        path, collections = chance.choice(self.copies)
+        path, collections = chance.choice([*self.copies, self.copies[-1], self.copies[-1]])
         await self.down(chance)
         await asyncio.to_thread(put_back, self.server, path)
         if chance.random() < 0.7:
@@ -260,6 +271,7 @@ class History:
             person.want([name for name in FOLLOWED if self.collections.get(name, {}) is not None])
             person.go_on()
         for person in self.people:
+            person.revive()
             while not (person.spare() and
                        person.copy['notes'].get('mark', {}).get('mark') == call['changes']['mark']):
                 if person.task.done():
@@ -318,7 +330,6 @@ async def test_random_histories(make_server, template):
             await history.steps(chance, chance.randrange(STEPS))
             if chance.random() < 0.5:
                 await history.take_copy(chance)
-                await history.steps(chance, chance.randrange(STEPS))
             await history.happen(chance)
             await history.check(f'seed {SEED}, round {round_}, {history.events}')
     except BaseException:
