@@ -77,9 +77,10 @@ async def test_inserted_again_while_a_client_was_told_to_resync(make_server):
     person = Person(server, 'reader', ['notes'])
     await true(server, person)
     person.pause()
-    await writer.call('remove', 'notes', {'_id': 'x'})
     for i in range(150):  # more than sockets hold
         await writer.call('insert', 'notes', {'_id': f'large {i}', 'text': LARGE})
+        if i == 100:
+            await writer.call('remove', 'notes', {'_id': 'x'})
     await writer.call('insert', 'notes', {'_id': 'x', 'v': 'new'})
     person.go_on()
     await true(server, person)
