@@ -9,6 +9,7 @@ import websockets
 from client import RANGE, CallError, Client
 from configuration import password
 from kept_copy import KeptCopy, Killed
+from server import PATIENCE
 
 BROKEN = (OSError, websockets.WebSocketException)  # how a connection ends
 
@@ -307,6 +308,9 @@ class Person:
 
     async def end(self):
         self.cut_off()
-        while not self.task.done():  # asyncio.wait_for() may lose a cancellation
+        for _ in range(PATIENCE * 10):  # asyncio.wait_for() may lose a cancellation
+            if self.task.done():
+                return
             self.task.cancel()
             await asyncio.wait([self.task], timeout=0.1)
+        raise AssertionError(f'{self.user} goes on: {self.task!r}, {self.task.get_stack()}')
