@@ -205,8 +205,10 @@ static enum job_state step(struct job *job)
         return give_up(resume, ERROR_RESYNC_REQUIRED,
                        "What you have seen is not part of this store's history; sync");
     }
-    if (rights_differ(resume))
+    if (rights_differ(resume)) {
+        worker_snapshot_end(worker);
         return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights have changed meanwhile; sync");
+    }
     bool last = resume->phase == WALKING_LOG;
     enum outcome outcome = run_phase(resume);
     sync_batch_finish(&resume->batch);
