@@ -69,12 +69,13 @@ TAKEN = {
 async def keep_changing(client, name, stop):
     """Changes documents at random, one after the other, in and out of sight."""
     chance = random.Random(1)
+    keys = [f'd{i:05}' for i in range(MANY)]
     while not stop.is_set():
-        key = f'd{chance.randrange(MANY):05}'
+        key = chance.choice(keys)
         await client.call('update', name, {'_id': key, 'changes': {
             'n': chance.random(), 'name': f'{chance.random()}', 'group_read': chance.random() < 0.7}})
         if chance.random() < 0.1:
-            await client.call('remove', name, {'_id': f'd{chance.randrange(MANY):05}'})
+            await client.call('remove', name, {'_id': keys.pop(chance.randrange(len(keys)))})
         await asyncio.sleep(0)
 
 
