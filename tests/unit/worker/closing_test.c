@@ -37,7 +37,7 @@ static int set_up(void **state)
     put("of g", "g", 1);
     put("of h", "h", 1);
     assert_non_null(strstr(client_call(&client, "items", "sync", "{}"), "\"epoch\""));
-    strcpy(place, client.answer);
+    assert_true((size_t)snprintf(place, sizeof place, "%s", client.answer) < sizeof place);
     for (; id[0] < 'a' + 12; id[0]++)
         put(id, "h", 60000);
     world_settle(&world);
