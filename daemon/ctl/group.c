@@ -13,6 +13,7 @@ struct wishes {
     const char **names;
     bool *granted;
     size_t count;
+    bool take_over;
 };
 
 static void wish(struct wishes *wishes, const char *name, bool granted)
@@ -26,7 +27,7 @@ static void wish(struct wishes *wishes, const char *name, bool granted)
         wishes->count++;
 }
 
-/* Reads the options of a part: --permission and, where it is known, --no-permission. */
+/* Reads the options of a part: --permission and, where they are known, --no-permission and --take-over. */
 static bool read_wishes(struct wishes *wishes, const struct option *options, int argc, char **argv)
 {
     bool good = true;
@@ -36,6 +37,8 @@ static bool read_wishes(struct wishes *wishes, const struct option *options, int
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'p' || option == 'n')
             wish(wishes, optarg, option == 'p');
+        else if (option == 't')
+            wishes->take_over = true;
         else
             good = false;
     }
@@ -81,11 +84,14 @@ static int make_group(const struct ctl *ctl, const char *name, const struct wish
         return 1;
     }
     compose_name(&data, name);
-    buffer_append_byte(&data, '}');
+    buffer_append_text(&data, wishes->take_over ? ",\"take_over\":true}" : "}");
     int status = 0;
     if (!session_call(&session, "groups", "add", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
         status = ctl_session_failed(ctl, &session);
-    } else if (wishes->count > 0) {
+    } else {
+        ctl_say_taken_over(reply.data);
+    }
+    if (status == 0 && wishes->count > 0) {
         buffer_clear(&data);
         compose_permissions(&data, name, wishes);
         if (!session_call(&session, "groups", "update_permissions", buffer_slice(&data), &reply,
@@ -99,7 +105,8 @@ static int make_group(const struct ctl *ctl, const char *name, const struct wish
 
 static int add(const struct ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {{"permission", required_argument, NULL, 'p'}, {0}};
+    static const struct option options[] = {
+        {"permission", required_argument, NULL, 'p'}, {"take-over", no_argument, NULL, 't'}, {0}};
     struct wishes wishes = {0};
     int status = 1;
     if (read_wishes(&wishes, options, argc, argv))
@@ -148,7 +155,7 @@ static int run(const struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command command_group = {
     .name = "group",
-    .usage = "add NAME [--permission PERMISSION]... | remove NAME |\n"
+    .usage = "add NAME [--permission PERMISSION]... [--take-over] | remove NAME |\n"
              "       set NAME [--permission PERMISSION]... [--no-permission PERMISSION]... | list [--json]",
     .help = "adds, removes and lists groups; gives permissions to one and takes them",
     .run = run,

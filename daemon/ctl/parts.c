@@ -1,6 +1,7 @@
 #include "daemon/ctl/parts.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/ctl/table.h"
@@ -47,6 +48,19 @@ bool ctl_json_option(const struct ctl_command *command, int argc, char **argv, b
     return false;
 }
 
+void ctl_say_taken_over(struct json_value answer)
+{
+    struct buffer scratch = {0};
+    bool took_over;
+    if (json_type(answer) == JSON_OBJECT &&
+        json_boolean(json_member(answer, SLICE("took_over")), &took_over) && took_over) {
+        struct slice name = json_string(json_member(answer, SLICE("_id")), &scratch);
+        printf("%.*s: the name was used before; documents that name it are this one's now\n",
+               (int)name.length, name.data);
+    }
+    buffer_free(&scratch);
+}
+
 int ctl_call(const struct ctl *ctl, const char *collection, const char *method, struct slice data,
              int timeout_ms)
 {
@@ -56,6 +70,8 @@ int ctl_call(const struct ctl *ctl, const char *collection, const char *method, 
     if (ctl_session_quiet(ctl, &session)) {
         bool done = session_call(&session, collection, method, data, &reply, timeout_ms);
         status = done ? 0 : ctl_session_failed(ctl, &session);
+        if (done)
+            ctl_say_taken_over(reply.data);
     }
     session_close(&session);
     return status;

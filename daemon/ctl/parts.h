@@ -28,9 +28,12 @@ const char *ctl_only_name(const struct ctl_command *command, int argc, char **ar
 [[gnu::warn_unused_result]] bool ctl_json_option(const struct ctl_command *command, int argc, char **argv,
                                                  bool *as_json);
 
-/** One call in a session of its own; returns the exit status. */
+/** One call in a session of its own, of which the answer is not shown; returns the exit status. */
 int ctl_call(const struct ctl *ctl, const char *collection, const char *method, struct slice data,
              int timeout_ms);
+
+/** Says that a user or group that was added has the name of one who was removed, when the answer says so. */
+void ctl_say_taken_over(struct json_value answer);
 
 /** How a collection is shown as a table. */
 struct ctl_listing {

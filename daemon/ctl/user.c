@@ -46,17 +46,23 @@ static int call_with_password(const struct ctl *ctl, bool from_stdin, const char
 static int add(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"group", required_argument, NULL, 'g'}, {"password-stdin", no_argument, NULL, 'p'}, {0}};
+        {"group", required_argument, NULL, 'g'},
+        {"password-stdin", no_argument, NULL, 'p'},
+        {"take-over", no_argument, NULL, 't'},
+        {0},
+    };
     char **groups = memory_zeroed((size_t)argc, sizeof *groups);
     struct buffer data = {0};
     size_t count = 0;
-    bool from_stdin = false, wrong = false;
+    bool from_stdin = false, take_over = false, wrong = false;
     int option, status = 1;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'g')
             groups[count++] = optarg;
         else if (option == 'p')
             from_stdin = true;
+        else if (option == 't')
+            take_over = true;
         else
             wrong = true;
     }
@@ -65,6 +71,8 @@ static int add(const struct ctl *ctl, int argc, char **argv)
     } else if (ctl_name(argv[optind])) {
         compose_name(&data, argv[optind]);
         compose_groups(&data, groups, count);
+        if (take_over)
+            buffer_append_text(&data, ",\"take_over\":true");
         status = call_with_password(ctl, from_stdin, "add", "password", &data);
     }
     buffer_free(&data);
@@ -116,8 +124,8 @@ static int run(const struct ctl *ctl, int argc, char **argv)
 const struct ctl_command command_user = {
     .name = "user",
     .usage =
-        "add NAME [--group GROUP]... [--password-stdin] | passwd NAME [--password-stdin] | remove NAME |\n"
-        "       list [--json] | sessions NAME [--json | --end ID | --end-all]",
+        "add NAME [--group GROUP]... [--password-stdin] [--take-over] | passwd NAME [--password-stdin] |\n"
+        "       remove NAME | list [--json] | sessions NAME [--json | --end ID | --end-all]",
     .help = "adds, removes and lists users; gives a new password; lists and ends a user's sessions",
     .run = run,
 };

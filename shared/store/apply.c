@@ -4,6 +4,7 @@
 
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
+#include "shared/store/former_name.h"
 #include "shared/store/former_owner.h"
 #include "shared/store/once.h"
 #include "shared/store/principal.h"
@@ -185,6 +186,8 @@ static int put_staged(struct store *store, const struct staged *staged)
         rc = put_keys(writer, staged);
     if (!rc && store->collections[staged->collection].config->has_rights)
         rc = put_former_owner(store, staged);
+    if (!rc && staged->removed && is_of_names(staged->collection))
+        rc = former_name_put(writer->txn, store, staged->collection, staged->id, staged->seq);
     if (rc)
         return rc;
     struct store_log_entry entry = {.seq = staged->seq,

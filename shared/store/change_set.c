@@ -8,7 +8,7 @@
  * Operation:   u8 operation, u8 flags, i64 version, u32 each length of collection, id and body, and these
  * three.
  */
-enum { SET_HEADER = 1 + 4, OPERATION_HEADER = 1 + 1 + 8 + 3 * 4, FLAGS_ALL = 63, ACTOR_ID_BYTES = 256 };
+enum { SET_HEADER = 1 + 4, OPERATION_HEADER = 1 + 1 + 8 + 3 * 4, FLAGS_ALL = 127, ACTOR_ID_BYTES = 256 };
 
 static uint32_t length_32(size_t length)
 {

@@ -35,6 +35,7 @@ enum change_flag {
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
     CHANGE_ADMINISTRATOR = 16, /* ACTOR: must be in the group administrator */
     CHANGE_NEW_ID = 32, /* INSERT, REPLACE: the id was made for this document (random_id()): nothing had it */
+    CHANGE_TAKE_OVER = 64, /* INSERT in `users` and `groups`: the name may be that of one who was removed */
 };
 
 #define CHANGE_ANY_VERSION (-1)

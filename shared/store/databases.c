@@ -186,6 +186,8 @@ static int open_shared(struct store *store, MDB_txn *txn, unsigned create)
 {
     int rc = mdb_dbi_open(txn, "log", create, &store->log);
     if (!rc)
+        rc = mdb_dbi_open(txn, "former_name", create, &store->former_name);
+    if (!rc)
         rc = mdb_dbi_open(txn, "former_owner", create, &store->former_owner);
     if (!rc)
         rc = mdb_dbi_open(txn, "once", create, &store->once);

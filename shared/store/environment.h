@@ -15,6 +15,7 @@
  * - c/COLLECTION: id -> record (record.h)
  * - x/COLLECTION/FIELD: index key (keys.h) -> nothing
  * - log: seq, big-endian -> change (change_log.c)
+ * - former_name: u16 number of the collection, name -> seq of its removal (former_name.h)
  * - former_owner: u16 number of the collection, id -> seq of its removal, owner (former_owner.h)
  * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.c)
  */
@@ -45,7 +46,7 @@ struct store {
     enum store_mode mode;
     const struct store_run *run; /* while it is opened; NULL: none begins */
     MDB_env *env;
-    MDB_dbi meta, log, former_owner, once, once_expiry;
+    MDB_dbi meta, log, former_name, former_owner, once, once_expiry;
     struct store_collection *collections; /* as in the configuration */
     size_t collection_count;
     unsigned *by_number; /* place in ->collections, UINT_MAX: not declared */

@@ -271,12 +271,18 @@ static void hash_part(crypto_generichash_state *state, struct slice part)
         crypto_generichash_update(state, (const unsigned char *)part.data, part.length);
 }
 
-void key_once(unsigned char out[KEY_ONCE], struct slice user, struct slice method, struct slice key)
+void key_once(unsigned char out[KEY_ONCE], struct slice user, uint64_t former, struct slice method,
+              struct slice key)
 {
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, KEY_ONCE);
     hash_part(&state, user);
     hash_part(&state, method);
     hash_part(&state, key);
+    if (former) {
+        char number[8];
+        bytes_put_64(number, former);
+        hash_part(&state, slice_of(number, sizeof number));
+    }
     crypto_generichash_final(&state, out, KEY_ONCE);
 }

@@ -61,7 +61,9 @@ bool key_split(struct slice key, struct slice *value, struct slice *id);
 
 enum { KEY_ONCE = 32 };
 
-/** The key of a remembered answer: a hash, since the three together may be longer than a key. */
-void key_once(unsigned char out[KEY_ONCE], struct slice user, struct slice method, struct slice key);
+/** The key of a remembered answer: a hash, since the three together may be longer than a key. @former: the
+ * sequence number of the removal of the one who had the user's name before; 0: nobody had. */
+void key_once(unsigned char out[KEY_ONCE], struct slice user, uint64_t former, struct slice method,
+              struct slice key);
 
 #endif

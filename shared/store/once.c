@@ -1,17 +1,30 @@
 #include "shared/store/once.h"
 
 #include "shared/store/bytes.h"
+#include "shared/store/former_name.h"
 #include "shared/store/keys.h"
 
 enum { ONCE_HEADER = 16, EXPIRY_KEY = 8 + KEY_ONCE };
+
+/** Makes the key: what was kept for a former user of the name is not found under it. An error of LMDB. */
+static int make_key(MDB_txn *txn, const struct store *store, struct slice user, struct slice method,
+                    struct slice key, unsigned char out[KEY_ONCE])
+{
+    uint64_t former;
+    int rc = former_name_find(txn, store, COLLECTION_USERS, user, &former);
+    if (!rc)
+        key_once(out, user, former, method, key);
+    return rc;
+}
 
 int once_get(struct store *store, MDB_txn *txn, struct slice user, struct slice method, struct slice key,
              uint64_t now_ms, struct slice *answer, uint64_t *seq)
 {
     unsigned char hash[KEY_ONCE];
-    key_once(hash, user, method, key);
     MDB_val name = {sizeof hash, hash}, value;
-    int rc = mdb_get(txn, store->once, &name, &value);
+    int rc = make_key(txn, store, user, method, key, hash);
+    if (!rc)
+        rc = mdb_get(txn, store->once, &name, &value);
     if (rc)
         return rc;
     struct slice bytes = store_slice(value), header;
@@ -33,9 +46,11 @@ int once_put(struct store *store, MDB_txn *txn, struct slice user, struct slice 
 {
     unsigned char hash[KEY_ONCE];
     char expiry[EXPIRY_KEY];
-    key_once(hash, user, method, key);
     MDB_val name = {sizeof hash, hash}, order = {sizeof expiry, expiry}, value;
-    int rc = mdb_get(txn, store->once, &name, &value);
+    int rc = make_key(txn, store, user, method, key, hash);
+    if (rc)
+        return rc;
+    rc = mdb_get(txn, store->once, &name, &value);
     if (!rc && value.mv_size >= ONCE_HEADER) {
         /* An expired one that has not been trimmed yet. */
         expiry_key(expiry, bytes_get_64(value.mv_data), hash);

@@ -115,6 +115,10 @@ static uint64_t needed(const struct writer *writer, struct slice answer, bool on
         bytes += ENTRY_BYTES + staged->bytes.length + staged->before.length + staged->tag_before.length +
                  staged->record.tag.length + 2 * staged->id.length;
         pages++;
+        if (staged->removed) { /* what is to be known of it: former_name.h, former_owner.h */
+            bytes += ENTRY_BYTES + staged->id.length + staged->former_owner.length;
+            pages++;
+        }
         for (const struct staged_key *key = staged->keys; key; key = key->next) {
             bytes += ENTRY_BYTES + key->value.length + staged->id.length;
             pages++;

@@ -238,6 +238,8 @@ static enum error_code stage_text(struct work *work)
             work, ERROR_TOO_LARGE, "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed",
             ID_OF(work), writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
     struct json_value root = {0};
+    if (!work->there)
+        code = stage_former_name(work);
     if (!code && (work->limited || looks_inside(work->collection))) {
         code = need_next(work);
         root = json_root(&writer->next);

@@ -47,6 +47,10 @@ struct slice stage_owner(struct work *work);
  * somebody removed it who could not have made it their own. */
 enum error_code stage_former_owner(struct work *work);
 
+/** Whether the name of a new user or group may be had: not when somebody had it who was removed, unless the
+ * change takes it over. */
+enum error_code stage_former_name(struct work *work);
+
 /** Gives a document that is being made, in ->text, to the actor, when @body names no owner. */
 void stage_give_owner(struct work *work, struct json_value body);
 

@@ -1,5 +1,6 @@
 #include "shared/json/compare.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/former_name.h"
 #include "shared/store/former_owner.h"
 #include "shared/store/stage.h"
 
@@ -133,6 +134,23 @@ enum error_code stage_former_owner(struct work *work)
     return stage_refuse(work, ERROR_FORBIDDEN,
                         "Document \"%.*s\" of %s was not yours: only its owner may make it again",
                         ID_OF(work), NAME_OF(work));
+}
+
+enum error_code stage_former_name(struct work *work)
+{
+    if (!is_of_names(work->number) || work->change->flags & CHANGE_TAKE_OVER)
+        return ERROR_NONE;
+    const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
+    uint64_t seq = removed ? removed->seq : 0;
+    int rc = 0;
+    if (!removed)
+        rc = former_name_find(work->writer->txn, work->store, work->number, work->change->id, &seq);
+    if (rc)
+        return stage_failed(work, "a former name cannot be read", rc);
+    if (!seq)
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_EXISTS, "The name \"%.*s\" in %s was used before", ID_OF(work),
+                        NAME_OF(work));
 }
 
 void stage_give_owner(struct work *work, struct json_value body)

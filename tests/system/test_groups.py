@@ -166,7 +166,7 @@ async def test_remove_group_with_many_members(server):
         except CallError as error:
             assert error.message == 'Group does not exist'
     assert await removal is None
-    await other.call('add', 'groups', {'_id': 'lab'})
+    await other.call('add', 'groups', {'_id': 'lab', 'take_over': True})
     for client in (admin, other):
         assert await client.call('count', 'users', {'query': {'groups': 'lab'}}) == 0
         assert await client.call('count', 'users', {'query': {'primary_group': 'lab'}}) == 0

@@ -47,7 +47,7 @@ async def outcome(future):
 
 
 def add_user(server, name, *groups):
-    server.ctl('user', 'add', name, '--password-stdin', *(word for g in groups for word in ('--group', g)),
+    server.ctl('user', 'add', name, '--password-stdin', '--take-over', *(word for g in groups for word in ('--group', g)),
                text=SECRET + '\n')
 
 

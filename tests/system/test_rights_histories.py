@@ -55,7 +55,7 @@ def random_rights_call(chance):
         return ('set_group', 'users', {'user_id': user, 'group_id': 'administrator'})
     if kind < 0.85:
         return ('remove_group', 'groups', {'_id': group})
-    return ('add', 'groups', {'_id': group})
+    return ('add', 'groups', {'_id': group, 'take_over': True})
 
 
 class History:

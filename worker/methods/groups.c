@@ -4,6 +4,7 @@
 #include "shared/json/merge_patch.h"
 #include "shared/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/group_removal.h"
 #include "worker/methods/user_sets.h"
@@ -14,36 +15,30 @@
 
 static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
 {
-    struct transaction *transaction = attempt->transaction;
-    struct slice group = slice_text(attempt->group);
-    struct store_record record;
-    enum error_code code = store_get(transaction->worker->store, COLLECTION_GROUPS, group, &record);
-    if (code == ERROR_NONE)
-        transaction_fail(transaction, ERROR_EXISTS, "Group already exists");
-    else if (code != ERROR_NOT_FOUND)
-        transaction_fail_unreadable(transaction, NULL);
-    if (code != ERROR_NOT_FOUND)
-        return false;
+    struct addition *addition = (struct addition *)attempt;
     struct buffer answer = {0};
-    json_append_string(&answer, group);
-    attempt_begin(attempt, set, buffer_slice(&answer));
-    set_change(set, CHANGE_INSERT, NO_FLAGS, "groups", group, CHANGE_ANY_VERSION,
-               SLICE("{\"permissions\":{}}"));
+    json_append_string(&answer, slice_text(attempt->group));
+    bool good = addition_begin(addition, set, buffer_slice(&answer));
+    if (good)
+        addition_insert(addition, set, SLICE("{\"permissions\":{}}"));
     buffer_free(&answer);
-    return true;
+    return good;
 }
 
 static void add(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"_id"};
+    static const char *const keys[] = {"_id", "take_over"};
     struct slice group;
-    if (!params_object(transaction, data, keys, 1) ||
+    if (!params_object(transaction, data, keys, 2) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
                    &group))
         return;
-    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_addition);
-    attempt->group = memory_copy(group.data, group.length);
-    attempt_run(attempt);
+    struct addition *addition = addition_create(transaction, COLLECTION_GROUPS,
+                                                json_member(data, SLICE("take_over")), evaluate_addition);
+    if (!addition)
+        return;
+    addition->attempt.group = memory_copy(group.data, group.length);
+    attempt_run(&addition->attempt);
 }
 
 /* ---- update_permissions: ->text is the merge patch ---- */

@@ -6,6 +6,7 @@
 
 #include "shared/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
 #include "worker/methods/login.h"
@@ -58,7 +59,7 @@ static void add_documents(struct attempt *attempt, struct buffer *set)
     struct buffer body = {0};
     buffer_append_format(&body, "{\"groups\":%s,\"primary_group\":null,\"force_reset\":%s,\"settings\":{}}",
                          attempt->text, attempt->flag ? "true" : "false");
-    set_change(set, CHANGE_INSERT, NO_FLAGS, "users", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    addition_insert((struct addition *)attempt, set, buffer_slice(&body));
     buffer_clear(&body);
     credentials_append(&body, slice_text(attempt->secret ? attempt->secret : ""));
     set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
@@ -71,15 +72,8 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
     struct transaction *transaction = attempt->transaction;
     struct worker *worker = transaction->worker;
     struct slice user = slice_text(attempt->user);
-    struct store_record record;
-    enum error_code code = store_get(worker->store, COLLECTION_USERS, user, &record);
-    if (code == ERROR_NONE)
-        transaction_fail(transaction, ERROR_EXISTS, "User already exists");
-    else if (code != ERROR_NOT_FOUND)
-        transaction_fail_unreadable(transaction, NULL);
-    if (code != ERROR_NOT_FOUND)
+    if (!addition_begin((struct addition *)attempt, set, SLICE("null")))
         return false;
-    attempt_begin(attempt, set, SLICE("null"));
     if (!add_groups(attempt, set))
         return false;
     add_documents(attempt, set);
@@ -136,17 +130,20 @@ static bool read_groups(struct transaction *transaction, struct json_value group
 
 static void add(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"_id", "password", "force_reset", "groups"};
+    static const char *const keys[] = {"_id", "password", "force_reset", "groups", "take_over"};
     struct worker *worker = transaction->worker;
     struct slice user, password;
     struct buffer groups = {0};
     bool reset;
-    if (params_object(transaction, data, keys, 4) &&
+    struct addition *addition;
+    if (params_object(transaction, data, keys, 5) &&
         params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) &&
         name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
         params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
-        read_groups(transaction, json_member(data, SLICE("groups")), &groups)) {
-        struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_addition);
+        read_groups(transaction, json_member(data, SLICE("groups")), &groups) &&
+        (addition = addition_create(transaction, COLLECTION_USERS, json_member(data, SLICE("take_over")),
+                                    evaluate_addition))) {
+        struct attempt *attempt = &addition->attempt;
         attempt->user = memory_copy(user.data, user.length);
         attempt->text = memory_copy(groups.data, groups.length);
         attempt->flag = reset;

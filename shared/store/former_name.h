@@ -1,0 +1,28 @@
+#ifndef SHARED_STORE_FORMER_NAME_H
+#define SHARED_STORE_FORMER_NAME_H
+
+#include "shared/store/environment.h"
+
+/*
+ * The names of users and groups that were removed. Documents, and the answers kept for `once`, go on naming
+ * them, so a name is not to be had again by somebody else unless that is said: CHANGE_TAKE_OVER. They stay
+ * known for as long as the store. Database "former_name": u16 number of the collection, name -> u64 seq of
+ * its last removal.
+ */
+
+/** Whether the documents of this collection are people's names: `users` and `groups`. */
+static inline bool is_of_names(unsigned collection)
+{
+    return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS;
+}
+
+/** The name loses who had it. An error of LMDB. */
+[[gnu::warn_unused_result]] int former_name_put(MDB_txn *txn, const struct store *store, unsigned collection,
+                                                struct slice name, uint64_t seq);
+
+/** *@seq: of the change that removed the last one who had this name and has it no more; 0: nobody had. Costs
+ * next to nothing while no name is known. An error of LMDB. */
+[[gnu::warn_unused_result]] int former_name_find(MDB_txn *txn, const struct store *store, unsigned collection,
+                                                 struct slice name, uint64_t *seq);
+
+#endif

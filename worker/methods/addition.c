@@ -1,0 +1,102 @@
+#include "worker/methods/addition.h"
+
+#include "shared/log.h"
+#include "worker/methods/user_sets.h"
+#include "worker/rpc/params.h"
+
+static const char *what_of(const struct addition *addition)
+{
+    return addition->collection == COLLECTION_USERS ? "User" : "Group";
+}
+
+static const char *name_of(const struct addition *addition)
+{
+    return addition->collection == COLLECTION_USERS ? addition->attempt.user : addition->attempt.group;
+}
+
+static bool done(struct attempt *attempt, const struct committer_result *result)
+{
+    const struct addition *addition = (struct addition *)attempt;
+    struct transaction *transaction = attempt->transaction;
+    if (addition->takes_over)
+        log_notice("%s %s: has the name of one who was removed and whose documents it takes over, as %s said",
+                   addition->collection == COLLECTION_USERS ? "user" : "group", name_of(addition),
+                   attempt->caller);
+    transaction_fulfill(transaction, result->text, result->seq);
+    return false;
+}
+
+struct addition *addition_create(struct transaction *transaction, unsigned collection,
+                                 struct json_value take_over,
+                                 bool (*evaluate)(struct attempt *attempt, struct buffer *set))
+{
+    bool wanted;
+    if (!params_boolean(transaction, take_over, "take_over", false, &wanted))
+        return NULL;
+    struct addition *addition = (struct addition *)attempt_create(transaction, sizeof *addition, evaluate);
+    addition->collection = collection;
+    addition->take_over = wanted;
+    addition->attempt.done = done;
+    return addition;
+}
+
+/* Nobody has the name now. False: answered. */
+static bool check_free(const struct addition *addition)
+{
+    struct transaction *transaction = addition->attempt.transaction;
+    struct store_record record;
+    enum error_code code =
+        store_get(transaction->worker->store, addition->collection, slice_text(name_of(addition)), &record);
+    if (code == ERROR_NONE)
+        transaction_fail(transaction, ERROR_EXISTS, "%s already exists", what_of(addition));
+    else if (code != ERROR_NOT_FOUND)
+        transaction_fail_unreadable(transaction, NULL);
+    return code == ERROR_NOT_FOUND;
+}
+
+/* Nobody had it, or the caller takes it over. False: answered. */
+static bool check_former(struct addition *addition)
+{
+    struct transaction *transaction = addition->attempt.transaction;
+    bool used;
+    if (store_name_was_used(transaction->worker->store, addition->collection, slice_text(name_of(addition)),
+                            &used) != ERROR_NONE) {
+        transaction_fail_unreadable(transaction, NULL);
+        return false;
+    }
+    addition->takes_over = used && addition->take_over;
+    if (used && !addition->take_over)
+        transaction_fail(transaction, ERROR_EXISTS,
+                         "%s was removed, and documents may still name it; an administrator can give the "
+                         "name to another one with take_over",
+                         what_of(addition));
+    return !used || addition->take_over;
+}
+
+bool addition_begin(struct addition *addition, struct buffer *set, struct slice answer)
+{
+    struct attempt *attempt = &addition->attempt;
+    struct buffer taken = {0};
+    if (!check_free(addition) || !check_former(addition))
+        return false;
+    if (addition->takes_over) {
+        buffer_append_text(&taken, "{\"_id\":");
+        json_append_string(&taken, slice_text(name_of(addition)));
+        buffer_append_text(&taken, ",\"took_over\":true}");
+        answer = buffer_slice(&taken);
+    }
+    attempt_begin(attempt, set, answer);
+    buffer_free(&taken);
+    if (!addition->take_over || attempt_needs_administrator(attempt, set))
+        return true;
+    transaction_fail(attempt->transaction, ERROR_FORBIDDEN,
+                     "Only administrators may let a name be taken over");
+    return false;
+}
+
+void addition_insert(const struct addition *addition, struct buffer *set, struct slice body)
+{
+    set_change(set, CHANGE_INSERT, addition->takes_over ? CHANGE_TAKE_OVER : NO_FLAGS,
+               addition->collection == COLLECTION_USERS ? "users" : "groups", slice_text(name_of(addition)),
+               CHANGE_ANY_VERSION, body);
+}
