@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "shared/buffer.h"
+#include "shared/config/config.h"
 #include "shared/slice.h"
 
 /*
@@ -35,7 +36,8 @@ enum change_flag {
     CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
     CHANGE_ADMINISTRATOR = 16, /* ACTOR: must be in the group administrator */
     CHANGE_NEW_ID = 32, /* INSERT, REPLACE: the id was made for this document (random_id()): nothing had it */
-    CHANGE_TAKE_OVER = 64, /* INSERT in `users` and `groups`: the name may be that of one who was removed */
+    CHANGE_TAKE_OVER =
+        64, /* INSERT, REPLACE in `users` and `groups`: the name may be that of one who was removed */
 };
 
 #define CHANGE_ANY_VERSION (-1)
@@ -60,8 +62,21 @@ enum change_answer {
     ANSWER_IMPORT,      /* {"inserted":N,"replaced":N,"skipped":N} */
 };
 
+/** What a set may cost. It travels in the set, so that whether it applies is the same everywhere. */
+struct change_bounds {
+    uint64_t document_bytes; /* one document that it makes */
+    uint64_t work;           /* units: set_work.h */
+};
+
+/** None. */
+#define CHANGE_UNBOUNDED ((struct change_bounds){UINT64_MAX, UINT64_MAX})
+
+/** Those of a configuration: its limits, but at least the work that one document of document_bytes takes. */
+struct change_bounds change_bounds_of(const struct config_limits *limits);
+
 /** Starts a set in @out (appended). @literal: the answer's JSON with ANSWER_LITERAL, otherwise absent. */
-void change_set_begin(struct buffer *out, enum change_answer answer, struct slice literal);
+void change_set_begin(struct buffer *out, struct change_bounds bounds, enum change_answer answer,
+                      struct slice literal);
 void change_set_add(struct buffer *out, const struct change *change);
 
 /** Who acts in a set. */
@@ -93,6 +108,7 @@ void change_actor_add(struct buffer *out, const struct change_actor *actor);
 /** Reads a set. Slices point into @set. */
 struct change_set {
     enum change_answer answer;
+    struct change_bounds bounds;
     struct slice literal;
     struct slice rest;
 };

@@ -373,7 +373,8 @@ static void an_actor_must_be_there(void **state)
     begin_as(f, "ann", "", NULL, false);
     assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
     assert_string_equal(f->result.message, "Your account was removed");
-    run(f, CHANGE_INSERT, "users", "ann", "{\"groups\":[]}");
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_TAKE_OVER, "users", "ann", ANY, "{\"groups\":[]}"),
+                     ERROR_NONE);
     begin_as(f, "ann", "", NULL, false);
     assert_int_equal(set_run(f), ERROR_NONE);
 }

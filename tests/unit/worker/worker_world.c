@@ -159,7 +159,10 @@ void world_settle(struct world *world)
 enum error_code world_change(struct world *world, enum change_operation operation, const char *collection,
                              const char *id, const char *body)
 {
-    enum error_code code = run_one(&world->fixture, operation, 0, collection, id, CHANGE_ANY_VERSION, body);
+    /* Names come and go in tests. */
+    unsigned flags = operation == CHANGE_INSERT || operation == CHANGE_REPLACE ? CHANGE_TAKE_OVER : 0;
+    enum error_code code =
+        run_one(&world->fixture, operation, flags, collection, id, CHANGE_ANY_VERSION, body);
     if (!code)
         publish(world);
     return code;
