@@ -277,6 +277,12 @@ static bool is_given_up(const struct committer_link *link)
     return link->state != LINK_UP && clock_monotonic_ms() - link->down_since_ms > DOWN_MOST_MS;
 }
 
+size_t committer_link_set_most(const struct config *config)
+{
+    size_t queue = config->limits.committer_queue_bytes;
+    return queue < COMMITTER_SET_MOST ? queue : COMMITTER_SET_MOST;
+}
+
 bool committer_link_submit(struct committer_link *link, struct slice set_bytes, committer_done *done,
                            void *argument, enum error_code *code)
 {
@@ -284,8 +290,11 @@ bool committer_link_submit(struct committer_link *link, struct slice set_bytes, 
         *code = ERROR_UNAVAILABLE;
         return false;
     }
-    if (set_bytes.length > link->worker->config->limits.committer_queue_bytes ||
-        link->waiting_bytes > link->worker->config->limits.committer_queue_bytes - set_bytes.length) {
+    if (set_bytes.length > committer_link_set_most(link->worker->config)) {
+        *code = ERROR_TOO_LARGE;
+        return false;
+    }
+    if (link->waiting_bytes > link->worker->config->limits.committer_queue_bytes - set_bytes.length) {
         *code = ERROR_BUSY;
         return false;
     }
@@ -296,6 +305,14 @@ bool committer_link_submit(struct committer_link *link, struct slice set_bytes, 
         (struct waiting_set){.id = link->last_id, .bytes = bytes, .done = done, .argument = argument};
     link->waiting_bytes += bytes;
     return true;
+}
+
+const char *committer_link_refusal(enum error_code code)
+{
+    if (code == ERROR_TOO_LARGE)
+        return "These changes are too large for one call";
+    return code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
+                              : "Changes cannot be stored now; try again";
 }
 
 size_t committer_link_waiting(const struct committer_link *link)

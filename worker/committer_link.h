@@ -25,11 +25,17 @@ void committer_link_free(struct committer_link **link);
 /** A new stream socket, from the master. Takes the descriptor. */
 void committer_link_connect(struct committer_link *link, int fd);
 
-/** Gives a set. False: limits.committer_queue_bytes are waiting (the caller answers `busy`), or there has
- * been no committer for too long (`unavailable`): @code says which. @done is then not called. */
+/** The largest set that is ever taken. */
+size_t committer_link_set_most(const struct config *config);
+
+/** Gives a set. False: it is larger than that (`too_large`), limits.committer_queue_bytes are waiting
+ * (`busy`), or there has been no committer for too long (`unavailable`): @code says which, and
+ * committer_link_refusal() what the caller is told. @done is then not called. */
 [[gnu::warn_unused_result]] bool committer_link_submit(struct committer_link *link, struct slice set,
                                                        committer_done *done, void *argument,
                                                        enum error_code *code);
+
+const char *committer_link_refusal(enum error_code code);
 
 /** Writes what was submitted in this pass. */
 void committer_link_flush(struct committer_link *link);

@@ -32,7 +32,10 @@ struct committer_result {
     struct slice text; /* the answer's JSON, or the error's message */
 };
 
-enum { COMMITTER_MESSAGE_MOST = 64 * 1024 * 1024 }; /* longer: the link is broken */
+enum {
+    COMMITTER_MESSAGE_MOST = 1024 * 1024 * 1024, /* longer: the link is broken */
+    COMMITTER_SET_MOST = 320 * 1024 * 1024 /* of one set; its answer has not three times as many bytes */
+};
 
 void committer_hello_append(struct buffer *out, uint32_t slot, uint64_t incarnation);
 void committer_set_append(struct buffer *out, uint64_t id, struct slice set);

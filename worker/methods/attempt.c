@@ -120,9 +120,7 @@ void attempt_run(struct attempt *attempt)
         attempt_free(attempt);
     } else if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), committed, attempt,
                                       &code)) {
-        transaction_fail(transaction, code,
-                         code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
-                                            : "Changes cannot be stored now; try again");
+        transaction_fail(transaction, code, "%s", committer_link_refusal(code));
         attempt_free(attempt);
     }
     forget(&set);

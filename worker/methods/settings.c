@@ -102,7 +102,7 @@ static void submit(struct transaction *transaction, const char *collection, stru
     change_set_add(&set, &merge);
     if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), changed, change, &code)) {
         setting_change_free(change);
-        transaction_fail(transaction, code, "Settings cannot be changed now; try again");
+        transaction_fail(transaction, code, "%s", committer_link_refusal(code));
     }
     buffer_free(&set);
 }

@@ -8,6 +8,7 @@
 
 #include "shared/memory.h"
 #include "shared/random.h"
+#include "worker/committer_link.h"
 #include "worker/jobs/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
@@ -150,7 +151,7 @@ static enum search_verdict update_each(struct search *search, struct slice id,
         .body = slice_of(all->changes, all->changes_length),
     };
     change_set_add(&all->operations, &change);
-    if (all->operations.length <= search->transaction->worker->config->limits.committer_queue_bytes)
+    if (all->operations.length <= committer_link_set_most(search->transaction->worker->config))
         return SEARCH_ON;
     transaction_fail(search->transaction, ERROR_TOO_LARGE,
                      "These changes of %llu documents are too large for one call",

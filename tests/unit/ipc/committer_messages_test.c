@@ -97,7 +97,7 @@ static void refuses_what_is_malformed(void **state)
     (void)state;
     const struct slice cases[] = {
         SLICE("\0\0\0\0\x01"),         /* nothing follows */
-        SLICE("\x01\0\0\x04\x04"),     /* a byte over COMMITTER_MESSAGE_MOST */
+        SLICE("\x01\0\0\x40\x04"),     /* a byte over COMMITTER_MESSAGE_MOST */
         SLICE("\xff\xff\xff\xff\x01"), /* far over */
         SLICE("\x01\0\0\0\0"),         /* no type */
         SLICE("\x01\0\0\0\x05"),       /* no such type */
