@@ -139,16 +139,32 @@ static enum error_code store_results(struct applier *applier)
     return ERROR_NONE;
 }
 
-/*
- * Applies the sets from @from on in one transaction, as many as there is room for in it. Returns the first
- * that was not done; @from: nothing was, and they are to be tried one by one.
- */
-static size_t apply_together(struct applier *applier, size_t from, uint64_t now_ms)
+/* The next set of the batch: one that was taken and not done, or one that waits. NULL: there is none, or the
+ * batch is full. */
+static const struct batch_set *next_set(struct applier *applier, size_t at)
 {
+    struct batch_set *next = &applier->batch[at];
+    if (at < applier->count)
+        return next;
+    if (applier->count == APPLY_SETS || applier->bytes >= APPLY_BYTES ||
+        !intake_next_set(applier->intake, &next->link, &next->id, &next->set))
+        return NULL;
+    applier->bytes += next->set.length;
+    applier->count++;
+    return next;
+}
+
+/*
+ * Applies the sets from @from up to @to (SIZE_MAX: as many as wait) in one transaction, as far as there is
+ * room and time for them in it. Returns the first that was not done; @from when the transaction failed.
+ */
+static size_t apply_together(struct applier *applier, size_t from, size_t to, uint64_t now_ms)
+{
+    const struct batch_set *set;
     size_t good = 0, end = from;
     begin(applier);
-    for (; end < applier->count; end++) {
-        struct batch_set *set = &applier->batch[end];
+    for (; end < to && store_write_work(applier->store) < APPLY_WORK && (set = next_set(applier, end));
+         end++) {
         struct apply_result result;
         enum error_code code = store_write_apply(applier->store, set->set, now_ms, &result);
         if (result.spoilt)
@@ -226,23 +242,35 @@ static void complain_full(struct applier *applier)
     log_error("the store is full: what needs more room is refused (see map_bytes and the disk)");
 }
 
-static void apply_one_by_one(struct applier *applier, size_t from, uint64_t now_ms)
+/* What failed together is done in halves: what is to blame ends up alone. */
+static void apply_range(struct applier *applier, size_t from, size_t to, uint64_t now_ms)
 {
-    for (size_t i = from; i < applier->count; i++) {
-        enum error_code code = apply_alone(applier, &applier->batch[i], now_ms);
+    if (to - from == 1) {
+        enum error_code code = apply_alone(applier, &applier->batch[from], now_ms);
         count_result(applier, code);
         applier->full = applier->full || code == ERROR_STORE_FULL;
+        return;
+    }
+    while (from < to) {
+        size_t half = from + (to - from + 1) / 2;
+        size_t end = half - from > 1 ? apply_together(applier, from, half, now_ms) : from;
+        if (end == from) {
+            apply_range(applier, from, half, now_ms);
+            end = half;
+        }
+        from = end;
     }
 }
 
-/* Sets that do not fit into one transaction are done in several. */
+/* The first transaction decides how many sets the batch has; what it left of them is done in more. */
 static void apply_all(struct applier *applier, uint64_t now_ms)
 {
     applier->full = false;
-    for (size_t done = 0; done < applier->count;) {
-        size_t end = apply_together(applier, done, now_ms);
+    size_t done = apply_together(applier, 0, SIZE_MAX, now_ms);
+    while (done < applier->count) {
+        size_t end = apply_together(applier, done, applier->count, now_ms);
         if (end == done) {
-            apply_one_by_one(applier, done, now_ms);
+            apply_range(applier, done, applier->count, now_ms);
             end = applier->count;
         }
         done = end;
@@ -251,23 +279,11 @@ static void apply_all(struct applier *applier, uint64_t now_ms)
         complain_full(applier);
 }
 
-static void collect(struct applier *applier, struct intake *intake)
-{
-    size_t bytes = 0;
-    applier->count = 0;
-    while (applier->count < APPLY_SETS && bytes < APPLY_BYTES) {
-        struct batch_set *next = &applier->batch[applier->count];
-        if (!intake_next_set(intake, &next->link, &next->id, &next->set))
-            return;
-        bytes += next->set.length;
-        applier->count++;
-    }
-}
-
 bool apply_batch(struct applier *applier, struct intake *intake)
 {
-    collect(applier, intake);
-    if (applier->count > 0) {
+    applier->intake = intake;
+    applier->count = applier->bytes = 0;
+    if (next_set(applier, 0)) {
         apply_all(applier, clock_wall_ms());
         answer_all(applier);
     }

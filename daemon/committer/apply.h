@@ -8,7 +8,9 @@
 
 /* Batches of change sets: one transaction, one sync, published, answered. */
 
-enum { APPLY_SETS = 4096, APPLY_BYTES = 16 * 1024 * 1024 };
+/* A batch ends when its sets have so many bytes; a transaction, when so many units of work (set_work.h) were
+ * done in it, and with it the batch takes no more sets. */
+enum { APPLY_SETS = 4096, APPLY_BYTES = 16 * 1024 * 1024, APPLY_WORK = 64 * 1024 * 1024 };
 
 struct batch_set {
     struct link *link;
@@ -20,7 +22,9 @@ struct applier {
     struct store *store;
     struct publisher *publisher;
     struct scoreboard_committer *row; /* the committer's, which it writes */
+    struct intake *intake;            /* where the sets of the batch come from */
     size_t count;
+    size_t bytes; /* of all its sets */
     struct batch_set batch[APPLY_SETS];
     bool full;                  /* a set of the batch was refused for want of room */
     uint64_t full_said_ms;      /* when the log last said that the store is full; 0: never */

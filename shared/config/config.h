@@ -112,6 +112,7 @@ struct config_limits {
     uint64_t login_queue;    /* password checks that wait; 64; then busy */
     uint64_t
         committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
+    uint64_t change_work;      /* units of work that a change set may be for the committer; 128 Mi */
     uint64_t bulk_documents;   /* documents in one insert, ids in one remove or query update; 10000 */
     uint64_t sessions_per_user; /* stored sessions of one user; 64: the least recently used gives way */
 };

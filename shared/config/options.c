@@ -81,6 +81,8 @@ const struct option_row option_table[] = {
      "password checks that wait in one worker"},
     {"limits.committer_queue_bytes", OPTION_BYTES, AT(limits.committer_queue_bytes), "32M", 64 * KIB, 4 * GIB,
      "BYTES", "changes one worker has handed in and not seen answered"},
+    {"limits.change_work", OPTION_BYTES, AT(limits.change_work), "128M", MIB, 1024 * GIB, "UNITS",
+     "work that one call's changes may be"},
     {"limits.bulk_documents", OPTION_NUMBER, AT(limits.bulk_documents), "10000", 1, 1000000, "NUMBER",
      "documents in one insert, update by query or remove"},
     {"limits.sessions_per_user", OPTION_NUMBER, AT(limits.sessions_per_user), "64", 1, 1024, "NUMBER",

@@ -5,18 +5,13 @@
 #include "shared/json/number.h"
 #include "shared/json/patch_tree.h"
 
-/*
- * Lists of cJSON are linked: an operation in the middle of a long one passes half of it by. What all
- * operations of a patch may pass by or copy is bounded, so that no patch takes longer than a fraction of a
- * second.
- */
-enum { WORK_LIMIT = 20000000, PATH_SHOWN = 60 };
+enum { PATH_SHOWN = 60 };
 
 struct patching {
     cJSON *root;
     size_t bytes; /* of the compact text of ->root */
     size_t limit;
-    size_t work;
+    struct patch_work work;
     uint32_t operation; /* its position in the patch */
     struct slice name;  /* of the operation; absent while unknown */
     struct slice path;  /* unescaped JSON string, still a pointer */
@@ -81,20 +76,22 @@ static struct slice unescape_step(struct slice step, struct buffer *scratch)
     return buffer_slice(scratch);
 }
 
-static cJSON *find_member(const cJSON *object, struct slice key, size_t *work)
+/* Lists of cJSON are linked: who wants one in the middle of a long one passes half of it by. */
+static cJSON *find_member(const cJSON *object, struct slice key, struct patch_work *work)
 {
-    for (cJSON *child = object->child; child; child = child->next, ++*work)
+    for (cJSON *child = object->child; child;
+         child = child->next, work->done += PATCH_WORK_HOP + key.length / 16)
         if (strncmp(child->string, key.data, key.length) == 0 && child->string[key.length] == 0)
             return child;
     return NULL;
 }
 
 /* The element at @position; NULL with *behind when it would be the next one. */
-static cJSON *find_element(const cJSON *array, uint32_t position, bool *behind, size_t *work)
+static cJSON *find_element(const cJSON *array, uint32_t position, bool *behind, struct patch_work *work)
 {
     cJSON *child = array->child;
     for (; child && position > 0; child = child->next, position--)
-        ++*work;
+        work->done += PATCH_WORK_HOP;
     *behind = !child && position == 0;
     return child;
 }
@@ -190,7 +187,7 @@ static void attach(struct patching *patching, const struct place *place, cJSON *
 /* Puts @item in the place of what is there, under the same key. */
 static void exchange(struct patching *patching, const struct place *place, cJSON *item, size_t bytes)
 {
-    patching->bytes = patching->bytes - patch_tree_measure(place->item).bytes + bytes;
+    patching->bytes = patching->bytes - patch_tree_measure(place->item, &patching->work).bytes + bytes;
     if (!place->parent) {
         cJSON_Delete(patching->root);
         patching->root = item;
@@ -232,7 +229,7 @@ static enum json_patch_result add_item(struct patching *patching, cJSON *item, s
 static enum json_patch_result apply_add(struct patching *patching)
 {
     cJSON *item = patch_tree_build(patching->value);
-    return add_item(patching, item, patch_tree_measure(item));
+    return add_item(patching, item, patch_tree_measure_new(item, &patching->work));
 }
 
 /* Finds what must be there. */
@@ -257,7 +254,7 @@ static enum json_patch_result apply_remove(struct patching *patching)
         return result;
     if (!place.parent)
         return fail(patching, JSON_PATCH_MALFORMED, "the whole document cannot be removed");
-    cJSON_Delete(detach(patching, &place, patch_tree_measure(place.item).bytes));
+    cJSON_Delete(detach(patching, &place, patch_tree_measure(place.item, &patching->work).bytes));
     return JSON_PATCH_OK;
 }
 
@@ -268,7 +265,7 @@ static enum json_patch_result apply_replace(struct patching *patching)
     if (result != JSON_PATCH_OK)
         return result;
     cJSON *item = patch_tree_build(patching->value);
-    struct patch_measure measure = patch_tree_measure(item);
+    struct patch_measure measure = patch_tree_measure_new(item, &patching->work);
     if (place.depth + measure.depth > JSON_DEPTH_LIMIT) {
         cJSON_Delete(item);
         return fail(patching, JSON_PATCH_MALFORMED, "the document would be nested too deeply");
@@ -290,8 +287,7 @@ static enum json_patch_result apply_move(struct patching *patching)
         return fail(patching, JSON_PATCH_MALFORMED, "a value cannot be moved into itself");
     if (!place.parent)
         return fail(patching, JSON_PATCH_NO_TARGET, "the path does not exist");
-    struct patch_measure measure = patch_tree_measure(place.item);
-    patching->work += measure.nodes;
+    struct patch_measure measure = patch_tree_measure(place.item, &patching->work);
     return add_item(patching, detach(patching, &place, measure.bytes), measure);
 }
 
@@ -301,8 +297,7 @@ static enum json_patch_result apply_copy(struct patching *patching)
     enum json_patch_result result = find_existing(patching, patching->from, &place);
     if (result != JSON_PATCH_OK)
         return result;
-    struct patch_measure measure = patch_tree_measure(place.item);
-    patching->work += measure.nodes + measure.bytes / 16;
+    struct patch_measure measure = patch_tree_measure_new(place.item, &patching->work);
     if (measure.bytes > patching->limit)
         return fail(patching, JSON_PATCH_TOO_LARGE, "the document becomes too large");
     return add_item(patching, patch_tree_copy(place.item), measure);
@@ -315,6 +310,8 @@ static enum json_patch_result apply_test(struct patching *patching)
     bool holds = find_place(patching, patching->path, &place, &scratch) && place.item &&
                  patch_tree_equal(place.item, patching->value, &patching->work);
     buffer_free(&scratch);
+    if (!holds && patching->work.done > patching->work.most)
+        return too_much_work(patching);
     return holds ? JSON_PATCH_OK : fail(patching, JSON_PATCH_TEST_FAILED, "the test failed");
 }
 
@@ -361,7 +358,8 @@ static enum json_patch_result apply_operation(struct patching *patching, struct 
     patching->value = json_member(object, SLICE("value"));
     if (operation->value && !patching->value.json)
         return fail(patching, JSON_PATCH_MALFORMED, "\"value\" is missing");
-    if (++patching->work > WORK_LIMIT)
+    patching->work.done += PATCH_WORK_OPERATION;
+    if (patching->work.done > patching->work.most)
         return too_much_work(patching);
     return operation->apply(patching);
 }
@@ -381,18 +379,23 @@ static enum json_patch_result apply_all(struct patching *patching, struct json_v
 }
 
 enum json_patch_result json_patch(struct buffer *out, struct json_value target, struct json_value operations,
-                                  size_t limit, char message[JSON_PATCH_MESSAGE])
+                                  struct json_patch_bounds *bounds, char message[JSON_PATCH_MESSAGE])
 {
+    bounds->done = 0;
     if (json_type(operations) != JSON_ARRAY) {
         snprintf(message, JSON_PATCH_MESSAGE, "a list of operations was expected, not %s",
                  json_type_name(json_type(operations)));
         return JSON_PATCH_MALFORMED;
     }
-    struct patching patching = {.root = patch_tree_build(target), .limit = limit, .message = message};
-    patching.bytes = patch_tree_measure(patching.root).bytes;
+    struct patching patching = {.root = patch_tree_build(target),
+                                .limit = bounds->bytes,
+                                .work = {.most = bounds->work},
+                                .message = message};
+    patching.bytes = patch_tree_measure_new(patching.root, &patching.work).bytes;
     enum json_patch_result result = apply_all(&patching, operations);
     if (result == JSON_PATCH_OK)
         patch_tree_append(out, patching.root);
     cJSON_Delete(patching.root);
+    bounds->done = patching.work.done;
     return result;
 }

@@ -92,7 +92,7 @@ size_t patch_string_bytes(const char *text)
     return bytes;
 }
 
-struct patch_measure patch_tree_measure(const cJSON *item)
+static struct patch_measure measure(const cJSON *item)
 {
     if (cJSON_IsString(item))
         return (struct patch_measure){patch_string_bytes(item->valuestring), 0, 1};
@@ -103,7 +103,7 @@ struct patch_measure patch_tree_measure(const cJSON *item)
 
     struct patch_measure all = {2, 1, 1};
     for (const cJSON *child = item->child; child; child = child->next) {
-        struct patch_measure one = patch_tree_measure(child);
+        struct patch_measure one = measure(child);
         all.bytes += one.bytes + (child->next ? 1 : 0);
         if (cJSON_IsObject(item))
             all.bytes += patch_string_bytes(child->string) + 1;
@@ -111,6 +111,20 @@ struct patch_measure patch_tree_measure(const cJSON *item)
         if (all.depth < one.depth + 1)
             all.depth = one.depth + 1;
     }
+    return all;
+}
+
+struct patch_measure patch_tree_measure(const cJSON *item, struct patch_work *work)
+{
+    struct patch_measure all = measure(item);
+    work->done += all.bytes + PATCH_WORK_MEASURED * (uint64_t)all.nodes;
+    return all;
+}
+
+struct patch_measure patch_tree_measure_new(const cJSON *item, struct patch_work *work)
+{
+    struct patch_measure all = patch_tree_measure(item, work);
+    work->done += all.bytes + PATCH_WORK_NODE * (uint64_t)all.nodes;
     return all;
 }
 
@@ -138,7 +152,7 @@ void patch_tree_append(struct buffer *out, const cJSON *item)
     }
 }
 
-static bool array_equal(const cJSON *item, struct json_value value, size_t *work)
+static bool array_equal(const cJSON *item, struct json_value value, struct patch_work *work)
 {
     const cJSON *child = item->child;
     for (struct json_iterator i = json_begin(value); json_step(&i); child = child->next)
@@ -148,7 +162,7 @@ static bool array_equal(const cJSON *item, struct json_value value, size_t *work
 }
 
 /* Keys are unique on both sides, so equal counts and every key found make equal sets of keys. */
-static bool object_equal(const cJSON *item, struct json_value value, size_t *work)
+static bool object_equal(const cJSON *item, struct json_value value, struct patch_work *work)
 {
     uint32_t count = 0;
     for (const cJSON *child = item->child; child && count <= json_count(value); child = child->next)
@@ -159,10 +173,12 @@ static bool object_equal(const cJSON *item, struct json_value value, size_t *wor
     for (struct json_iterator i = json_begin(value); json_step(&i);) {
         /* Mostly the members stand in the same order: look from the last one found on. */
         const cJSON *start = child;
-        while (!json_string_is(i.key, slice_text(child->string))) {
+        struct slice key = slice_text(child->string);
+        while (!json_string_is(i.key, key)) {
             child = child->next ? child->next : item->child;
-            ++*work;
-            if (child == start)
+            key = slice_text(child->string);
+            work->done += PATCH_WORK_HOP + key.length / 16;
+            if (child == start || work->done > work->most)
                 return false;
         }
         if (!patch_tree_equal(child, i.value, work))
@@ -172,10 +188,11 @@ static bool object_equal(const cJSON *item, struct json_value value, size_t *wor
     return true;
 }
 
-bool patch_tree_equal(const cJSON *item, struct json_value value, size_t *work)
+bool patch_tree_equal(const cJSON *item, struct json_value value, struct patch_work *work)
 {
-    if (item->valuestring)
-        *work += strlen(item->valuestring) / 16;
+    work->done += PATCH_WORK_HOP + (item->valuestring ? strlen(item->valuestring) : 0);
+    if (work->done > work->most)
+        return false;
     switch (json_type(value)) {
     case JSON_NONE:
         return false;

@@ -308,6 +308,7 @@ enum error_code store_write_apply(struct store *store, struct slice bytes, uint6
     int found = change_set_open(&set, bytes) ? find_once(set, &once) : -1;
     if (found < 0)
         return refuse(result, ERROR_INVALID, "The change set is malformed");
+    writer->bounds = set.bounds;
     struct arena_mark mark = arena_mark(&writer->arena);
     enum error_code code = apply(store, &set, found ? &once : NULL, result);
     if (code) {

@@ -2,13 +2,20 @@
 
 #include "shared/log.h"
 #include "shared/store/bytes.h"
+#include "shared/store/set_work.h"
 
 /*
- * A set:       u8 answer, u32 literal (length plus 1; 0: absent), literal, operations.
+ * A set:       u8 answer, u64 document_bytes, u64 work, u32 literal (length plus 1; 0: absent), literal,
+ *              operations.
  * Operation:   u8 operation, u8 flags, i64 version, u32 each length of collection, id and body, and these
  * three.
  */
-enum { SET_HEADER = 1 + 4, OPERATION_HEADER = 1 + 1 + 8 + 3 * 4, FLAGS_ALL = 127, ACTOR_ID_BYTES = 256 };
+enum {
+    SET_HEADER = 1 + 8 + 8 + 4,
+    OPERATION_HEADER = 1 + 1 + 8 + 3 * 4,
+    FLAGS_ALL = 127,
+    ACTOR_ID_BYTES = 256
+};
 
 static uint32_t length_32(size_t length)
 {
@@ -17,11 +24,23 @@ static uint32_t length_32(size_t length)
     return (uint32_t)length;
 }
 
-void change_set_begin(struct buffer *out, enum change_answer answer, struct slice literal)
+struct change_bounds change_bounds_of(const struct config_limits *limits)
+{
+    struct change_bounds bounds = {.document_bytes = limits->document_bytes, .work = limits->change_work};
+    uint64_t one = limits->document_bytes * WORK_OF_DOCUMENT;
+    if (bounds.work < one)
+        bounds.work = one;
+    return bounds;
+}
+
+void change_set_begin(struct buffer *out, struct change_bounds bounds, enum change_answer answer,
+                      struct slice literal)
 {
     char header[SET_HEADER];
     header[0] = (char)answer;
-    bytes_put_32(header + 1, literal.data ? length_32(literal.length) + 1 : 0);
+    bytes_put_64(header + 1, bounds.document_bytes);
+    bytes_put_64(header + 9, bounds.work);
+    bytes_put_32(header + 17, literal.data ? length_32(literal.length) + 1 : 0);
     buffer_append(out, header, sizeof header);
     buffer_append_slice(out, literal);
 }
@@ -115,7 +134,9 @@ bool change_set_open(struct change_set *set, struct slice bytes)
     if (answer > ANSWER_IMPORT)
         return false;
     set->answer = (enum change_answer)answer;
-    uint32_t literal = bytes_get_32(header.data + 1);
+    set->bounds.document_bytes = bytes_get_64(header.data + 1);
+    set->bounds.work = bytes_get_64(header.data + 9);
+    uint32_t literal = bytes_get_32(header.data + 17);
     if (literal && !bytes_take(&bytes, literal - 1, &set->literal))
         return false;
     if ((set->answer == ANSWER_LITERAL) != (literal != 0))

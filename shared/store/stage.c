@@ -12,6 +12,7 @@
 #include "shared/store/document.h"
 #include "shared/store/principal.h"
 #include "shared/store/record.h"
+#include "shared/store/set_work.h"
 
 #define ID_FORMAT "\"%.*s\""
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
@@ -26,6 +27,18 @@ enum error_code stage_refuse(struct work *work, enum error_code code, const char
     return code;
 }
 
+enum error_code stage_charge(struct work *work, uint64_t units)
+{
+    struct writer *writer = work->writer;
+    uint64_t left = writer->bounds.work - writer->set_work;
+    writer->set_work += units < left ? units : left;
+    writer->work += units < left ? units : left;
+    if (units <= left)
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_TOO_LARGE,
+                        "These changes are too much work for one call; make them in several");
+}
+
 enum error_code stage_failed(struct work *work, const char *what, int rc)
 {
     work->writer->spoilt = true;
@@ -35,6 +48,9 @@ enum error_code stage_failed(struct work *work, const char *what, int rc)
 
 static enum error_code parse(struct work *work, struct json *json, struct slice text)
 {
+    enum error_code code = stage_charge(work, WORK_BYTE_PARSED * (uint64_t)text.length);
+    if (code)
+        return code;
     if (json_parse(json, text.data ? text.data : "", text.length))
         return ERROR_NONE;
     return stage_refuse(work, ERROR_INVALID, "Not usable as JSON: %s at byte %zu", json->error,
@@ -68,6 +84,9 @@ enum error_code stage_need_old(struct work *work)
 {
     if (work->old_parsed)
         return ERROR_NONE;
+    enum error_code code = stage_charge(work, WORK_BYTE_PARSED * (uint64_t)work->current.full.length);
+    if (code)
+        return code;
     work->old_parsed = json_parse(&work->writer->old, work->current.full.data, work->current.full.length);
     return work->old_parsed ? ERROR_NONE : stage_failed(work, "a stored document is damaged", MDB_CORRUPTED);
 }
@@ -209,14 +228,24 @@ static void next_version(struct work *work)
     work->next_parsed = false;
 }
 
+static enum error_code too_large(struct work *work)
+{
+    return stage_refuse(work, ERROR_TOO_LARGE,
+                        "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed", ID_OF(work),
+                        work->writer->text.length, (unsigned long long)work->writer->bounds.document_bytes);
+}
+
 /** Stages the document in ->text, which has the version that is there, or the first one. */
 static enum error_code stage_text(struct work *work)
 {
     struct writer *writer = work->writer;
     uint64_t version = text_version(work);
     enum error_code code = ERROR_NONE;
+    struct slice text = buffer_slice(&writer->text);
     if (work->there) {
-        struct slice text = buffer_slice(&writer->text);
+        code = stage_charge(work, 2 * (uint64_t)text.length);
+        if (code)
+            return code;
         bool same = slice_equal(text, work->current.full);
         if (!same) {
             code = stage_need_old(work);
@@ -233,12 +262,11 @@ static enum error_code stage_text(struct work *work)
         version++;
         next_version(work);
     }
-    if (writer->text.length > work->store->config->limits.document_bytes)
-        return stage_refuse(
-            work, ERROR_TOO_LARGE, "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed",
-            ID_OF(work), writer->text.length, (unsigned long long)work->store->config->limits.document_bytes);
+    if (writer->text.length > writer->bounds.document_bytes)
+        return too_large(work);
     struct json_value root = {0};
-    if (!work->there)
+    code = stage_charge(work, WORK_CHANGE + 4 * (uint64_t)writer->text.length);
+    if (!code && !work->there)
         code = stage_former_name(work);
     if (!code && (work->limited || looks_inside(work->collection))) {
         code = need_next(work);
@@ -373,6 +401,9 @@ static enum error_code merge(struct work *work)
         return code;
     if (work->there)
         old = json_root(&writer->old);
+    code = stage_charge(work, 2 * (uint64_t)(work->change->body.length + json_text(old).length));
+    if (code)
+        return code;
     buffer_clear(&writer->patched);
     json_merge_patch(&writer->patched, old, patch);
     return stage_patched(work);
@@ -392,9 +423,15 @@ static enum error_code patch(struct work *work)
     if (code)
         return code;
     char message[JSON_PATCH_MESSAGE];
+    struct json_patch_bounds bounds = {.bytes = writer->bounds.document_bytes,
+                                       .work = writer->bounds.work - writer->set_work};
     buffer_clear(&writer->patched);
-    switch (json_patch(&writer->patched, json_root(&writer->old), json_root(&writer->body),
-                       work->store->config->limits.document_bytes, message)) {
+    enum json_patch_result result =
+        json_patch(&writer->patched, json_root(&writer->old), json_root(&writer->body), &bounds, message);
+    code = stage_charge(work, bounds.done);
+    if (code)
+        return code;
+    switch (result) {
     case JSON_PATCH_OK:
         return stage_patched(work);
     case JSON_PATCH_MALFORMED:
@@ -417,6 +454,9 @@ static enum error_code remove_document(struct work *work)
     if (!work->there)
         return missing(work);
     enum error_code code = check_version(work);
+    if (code)
+        return code;
+    code = stage_charge(work, WORK_CHANGE);
     if (code)
         return code;
     struct staged *staged = staged_new(work);
@@ -460,7 +500,9 @@ enum error_code stage_operation(struct store *store, const struct change *change
     if (!document_id_valid(change->id))
         return stage_refuse(&work, ERROR_INVALID,
                             "_id must be 1 to %d bytes of UTF-8 without control characters", STORE_ID_BYTES);
-    enum error_code code = look_up(&work);
+    enum error_code code = stage_charge(&work, WORK_OPERATION);
+    if (!code)
+        code = look_up(&work);
     if (!code && store->writer->actor.acts && config->has_rights)
         code = stage_rights(&work);
     if (code)
@@ -491,6 +533,7 @@ void stage_clear(struct store *store, bool applied)
     writer->staged_count = 0;
     writer->outcome_count = 0;
     writer->actor = (struct actor){0};
+    writer->set_work = 0;
     staging_clear(&writer->documents);
     staging_clear(&writer->uniques);
 }

@@ -24,6 +24,9 @@ struct work {
 [[gnu::format(printf, 3, 4)]] enum error_code stage_refuse(struct work *work, enum error_code code,
                                                            const char *format, ...);
 
+/** Charges the set @units of work (set_work.h), before it is done. ERROR_TOO_LARGE: it would be too much. */
+[[gnu::warn_unused_result]] enum error_code stage_charge(struct work *work, uint64_t units);
+
 /** LMDB failed with @rc: the transaction is spoilt. */
 enum error_code stage_failed(struct work *work, const char *what, int rc);
 

@@ -1,6 +1,7 @@
 #include "shared/store/stage.h"
 
 #include "shared/store/keys.h"
+#include "shared/store/set_work.h"
 
 static void add_key(struct work *work, struct staged *staged, MDB_dbi dbi, struct slice value, bool added)
 {
@@ -84,6 +85,22 @@ static enum error_code stage_keys(struct work *work, struct staged *staged, cons
     return code;
 }
 
+/** What stays of two lists is found in one pass; the rest is put or removed, one by one. */
+static enum error_code charge_keys(struct work *work)
+{
+    const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
+    size_t i = 0, k = 0, changed = 0;
+    while (i < old->count && k < next->count) {
+        int order = slice_compare(old->items[i], next->items[k]);
+        changed += order != 0;
+        i += order <= 0;
+        k += order >= 0;
+    }
+    changed += old->count - i + next->count - k;
+    return stage_charge(work, WORK_KEY * (uint64_t)changed +
+                                  WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count));
+}
+
 enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next)
 {
     if (work->collection->index_count == 0)
@@ -99,7 +116,9 @@ enum error_code stage_indexes(struct work *work, struct staged *staged, struct j
         const struct store_index *index = &work->collection->indexes[i];
         index_keys_of(&work->writer->old_keys, index, old);
         index_keys_of(&work->writer->new_keys, index, next);
-        enum error_code code = stage_keys(work, staged, index);
+        enum error_code code = charge_keys(work);
+        if (!code)
+            code = stage_keys(work, staged, index);
         if (code)
             return code;
     }

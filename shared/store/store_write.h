@@ -69,6 +69,9 @@ enum error_code store_write_apply(struct store *store, struct slice set, uint64_
 [[gnu::warn_unused_result]] enum error_code store_write_commit(struct store *store);
 void store_write_abort(struct store *store);
 
+/** Units of work (set_work.h) that were charged in the transaction that is or was open last. */
+uint64_t store_write_work(const struct store *store);
+
 /** The changes of the last committed transaction, in order. */
 const struct applied_change *store_write_changes(struct store *store, size_t *count);
 

@@ -105,6 +105,7 @@ enum error_code store_write_begin(struct store *store)
         return store_error("a transaction cannot begin", rc);
     }
     writer->spoilt = false;
+    writer->work = 0;
     writer->state = writer->before;
     room_begin(store);
     return ERROR_NONE;
@@ -182,6 +183,11 @@ void store_write_abort(struct store *store)
     writer->state = writer->before;
     version_floors_end(writer->floors, store->collection_count, false);
     principals_forget(writer->principals);
+}
+
+uint64_t store_write_work(const struct store *store)
+{
+    return store->writer->work;
 }
 
 const struct applied_change *store_write_changes(struct store *store, size_t *count)

@@ -2,6 +2,7 @@
 #define SHARED_STORE_WRITE_H
 
 #include "shared/store/arena.h"
+#include "shared/store/change_set.h"
 #include "shared/store/environment.h"
 #include "shared/store/index.h"
 #include "shared/store/rights.h"
@@ -77,8 +78,12 @@ struct writer {
     struct applied_change *changes;
     size_t change_count, change_capacity;
 
+    uint64_t work; /* units that were charged in the transaction, for failed sets too */
+
     /* of the set */
     struct actor actor;
+    struct change_bounds bounds;
+    uint64_t set_work; /* units it was charged */
     struct staged **staged;
     size_t staged_count, staged_capacity;
     struct outcome *outcomes;

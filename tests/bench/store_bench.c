@@ -110,7 +110,8 @@ static void store_batch(struct store *store, unsigned batch, bool one_set, const
         log_fatal("begin");
     for (unsigned i = 0; i < batch;) {
         buffer_clear(&set);
-        change_set_begin(&set, one_set ? ANSWER_LIST : ANSWER_ID_VERSION, (struct slice){0});
+        change_set_begin(&set, CHANGE_UNBOUNDED, one_set ? ANSWER_LIST : ANSWER_ID_VERSION,
+                         (struct slice){0});
         do
             add_insert(&set, collection);
         while (++i < batch && one_set);

@@ -48,7 +48,7 @@ static void put(const char *collection, const char *id, const char *body)
                             .collection = slice_text(collection),
                             .id = slice_text(id),
                             .body = slice_text(body)};
-    change_set_begin(&set, ANSWER_IDS, (struct slice){0});
+    change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_IDS, (struct slice){0});
     change_set_add(&set, &change);
     require(store_write_begin(store) == ERROR_NONE);
     require(store_write_apply(store, buffer_slice(&set), 1, &result) == ERROR_NONE);
@@ -93,7 +93,7 @@ static void check_again(const struct change *change)
     struct buffer out = {0};
     struct change_set set;
     struct change again;
-    change_set_begin(&out, ANSWER_LIST, (struct slice){0});
+    change_set_begin(&out, CHANGE_UNBOUNDED, ANSWER_LIST, (struct slice){0});
     change_set_add(&out, change);
     require(change_set_open(&set, buffer_slice(&out)));
     require(change_set_next(&set, &again) == 1);

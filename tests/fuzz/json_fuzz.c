@@ -85,11 +85,12 @@ static void check_merge(struct json_value value)
 /* The text is applied to itself, and its member "p" to its member "d". */
 static void check_patch(struct json_value target, struct json_value operations)
 {
-    enum { LIMIT = 10000 };
+    enum { LIMIT = 10000, WORK = 4 * 1024 * 1024 };
+    struct json_patch_bounds bounds = {.bytes = LIMIT, .work = WORK};
     char message[JSON_PATCH_MESSAGE];
     struct buffer patched = {0};
     struct json again = {0};
-    if (json_patch(&patched, target, operations, LIMIT, message) == JSON_PATCH_OK) {
+    if (json_patch(&patched, target, operations, &bounds, message) == JSON_PATCH_OK) {
         require(json_count(operations) == 0 || patched.length <= LIMIT || json_text(target).length > LIMIT);
         require(json_parse(&again, patched.data, patched.length));
     } else {

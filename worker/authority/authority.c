@@ -372,7 +372,7 @@ void authority_bootstrap(struct authority *authority, void (*done)(struct worker
         return;
     }
     struct buffer set = {0};
-    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
+    change_set_begin(&set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
     struct change change = {
         .operation = CHANGE_INSERT,
         .version = CHANGE_ANY_VERSION,

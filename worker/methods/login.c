@@ -100,7 +100,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
         fail_incorrect(transaction);
     if (!same || !may_log_in(attempt, &user_version))
         return false;
-    change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+    change_set_begin(set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
     add_stamp(set, user, version, slice_text(attempt->secret));
     set_assert(set, "users", user, user_version);
     if (!token_prune(worker, set, user)) {
@@ -247,7 +247,8 @@ void logout(struct transaction *transaction, struct json_value data)
     }
     token_id(session->token_hash, id);
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)clock_wall_ms());
-    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
+    change_set_begin(&set, change_bounds_of(&transaction->worker->config->limits), ANSWER_LITERAL,
+                     SLICE("null"));
     struct change change = {
         .operation = CHANGE_MERGE,
         .flags = CHANGE_SKIP_MISSING,

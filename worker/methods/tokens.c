@@ -41,7 +41,7 @@ static void write_used(struct worker *worker, struct slice id, uint64_t now_ms)
     struct buffer set = {0}, body = {0};
     enum error_code code;
     buffer_append_format(&body, "{\"used\":%llu}", (unsigned long long)now_ms);
-    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
+    change_set_begin(&set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
     struct change change = {
         .operation = CHANGE_MERGE,
         .flags = CHANGE_SKIP_MISSING,

@@ -157,10 +157,19 @@ bool transaction_may_send(const struct transaction *transaction)
 
 /* ---- change sets ---- */
 
+/* Local control imports as much as fits into a message, whatever work that is. */
+static struct change_bounds bounds_of(const struct transaction *transaction)
+{
+    struct change_bounds bounds = change_bounds_of(&transaction->worker->config->limits);
+    if (transaction->caller && transaction->caller->control)
+        bounds.work = CHANGE_UNBOUNDED.work;
+    return bounds;
+}
+
 static void begin_set(struct transaction *transaction, struct slice user, struct buffer *set,
                       enum change_answer answer, struct slice literal)
 {
-    change_set_begin(set, answer, literal);
+    change_set_begin(set, bounds_of(transaction), answer, literal);
     if (!transaction->once.data || !user.data)
         return;
     char method[COLLECTION_NAME_BYTES + 64];
@@ -208,7 +217,7 @@ void transaction_begin_set(struct transaction *transaction, struct buffer *set, 
 
 void transaction_begin_step(struct transaction *transaction, struct buffer *set)
 {
-    change_set_begin(set, ANSWER_LITERAL, SLICE("null"));
+    change_set_begin(set, bounds_of(transaction), ANSWER_LITERAL, SLICE("null"));
     add_actor(transaction, set, &transaction->needed, false);
 }
 
@@ -251,7 +260,5 @@ void transaction_commit(struct transaction *transaction, struct buffer *set)
     if (committer_link_submit(transaction->worker->link, buffer_slice(set), committed, transaction, &code))
         return;
     transaction->listed = false; /* it is not about one of them */
-    transaction_fail(transaction, code,
-                     code == ERROR_BUSY ? "Too many changes wait to be stored; try again"
-                                        : "Changes cannot be stored now; try again");
+    transaction_fail(transaction, code, "%s", committer_link_refusal(code));
 }

@@ -268,7 +268,7 @@ void fixture_set(struct buffer *out, enum change_operation operation, const char
         .body = slice_text(body),
     };
     if (out->length == 0)
-        change_set_begin(out, ANSWER_LIST, (struct slice){0});
+        change_set_begin(out, CHANGE_UNBOUNDED, ANSWER_LIST, (struct slice){0});
     change_set_add(out, &change);
 }
 

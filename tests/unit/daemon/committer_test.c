@@ -610,7 +610,7 @@ static void a_worker_that_does_not_read_its_results_is_not_served(void **state)
         char id[16];
         struct buffer set = {0};
         snprintf(id, sizeof id, "d%u", i);
-        change_set_begin(&set, ANSWER_LITERAL, slice_of(literal, ANSWER));
+        change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_LITERAL, slice_of(literal, ANSWER));
         fixture_set(&set, CHANGE_REPLACE, "notes", id, "{}");
         committer_set_append(&bytes, i, buffer_slice(&set));
         buffer_free(&set);

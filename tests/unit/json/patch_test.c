@@ -4,6 +4,8 @@
 
 #include "shared/json/patch.h"
 
+enum { WORK = 64 * 1024 * 1024 };
+
 struct row {
     const char *target, *patch;
     enum json_patch_result result;
@@ -15,8 +17,10 @@ static enum json_patch_result apply(const char *target, const char *patch, size_
 {
     struct json target_json = parsed(target);
     struct json patch_json = parsed(patch);
+    struct json_patch_bounds bounds = {.bytes = limit, .work = WORK};
     enum json_patch_result result =
-        json_patch(out, json_root(&target_json), json_root(&patch_json), limit, message);
+        json_patch(out, json_root(&target_json), json_root(&patch_json), &bounds, message);
+    assert_true(bounds.done <= WORK + (1 << 20) + 150 * 500000); /* and that much for the last operation */
     parsed_free(&target_json);
     parsed_free(&patch_json);
     return result;

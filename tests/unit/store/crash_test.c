@@ -29,7 +29,7 @@ static void writer(const struct config *config, int tell, uint32_t from)
     for (uint32_t number = from;; number++) {
         struct apply_result result;
         buffer_clear(&set);
-        change_set_begin(&set, ANSWER_LIST, (struct slice){0});
+        change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_LIST, (struct slice){0});
         for (int i = 0; i < SET; i++) {
             char id[32], body[300];
             snprintf(id, sizeof id, "%u-%d", number, i);

@@ -87,7 +87,10 @@ unsigned fixture_collection(const struct fixture *fixture, const char *name)
 void set_begin(struct fixture *fixture, enum change_answer answer)
 {
     buffer_clear(&fixture->set);
-    change_set_begin(&fixture->set, answer, answer == ANSWER_LITERAL ? SLICE("\"done\"") : (struct slice){0});
+    struct change_bounds bounds =
+        fixture->config ? change_bounds_of(&fixture->config->limits) : CHANGE_UNBOUNDED;
+    change_set_begin(&fixture->set, bounds, answer,
+                     answer == ANSWER_LITERAL ? SLICE("\"done\"") : (struct slice){0});
 }
 
 void set_add(struct fixture *fixture, enum change_operation operation, unsigned flags, const char *collection,

@@ -237,7 +237,7 @@ static void add_carl_elsewhere(void)
          .id = SLICE("carl"),
          .body = SLICE("{}")},
     };
-    change_set_begin(&set, ANSWER_LITERAL, SLICE("null"));
+    change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_LITERAL, SLICE("null"));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         change_set_add(&set, &changes[i]);
     assert_int_equal(store_write_begin(world.fixture.store), ERROR_NONE);

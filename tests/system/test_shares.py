@@ -1,0 +1,54 @@
+"""What one client asks for costs the others no more than a share."""
+
+import asyncio
+
+from client import Client
+from configuration import configuration
+from server import scaled
+
+MIB = 1 << 20
+
+
+async def test_a_patch_that_is_too_much_work(server):
+    """Few bytes that move a large value to and fro."""
+    client, other = await Client.connect(server, 'ann'), await Client.connect(server, 'ben')
+    await client.call('insert', 'notes', {'_id': 'd', 'a': 'x' * (MIB - 200)})
+    to_and_fro = [{'op': 'move', 'from': '/a', 'path': '/b'}, {'op': 'move', 'from': '/b', 'path': '/a'}]
+    for count in (2000, 9000):
+        call = await client.start('patch', 'notes', {'_id': 'd', 'operations': to_and_fro * count})
+        await other.call('insert', 'notes', {})
+        answer = await call
+        assert (answer['success'], answer['data']['code']) == (False, 'too_large')
+        assert 'too much work' in answer['data']['message']
+    assert (await client.call('patch', 'notes', {'_id': 'd', 'operations': to_and_fro}))['_version'] == 0
+
+
+async def test_an_update_of_many_large_documents(make_server):
+    """It is refused as a whole, and neither it nor as much in many calls takes the committer much memory."""
+    server = make_server(config=configuration(map_bytes='4G', durability='relaxed'))
+    client = await Client.connect(server, 'ann')
+    count = scaled(50, 20)
+    for i in range(count):
+        await client.call('insert', 'notes', {'_id': f'd{i}', 'a': 'x' * (MIB - 200)})
+    before = server.memory(server.committer_pid())
+    failure = await client.fails('too_large', 'update', 'notes', {'query': {}, 'changes': {'n': 1}})
+    assert 'too much work for one call' in failure['message']
+    assert await client.call('count', 'notes', {'query': {'n': 1}}) == 0
+    calls = [await client.start('update', 'notes', {'_id': f'd{i}', 'changes': {'n': 1}}) for i in range(count)]
+    assert all(answer['success'] for answer in await asyncio.gather(*calls))
+    assert server.memory(server.committer_pid()) - before < 100 * MIB
+    # In several it can be done.
+    for i in range(0, 10, 5):
+        ids = [f'd{k}' for k in range(i, i + 5)]
+        changed = await client.call('update', 'notes', {'query': {'_id': {'$in': ids}}, 'changes': {'n': 2}})
+        assert changed['_ids'] == ids
+
+
+async def test_as_many_small_documents_as_one_call_may_have(server):
+    client = await Client.connect(server, 'editor')
+    documents = [{'_id': f'v{i}', 'name': f'virus {i}', 'abbreviation': f'V{i}', 'taxid': i} for i in range(10000)]
+    assert len(await client.call('insert', 'viruses', documents)) == 10000
+    answer = await client.call('update', 'viruses', {'query': {}, 'changes': {'abbreviation': 'W', 'taxid': None}})
+    assert len(answer['_ids']) == 10000
+    answer = await client.call('remove', 'viruses', {'_id': [document['_id'] for document in documents]})
+    assert len(answer['_ids']) == 10000
