@@ -116,6 +116,7 @@ static void close_client(struct client *client)
     if (client->fd >= 0)
         close(client->fd);
     buffer_free(&client->answer);
+    memory_wipe(client->line, sizeof client->line);
     client->fd = -1;
 }
 

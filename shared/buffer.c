@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "shared/log.h"
 #include "shared/memory.h"
@@ -16,7 +15,11 @@ void buffer_grow(struct buffer *buffer, size_t more)
     size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST_CAPACITY;
     while (capacity - buffer->length < more)
         capacity *= 2;
-    buffer->data = memory_resize(buffer->data, capacity, 1);
+    char *data = memory_allocate(capacity); /* realloc(3) would leave the bytes in the old place */
+    if (buffer->length)
+        memcpy(data, buffer->data, buffer->length);
+    memory_release(buffer->data, buffer->length);
+    buffer->data = data;
     buffer->capacity = capacity;
 }
 
@@ -60,27 +63,27 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
 void buffer_consume(struct buffer *buffer, size_t length)
 {
     if (length >= buffer->length) {
-        buffer->length = 0;
+        buffer_clear(buffer);
         return;
     }
     memmove(buffer->data, buffer->data + length, buffer->length - length);
-    buffer->length -= length;
+    buffer_shorten(buffer, buffer->length - length);
+}
+
+void buffer_shorten(struct buffer *buffer, size_t length)
+{
+    memory_wipe(buffer->data + length, buffer->length - length);
+    buffer->length = length;
 }
 
 void buffer_clear(struct buffer *buffer)
 {
-    buffer->length = 0;
-}
-
-void buffer_wipe(struct buffer *buffer)
-{
-    if (buffer->capacity)
-        explicit_bzero(buffer->data, buffer->capacity);
+    memory_wipe(buffer->data, buffer->length);
     buffer->length = 0;
 }
 
 void buffer_free(struct buffer *buffer)
 {
-    free(buffer->data);
+    memory_release(buffer->data, buffer->length);
     *buffer = (struct buffer){0};
 }

@@ -7,7 +7,13 @@
 
 #include "shared/slice.h"
 
-/** Bytes that grow. All zero is an empty buffer. Who declares it frees it with buffer_free(). */
+/**
+ * Bytes that grow. All zero is an empty buffer. Who declares it frees it with buffer_free().
+ *
+ * Nothing stays behind in memory that is not in use: bytes are wiped where they leave ->length, by every
+ * function that makes it less and where they move to a larger place. So what is written behind ->length is
+ * added to it, and ->length is not made less by hand.
+ */
 struct buffer {
     char *data;
     size_t length;   /* bytes in use */
@@ -60,11 +66,11 @@ void buffer_append_signed(struct buffer *buffer, int64_t value);
 /** Removes the first @length bytes (moves the rest to the front). */
 void buffer_consume(struct buffer *buffer, size_t length);
 
+/** Removes what is behind the first @length bytes, of which there are no fewer. */
+void buffer_shorten(struct buffer *buffer, size_t length);
+
 /** Forgets the contents; keeps the memory. */
 void buffer_clear(struct buffer *buffer);
-
-/** Overwrites the memory; the buffer is empty and keeps it. For secrets. */
-void buffer_wipe(struct buffer *buffer);
 
 /** Frees the memory; the buffer is empty and usable again. */
 void buffer_free(struct buffer *buffer);

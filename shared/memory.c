@@ -43,3 +43,23 @@ char *memory_copy(const void *data, size_t length)
     copy[length] = '\0';
     return copy;
 }
+
+void memory_wipe(void *memory, size_t bytes)
+{
+    if (bytes)
+        explicit_bzero(memory, bytes);
+}
+
+void memory_release(void *memory, size_t used)
+{
+    if (!memory)
+        return;
+    memory_wipe(memory, used);
+    free(memory);
+}
+
+void memory_release_text(char *text)
+{
+    if (text)
+        memory_release(text, strlen(text));
+}

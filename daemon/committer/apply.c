@@ -44,7 +44,7 @@ static void forget_results(struct applier *applier)
 {
     for (size_t i = 0; i < applier->count; i++) {
         struct link *link = applier->batch[i].link;
-        link->results.length = link->settled;
+        buffer_shorten(&link->results, link->settled);
     }
 }
 
@@ -221,7 +221,7 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
         } else {
             store_write_abort(applier->store);
         }
-        results->length = before;
+        buffer_shorten(results, before);
         fail(&result, code);
     } else {
         store_write_abort(applier->store);

@@ -84,8 +84,6 @@ static const char *ask_twice(int terminal, struct buffer *password)
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    if (again.data)
-        explicit_bzero(again.data, again.capacity);
     buffer_free(&again);
     if (caught)
         raise(caught);

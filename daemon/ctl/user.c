@@ -35,10 +35,6 @@ static int call_with_password(const struct ctl *ctl, bool from_stdin, const char
         buffer_append_byte(data, '}');
         status = ctl_call(ctl, "users", method, buffer_slice(data), CTL_TIMEOUT_MS);
     }
-    if (password.data)
-        explicit_bzero(password.data, password.capacity);
-    if (data->data)
-        explicit_bzero(data->data, data->capacity);
     buffer_free(&password);
     return status;
 }

@@ -47,7 +47,7 @@ size_t config_enter_element(struct config_reader *reader, uint32_t number)
 
 void config_leave(struct config_reader *reader, size_t before)
 {
-    reader->path.length = before;
+    buffer_shorten(&reader->path, before);
 }
 
 void config_place(const struct config_reader *reader, size_t offset, size_t *line, size_t *column)

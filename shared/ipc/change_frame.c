@@ -20,7 +20,7 @@ static void frame_end(struct buffer *out, size_t start)
     size_t length = frame_header_write(header, OPCODE_TEXT, payload);
     memcpy(out->data + start, header, length);
     memmove(out->data + start + length, out->data + start + FRAME_HEADER_MOST, payload);
-    out->length = start + length + payload;
+    buffer_shorten(out, start + length + payload);
 }
 
 static void message_head(struct buffer *out, const char *operation, struct slice collection)

@@ -1,7 +1,11 @@
 #include "shared/json/patch_tree.h"
 
+#include <malloc.h>
+#include <stdlib.h>
+
 #include "shared/json/compare.h"
 #include "shared/log.h"
+#include "shared/memory.h"
 
 static cJSON *present(cJSON *item)
 {
@@ -66,9 +70,17 @@ static cJSON *build(struct json_value value, struct buffer *scratch)
     return container;
 }
 
+/* cJSON does not say how much it asked for; all of it may be written to. */
+static void release(void *memory)
+{
+    memory_release(memory, malloc_usable_size(memory));
+}
+
 cJSON *patch_tree_build(struct json_value value)
 {
+    cJSON_Hooks hooks = {.malloc_fn = malloc, .free_fn = release};
     struct buffer scratch = {0};
+    cJSON_InitHooks(&hooks);
     cJSON *item = build(value, &scratch);
     buffer_free(&scratch);
     return item;

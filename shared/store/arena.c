@@ -1,6 +1,7 @@
 #include "shared/store/arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "shared/memory.h"
@@ -63,11 +64,23 @@ struct arena_mark arena_mark(const struct arena *arena)
     return (struct arena_mark){arena->current, arena->current ? arena->current->used : 0};
 }
 
+/* Wipes what is in use behind the first @kept bytes of a chunk. */
+static void chunk_shorten(struct arena_chunk *chunk, size_t kept)
+{
+    memory_wipe(chunk->data + kept, chunk->used - kept);
+    chunk->used = kept;
+}
+
 void arena_release(struct arena *arena, struct arena_mark mark)
 {
+    struct arena_chunk *chunk = mark.chunk ? mark.chunk : arena->first;
+    bool in_use = arena->current != NULL;
+    size_t kept = mark.chunk ? mark.used : 0;
+    for (; in_use; chunk = chunk->next, kept = 0) {
+        chunk_shorten(chunk, kept);
+        in_use = chunk != arena->current;
+    }
     arena->current = mark.chunk;
-    if (mark.chunk)
-        mark.chunk->used = mark.used;
 }
 
 static void free_behind(struct arena_chunk **link)
@@ -75,13 +88,13 @@ static void free_behind(struct arena_chunk **link)
     while (*link) {
         struct arena_chunk *chunk = *link;
         *link = chunk->next;
-        free(chunk);
+        memory_release(chunk, sizeof *chunk + chunk->used);
     }
 }
 
 void arena_reset(struct arena *arena)
 {
-    arena->current = NULL;
+    arena_release(arena, (struct arena_mark){0});
     /* A chunk that was made for something big does not stay. */
     struct arena_chunk **link = &arena->first;
     for (unsigned kept = 0; *link && kept < CHUNKS_KEPT;) {
@@ -92,7 +105,7 @@ void arena_reset(struct arena *arena)
         }
         struct arena_chunk *big = *link;
         *link = big->next;
-        free(big);
+        free(big); /* nothing is in it any more */
     }
     free_behind(link);
 }

@@ -159,7 +159,7 @@ void stage_give_owner(struct work *work, struct json_value body)
     struct buffer *text = &work->writer->text;
     if (field_of(body, field).json)
         return;
-    text->length--; /* the closing brace */
+    buffer_shorten(text, text->length - 1); /* the closing brace */
     buffer_append_byte(text, ',');
     json_append_string(text, slice_text(field));
     buffer_append_byte(text, ':');

@@ -14,8 +14,8 @@ from watch import WATCH
 TEXT, BINARY, CLOSE, PING, PONG, MORE = 1, 2, 8, 9, 10, 0
 
 
-def frame(opcode, payload=b'', final=True, mask=True, length=None, reserved=0):
-    """The bytes of a frame, RFC 6455 section 5.2; @length: what the header claims."""
+def frame(opcode, payload=b'', final=True, mask=True, length=None, reserved=0, key=None):
+    """The bytes of a frame, RFC 6455 section 5.2; @length: what the header claims; @key: of the mask, else random."""
     if isinstance(payload, str):
         payload = payload.encode()
     size = len(payload) if length is None else length
@@ -29,7 +29,7 @@ def frame(opcode, payload=b'', final=True, mask=True, length=None, reserved=0):
         head += bytes([flag | 127]) + struct.pack('>Q', size)
     if not mask:
         return head + payload
-    key = os.urandom(4)
+    key = key or os.urandom(4)
     pad = (key * (len(payload) // 4 + 1))[:len(payload)]
     masked = (int.from_bytes(payload, 'big') ^ int.from_bytes(pad, 'big')).to_bytes(len(payload), 'big')
     return head + key + masked

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 #include "shared/memory.h"
 #include "worker/thread_pool.h"
@@ -34,11 +33,9 @@ static void check_work(void *argument)
 static void check_done(void *argument)
 {
     struct check *check = argument;
-    sodium_memzero(check->password, check->length);
+    memory_release(check->password, check->length);
     check->done(check->argument, check->result);
-    sodium_memzero(check->hash, sizeof check->hash);
-    free(check->password);
-    free(check);
+    memory_release(check, sizeof *check);
 }
 
 bool password_check(struct worker *worker, struct slice password, struct slice hash, password_checked *done,
@@ -55,9 +52,8 @@ bool password_check(struct worker *worker, struct slice password, struct slice h
     check->argument = argument;
     if (thread_pool_add(worker->threads, (struct thread_task){check_work, check_done, check}))
         return true;
-    sodium_memzero(check->password, check->length);
-    free(check->password);
-    free(check);
+    memory_release(check->password, check->length);
+    memory_release(check, sizeof *check);
     return false;
 }
 
@@ -81,11 +77,9 @@ static void hash_work(void *argument)
 static void hash_done(void *argument)
 {
     struct hashing *hashing = argument;
-    sodium_memzero(hashing->password, hashing->length);
+    memory_release(hashing->password, hashing->length);
     hashing->done(hashing->argument, hashing->made ? hashing->hash : NULL);
-    sodium_memzero(hashing->hash, sizeof hashing->hash);
-    free(hashing->password);
-    free(hashing);
+    memory_release(hashing, sizeof *hashing);
 }
 
 bool password_hash(struct worker *worker, struct slice password, password_hashed *done, void *argument)
@@ -97,8 +91,7 @@ bool password_hash(struct worker *worker, struct slice password, password_hashed
     hashing->argument = argument;
     if (thread_pool_add(worker->threads, (struct thread_task){hash_work, hash_done, hashing}))
         return true;
-    sodium_memzero(hashing->password, hashing->length);
-    free(hashing->password);
-    free(hashing);
+    memory_release(hashing->password, hashing->length);
+    memory_release(hashing, sizeof *hashing);
     return false;
 }

@@ -23,12 +23,18 @@ void output_open(struct output *output, const struct backlog *backlog, struct vi
     *output = (struct output){.frame = backlog_next(backlog), .viewer = viewer, .hold_seq = OUTPUT_NO_HOLD};
 }
 
+/* Answers hold tokens, and what the peer sent. */
+static void reply_free(struct reply *reply)
+{
+    memory_release(reply, sizeof *reply + reply->length);
+}
+
 static void free_replies(struct reply **first)
 {
     while (*first) {
         struct reply *reply = *first;
         *first = reply->next;
-        free(reply);
+        reply_free(reply);
     }
 }
 
@@ -430,7 +436,7 @@ static size_t advance_reply(struct output *output, struct reply **first, enum ou
     *first = reply->next;
     if (output->last == reply)
         output->last = NULL;
-    free(reply);
+    reply_free(reply);
     output->reply_sent = 0;
     output->unfinished = OUTPUT_NOTHING;
     return taken;

@@ -38,15 +38,13 @@ bool manifest_read(struct transaction *transaction, struct json_value value, str
                          json_type_name(json_type(value)));
         return false;
     }
-    struct buffer memory = {0};
-    buffer_reserve(&memory, json_text(value).length); /* all ids fit: nothing moves */
-    manifest->memory = memory.data;
+    buffer_reserve(&manifest->memory, json_text(value).length); /* all ids fit: nothing moves */
     manifest->entries = memory_zeroed(json_count(value), sizeof *manifest->entries);
     struct json_iterator each = json_begin(value);
     bool sorted = true; /* as a client that sends ranges has it anyway */
     while (json_step(&each)) {
         struct manifest_entry *entry = &manifest->entries[manifest->count++];
-        if (!read_entry(transaction, &each, &memory, entry))
+        if (!read_entry(transaction, &each, &manifest->memory, entry))
             return false;
         sorted = sorted && (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0);
     }
@@ -58,21 +56,20 @@ bool manifest_read(struct transaction *transaction, struct json_value value, str
 bool manifest_read_range(struct transaction *transaction, struct json_value from, struct json_value to,
                          struct manifest *manifest)
 {
-    struct buffer bounds = {0};
+    struct buffer *bounds = &manifest->bounds;
     struct buffer scratch = {0};
     bool good = true;
-    buffer_reserve(&bounds, json_text(from).length + json_text(to).length + 2);
-    manifest->bounds = bounds.data;
+    buffer_reserve(bounds, json_text(from).length + json_text(to).length + 2);
     if (json_type(from) > JSON_NULL &&
         (good = params_id(transaction, from, "from", &scratch, &manifest->from))) {
-        buffer_append_slice(&bounds, manifest->from);
-        manifest->from.data = bounds.data;
+        buffer_append_slice(bounds, manifest->from);
+        manifest->from.data = bounds->data;
     }
     buffer_clear(&scratch);
     if (good && json_type(to) > JSON_NULL &&
         (good = params_id(transaction, to, "to", &scratch, &manifest->to))) {
-        buffer_append_slice(&bounds, manifest->to);
-        manifest->to.data = bounds.data + manifest->from.length;
+        buffer_append_slice(bounds, manifest->to);
+        manifest->to.data = bounds->data + manifest->from.length;
     }
     buffer_free(&scratch);
     return good;
@@ -89,7 +86,7 @@ bool manifest_in_range(const struct manifest *manifest)
 void manifest_free(struct manifest *manifest)
 {
     free(manifest->entries);
-    free(manifest->memory);
-    free(manifest->bounds);
+    buffer_free(&manifest->memory);
+    buffer_free(&manifest->bounds);
     *manifest = (struct manifest){0};
 }

@@ -15,9 +15,9 @@ struct manifest {
     const struct config_collection *collection;
     struct manifest_entry *entries;
     size_t count;
-    char *memory;
+    struct buffer memory;
     struct slice from, to; /* the range it speaks of; absent: open; in ->memory's neighbour ->bounds */
-    char *bounds;
+    struct buffer bounds;
 };
 
 /** Reads `{id: version}`. False: the call has been answered with `invalid`; free it all the same. */

@@ -1,6 +1,5 @@
 #include "worker/methods/attempt.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 #include "shared/clock.h"
@@ -29,13 +28,11 @@ struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
 
 void attempt_free(struct attempt *attempt)
 {
-    if (attempt->secret)
-        sodium_memzero(attempt->secret, strlen(attempt->secret));
-    free(attempt->secret);
-    free(attempt->caller);
-    free(attempt->user);
-    free(attempt->group);
-    free(attempt->text);
+    memory_release_text(attempt->secret);
+    memory_release_text(attempt->caller);
+    memory_release_text(attempt->user);
+    memory_release_text(attempt->group);
+    memory_release_text(attempt->text);
     if (attempt->release)
         attempt->release(attempt);
     else
@@ -78,14 +75,6 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
     return false;
 }
 
-/* Sets may hold a password's hash. */
-static void forget(struct buffer *set)
-{
-    if (set->data)
-        sodium_memzero(set->data, set->capacity);
-    buffer_free(set);
-}
-
 /* What a set asserts is not so any more, or what it inserts is there already. */
 static bool is_outdated(enum error_code code)
 {
@@ -123,14 +112,14 @@ void attempt_run(struct attempt *attempt)
         transaction_fail(transaction, code, "%s", committer_link_refusal(code));
         attempt_free(attempt);
     }
-    forget(&set);
+    buffer_free(&set);
 }
 
 bool attempt_try(struct attempt *attempt)
 {
     struct buffer set = {0};
     bool good = evaluate(attempt, &set);
-    forget(&set);
+    buffer_free(&set);
     if (!good)
         attempt_free(attempt);
     return good;

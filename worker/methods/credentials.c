@@ -1,7 +1,5 @@
 #include "worker/methods/credentials.h"
 
-#include <sodium.h>
-
 #include "shared/clock.h"
 #include "worker/authority/throttle.h"
 #include "worker/methods/user_sets.h"
@@ -70,10 +68,4 @@ void credentials_append(struct buffer *body, struct slice hash)
     buffer_append_slice(body, SLICE("{\"hash\":"));
     json_append_string(body, hash);
     buffer_append_byte(body, '}');
-}
-
-void credentials_forget(struct worker *worker)
-{
-    if (worker->scratch.length)
-        sodium_memzero(worker->scratch.data, worker->scratch.length);
 }

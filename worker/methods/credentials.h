@@ -34,7 +34,4 @@ struct slice credentials_read(struct worker *worker, struct slice user, struct b
 /** Appends the document of a new password, or the new hash of an old one. */
 void credentials_append(struct buffer *body, struct slice hash);
 
-/** Overwrites the characters of strings that a call's passwords may be among. */
-void credentials_forget(struct worker *worker);
-
 #endif

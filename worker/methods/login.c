@@ -5,9 +5,6 @@
 
 #include "worker/methods/login.h"
 
-#include <sodium.h>
-#include <stdlib.h>
-
 #include "shared/clock.h"
 #include "shared/memory.h"
 #include "shared/random.h"
@@ -34,8 +31,7 @@ struct login {
 static void login_release(struct attempt *attempt)
 {
     struct login *login = (struct login *)attempt;
-    sodium_memzero(login->token, sizeof login->token);
-    free(login);
+    memory_release(login, sizeof *login);
 }
 
 static void fail_incorrect(struct transaction *transaction)
@@ -56,7 +52,6 @@ static void add_stamp(struct buffer *set, struct slice user, uint64_t version, s
     buffer_append_format(&body, "},{\"op\":\"add\",\"path\":\"/stamp\",\"value\":\"%016llx\"}]",
                          (unsigned long long)random_number());
     set_change(set, CHANGE_PATCH, NO_FLAGS, "credentials", user, (int64_t)version, buffer_slice(&body));
-    sodium_memzero(body.data, body.length);
     buffer_free(&body);
 }
 
@@ -123,11 +118,8 @@ static bool stored(struct attempt *attempt, const struct committer_result *resul
         if (wrong) {
             transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
         } else {
-            struct worker *worker = transaction->worker;
             token_answer(&answer, buffer_slice(&document), slice_text(login->token));
             transaction_fulfill(transaction, buffer_slice(&answer), 0);
-            sodium_memzero(answer.data, answer.length);
-            sodium_memzero(worker->reply.data, worker->reply.capacity);
         }
     } else {
         transaction_fulfill(transaction, SLICE("null"), 0);
@@ -205,7 +197,6 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
         check(transaction, user, password, browser, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-    credentials_forget(worker);
 }
 
 void authorize_by_token(struct transaction *transaction, struct json_value data)
@@ -225,8 +216,6 @@ void authorize_by_token(struct transaction *transaction, struct json_value data)
     } else {
         token_answer(&answer, buffer_slice(&document), token);
         transaction_fulfill(transaction, buffer_slice(&answer), 0);
-        sodium_memzero(answer.data, answer.length);
-        sodium_memzero(worker->reply.data, worker->reply.capacity);
     }
     buffer_free(&document);
     buffer_free(&answer);

@@ -2,7 +2,6 @@
 
 #include "worker/methods/passwords.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 #include "shared/memory.h"
@@ -67,7 +66,6 @@ static bool put_password(struct worker *worker, struct buffer *set, struct slice
     bool known = set_assert_sessions(worker, set, user);
     credentials_append(&body, hash);
     set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
-    sodium_memzero(body.data, body.length);
     buffer_free(&body);
     return known;
 }
@@ -103,7 +101,6 @@ void set_password(struct transaction *transaction, struct json_value data)
     attempt->user = memory_copy(user.data, user.length);
     if (attempt_try(attempt))
         password_then_run(attempt, password);
-    credentials_forget(worker);
 }
 
 /* ---- set_force_reset ---- */
@@ -158,10 +155,8 @@ struct change_of_password {
 static void change_release(struct attempt *attempt)
 {
     struct change_of_password *change = (struct change_of_password *)attempt;
-    sodium_memzero(change->old_hash, strlen(change->old_hash));
-    sodium_memzero(change->new_password, strlen(change->new_password));
-    free(change->old_hash);
-    free(change->new_password);
+    memory_release_text(change->old_hash);
+    memory_release_text(change->new_password);
     free(change);
 }
 
@@ -179,7 +174,6 @@ static void replace_hash(struct buffer *set, struct slice user, struct slice old
     json_append_string(&body, new);
     buffer_append_text(&body, "}]");
     set_change(set, CHANGE_PATCH, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
-    sodium_memzero(body.data, body.length);
     buffer_free(&body);
 }
 
@@ -195,8 +189,6 @@ static bool evaluate_change(struct attempt *attempt, struct buffer *set)
     struct slice stored = credentials_read(transaction->worker, user, &hash, &version);
     bool good = slice_equal(stored, slice_text(change->old_hash)) &&
                 store_get(transaction->worker->store, COLLECTION_USERS, user, &record) == ERROR_NONE;
-    if (hash.data)
-        sodium_memzero(hash.data, hash.length);
     buffer_free(&hash);
     if (!good) {
         fail_credentials(transaction);
@@ -295,5 +287,4 @@ void change_password(struct transaction *transaction, struct json_value data)
         check(transaction, user, old, new, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
-    credentials_forget(worker);
 }

@@ -2,8 +2,6 @@
  * table. A user is two documents: what others may see, and the password's hash in the internal collection
  * `credentials`. */
 
-#include <sodium.h>
-
 #include "shared/memory.h"
 #include "worker/authority/authority.h"
 #include "worker/methods/addition.h"
@@ -63,7 +61,6 @@ static void add_documents(struct attempt *attempt, struct buffer *set)
     buffer_clear(&body);
     credentials_append(&body, slice_text(attempt->secret ? attempt->secret : ""));
     set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
-    sodium_memzero(body.data, body.length);
     buffer_free(&body);
 }
 
@@ -150,7 +147,6 @@ static void add(struct transaction *transaction, struct json_value data)
         if (attempt_try(attempt))
             password_then_run(attempt, password);
     }
-    credentials_forget(worker);
     buffer_free(&groups);
 }
 

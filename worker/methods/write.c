@@ -125,8 +125,7 @@ static bool read_changes(struct transaction *transaction, struct json_value data
  */
 struct update_all {
     struct buffer operations;
-    char *changes;
-    size_t changes_length;
+    struct buffer changes;
     uint64_t count;
 };
 
@@ -148,7 +147,7 @@ static enum search_verdict update_each(struct search *search, struct slice id,
         .version = CHANGE_ANY_VERSION,
         .collection = slice_text(search->transaction->collection->name),
         .id = id,
-        .body = slice_of(all->changes, all->changes_length),
+        .body = buffer_slice(&all->changes),
     };
     change_set_add(&all->operations, &change);
     if (all->operations.length <= committer_link_set_most(search->transaction->worker->config))
@@ -173,7 +172,7 @@ static void update_release(struct search *search)
 {
     struct update_all *all = search->own;
     buffer_free(&all->operations);
-    free(all->changes);
+    buffer_free(&all->changes);
     free(all);
 }
 
@@ -192,10 +191,7 @@ static void update_by_query(struct transaction *transaction, struct json_value d
     if (!search_query(transaction, json_member(data, SLICE("query")), &query))
         return;
     struct update_all *all = memory_zeroed(1, sizeof *all);
-    struct buffer compact = {0};
-    json_append_compact(&compact, changes);
-    all->changes = compact.data;
-    all->changes_length = compact.length;
+    json_append_compact(&all->changes, changes);
     struct search *search = search_create(transaction, query);
     search->own = all;
     search->each = update_each;

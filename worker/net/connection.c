@@ -114,7 +114,7 @@ static void shake_hands(struct connection *connection, enum http_request_result 
                         const struct http_request *request, struct slice rest)
 {
     struct network *network = connection->network;
-    struct handshake handshake;
+    struct handshake handshake = {0};
     buffer_clear(&network->scratch);
     switch (handshake_answer(&network->handshake, result, request, &handshake, &network->scratch)) {
     case HANDSHAKE_INCOMPLETE:
@@ -128,6 +128,7 @@ static void shake_hands(struct connection *connection, enum http_request_result 
             feed(connection, rest);
         break;
     }
+    memory_wipe(&handshake, sizeof handshake); /* it has the token */
 }
 
 /* What came so far of a request's head, and perhaps more than that. */
@@ -204,9 +205,10 @@ static void connection_read(struct connection *connection)
     do {
         length = recv(connection->fd, network->read_buffer, sizeof network->read_buffer, MSG_DONTWAIT);
     } while (length < 0 && errno == EINTR);
-    if (length > 0)
+    if (length > 0) {
         take_bytes(connection, slice_of(network->read_buffer, (size_t)length));
-    else if (length == 0)
+        memory_wipe(network->read_buffer, (size_t)length);
+    } else if (length == 0)
         connection_peer_ended(connection);
     else if (errno != EAGAIN && errno != EWOULDBLOCK)
         connection_gone(connection);
@@ -226,9 +228,6 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
     if (what & EV_READ && connection_alive(connection) && !connection->paused &&
         (!connection->eof || connection->held_back))
         connection_read(connection);
-    if (network->wipe)
-        explicit_bzero(network->read_buffer, sizeof network->read_buffer);
-    network->wipe = false;
     /* A pass of the loop may bring calls on thousands of connections: their answers shall not all wait in
      * memory. */
     if (network->fresh >= FRESH_MOST && network->depth == 1)
@@ -267,6 +266,7 @@ void connection_send(struct connection *connection, struct slice message, uint64
     buffer_clear(scratch);
     frame_append(scratch, OPCODE_TEXT, message);
     connection_send_frames(connection, buffer_slice(scratch), after_seq);
+    buffer_clear(scratch);
 }
 
 void connection_pause(struct connection *connection, bool pause)
@@ -275,13 +275,6 @@ void connection_pause(struct connection *connection, bool pause)
         return;
     connection->paused = pause;
     connection_arm(connection);
-}
-
-void connection_wipe(struct connection *connection)
-{
-    connection->network->wipe = true;
-    if (connection->state != CONNECTION_HTTP)
-        frame_pool_wipe(connection->network->frames);
 }
 
 void connection_authorized(struct connection *connection, bool authorized)

@@ -169,10 +169,6 @@ void connection_cut(struct connection *connection, uint16_t code, const char *re
 /** Stops or goes on reading from this connection (back-pressure on calls). */
 void connection_pause(struct connection *connection, bool pause);
 
-/** From within message() or request(): it holds a secret, so the buffers it came through are wiped when the
- * call returns. */
-void connection_wipe(struct connection *connection);
-
 /** Puts the connection in the queue of those to write to. */
 void connection_queue(struct connection *connection);
 

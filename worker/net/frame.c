@@ -27,6 +27,7 @@ struct frame_reader {
     struct frame_reader *next;       /* in the pool */
     wslay_frame_context_ptr context; /* takes its bytes from ->input */
     struct slice input;              /* given and not yet taken by the context */
+    uint8_t *taken, *taken_end;      /* where the context holds what it took, and may hold what it gave out */
     uint64_t held;                   /* bytes the context took and has not yet given out */
     struct buffer rest;              /* what was given after the sink said stop */
 
@@ -49,8 +50,7 @@ struct frame_pool {
     uint64_t message_most;
     struct frame_reader *free;
     size_t kept, lent;
-    bool wipe;             /* the message being given holds a secret */
-    struct buffer payload; /* of the frame that was last taken without a context */
+    struct buffer payload; /* of a frame that is taken without a context */
 };
 
 /* One call of frame_feed(). */
@@ -65,14 +65,25 @@ struct feeding {
     bool stopped;
 };
 
+/*
+ * The context has one block of memory, out of which it gives pieces. When it wants more it has moved what is
+ * left to the front of that, so its first request says where it is; from @out on there is only what was left
+ * behind by earlier moves.
+ */
 static ssize_t take_input(uint8_t *out, size_t most, int flags, void *argument)
 {
     (void)flags;
     struct frame_reader *reader = argument;
     size_t length = reader->input.length < most ? reader->input.length : most;
+    if (!reader->taken)
+        reader->taken = out;
+    if (length)
+        memcpy(out, reader->input.data, length);
+    if (reader->taken_end > out + length)
+        memory_wipe(out + length, (size_t)(reader->taken_end - out) - length);
+    reader->taken_end = out + length;
     if (length == 0)
         return -1; /* wslay then says WSLAY_ERR_WANT_READ */
-    memcpy(out, reader->input.data, length);
     reader->input.data += length;
     reader->input.length -= length;
     reader->held += length;
@@ -90,10 +101,12 @@ static struct frame_reader *reader_create(void)
 
 static void reader_free(struct frame_reader *reader)
 {
+    if (reader->taken)
+        memory_wipe(reader->taken, (size_t)(reader->taken_end - reader->taken));
     wslay_frame_context_free(reader->context);
     buffer_free(&reader->message);
     buffer_free(&reader->rest);
-    free(reader);
+    memory_release(reader, sizeof *reader);
 }
 
 /* Between messages, with nothing left in the context: all that is known of the connection is that it is open.
@@ -123,17 +136,6 @@ void frame_pool_free(struct frame_pool **pool)
     buffer_free(&(*pool)->payload);
     free(*pool);
     *pool = NULL;
-}
-
-void frame_pool_wipe(struct frame_pool *pool)
-{
-    pool->wipe = true;
-}
-
-/* wslay's memory and ours are writable; only the slices say that nobody else changes them. */
-static void wipe(struct slice bytes)
-{
-    explicit_bzero((void *)(uintptr_t)bytes.data, bytes.length);
 }
 
 size_t frame_pool_lent(const struct frame_pool *pool)
@@ -260,24 +262,11 @@ static uint16_t control_piece(struct feeding *feeding, struct slice piece)
         return take_control(feeding, piece);
     memcpy(reader->control + reader->control_length, piece.data, piece.length);
     reader->control_length = (uint8_t)(reader->control_length + piece.length);
-    return reader->in_frame ? CLOSE_NONE
-                            : take_control(feeding, slice_of(reader->control, reader->control_length));
-}
-
-/* Whether it is a secret is known when the message is whole: until then no copy of a part is left anywhere
- * else. Long messages hold none. */
-static void append_piece(struct buffer *message, struct slice piece)
-{
-    if (message->capacity <= MESSAGE_KEPT && piece.length > message->capacity - message->length) {
-        struct buffer larger = {0};
-        buffer_reserve(&larger, 2 * (message->length + piece.length));
-        buffer_append_slice(&larger, buffer_slice(message));
-        wipe(buffer_slice(message));
-        buffer_free(message);
-        *message = larger;
-    }
-    buffer_append_slice(message, piece);
-    wipe(piece);
+    if (reader->in_frame)
+        return CLOSE_NONE;
+    uint16_t code = take_control(feeding, slice_of(reader->control, reader->control_length));
+    memory_wipe(reader->control, reader->control_length);
+    return code;
 }
 
 static uint16_t data_piece(struct feeding *feeding, struct slice piece)
@@ -288,7 +277,7 @@ static uint16_t data_piece(struct feeding *feeding, struct slice piece)
     bool whole = !reader->in_frame && reader->final;
     struct slice message = piece;
     if (!whole || reader->message.length) {
-        append_piece(&reader->message, piece);
+        buffer_append_slice(&reader->message, piece);
         message = buffer_slice(&reader->message);
     }
     if (!whole)
@@ -297,11 +286,6 @@ static uint16_t data_piece(struct feeding *feeding, struct slice piece)
         return CLOSE_BAD_DATA;
     reader->in_message = false;
     feeding->stopped = !feeding->sink->message(feeding->owner, message, !reader->text);
-    if (feeding->pool->wipe) {
-        wipe(message);
-        wipe(piece);
-        feeding->pool->wipe = false;
-    }
     buffer_clear(&reader->message);
     return CLOSE_NONE;
 }
@@ -367,7 +351,6 @@ static bool take_whole(struct feeding *feeding, struct wslay_frame_iocb *frame)
     }
     if (input.length < header || input.length - header < length)
         return false;
-    buffer_clear(feeding->payload);
     char *payload = buffer_reserve(feeding->payload, length + 1); /* some, also for nothing */
     unmask(payload, input.data + header, length, input.data + header - 4);
     reader->input = slice_of(input.data + header + length, input.length - header - length);
@@ -393,6 +376,8 @@ static uint16_t take_all(struct feeding *feeding)
                 return CLOSE_PROTOCOL_ERROR;
         }
         uint16_t code = take_piece(feeding, &frame);
+        /* The context's memory or the pool's: only the pointer says that nobody changes it. */
+        memory_wipe((void *)(uintptr_t)frame.data, frame.data_length);
         if (code)
             return code;
     }

@@ -12,17 +12,14 @@
  * Frames from the client, RFC 6455 sections 5 to 8, on wslay's frame API: the only file that includes wslay.
  * No socket in it. A connection that is between messages holds no memory here: the reader (wslay's context
  * and the message being put together) is borrowed from the pool with the first byte of a message and given
- * back with its last.
+ * back with its last. What was given to the sink, or is given up, is in no memory of the pool any more. (The
+ * bytes that are fed are the caller's to wipe.)
  */
 
 struct frame_pool;   /* readers not in use, of one worker */
 struct frame_reader; /* borrowed */
 
 struct frame_pool *frame_pool_create(uint64_t message_most);
-
-/** From within a sink's message(): what is being given holds a secret. When frame_feed() returns, no memory
- * of the pool holds it any more. (The bytes that were fed are the caller's.) */
-void frame_pool_wipe(struct frame_pool *pool);
 void frame_pool_free(struct frame_pool **pool);
 /** Readers lent out now, for tests. */
 size_t frame_pool_lent(const struct frame_pool *pool);

@@ -49,27 +49,17 @@ static void deadline(struct connection *connection, bool runs)
     timers_deadline(network->timers, connection, runs ? network->options.config->limits.request_ms : 0);
 }
 
-/* Only for memory of our own, which the slices do not say. */
-static void wipe(struct slice bytes)
+/* Of an exchange, with the texts of its call. */
+static size_t exchange_bytes(const struct http_call *call)
 {
-    if (bytes.length)
-        explicit_bzero((void *)(uintptr_t)bytes.data, bytes.length);
-}
-
-/* Whatever is asked of `users`: passwords and tokens are only in such bodies. */
-static void forget_content(struct http_exchange *http)
-{
-    if (slice_equal(http->call.collection, SLICE("users")))
-        wipe(slice_of(http->content.data, http->content.capacity));
-    buffer_free(&http->content);
+    return sizeof(struct http_exchange) + call->collection.length + call->method.length + call->token.length +
+           call->once.length;
 }
 
 /* The call's texts live as long as the exchange; the head is gone before. */
 static struct http_exchange *exchange_create(const struct http_call *call)
 {
-    struct http_exchange *http =
-        memory_zeroed(1, sizeof *http + call->collection.length + call->method.length + call->token.length +
-                             call->once.length);
+    struct http_exchange *http = memory_zeroed(1, exchange_bytes(call));
     http->call = *call;
     struct slice *texts[] = {&http->call.collection, &http->call.method, &http->call.token, &http->call.once};
     char *at = http->memory;
@@ -91,17 +81,16 @@ static void exchange_end(struct connection *connection)
     connection->http = NULL;
     if (http->given)
         network->events.finished(network->context, connection);
-    forget_content(http);
+    buffer_free(&http->content);
     buffer_free(&http->out);
-    wipe(http->call.token);
-    free(http);
+    memory_release(http, exchange_bytes(&http->call));
 }
 
 static void begin_response(struct connection *connection)
 {
     struct http_exchange *http = connection->http;
     http->phase = HTTP_RESPONSE;
-    forget_content(http);
+    buffer_free(&http->content);
     connection->network->fresh++;
     deadline(connection, true);
     connection_queue(connection);

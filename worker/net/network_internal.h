@@ -54,7 +54,6 @@ struct network {
 
     struct buffer scratch;   /* the frame being made */
     struct output_plan plan; /* the write being made */
-    bool wipe;               /* what is in ->read_buffer holds a secret */
     char read_buffer[READ_BYTES];
 };
 

@@ -74,6 +74,7 @@ static void failure(struct transaction *transaction, enum error_code code, struc
     buffer_clear(reply);
     answer_error_append(reply, code, message, members);
     respond(transaction, code, buffer_slice(reply));
+    buffer_clear(reply);
 }
 
 const struct answer_way answer_http = {

@@ -26,6 +26,7 @@ static void finish(struct transaction *transaction, struct buffer *reply, uint64
 {
     buffer_append_slice(reply, SLICE("}}"));
     connection_send(transaction->session->connection, buffer_slice(reply), after_seq);
+    buffer_clear(reply);
 }
 
 static void progress(struct transaction *transaction, struct slice data, uint64_t after_seq)

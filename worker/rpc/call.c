@@ -185,34 +185,38 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         transaction->method->run(transaction, message->data);
 }
 
+/* False: the message was none, and has been answered. */
+static bool take_message(struct session *session, struct slice text, struct message *message)
+{
+    struct worker *worker = session->worker;
+    const char *fault;
+    if (!json_parse(&worker->message, text.data, text.length)) {
+        bad_message(session, worker->message.error, worker->message.error_offset + 1);
+        return false;
+    }
+    if (!message_read(&worker->message, &worker->scratch, message, &fault)) {
+        bad_message(session, fault, 0);
+        return false;
+    }
+    if (tid_in_use(session, message->tid)) {
+        bad_message(session, "tid: a call with it is still open", 0);
+        return false;
+    }
+    return true;
+}
+
 void call_handle(struct session *session, struct slice text)
 {
     struct worker *worker = session->worker;
     struct message message;
-    const char *fault;
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
     bool rights_known = ring_intake_published(worker);
     if (session->connection->state != CONNECTION_OPEN)
         return;
-    if (!json_parse(&worker->message, text.data, text.length)) {
-        bad_message(session, worker->message.error, worker->message.error_offset + 1);
-        return;
+    if (take_message(session, text, &message)) {
+        call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
+        if (session->open_calls >= worker->config->limits.calls_in_flight)
+            connection_pause(session->connection, true); /* until one of them has its answer */
     }
-    if (!message_read(&worker->message, &worker->scratch, &message, &fault)) {
-        bad_message(session, fault, 0);
-        return;
-    }
-    if (tid_in_use(session, message.tid)) {
-        bad_message(session, "tid: a call with it is still open", 0);
-        return;
-    }
-    /* Whatever was asked of `users`: passwords and tokens are only in such calls. */
-    bool secret = slice_equal(message.collection, SLICE("users"));
-    call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
-    if (secret) {
-        buffer_wipe(&worker->scratch);
-        connection_wipe(session->connection);
-    }
-    if (session->open_calls >= worker->config->limits.calls_in_flight)
-        connection_pause(session->connection, true); /* until one of them has its answer */
+    buffer_clear(&worker->scratch);
 }

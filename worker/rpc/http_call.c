@@ -46,7 +46,6 @@ static bool authorize(struct transaction *transaction, struct slice token)
 void http_call_handle(struct session *session, const struct http_call *call)
 {
     struct worker *worker = session->worker;
-    struct connection *connection = session->connection; /* stays, also when the session does not */
     char fault[FAULT_BYTES];
     struct message message = {
         .tid = SLICE("null"), /* there is none: one call at a time */
@@ -60,8 +59,5 @@ void http_call_handle(struct session *session, const struct http_call *call)
     struct transaction *transaction = call_begin(session, &message, &answer_http);
     if (authorize(transaction, call->token))
         call_run(transaction, &message, rights_known);
-    if (slice_equal(call->collection, SLICE("users"))) { /* as for messages: call_handle() */
-        buffer_wipe(&worker->scratch);
-        connection_wipe(connection);
-    }
+    buffer_clear(&worker->scratch);
 }

@@ -12,7 +12,7 @@ static bool tid_usable(struct json_value tid, struct buffer *scratch)
         return false;
     size_t before = scratch->length;
     bool usable = json_string(tid, scratch).length <= TID_BYTES;
-    scratch->length = before;
+    buffer_shorten(scratch, before);
     return usable;
 }
 

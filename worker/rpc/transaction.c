@@ -79,7 +79,7 @@ static void transaction_end(struct transaction *transaction, const char *outcome
     if (transaction->caller)
         account_put(transaction->worker->authority, transaction->caller);
     free(transaction->who);
-    free(transaction);
+    memory_release(transaction, sizeof *transaction + transaction->tid.length + transaction->once.length);
 }
 
 void transaction_update(struct transaction *transaction, struct slice data, uint64_t after_seq)
@@ -129,6 +129,7 @@ void transaction_fail(struct transaction *transaction, enum error_code code, con
     struct buffer members = {0};
     append_index(transaction, &members, transaction->at);
     transaction_fail_with(transaction, code, slice_of(message, used), buffer_slice(&members));
+    memory_wipe(message, sizeof message); /* it may say what was sent */
     buffer_free(&members);
 }
 
