@@ -63,7 +63,8 @@ class Server:
         self.workers = workers
         self.options = list(options)
         self.process = None
-        self.port = 0
+        self.reserved = reserve_port()
+        self.port = self.reserved.getsockname()[1]
         self.exit_status = None
         self.tokens = {}
         self.expect_failure = False  # the test means to kill it
@@ -101,15 +102,13 @@ class Server:
         return self
 
     def wait_ready(self):
-        """Until every process is ready; the port stays the same over restarts from then on."""
+        """Until every process is ready."""
         def ready():
             if self.process is not None and self.process.poll() is not None:
                 raise AssertionError(f'dispatchd ended with {self.process.returncode}: {self.stderr()}{self.log()}')
             status = self.status(missing=None)
             return status if status and all_ready(status) else None
-        status = wait_until(ready, what='dispatchd being ready')
-        self.port = int(status['listen'][0].rsplit(':', 1)[1])
-        return status
+        return wait_until(ready, what='dispatchd being ready')
 
     def run_once(self, *extra, seconds=PATIENCE):
         """Runs dispatchd to its end; for command lines and data directories that it refuses."""
@@ -155,6 +154,7 @@ class Server:
     def close(self):
         """Ends everything; returns what was wrong."""
         problems = self.close_processes()
+        self.reserved.close()
         WATCH.files_of(self)
         shutil.rmtree(self.directory, ignore_errors=True)
         return problems
@@ -263,6 +263,15 @@ class Server:
         """All full documents: {id: document}."""
         lines = self.ctl('export', collection, *arguments).stdout.splitlines()
         return {document['_id']: document for document in map(json.loads, lines)}
+
+
+def reserve_port():
+    """A socket that is bound and does not listen. A server, which sets SO_REUSEADDR too, can listen on the port; for
+    anybody who asks for a free one it is taken, also while the server of this test is down."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(('127.0.0.1', 0))
+    return reserved
 
 
 def all_ready(status):

@@ -318,6 +318,15 @@ def test_command_line_wins(make_server):
     assert len(server.status()['workers']) == 1
 
 
+async def test_any_free_port(make_server):
+    server = make_server(start=False)
+    server.port = 0
+    server.start()
+    server.port = int(server.status()['listen'][0].rpartition(':')[2])
+    client = await Client.connect(server, 'reader')
+    assert await client.call('count', 'notes') == 0
+
+
 def test_port_in_use(make_server):
     server = make_server()
     other = make_server(start=False)
