@@ -19,6 +19,7 @@ SIZES = [64 << 10, 256 << 10, 1 << 20]
 SMALL = 16384              # of a receive buffer, so that what is sent waits at the server
 NORMAL = frame(CLOSE, struct.pack('>H', 1000))
 MORE_THAN_ONE_READ = 200 << 10
+AT_FULL_SPEED = 32 << 20
 LATER = {
     'nothing': b'',
     'pong': frame(PONG) * 3,
@@ -280,7 +281,7 @@ def test_who_does_not_read_is_gone(make_server, half):
         client.send(ask('a', 'detail', 'notes', {'_id': 'big'}) * 3 + NORMAL)
         if half:
             client.socket.shutdown(socket.SHUT_WR)
-    wait_until(lambda: sum(server.connections()) == 0, seconds=15, what='the connections being forgotten')
+    wait_until(lambda: sum(server.connections()) == 0, seconds=2 * PATIENCE, what='the connections being forgotten')
     for client in clients:
         client.socket.close()
 
@@ -293,12 +294,14 @@ def test_who_sends_without_end_behind_its_close_is_cut_off(make_server):
         other.open('reader')
         flood.send(NORMAL)
         flood.socket.setblocking(False)
-        deadline, sent = time.monotonic() + 15, 0
+        deadline, sent = time.monotonic() + 2 * PATIENCE, 0
         with pytest.raises(ConnectionError):
             while time.monotonic() < deadline:
                 if select.select([], [flood.socket], [], 0.1)[1]:
                     sent += flood.socket.send(b'\xff' * 65536)
                 assert other.call('count', 'notes')['success']
+                if sent > AT_FULL_SPEED:  # then as over a slower link: a core that is kept busy shows nothing more
+                    time.sleep(0.02)
         assert sent > MORE_THAN_ONE_READ
     forgotten(server)
 
@@ -393,4 +396,4 @@ def test_http_who_does_not_read_is_gone(make_server):
     server = large_server(make_server, 1 << 20, options=['--limits', 'request_ms=1000'])
     with HttpClient(server, 'reader', receive_buffer=SMALL) as client:
         client.send(client.call_bytes('detail', 'notes', {'_id': 'big'}, 'Connection: close') + b'x' * 1000)
-        wait_until(lambda: sum(server.connections()) == 0, seconds=15, what='the connection being forgotten')
+        wait_until(lambda: sum(server.connections()) == 0, seconds=2 * PATIENCE, what='the connection being forgotten')

@@ -321,13 +321,21 @@ def test_chunked(server):
 
 
 def test_every_cut(server):
-    """A request in two pieces, wherever it is cut."""
-    with HttpClient(server, 'editor') as client:
-        whole = client.call_bytes('count', 'notes', {})
-        for i in range(1, len(whole), scaled(1, 7)):
-            client.send(whole[:i])
-            client.send(whole[i:])
+    """A request in two pieces, wherever it is cut. The second leaves only when the first has been acknowledged, which
+    takes its time: several connections wait at once."""
+    clients = [HttpClient(server, 'editor') for _ in range(16)]
+    whole = clients[0].call_bytes('count', 'notes', {})
+    cuts = range(1, len(whole), scaled(1, 7))
+    for first in range(0, len(cuts), len(clients)):
+        together = list(zip(clients, cuts[first:]))
+        for client, cut in together:
+            client.send(whole[:cut])
+        for client, cut in together:
+            client.send(whole[cut:])
+        for client, _ in together:
             assert client.answer().data == 0
+    for client in clients:
+        client.socket.close()
 
 
 def test_largest_body(server):
