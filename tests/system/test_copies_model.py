@@ -333,7 +333,7 @@ async def test_random_histories(make_server, template):
             await history.happen(chance)
             await history.check(f'seed {SEED}, round {round_}, {history.events}')
     except BaseException:
-        print(f'seed {SEED}, round {round_}')
+        print(f'seed {SEED}, round {round_}', server.log()[-4000:], sep='\n')
         raise
     finally:
         await history.end()

@@ -177,7 +177,7 @@ async def test_random_histories(make_server):
                 found = await history.differences()
             assert not found, '\n'.join([where, *found[:40]])
     except BaseException:
-        print(f'seed {SEED}, round {round_}')
+        print(f'seed {SEED}, round {round_}', server.log()[-4000:], sep='\n')
         raise
     finally:
         for person in history.people:
