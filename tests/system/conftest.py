@@ -15,9 +15,34 @@ from watch import WATCH
 TEST_SECONDS = 240
 
 
-def pytest_configure():
+def pytest_configure(config):
     """When the tests are told to end, their servers end with them: SIGTERM is taken like ^C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.addinivalue_line('markers', 'long: begun before all others, so that none has to wait for it in the end')
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker('long') is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Of processes that share the tests (-n) each takes the next one when it has done one."""
+    from xdist.scheduler import LoadScheduling  # pylint: disable=import-outside-toplevel
+
+    class OneByOne(LoadScheduling):
+        """xdist gives out long lists, which none takes back from a process that is held up. It needs two: the one that
+        runs, and the one behind it."""
+
+        def _send_tests(self, node, num):
+            super()._send_tests(node, max(0, min(num, 2 - len(self.node2pending[node]))))
+
+    return OneByOne(config, log)
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Frames are masked at random, and processes that share the tests must call a test by the same name."""
+    return argname if isinstance(val, bytes) else None
 
 
 @pytest.hookimpl(tryfirst=True)

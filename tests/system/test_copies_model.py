@@ -8,6 +8,8 @@ import asyncio
 import os
 import random
 
+import pytest
+
 from client import CallError, Client
 from configuration import COLLECTIONS, configuration
 from histories import Drivers, differ, find_all
@@ -318,6 +320,7 @@ class History:
         assert not found, '\n'.join([where, *found[:40]])
 
 
+@pytest.mark.long
 async def test_random_histories(make_server, template):
     chance = random.Random(SEED)
     server = make_server(start=False, workers=3)

@@ -5,6 +5,8 @@ import asyncio
 import os
 import random
 
+import pytest
+
 from client import CallError, Client
 from configuration import COLLECTIONS, configuration, password
 from histories import Drivers, differ, find_all
@@ -160,6 +162,7 @@ class History:
         return found
 
 
+@pytest.mark.long
 async def test_random_histories(make_server):
     config = configuration(collections=WITH_VAULT, **SMALL)
     server = make_server(workers=3, config=config)
