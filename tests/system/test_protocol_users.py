@@ -108,7 +108,7 @@ async def test_same_time_whether_the_user_exists_or_not(make_server):
         except Exception as error:
             assert error.message == 'Incorrect username or password'
         shortest[name] = min(shortest.get(name, 60), time.monotonic() - started)
-    assert shortest['nobody'] > shortest['editor'] / 2
+    assert shortest['nobody'] > shortest['editor'] / 4  # without a hash it is a hundredth
 
 
 async def test_log_in_queue_is_bounded(make_server):
