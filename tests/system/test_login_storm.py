@@ -10,7 +10,7 @@ from client import CallError, Client, connect_to_workers
 from configuration import USERS, configuration, password
 from http_client import HttpClient, request
 from server import PATIENCE, scaled
-from watch import WATCH
+from watch import LARGE, WATCH
 
 WRONG = 'this is not the password'
 NEW = 'a new password of the storm'
@@ -241,15 +241,21 @@ async def test_once_remembers_no_token(server):
     await client.fails('unauthorized', 'authorize_by_login', 'users', {**data, 'password': WRONG}, once='key')
 
 
-def test_the_search_finds(server):
+@pytest.mark.parametrize('large', [False, True])
+def test_the_search_finds(server, large):
     """The search itself: what is made known afterwards, in a frame, in the log, and in the store."""
     WATCH.finish()
+    if large:
+        WATCH.received('x' * LARGE, 'a frame')
+        server.load('notes', [{'text': 'x' * 500000} for _ in range(LARGE // 400000)])
     WATCH.received('{"data":"a leaking password"}', 'a frame')
     WATCH.received('$argon2id$v=19$', 'the log')
+    WATCH.received(b'the hash \n of a token', 'another frame')
+    WATCH.add_secret(b'hash \n of', 'a hash')
     WATCH.password('a leaking password')
     server.load('notes', [{'_id': 'a', 'text': 'a leaking password'}])
     WATCH.search_store(f'{server.data}/data.mdb')
     problems = WATCH.finish()
-    assert len(problems) == 3 and all(f' in {place}' in '\n'.join(problems) for place in
-                                      ('a frame', 'the log', 'the store')), problems
+    assert len(problems) == 4 and all(f' in {place}' in '\n'.join(problems) for place in
+                                      ('a frame', 'the log', 'another frame', 'the store')), problems
 

@@ -9,10 +9,12 @@ import hashlib
 import json
 import mmap
 import os
+import subprocess
 import tempfile
 
 SHORTEST = 8             # a password that is shorter, like 'x', is found anywhere; no test that passes one lets it in
-FILE_MOST = 128 << 20    # beyond, what has come so far is searched at once
+FILE_MOST = 64 << 20     # beyond, what has come so far is searched at once
+LARGE = 4 << 20          # what is larger is looked through for all secrets in one go, first
 STORE_MOST = 256 << 20   # a store larger than this is not searched
 CONTEXT = 80
 
@@ -102,11 +104,14 @@ class Watch:
     def search_store(self, path):
         if os.path.isfile(path) and 0 < os.path.getsize(path) <= STORE_MOST:
             with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                self.search(data, {secret: what for secret, what in {**self.kept, **self.secrets}.items()
-                                   if secret in self.plain}, lambda _: f'the store ({os.path.basename(path)})')
+                self.search(file, data, {secret: what for secret, what in {**self.kept, **self.secrets}.items()
+                                         if secret in self.plain}, lambda _: f'the store ({os.path.basename(path)})')
 
-    def search(self, data, secrets, place):
+    def search(self, file, data, secrets, place):
+        """@data: that of @file."""
         self.searched += len(data)
+        if len(data) > LARGE and not may_have(file, secrets):
+            return
         for secret, what in secrets.items():
             at = data.find(secret)
             if at >= 0:
@@ -120,7 +125,7 @@ class Watch:
         if self.size:
             self.file.flush()
             with mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                self.search(data, {**STORED, **self.kept, **self.secrets}, self.place)
+                self.search(self.file, data, {**STORED, **self.kept, **self.secrets}, self.place)
         self.file.seek(0)
         self.file.truncate()
         self.places.clear()
@@ -137,6 +142,17 @@ class Watch:
         self.secrets.clear()
         self.plain &= set(self.kept)
         return problems
+
+
+def may_have(file, secrets):
+    """False: none of them is in the file. One search for each would hold up the test, and its clients' pongs, for long
+    when there are hundreds. grep's patterns are lines, so it looks for a part of each secret without a line's end."""
+    with tempfile.NamedTemporaryFile() as patterns, open(f'/proc/self/fd/{file.fileno()}', 'rb') as again:
+        patterns.write(b'\n'.join(max(secret.split(b'\n'), key=len) for secret in secrets))
+        patterns.flush()
+        found = subprocess.run(['grep', '-aqFf', patterns.name], stdin=again, stderr=subprocess.DEVNULL, check=False,
+                               env={**os.environ, 'LC_ALL': 'C'})
+    return found.returncode != 1
 
 
 WATCH = Watch()
