@@ -440,7 +440,7 @@ async def test_another_declaration(make_server, change):
         await wait_until_async(lambda p=person: p.finished and p.copy['viruses'] == wanted)
         await person.end()
     assert people[0].counts['refused resumes'] == 0 and people[0].counts['syncs'] == 1
-    assert people[1].counts['resumes'] == 0 and people[1].counts['syncs'] == 2
+    assert people[1].counts['resumes'] == 0 and people[1].counts['syncs'] > 1
     await reader.call('sync', 'viruses', held)
     assert {**people[0].copy['viruses'], **reader.copy('viruses')} == wanted
 
