@@ -163,6 +163,25 @@ def test_origins(make_server):
             assert status == 200 or answer.code == 'forbidden'
 
 
+def test_origins_behind_a_proxy_that_says_https(server):
+    """An http page of the same name is another origin then, for methods as for WebSocket."""
+    upgrade = ('Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13',
+               'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==')
+    authorization = f'Authorization: Bearer {server.tokens["editor"]}'
+    for origin, said, allowed in (('http://localhost', 'https', False), ('https://localhost', 'https', True),
+                                  ('https://localhost:443', 'https', True), ('http://localhost:443', 'https', False),
+                                  ('http://localhost', 'http', True), ('https://localhost', 'http', False)):
+        headers = (f'Origin: {origin}', f'X-Forwarded-Proto: {said}')
+        with HttpClient(server) as client:
+            answer = client.ask(request('/api/notes/count', authorization, *headers))
+            assert answer.status == (200 if allowed else 403), (origin, said)
+        with HttpClient(server) as client:
+            client.send(request('/ws', *upgrade, *headers, method='GET', length=False))
+            while b'\r\n' not in client.received:
+                assert client.read_more()
+            assert client.received.split()[1] == (b'101' if allowed else b'403'), (origin, said)
+
+
 def test_what_needs_a_lasting_connection(server):
     with HttpClient(server, 'editor') as client:
         for method, collection, data in (('sync', 'notes', {}), ('sync', 'dispatcher', {'manifests': {}}),

@@ -189,16 +189,37 @@ bool http_request_lists(const struct http_request *request, struct slice name, s
     return found;
 }
 
+/*
+ * The scheme that the browser uses, as the outermost proxy says it: ws and wss are what some say of
+ * WebSocket. The proxy need not be a trusted one: what is said only ever shuts pages out, and a page cannot
+ * make its browser say it.
+ */
+static enum http_scheme forwarded_scheme(const struct http_request *request)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct slice list = request->headers[i].value, first;
+        if (!http_same(request->headers[i].name, SLICE("X-Forwarded-Proto")) ||
+            !http_next_element(&list, ',', &first))
+            continue;
+        if (http_same(first, SLICE("https")) || http_same(first, SLICE("wss")))
+            return HTTP_SCHEME_HTTPS;
+        if (http_same(first, SLICE("http")) || http_same(first, SLICE("ws")))
+            return HTTP_SCHEME_HTTP;
+        return HTTP_SCHEME_UNKNOWN;
+    }
+    return HTTP_SCHEME_UNKNOWN;
+}
+
 enum http_origin http_request_origin(const struct http_request *request, char *const *origins, size_t count)
 {
     size_t said;
     struct slice origin = http_request_only(request, SLICE("Origin"), &said);
     if (said > 1)
         return HTTP_ORIGIN_TWICE;
-    if (said == 0 || http_origin_is_host(origin, request->host))
+    if (said == 0 || http_origin_is_host(origin, request->host, forwarded_scheme(request)))
         return HTTP_ORIGIN_FINE;
     for (size_t i = 0; i < count; i++) {
-        if (http_same(origin, slice_text(origins[i])))
+        if (http_origin_same(origin, slice_text(origins[i])))
             return HTTP_ORIGIN_FINE;
     }
     return HTTP_ORIGIN_FOREIGN;

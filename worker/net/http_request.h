@@ -49,7 +49,7 @@ bool http_request_lists(const struct http_request *request, struct slice name, s
 
 enum http_origin { HTTP_ORIGIN_FINE, HTTP_ORIGIN_FOREIGN, HTTP_ORIGIN_TWICE };
 
-/** Fine: no Origin, the Host's own, or one of @origins. */
+/** Fine: no Origin, the Host's own (of the scheme that a proxy says, if one does), or one of @origins. */
 enum http_origin http_request_origin(const struct http_request *request, char *const *origins, size_t count);
 
 /** The token of "Bearer TOKEN" (RFC 6750), the value of an Authorization header; absent: it is another. */

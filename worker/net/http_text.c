@@ -70,20 +70,38 @@ static struct slice cut_port(struct slice *host)
     return slice_of(NULL, 0);
 }
 
-bool http_origin_is_host(struct slice origin, struct slice host)
+/* Cuts an Origin in pieces: what is left of it is the host. False: its scheme is neither http nor https. */
+static bool cut_origin(struct slice *origin, enum http_scheme *scheme, struct slice *port)
 {
-    struct slice usual_port;
-    if (cut_prefix(&origin, SLICE("http://")))
-        usual_port = SLICE("80");
-    else if (cut_prefix(&origin, SLICE("https://")))
-        usual_port = SLICE("443");
+    if (cut_prefix(origin, SLICE("http://")))
+        *scheme = HTTP_SCHEME_HTTP;
+    else if (cut_prefix(origin, SLICE("https://")))
+        *scheme = HTTP_SCHEME_HTTPS;
     else
         return false;
-    struct slice origin_port = cut_port(&origin);
-    struct slice host_port = cut_port(&host);
-    if (!origin_port.length)
-        origin_port = usual_port;
-    if (!host_port.length)
-        host_port = usual_port;
-    return origin.length && http_same(origin, host) && slice_equal(origin_port, host_port);
+    *port = cut_port(origin);
+    return true;
+}
+
+static bool same_port(struct slice a, struct slice b, enum http_scheme scheme)
+{
+    struct slice usual = scheme == HTTP_SCHEME_HTTP ? SLICE("80") : SLICE("443");
+    return slice_equal(a.length ? a : usual, b.length ? b : usual);
+}
+
+bool http_origin_is_host(struct slice origin, struct slice host, enum http_scheme said)
+{
+    enum http_scheme scheme;
+    struct slice port, host_port = cut_port(&host);
+    return cut_origin(&origin, &scheme, &port) && (said == HTTP_SCHEME_UNKNOWN || said == scheme) &&
+           origin.length && http_same(origin, host) && same_port(port, host_port, scheme);
+}
+
+bool http_origin_same(struct slice a, struct slice b)
+{
+    enum http_scheme scheme_a, scheme_b;
+    struct slice host_a = a, host_b = b, port_a, port_b;
+    if (!cut_origin(&host_a, &scheme_a, &port_a) || !cut_origin(&host_b, &scheme_b, &port_b))
+        return http_same(a, b);
+    return scheme_a == scheme_b && http_same(host_a, host_b) && same_port(port_a, port_b, scheme_a);
 }

@@ -20,10 +20,16 @@ bool http_is_token(struct slice text);
  * elements are skipped; what it gives is trimmed. */
 bool http_next_element(struct slice *list, char separator, struct slice *element);
 
+enum http_scheme { HTTP_SCHEME_UNKNOWN, HTTP_SCHEME_HTTP, HTTP_SCHEME_HTTPS };
+
 /**
  * Whether an Origin ("https://lab.example:8443") is the server's own, named in Host ("lab.example:8443"):
- * scheme http or https, same host and port, a missing port being the scheme's.
+ * same host and port, a missing port being the scheme's, and the scheme that is @said to be ours; unknown:
+ * http or https.
  */
-bool http_origin_is_host(struct slice origin, struct slice host);
+bool http_origin_is_host(struct slice origin, struct slice host, enum http_scheme said);
+
+/** Whether two Origins are the same (RFC 6454 section 5), a missing port being the scheme's. */
+bool http_origin_same(struct slice a, struct slice b);
 
 #endif

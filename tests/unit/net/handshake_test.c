@@ -9,10 +9,11 @@
 
 #define REST "Host: lab.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define HTTPS "X-Forwarded-Proto: https\r\n"
 #define HEAD "GET /ws HTTP/1.1\r\n" REST KEY
 
-static char *const ORIGINS[] = {"https://other.example", "null"};
-static const struct handshake_options OPTIONS = {.origins = ORIGINS, .origin_count = 2};
+static char *const ORIGINS[] = {"https://other.example", "null", "http://port.example:80", "app://a"};
+static const struct handshake_options OPTIONS = {.origins = ORIGINS, .origin_count = 4};
 
 struct sample {
     const char *head;
@@ -51,6 +52,32 @@ static const struct sample SAMPLES[] = {
     {HEAD "Origin: lab.example\r\n\r\n", "403"},
     {HEAD "Origin:\r\n\r\n", "403"},
     {HEAD "Origin: http://lab.example\r\nOrigin: https://evil.example\r\n\r\n", "400"},
+    {HEAD "Origin: https://other.example:443\r\n\r\n", "101"},
+    {HEAD "Origin: https://other.example:80\r\n\r\n", "403"},
+    {HEAD "Origin: http://other.example\r\n\r\n", "403"},
+    {HEAD "Origin: http://other.example:443\r\n\r\n", "403"},
+    {HEAD "Origin: http://port.example\r\n\r\n", "101"},
+    {HEAD "Origin: https://port.example\r\n\r\n", "403"},
+    {HEAD "Origin: app://A\r\n\r\n", "101"},
+    {HEAD "Origin: app://a:80\r\n\r\n", "403"},
+    /* behind a proxy that says what the browser uses */
+    {HEAD HTTPS "Origin: https://lab.example\r\n\r\n", "101"},
+    {HEAD HTTPS "Origin: https://lab.example:443\r\n\r\n", "101"},
+    {HEAD HTTPS "Origin: http://lab.example\r\n\r\n", "403"},
+    {HEAD HTTPS "Origin: http://lab.example:80\r\n\r\n", "403"},
+    {HEAD HTTPS "Origin: http://lab.example:443\r\n\r\n", "403"},
+    {HEAD HTTPS "Origin: http://port.example\r\n\r\n", "101"},
+    {HEAD HTTPS "\r\n", "101"},
+    {HEAD "x-forwarded-proto: HTTPS\r\nOrigin: http://lab.example\r\n\r\n", "403"},
+    {HEAD "X-Forwarded-Proto: wss\r\nOrigin: http://lab.example\r\n\r\n", "403"},
+    {HEAD "X-Forwarded-Proto: wss\r\nOrigin: https://lab.example\r\n\r\n", "101"},
+    {HEAD "X-Forwarded-Proto: https, http\r\nOrigin: http://lab.example\r\n\r\n", "403"},
+    {HEAD HTTPS "X-Forwarded-Proto: http\r\nOrigin: http://lab.example\r\n\r\n", "403"},
+    {HEAD "X-Forwarded-Proto: http\r\nOrigin: http://lab.example\r\n\r\n", "101"},
+    {HEAD "X-Forwarded-Proto: http\r\nOrigin: https://lab.example\r\n\r\n", "403"},
+    {HEAD "X-Forwarded-Proto: ws\r\nOrigin: http://lab.example\r\n\r\n", "101"},
+    {HEAD "X-Forwarded-Proto:\r\nOrigin: https://lab.example\r\n\r\n", "101"},
+    {HEAD "X-Forwarded-Proto: ftp\r\nOrigin: http://lab.example\r\n\r\n", "101"},
     /* where and how */
     {"GET / HTTP/1.1\r\n" REST KEY "\r\n", "404"},
     {"GET /ws/ HTTP/1.1\r\n" REST KEY "\r\n", "404"},
