@@ -10,6 +10,7 @@ import pytest
 
 from client import CallError, Client
 from configuration import password
+from http_client import HttpClient
 from server import PATIENCE, all_ready, read_text, scaled, wait_until
 
 NEW = 'another long password'
@@ -91,6 +92,74 @@ async def test_the_key_of_a_password_change_is_no_password(server):
         for old in (password('ann'), 'a guess'):
             await client.fails('unauthorized', 'change_password', 'users', {**data, 'old_password': old},
                                once='known')
+
+
+async def test_a_known_key_does_not_make_guesses_free(make_server):
+    """Each wrong password counts, also when the call is answered because it was done before."""
+    server = make_server(options=['--limits', 'login_attempts=3'])
+    carl, ann = await Client.connect(server, 'carl'), await Client.connect(server, 'ann')
+    own = {'_id': 'carl', 'old_password': password('carl'), 'new_password': NEW}
+    assert await carl.call('change_password', 'users', own, once='k') is None
+    # The key was used for carl's own password: of another one it says nothing.
+    guess = {'_id': 'ann', 'old_password': 'a guess', 'new_password': NEW}
+    for _ in range(2):
+        assert await message(carl, 'unauthorized', 'change_password', 'users', guess, once='k') == 'Invalid credentials'
+    assert await carl.call('change_password', 'users', own, once='k') is None  # again, with what is wrong by now
+    for client, data in ((carl, own), (carl, guess), (ann, {**guess, 'old_password': password('ann')})):
+        await client.fails('rate_limited', 'change_password', 'users', data, once='k')
+
+
+def call_over_http(server, token, data, key, method='change_password'):
+    with HttpClient(server, token=token) as client:
+        answer = client.post(method, 'users', data, f'Idempotency-Key: {key}')
+    return answer.status, answer.data if answer.status == 200 else answer.data['message']
+
+
+async def test_the_key_of_a_password_change_over_http(make_server):
+    """It is the session's here as well: the token's that came with the request."""
+    server = make_server(options=['--limits', 'login_attempts=100'])
+    ann = await Client.connect(server, 'ann')
+    other = (await (await Client.connect(server)).log_in('ann'))['token']
+    data = {'_id': 'ann', 'old_password': password('ann'), 'new_password': NEW}
+
+    def change(token):
+        return call_over_http(server, token, data, 'k')
+    for _ in range(2):
+        assert await asyncio.to_thread(change, server.tokens['ann']) == (200, None)
+    assert await ann.call('change_password', 'users', data, once='k') is None  # the same session
+    for token in (None, other, server.tokens['carl']):
+        assert await asyncio.to_thread(change, token) == (401, 'Invalid credentials')
+    # With the right password it is done, whoever used the key before.
+    data = {'_id': 'ann', 'old_password': NEW, 'new_password': NEW}
+    for token in (None, other):
+        assert await asyncio.to_thread(change, token) == (200, None)
+    assert (await asyncio.to_thread(change, server.tokens['carl'])) == (200, None)
+
+
+async def test_log_ins_are_not_answered_with_those_of_others(server):
+    """By password and by token, with a key that another session used, over WebSocket and HTTP."""
+    def log_in(token, user):
+        return call_over_http(server, token, {'username': user, 'password': password(user)}, 'k', 'authorize_by_login')
+
+    def by_token(token, user):
+        return call_over_http(server, token, {'token': server.tokens[user]}, 'k', 'authorize_by_token')
+    for token in (None, server.tokens['ann'], server.tokens['carl']):
+        for user in ('ben', 'reader', 'ben'):
+            for method in (log_in, by_token):
+                status, answer = await asyncio.to_thread(method, token, user)
+                assert (status, answer['_id']) == (200, user)
+        wrong = {'username': 'ben', 'password': 'a guess'}
+        assert await asyncio.to_thread(call_over_http, server, token, wrong, 'k', 'authorize_by_login') == (
+            401, 'Incorrect username or password')
+        assert await asyncio.to_thread(call_over_http, server, token, {'token': 'a guess'}, 'k',
+                                       'authorize_by_token') == (401, 'Token does not exist')
+    client = await Client.connect(server, 'ann')
+    for user in ('ben', 'reader', 'ben'):
+        assert (await client.call('authorize_by_login', 'users', {'username': user, 'password': password(user)},
+                                  once='k'))['_id'] == user
+        assert (await client.call('authorize_by_token', 'users', {'token': server.tokens['carl']},
+                                  once='k'))['_id'] == 'carl'
+    await client.fails('unauthorized', 'authorize_by_token', 'users', {'token': 'a guess'}, once='k')
 
 
 async def test_once(server):

@@ -220,29 +220,29 @@ static void checked(void *argument, enum password_result result)
         password_then_run(attempt, slice_text(change->new_password));
         return;
     }
-    /* Who repeats a call that succeeded has an old password that is wrong by now. */
-    if (!worker_snapshot(transaction->worker) || !attempt_answer_again(attempt)) {
-        credentials_failed(transaction->worker, user, &change->source);
+    /* Who repeats a call that succeeded has an old password that is wrong by now. It counts like any other,
+     * so that nobody guesses for nothing. */
+    credentials_failed(transaction->worker, user, &change->source);
+    if (!worker_snapshot(transaction->worker) || !attempt_answer_again(attempt))
         fail_credentials(transaction);
-    }
     attempt_free(attempt);
 }
 
-/* Anybody may call, so a key of `once` says nothing of who does: it belongs to the session that it came on.
- */
+/* Anybody may call, so a key of `once` says nothing of who does: it belongs to the session that it came on,
+ * and to the user whose password is changed. */
 static void key_by_session(struct attempt *attempt)
 {
     const struct transaction *transaction = attempt->transaction;
-    char id[TOKEN_ID + 1];
-    if (attempt->control)
-        return;
+    char id[TOKEN_ID + 1] = "";
     free(attempt->caller);
     attempt->caller = NULL;
-    if (!transaction->has_token)
+    if (!attempt->control && !transaction->has_token)
         return;
-    token_id(transaction->token_hash, id);
+    if (!attempt->control)
+        token_id(transaction->token_hash, id);
     struct buffer key = {0};
-    buffer_append_format(&key, "(session) %s", id); /* no user has such a name */
+    buffer_append_format(&key, "%s%s %s", attempt->control ? "(control)" : "(session) ", id,
+                         attempt->user); /* no user has such a name */
     attempt->caller = memory_copy(key.data, key.length);
     buffer_free(&key);
 }

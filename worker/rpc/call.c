@@ -140,11 +140,18 @@ static bool check_way(struct transaction *transaction)
     return false;
 }
 
+/* What anybody may call shows by its data who does: whether there is an answer for that, the method finds. */
+static bool is_always_run(const struct method *method)
+{
+    return method->access == METHOD_UNPROTECTED || method->declared == METHOD_ANSWERS_AGAIN;
+}
+
 /* A call made before under the same key is answered, not run. True: it was. */
 static bool answer_again(struct transaction *transaction)
 {
     struct worker *worker = transaction->worker;
-    if (!transaction->once.data || !transaction->session->account || !worker_snapshot(worker))
+    if (!transaction->once.data || is_always_run(transaction->method) || !transaction->session->account ||
+        !worker_snapshot(worker))
         return false;
     struct buffer method = {0};
     buffer_append_format(&method, "%s.%s",
@@ -181,7 +188,7 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         return;
     if (transaction->worker->stopping)
         transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
-    else if (transaction->method->declared == METHOD_ANSWERS_AGAIN || !answer_again(transaction))
+    else if (!answer_again(transaction))
         transaction->method->run(transaction, message->data);
 }
 
