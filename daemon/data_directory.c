@@ -23,6 +23,32 @@ static bool lock_byte(int fd, off_t byte)
     return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
+/*
+ * Who may write to the directory can put another store, or a link to another file, where the service or root
+ * opens one. The sticky bit does not help: it keeps files from being removed, not from being made. @service:
+ * the user that the service runs as.
+ */
+static bool is_safe(const char *path, const struct stat *status, uid_t service, char *message)
+{
+    unsigned mode = status->st_mode & 07777;
+    if (status->st_uid != 0 && status->st_uid != service) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE,
+                 "data: %s (mode %04o) belongs to user %u, not to root or user %u, who is to use it; if what "
+                 "is in "
+                 "it can be trusted: chown -R %u %s",
+                 path, mode, (unsigned)status->st_uid, (unsigned)service, (unsigned)service, path);
+        return false;
+    }
+    if (mode & (S_IWGRP | S_IWOTH)) {
+        snprintf(
+            message, DATA_DIRECTORY_MESSAGE,
+            "data: %s (mode %04o) may be written to by %s; if what is in it can be trusted: chmod go-w %s",
+            path, mode, mode & S_IWOTH ? "everybody" : "its group", path);
+        return false;
+    }
+    return true;
+}
+
 static bool make_directory(const char *path, uid_t uid, gid_t gid, char *message)
 {
     bool made = mkdir(path, 0700) == 0;
@@ -39,6 +65,8 @@ static bool make_directory(const char *path, uid_t uid, gid_t gid, char *message
         snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not a directory", path);
         return false;
     }
+    if (!is_safe(path, &status, uid == (uid_t)-1 ? geteuid() : uid, message))
+        return false;
     if (uid != (uid_t)-1 && (status.st_uid != uid || status.st_gid != gid) && chown(path, uid, gid) != 0) {
         snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be given to user %u: %s", path,
                  (unsigned)uid, strerror(errno));

@@ -118,7 +118,7 @@ def small_disk(make_server):
     server = make_server(start=False, config=configuration(change_log_entries=100))
     store = os.path.join(server.directory, 'store')
     os.rename(server.data, store)
-    os.makedirs(server.data)
+    os.makedirs(server.data, 0o700)
     mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=12m,mode=700', 'none', server.data],
                              capture_output=True, text=True, check=False)
     if mounted.returncode != 0:

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import pwd
 import re
 import signal
 import socket
+import stat
 import subprocess
 import time
 
@@ -229,7 +231,7 @@ def test_daemonised_with_pid_file(make_server):
 
 def test_background_start_that_fails_says_so(make_server):
     server = make_server(start=False)
-    os.makedirs(server.data, exist_ok=True)
+    os.makedirs(server.data, 0o700, exist_ok=True)
     with open(os.path.join(server.data, 'data.mdb'), 'wb') as file:
         file.write(b'not a store' * 1000)
     failed = server.run_once()
@@ -367,9 +369,48 @@ def test_data_directory_that_cannot_be_written(make_server):
     assert failed.returncode == 1 and server.data in failed.stderr
 
 
+def test_data_directory_that_others_may_write_to(make_server):
+    """Also when it is only its group, and the sticky bit does not help; the message has what mends it."""
+    server = make_server(start=False)
+    before = sorted(os.listdir(server.data))
+    for mode in (0o720, 0o702, 0o777, 0o1777, 0o2770):
+        os.chmod(server.data, mode)
+        one_line(server.run_once('--foreground', '--log', 'stderr'), server.data, f'mode {mode:04o}',
+                 f'chmod go-w {server.data}')
+        assert stat.S_IMODE(os.stat(server.data).st_mode) == mode and sorted(os.listdir(server.data)) == before
+    subprocess.run(['chmod', 'go-w', server.data], check=True)
+    assert stat.S_IMODE(os.stat(server.data).st_mode) == 0o2750
+    os.chmod(server.directory, 0o777)  # what is above it is not looked at
+    server.start()
+
+
+def test_data_directory_of_somebody_else(make_server):
+    if os.geteuid() != 0:
+        pytest.skip('needs root, to give it away')
+    server = make_server(start=False)
+    server.options = ['--user', 'nobody']
+    os.chmod(server.directory, 0o755)
+    nobody, stranger = pwd.getpwnam('nobody').pw_uid, pwd.getpwnam('daemon').pw_uid
+
+    def give(uid):
+        for name in ('', *os.listdir(server.data)):
+            os.chown(os.path.join(server.data, name), uid, -1)
+    give(stranger)
+    one_line(server.run_once('--foreground', '--log', 'stderr'), server.data, 'mode 0700', f'user {stranger}',
+             f'chown -R {nobody} {server.data}')
+    assert os.stat(server.data).st_uid == stranger
+    give(nobody)
+    os.chown(server.data, 0, 0)  # made by root beforehand: it is given to the user
+    server.start()
+    assert os.stat(server.data).st_uid == nobody
+    assert server.stop() == 0
+    server.options = []  # root itself keeps out of what is a user's
+    one_line(server.run_once('--foreground', '--log', 'stderr'), server.data, f'chown -R 0 {server.data}')
+
+
 def test_store_that_is_none(make_server):
     server = make_server(start=False, prepared=False)
-    os.makedirs(server.data)
+    os.makedirs(server.data, 0o700)
     with open(os.path.join(server.data, 'data.mdb'), 'wb') as file:
         file.write(b'not a store' * 1000)
     failed = server.run_once('--foreground', '--log', 'stderr')
