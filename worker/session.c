@@ -167,6 +167,7 @@ void session_authorize(struct session *session, struct account *account, const u
     if (session->account)
         session_deauthorize(session, NULL);
     session->account = account;
+    session->account_changes++;
     LIST_INSERT_HEAD(&account->sessions, session, of_account);
     take_token(session, hash);
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
@@ -189,6 +190,7 @@ void session_deauthorize(struct session *session, const char *reason)
     LIST_REMOVE(session, of_account);
     take_token(session, NULL);
     session->account = NULL;
+    session->account_changes++;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     account_put(session->worker->authority, account);
     rights_change_end(session);

@@ -20,8 +20,9 @@ struct session {
     struct account *account;             /* NULL: not logged in */
     bool *subscribed;                    /* by collection; NULL: all */
     struct rights_change *rights_change; /* while its copy is brought in line with other rights; else NULL */
-    uint64_t synced_seq;   /* the newest snapshot that a piece of a sync or resume was made of */
-    uint64_t position_seq; /* up to where an answer to one of them says that the copy is complete */
+    uint64_t synced_seq;      /* the newest snapshot that a piece of a sync or resume was made of */
+    uint64_t position_seq;    /* up to where an answer to one of them says that the copy is complete */
+    uint32_t account_changes; /* how often ->account has become another one, or nobody */
     uint32_t open_calls;
     uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
     uint64_t used_ms;     /* monotonic: when the token last counted as used */

@@ -143,8 +143,9 @@ static enum job_state step(struct job *job)
     struct sync *sync = (struct sync *)job;
     struct transaction *transaction = sync->transaction;
     struct worker *worker = transaction->worker;
-    if (!transaction->session || !transaction->session->account)
-        return give_up(sync, ERROR_UNAUTHORIZED, "Log in first");
+    if (!transaction_is_callers(
+            transaction)) /* what came so far is not for who is there now, if anybody is */
+        return give_up(sync, ERROR_UNAVAILABLE, "Somebody else is logged in meanwhile, or nobody; try again");
     if (!transaction_may_send(transaction))
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))

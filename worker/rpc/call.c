@@ -99,6 +99,7 @@ static void set_caller(struct transaction *transaction)
 {
     const struct session *session = transaction->session;
     transaction->caller = session->account;
+    transaction->account_changes = session->account_changes;
     if (!session->account)
         return;
     session->account->references++;

@@ -32,6 +32,12 @@ const struct viewer *transaction_viewer(const struct transaction *transaction)
     return transaction->session ? transaction->session->connection->output.viewer : NULL;
 }
 
+bool transaction_is_callers(const struct transaction *transaction)
+{
+    const struct session *session = transaction->session;
+    return session && session->account && session->account_changes == transaction->account_changes;
+}
+
 /* The user and where from, as long as somebody knows. */
 static void append_who(struct buffer *line, const struct transaction *transaction)
 {

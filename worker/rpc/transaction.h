@@ -34,6 +34,7 @@ struct transaction {
     struct slice once;                          /* key; absent: none; in ->memory */
     /* Who called, whoever the connection is later: a reference; NULL: nobody had logged in. */
     struct account *caller;
+    uint32_t account_changes; /* the session's when the call came */
     bool has_token;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* of the caller's session, when ->has_token */
     struct permission_set needed; /* by the method, when the call came: the committer asks for them again */
@@ -99,6 +100,9 @@ void transaction_need_permission(struct transaction *transaction, struct buffer 
 
 /** What the caller may see; NULL: nothing (nobody has logged in, or the client is gone). */
 const struct viewer *transaction_viewer(const struct transaction *transaction);
+
+/** Whether the connection has been the caller's ever since, without a break. */
+bool transaction_is_callers(const struct transaction *transaction);
 
 /** The caller's user id, "(control)" on the control socket; absent when nobody had logged in. */
 struct slice transaction_user(const struct transaction *transaction);
