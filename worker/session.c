@@ -157,6 +157,12 @@ static void take_token(struct session *session, const uint8_t *hash)
     authority_watch_token(authority, session);
 }
 
+/* An answer is queued that says that the copy is complete up to a change that is not out yet. */
+static bool claims_more(const struct session *session)
+{
+    return session->position_seq > output_sent_seq(&session->connection->output, session->worker->backlog);
+}
+
 void session_authorize(struct session *session, struct account *account, const uint8_t *hash)
 {
     if (session->account == account) { /* the same again, whose copy is kept right all the while */
@@ -164,6 +170,7 @@ void session_authorize(struct session *session, struct account *account, const u
         take_token(session, hash);
         return;
     }
+    bool claims = session->account && session->connection->state == CONNECTION_OPEN && claims_more(session);
     if (session->account)
         session_deauthorize(session, NULL);
     session->account = account;
@@ -173,12 +180,8 @@ void session_authorize(struct session *session, struct account *account, const u
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     begin_anew(session);
     connection_authorized(session->connection, true);
-}
-
-/* An answer is queued that says that the copy is complete up to a change that is not out yet. */
-static bool claims_more(const struct session *session)
-{
-    return session->position_seq > output_sent_seq(&session->connection->output, session->worker->backlog);
+    if (claims) /* for the copy of who was there before, and what was in front of it is not sent any more */
+        connection_cut(session->connection, CLOSE_TRY_AGAIN, "somebody else has logged in");
 }
 
 void session_deauthorize(struct session *session, const char *reason)

@@ -405,6 +405,45 @@ static void rights_that_changed_in_the_gap(void **state)
     world_close(&world);
 }
 
+/* What was in front of the answer to a sync is not for who logs in then: so neither is that answer, for the
+ * client may have kept a copy for the one before. */
+static void somebody_else_logs_in(void **state)
+{
+    (void)state;
+    for (unsigned claims = 0; claims < 2; claims++) {
+        struct world world;
+        struct client client;
+        char token[64], other[64], call[160];
+        open_world(&world, 0);
+        world_add_user(&world, "anna", "[]", token);
+        world_add_user(&world, "bert", "[]", other);
+        client_open(&client, &world, token);
+        (void)client_call(&client, "items", "sync", "{}");
+        unsigned answers = client.answers;
+        uint64_t seq = seq_of(&world);
+        world.committer_silent = true;
+        put(&world, "items", "a", 1);
+        if (claims)
+            client_send(&client,
+                        "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+        for (unsigned i = 0; i < 4; i++)
+            world_pass(&world);
+        snprintf(call, sizeof call,
+                 "{\"tid\":3,\"collectionName\":\"users\",\"methodName\":\"authorize_by_token\",\"data\":"
+                 "{\"token\":\"%s\"}}",
+                 other);
+        client_send(&client, call);
+        world_settle(&world);
+        take_over(&world);
+        client_settle(&client);
+        assert_int_equal(client.answers, claims ? answers : answers + 1);
+        assert_int_equal(client.close_code, claims ? 1013 : 0);
+        assert_true(client.seq <= seq);
+        client_close(&client);
+        world_close(&world);
+    }
+}
+
 /* It closes: what it is still sent does not go over the gap. */
 static void a_connection_that_closes(void **state)
 {
@@ -472,6 +511,7 @@ int main(void)
         cmocka_unit_test(a_frame_that_is_half_out),
         cmocka_unit_test(a_client_whose_rights_are_changing),
         cmocka_unit_test(rights_that_changed_in_the_gap),
+        cmocka_unit_test(somebody_else_logs_in),
         cmocka_unit_test(a_connection_that_closes),
         cmocka_unit_test(a_session_that_ends),
     };
