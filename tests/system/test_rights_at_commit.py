@@ -160,6 +160,23 @@ async def test_ends_of_a_session(one_worker):
                                                                                       'kept remove_session'}
 
 
+async def test_ones_own_session_is_ended_without_a_permission(one_worker):
+    """By who could have ended those of others too, when it was called."""
+    server = one_worker
+    server.ctl('group', 'add', 'helpers', '--permission', 'modify_options')
+    add_user(server, 'mod', 'helpers')
+    admin, mod, other = await Client.connect(server, 'admin'), await log_in(server, 'mod'), await log_in(server, 'mod')
+    own = next(s['id'] for s in await other.call('sessions', 'users') if s['current'])
+    foreign = (await admin.call('sessions', 'users'))[0]['id']
+    with Held(server):
+        withdrawn = await submit(admin, *WITHDRAWALS['membership'])
+        ended = await submit(mod, 'remove_session', 'users', {'id': own})
+        refused = await submit(mod, 'remove_session', 'users', {'id': foreign})
+    assert [await outcome(each) for each in (withdrawn, ended, refused)] == ['done', 'done', 'forbidden']
+    await other.until(lambda: other.of('deauthorize', 'users'))
+    assert await admin.call('sessions', 'users')
+
+
 async def test_an_administrator_who_is_none_any_more_makes_none(one_worker):
     add_user(one_worker, 'mallory', 'administrator')
     add_user(one_worker, 'accomplice')

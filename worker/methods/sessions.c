@@ -147,11 +147,12 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
     struct ending *ending = argument;
     const struct attempt *attempt = ending->attempt;
     uint64_t now_ms = clock_wall_ms();
+    bool own = json_string_is(json_member(document, SLICE("user")), slice_text(attempt->caller));
     (void)version;
-    if (token_is_over(attempt->transaction->worker, document, now_ms) ||
-        (!attempt->flag &&
-         !json_string_is(json_member(document, SLICE("user")), slice_text(attempt->caller))))
+    if (token_is_over(attempt->transaction->worker, document, now_ms) || (!attempt->flag && !own))
         return true;
+    if (!own)
+        transaction_need_permission(attempt->transaction, ending->set, PERMISSION_MODIFY_OPTIONS);
     struct buffer body = {0};
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)now_ms);
     set_change(ending->set, CHANGE_MERGE, CHANGE_SKIP_MISSING, "sessions", id, CHANGE_ANY_VERSION,
@@ -165,8 +166,6 @@ static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
 {
     struct ending ending = {attempt, set, false};
     attempt_begin(attempt, set, SLICE("null"));
-    if (attempt->flag)
-        transaction_need_permission(attempt->transaction, set, PERMISSION_MODIFY_OPTIONS);
     bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(attempt->text),
                         end_one, &ending);
     if (!ending.found)
