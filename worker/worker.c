@@ -140,6 +140,7 @@ bool worker_pass(struct worker *worker)
     worker_snapshot_end(worker);
     trim_buffers(worker);
     stopping_step(worker);
+    work_pass(&worker->work);
     atomic_fetch_add_explicit(&worker->score->loops, 1, memory_order_relaxed);
     log_flush();
     return more;
@@ -197,6 +198,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
         worker->store = open_store(inheritance, message);
     if (!worker->store)
         log_fatal("%s", message);
+    work_start(&worker->work, worker->score);
     worker->backlog = backlog_create(worker->config->backlog_bytes);
     worker->viewers = viewer_table_create(worker->config);
     worker->jobs = job_list_create();

@@ -11,6 +11,7 @@
 #include "shared/json/json.h"
 #include "shared/ring/ring.h"
 #include "shared/store/store.h"
+#include "worker/base/work.h"
 #include "worker/dispatch/backlog.h"
 #include "worker/dispatch/viewer.h"
 
@@ -37,6 +38,7 @@ struct worker {
     struct authority *authority;
     struct job_list *jobs;
 
+    struct work work;      /* what this pass of the loop may still spend */
     struct json message;   /* the message being handled; reused */
     struct buffer scratch; /* for characters of strings within one method */
     struct buffer reply;   /* the message being made; reused */

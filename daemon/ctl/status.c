@@ -99,21 +99,22 @@ static void print_worker(struct json_value worker)
         behind = catching_up;
     snprintf(name, sizeof name, "worker %" PRIu64, number(worker, "slot"));
     printf("%-10s %7" PRIu64 " %-8.*s %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64
-           " %10s %10s %10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n",
+           " %10s %10s %10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.1f\n",
            name, number(worker, "pid"), (int)state.length, state.data, number(worker, "connections"),
            number(worker, "authorized"), number(worker, "calls"), number(worker, "deliveries"),
            bytes_text(out, number(worker, "bytes_out")), bytes_text(lag, number(worker, "ring_lag_bytes")),
            bytes_text(backlog, number(worker, "backlog_bytes")), number(worker, "backlog_frames"),
-           number(worker, "overruns"), behind);
+           number(worker, "overruns"), behind, number(worker, "largest_step_units"),
+           (double)number(worker, "largest_pass_cpu_us") / 1000);
 }
 
 static void print_table(struct json_value status)
 {
     print_service(status);
     print_committer(json_member(status, SLICE("committer")));
-    printf("%-10s %7s %-8s %11s %11s %11s %11s %10s %10s %10s %8s %8s %8s\n", "PROCESS", "PID", "STATE",
-           "CONNECTIONS", "AUTHORIZED", "CALLS", "DELIVERIES", "SENT", "RING LAG", "BACKLOG", "FRAMES",
-           "OVERRUNS", "BEHIND");
+    printf("%-10s %7s %-8s %11s %11s %11s %11s %10s %10s %10s %8s %8s %8s %8s %8s\n", "PROCESS", "PID",
+           "STATE", "CONNECTIONS", "AUTHORIZED", "CALLS", "DELIVERIES", "SENT", "RING LAG", "BACKLOG",
+           "FRAMES", "OVERRUNS", "BEHIND", "STEP", "PASS MS");
     struct json_iterator each = json_begin(json_member(status, SLICE("workers")));
     while (json_step(&each))
         print_worker(each.value);

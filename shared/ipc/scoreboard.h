@@ -29,10 +29,13 @@ struct scoreboard_worker {
     _Atomic uint64_t ring_seq;      /* last change in its backlog */
     _Atomic uint64_t backlog_bytes;
     _Atomic uint64_t backlog_frames;
-    _Atomic uint64_t overruns;    /* times the ring lapped it */
-    _Atomic uint64_t catching_up; /* connections now served from the change log */
-    _Atomic uint64_t loops;       /* passes of its event loop: a worker that stands still is seen */
-    _Atomic bool no_user;         /* worker 0, before it is ready: nobody can log in */
+    _Atomic uint64_t overruns;            /* times the ring lapped it */
+    _Atomic uint64_t catching_up;         /* connections now served from the change log */
+    _Atomic uint64_t loops;               /* passes of its event loop: a worker that stands still is seen */
+    _Atomic uint64_t work_units;          /* spent, as worker/base/work.h counts them */
+    _Atomic uint64_t largest_step_units;  /* the most that was done at once, without asking */
+    _Atomic uint64_t largest_pass_cpu_us; /* of the processor, for one pass of the loop */
+    _Atomic bool no_user;                 /* worker 0, before it is ready: nobody can log in */
     char padding[128];
 };
 

@@ -37,19 +37,21 @@ static void append_worker(struct buffer *out, unsigned slot, const struct scoreb
 {
     uint64_t position = atomic_load(&worker->ring_position);
     bool reading = atomic_load(&worker->state) != PROCESS_NONE && position > 0 && position < head;
-    buffer_append_format(out,
-                         "{\"slot\":%u,\"pid\":%" PRId32 ",\"state\":\"%s\",\"connections\":%" PRIu32
-                         ",\"authorized\":%" PRIu32 ",\"accepted\":%" PRIu64 ",\"calls\":%" PRIu64
-                         ",\"deliveries\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"ring_lag_bytes\":%" PRIu64
-                         ",\"ring_seq\":%" PRIu64 ",\"backlog_bytes\":%" PRIu64 ",\"backlog_frames\":%" PRIu64
-                         ",\"overruns\":%" PRIu64 ",\"catching_up\":%" PRIu64 "}",
-                         slot, atomic_load(&worker->pid), state_name(atomic_load(&worker->state)),
-                         atomic_load(&worker->connections), atomic_load(&worker->authorized),
-                         atomic_load(&worker->accepted), atomic_load(&worker->calls),
-                         atomic_load(&worker->deliveries), atomic_load(&worker->bytes_out),
-                         reading ? head - position : 0, atomic_load(&worker->ring_seq),
-                         atomic_load(&worker->backlog_bytes), atomic_load(&worker->backlog_frames),
-                         atomic_load(&worker->overruns), atomic_load(&worker->catching_up));
+    buffer_append_format(
+        out,
+        "{\"slot\":%u,\"pid\":%" PRId32 ",\"state\":\"%s\",\"connections\":%" PRIu32
+        ",\"authorized\":%" PRIu32 ",\"accepted\":%" PRIu64 ",\"calls\":%" PRIu64 ",\"deliveries\":%" PRIu64
+        ",\"bytes_out\":%" PRIu64 ",\"ring_lag_bytes\":%" PRIu64 ",\"ring_seq\":%" PRIu64
+        ",\"backlog_bytes\":%" PRIu64 ",\"backlog_frames\":%" PRIu64 ",\"overruns\":%" PRIu64
+        ",\"catching_up\":%" PRIu64 ",\"work_units\":%" PRIu64 ",\"largest_step_units\":%" PRIu64
+        ",\"largest_pass_cpu_us\":%" PRIu64 "}",
+        slot, atomic_load(&worker->pid), state_name(atomic_load(&worker->state)),
+        atomic_load(&worker->connections), atomic_load(&worker->authorized), atomic_load(&worker->accepted),
+        atomic_load(&worker->calls), atomic_load(&worker->deliveries), atomic_load(&worker->bytes_out),
+        reading ? head - position : 0, atomic_load(&worker->ring_seq), atomic_load(&worker->backlog_bytes),
+        atomic_load(&worker->backlog_frames), atomic_load(&worker->overruns),
+        atomic_load(&worker->catching_up), atomic_load(&worker->work_units),
+        atomic_load(&worker->largest_step_units), atomic_load(&worker->largest_pass_cpu_us));
 }
 
 static double rate(const struct scoreboard *scoreboard, enum scoreboard_rate which)
