@@ -209,6 +209,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     struct network_options options = {
         .config = worker->config,
         .backlog = worker->backlog,
+        .work = &worker->work,
         .text_only = true,
         .application_pings = true,
         .epoch = store_epoch(worker->store),

@@ -3,14 +3,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
+#include "worker/base/work.h"
 #include "worker/dispatch/backlog.h"
 #include "worker/dispatch/viewer.h"
 
 /*
  * What goes out on one connection, and in which order, without a socket in it: a cursor into the backlog, and
- * a short private queue. Each reply names the sequence number after which it may go out:
+ * a short private queue (output_plan.h makes writes of it). Each reply names the sequence number after which
+ * it may go out:
  *
  *   - the item of which some bytes are out is finished first (also a frame that the viewer does not see any
  * more);
@@ -65,18 +66,6 @@ struct output {
 
 enum output_source { OUTPUT_NOTHING, OUTPUT_FRAME, OUTPUT_URGENT, OUTPUT_REPLY, OUTPUT_REFILL };
 
-enum { OUTPUT_VECTORS = 256 };
-
-/** What one write is made of. */
-struct output_plan {
-    struct iovec vectors[OUTPUT_VECTORS];
-    int count;
-    size_t bytes;
-    uint64_t frames; /* change frames among them */
-    uint64_t
-        cursor; /* ->frame when all of it is out: unseen frames are skipped even when nothing is written */
-};
-
 /** Starts at the end of the backlog. */
 void output_open(struct output *output, const struct backlog *backlog, struct viewer *viewer);
 
@@ -89,6 +78,9 @@ void output_reply(struct output *output, struct slice frames, uint64_t after_seq
 
 /** Queues a control frame in front. */
 void output_urgent(struct output *output, struct slice frame);
+
+/** Of a reply that is in no queue any more. Answers hold tokens, and what the peer sent: they are wiped. */
+void output_reply_free(struct reply *reply);
 
 /** How far the next refill may go: at most the backlog's last change (what is later comes from there), and
  * not beyond the first reply's after_seq. At least ->caught_up_seq. */
@@ -146,18 +138,11 @@ void output_release(struct output *output, uint64_t seq);
 
 /** Before the backlog drops frames under it: when the cursor is behind backlog_first() (@first: as it will
  * be), the rest of a frame that is half out is kept as refill, and unless the others that go are not seen,
- * catching_up begins, from the seq before the first that is. Before backlog_restart(), @first is
- * backlog_next() + 1: then those that are up to date fall behind, too. */
-void output_fall_behind(struct output *output, const struct backlog *backlog, uint64_t first);
-
-/** What to write next, up to OUTPUT_VECTORS vectors and about @bytes_most bytes. Count 0: nothing can go out
- * now; the cursor has then moved over frames that are not seen. */
-void output_plan(struct output *output, const struct backlog *backlog, size_t bytes_most,
-                 struct output_plan *plan);
-
-/** @bytes of what was planned are out (any number up to all of it). Returns how many change frames were
- * completed. */
-uint64_t output_advance(struct output *output, const struct backlog *backlog, size_t bytes);
+ * catching_up begins, from the seq before the first that is, or to which nobody has looked when @work runs
+ * out. Before backlog_restart(), @first is backlog_next() + 1: then those that are up to date fall behind,
+ * too. */
+void output_fall_behind(struct output *output, const struct backlog *backlog, uint64_t first,
+                        struct work *work);
 
 /** Whether nothing at all waits, not even what may not go out yet. */
 bool output_idle(const struct output *output, const struct backlog *backlog);

@@ -6,10 +6,11 @@
 #include "shared/buffer.h"
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
+#include "worker/dispatch/sight.h"
 
 #define VIEWER_MAGIC UINT32_C(0x76696577) /* "view" */
 
-enum { BITS = 64, BUCKETS_LEAST = 64, RUNS = 64 };
+enum { BITS = 64, BUCKETS_LEAST = 64 };
 
 /* Small, as there may be one for each user. */
 struct viewer {
@@ -20,20 +21,12 @@ struct viewer {
     uint64_t serial; /* never used again, unlike the address */
     uint64_t hash;
     uint64_t collections[COLLECTION_LIMIT / BITS];
-    uint64_t known_from, known_to;       /* frames that are decided: known_from <= n < known_to */
-    uint64_t seen[VIEWER_WINDOW / BITS]; /* bit n % VIEWER_WINDOW */
     bool everything;
     struct slice user;
     struct slice *groups; /* sorted, no two equal; they and ->user point into ->key */
     size_t group_count;
     size_t key_length;
     char key[];
-};
-
-struct kept_run {
-    uint64_t serial; /* of the viewer; 0: nothing here */
-    uint64_t next;   /* backlog_next() when it was made */
-    struct viewer_run run;
 };
 
 struct viewer_table {
@@ -44,7 +37,7 @@ struct viewer_table {
     size_t viewers;
     uint64_t last_serial;
     struct buffer key; /* while a viewer is looked up */
-    struct kept_run runs[RUNS];
+    struct sight *sight;
 };
 
 static bool has_bit(const uint64_t *bits, uint64_t bit)
@@ -65,6 +58,7 @@ struct viewer_table *viewer_table_create(const struct config *config)
     assert(config->collection_count <= COLLECTION_LIMIT);
     for (size_t i = 0; i < config->collection_count; i++)
         table->some_have_rights |= config->collections[i].has_rights;
+    table->sight = sight_create();
     table->bucket_count = BUCKETS_LEAST;
     table->buckets = memory_zeroed(BUCKETS_LEAST, sizeof *table->buckets);
     return table;
@@ -88,6 +82,7 @@ void viewer_table_free(struct viewer_table **table)
             viewer_free(viewer);
         }
     }
+    sight_free(&(*table)->sight);
     buffer_free(&(*table)->key);
     free((*table)->buckets);
     free(*table);
@@ -292,78 +287,13 @@ bool viewer_holds(const struct viewer *viewer, unsigned collection, struct slice
            (opened.flags & ACCESS_IN_SYNC) && may_read(viewer, &opened);
 }
 
-static bool decide(const struct viewer *viewer, const struct backlog_frame *frame)
-{
-    bool after = viewer_holds(viewer, frame->collection, frame->tag_after);
-    switch (frame->kind) {
-    case BACKLOG_UPDATE:
-        return after;
-    case BACKLOG_REMOVE:
-        return !after && viewer_holds(viewer, frame->collection, frame->tag_before);
-    }
-    return false;
-}
-
-/* Decisions are remembered for an unbroken range of numbers, as cursors ask for one frame after the other. */
-bool viewer_sees(struct viewer *viewer, const struct backlog *backlog, uint64_t number)
+uint64_t viewer_serial(const struct viewer *viewer)
 {
     assert(viewer->magic == VIEWER_MAGIC);
-    if (number < viewer->known_from)
-        return decide(viewer, backlog_frame(backlog, number));
-    if (number > viewer->known_to)
-        viewer->known_from = viewer->known_to = number;
-    if (number == viewer->known_to) {
-        set_bit(viewer->seen, number % VIEWER_WINDOW, decide(viewer, backlog_frame(backlog, number)));
-        viewer->known_to = number + 1;
-        if (viewer->known_to - viewer->known_from > VIEWER_WINDOW)
-            viewer->known_from = viewer->known_to - VIEWER_WINDOW;
-    }
-    return has_bit(viewer->seen, number % VIEWER_WINDOW);
+    return viewer->serial;
 }
 
-/* False: the frame does not fit any more. */
-static bool run_add(struct viewer_run *run, const struct backlog_frame *frame)
+struct sight *viewer_sight(const struct viewer *viewer)
 {
-    struct iovec *last = run->count ? &run->vectors[run->count - 1] : NULL;
-    if (last && (char *)last->iov_base + last->iov_len == frame->bytes) {
-        last->iov_len += frame->length;
-    } else {
-        if (run->count == VIEWER_RUN_VECTORS)
-            return false;
-        run->vectors[run->count++] = (struct iovec){(void *)(uintptr_t)frame->bytes, frame->length};
-    }
-    run->bytes += frame->length;
-    run->frames++;
-    return true;
-}
-
-static void run_make(struct viewer_run *run, struct viewer *viewer, const struct backlog *backlog,
-                     uint64_t first)
-{
-    uint64_t next = backlog_next(backlog);
-    run->first = first;
-    run->frames = run->bytes = 0;
-    run->count = 0;
-    uint64_t number = first;
-    for (; number < next; number++)
-        if (viewer_sees(viewer, backlog, number) &&
-            (run->bytes >= VIEWER_RUN_BYTES || !run_add(run, backlog_frame(backlog, number))))
-            break;
-    run->upto = number;
-}
-
-const struct viewer_run *viewer_run(struct viewer *viewer, const struct backlog *backlog, uint64_t first)
-{
-    assert(viewer->magic == VIEWER_MAGIC);
-    uint64_t next = backlog_next(backlog);
-    struct kept_run *kept = &viewer->table->runs[(first + viewer->serial * 29) % RUNS];
-    /* Frames are dropped from the oldest on: with the first, all of them are still there. A run that ended
-     * before the backlog did would be the same now. */
-    bool current = kept->next == next || kept->run.upto < kept->next;
-    if (kept->serial != viewer->serial || kept->run.first != first || !current) {
-        run_make(&kept->run, viewer, backlog, first);
-        kept->serial = viewer->serial;
-        kept->next = next;
-    }
-    return &kept->run;
+    return viewer->table->sight;
 }

@@ -5,15 +5,16 @@
 #include <stdint.h>
 
 #include "shared/config/config.h"
-#include "worker/dispatch/backlog.h"
+#include "shared/slice.h"
 
 /*
  * A viewer is one distinct set of rights to see: which collections, and, where documents have owners, as
- * which user and groups. Connections with the same rights share one viewer (they are interned), so what may
- * be seen is decided once for each viewer and frame, and remembered in a bit.
+ * which user and groups. Connections with the same rights share one viewer (they are interned), so what they
+ * see of the backlog is decided once (sight.h).
  */
 
 struct viewer;
+struct sight;
 
 struct viewer_rights {
     bool collections[COLLECTION_LIMIT]; /* by index: may see and wants to (permission and subscription) */
@@ -48,28 +49,10 @@ bool viewer_differs(const struct viewer *viewer, const struct viewer *other, uns
 /** Whether these rights see the collection at all. */
 bool viewer_sees_collection(const struct viewer *viewer, unsigned collection);
 
-/** Whether frame @number goes to these rights: an update to those who hold the document after the change, a
- * remove to those who held it before and do not after. Decided once, then remembered while it is one of the
- * VIEWER_WINDOW newest that were asked for (a connection further behind costs the decision again). All
- * viewers of a table are asked about one backlog. */
-bool viewer_sees(struct viewer *viewer, const struct backlog *backlog, uint64_t number);
+/** Tells it from all others of its table, also from those that are gone. */
+uint64_t viewer_serial(const struct viewer *viewer);
 
-enum { VIEWER_WINDOW = 1024, VIEWER_RUN_VECTORS = 32, VIEWER_RUN_BYTES = 64 * 1024 };
-
-/** Frames that can be written together: those of first <= number < upto that the viewer sees, adjacent ones
- * merged. */
-struct viewer_run {
-    uint64_t first;
-    uint64_t upto;   /* backlog_next(), or less when bytes (about VIEWER_RUN_BYTES) or vectors ran out */
-    uint64_t frames; /* seen among them */
-    size_t bytes;
-    int count;
-    struct iovec vectors[VIEWER_RUN_VECTORS];
-};
-
-/** The run that starts at frame @first (kept, or backlog_next(): then it is empty). Connections with the same
- * rights and the same cursor, which is most of them, share the work. Valid until the next call for any
- * viewer. */
-const struct viewer_run *viewer_run(struct viewer *viewer, const struct backlog *backlog, uint64_t first);
+/** What is remembered of what the viewers of its table see (sight.h). */
+struct sight *viewer_sight(const struct viewer *viewer);
 
 #endif

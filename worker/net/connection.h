@@ -113,6 +113,7 @@ struct network_events {
 struct network_options {
     const struct config *config; /* limits, origins, ping interval; kept */
     struct backlog *backlog;
+    struct work *work;      /* what a pass may spend; NULL: there is no bound */
     bool text_only;         /* binary: 1003 */
     bool application_pings; /* {"operation":"ping",...} with each WebSocket ping, and at authorization */
     uint64_t epoch;         /* that is said in them */
@@ -135,10 +136,11 @@ void network_add(struct network *network, int fd, enum connection_kind kind);
 void network_backlog_grew(struct network *network);
 
 /** Before backlog frames are dropped: connections behind @first fall behind (output_fall_behind()). Looks at
- * every connection, but at a given @first only once. */
+ * every connection, but at a given @first only once; at what they do not see, as far as there is work left.
+ */
 void network_backlog_drops(struct network *network, uint64_t first);
 
-/** Writes to queued connections, at most @most of them. True: some are left. */
+/** Writes to queued connections in turn, at most @most of them, until no work is left. True: some are. */
 [[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
 
 /** Queues a text message (JSON without header). Over limits.reply_queue_bytes: closed with 1008 "too slow".

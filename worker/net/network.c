@@ -208,7 +208,8 @@ void network_backlog_drops(struct network *network, uint64_t first)
     for (; connection; connection = LIST_NEXT(connection, all)) {
         if (!connection->opened)
             continue;
-        output_fall_behind(&connection->output, network->options.backlog, first);
+        work_charge(network->options.work, WORK_NODE);
+        output_fall_behind(&connection->output, network->options.backlog, first, network->options.work);
         connection_count_behind(connection);
     }
 }

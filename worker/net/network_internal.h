@@ -1,6 +1,7 @@
 #ifndef WORKER_NET_NETWORK_INTERNAL_H
 #define WORKER_NET_NETWORK_INTERNAL_H
 
+#include "worker/dispatch/output_plan.h"
 #include "worker/net/address_table.h"
 #include "worker/net/connection.h"
 #include "worker/net/http_request.h"

@@ -8,7 +8,7 @@
 
 enum written {
     WRITTEN_ALL,     /* what could go out is out */
-    WRITTEN_MORE,    /* the plan is out and there may be more */
+    WRITTEN_MORE,    /* the plan is out and there may be more, or there was no work left to find it */
     WRITTEN_BLOCKED, /* the kernel's buffer is full */
     WRITTEN_NEVER,   /* the connection is broken */
 };
@@ -105,19 +105,21 @@ static enum written write_once(struct connection *connection, bool *close_went)
 {
     struct network *network = connection->network;
     struct output_plan *plan = &network->plan;
-    output_plan(&connection->output, network->options.backlog, WRITE_BYTES, plan);
+    output_plan(&connection->output, network->options.backlog, WRITE_BYTES, network->options.work, plan);
     bool closes = connection->state == CONNECTION_CLOSING && cut_at_close(connection, plan);
     if (plan->count == 0)
-        return WRITTEN_ALL;
+        return plan->stopped ? WRITTEN_MORE : WRITTEN_ALL;
     struct msghdr message = {.msg_iov = plan->vectors, .msg_iovlen = (size_t)plan->count};
     ssize_t sent;
+    work_charge(network->options.work, WORK_WRITE);
     do {
         sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? WRITTEN_BLOCKED : WRITTEN_NEVER;
     connection->unread += (uint32_t)sent;
-    uint64_t frames = output_advance(&connection->output, network->options.backlog, (size_t)sent);
+    work_charge(network->options.work, work_bytes((size_t)sent));
+    uint64_t frames = output_advance(&connection->output, network->options.backlog, plan, (size_t)sent);
     count_written(network, (size_t)sent, frames);
     if ((size_t)sent < plan->bytes)
         return WRITTEN_BLOCKED;
@@ -225,8 +227,11 @@ bool network_flush(struct network *network, unsigned most)
 {
     network->fresh = 0;
     network_enter(network);
-    for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready); i++)
+    struct work *work = network->options.work;
+    for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready) && work_left(work, 0); i++) {
+        work_charge(work, WORK_NODE);
         connection_write(TAILQ_FIRST(&network->ready));
+    }
     if (network->scratch.capacity > SCRATCH_KEPT)
         buffer_free(&network->scratch);
     network_leave(network);

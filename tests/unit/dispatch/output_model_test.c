@@ -62,7 +62,7 @@ static void make_frame(struct buffer *out, uint64_t seq)
     item_append(out, 'F', seq, changes[seq].dots);
 }
 
-/* What the log says of a change to this viewer; as viewer_sees(), without a backlog. */
+/* What the log says of a change to this viewer; as sight_next(), without a backlog. */
 static bool model_sees(const struct viewer *viewer, uint64_t seq)
 {
     const struct log_entry *entry = &changes[seq];
@@ -76,7 +76,8 @@ static void fall_behind(uint64_t first)
 {
     for (unsigned i = 0; i < CONNECTIONS; i++) {
         bool before = connections[i].output.catching_up;
-        output_fall_behind(&connections[i].output, backlog, first);
+        struct work work = {.left = below(3) ? UINT64_MAX : below(50)};
+        output_fall_behind(&connections[i].output, backlog, first, &work);
         times_behind += connections[i].output.catching_up && !before;
     }
 }
@@ -179,8 +180,9 @@ static void take(struct connection *connection)
 {
     static const uint32_t mosts[] = {1, 4, 20, 100, 1000, 100000};
     size_t most = below(mosts[below(6)] + 1);
+    struct work work = {.left = below(3) ? UINT64_MAX : below(50)};
     connection->completed +=
-        peer_take(&connection->output, backlog, 1 + below(20000), most, &connection->received);
+        peer_take(&connection->output, backlog, 1 + below(20000), most, &work, &connection->received);
 }
 
 /* Up to where it says that all is out, all is. */

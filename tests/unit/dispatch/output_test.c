@@ -10,6 +10,7 @@
 
 #include "tests/unit/dispatch/peer.h"
 #include "tests/unit/dispatch/world.h"
+#include "worker/dispatch/sight.h"
 
 static struct viewer_table *table;
 static struct viewer *viewer; /* sees the collection OPEN */
@@ -69,7 +70,7 @@ static void reply(const char *text, uint64_t after_seq)
 
 static void take(size_t most)
 {
-    peer_take(&output, backlog, 1 << 20, most, &received);
+    peer_take(&output, backlog, 1 << 20, most, NULL, &received);
 }
 
 static void assert_received(const char *expected)
@@ -82,7 +83,7 @@ static void assert_received(const char *expected)
 static void assert_nothing_goes_out(void)
 {
     struct output_plan plan;
-    output_plan(&output, backlog, 1 << 20, &plan);
+    output_plan(&output, backlog, 1 << 20, NULL, &plan);
     assert_int_equal(plan.count, 0);
     assert_int_equal(plan.bytes, 0);
 }
@@ -107,11 +108,11 @@ static void merges_adjacent_frames_into_one_vector(void **state)
     for (uint64_t seq = 11; seq < 43; seq++)
         change(seq, OPEN);
     struct output_plan plan;
-    output_plan(&output, backlog, 1 << 20, &plan);
+    output_plan(&output, backlog, 1 << 20, NULL, &plan);
     assert_int_equal(plan.count, 1);
     assert_int_equal(plan.frames, 32);
     assert_int_equal(plan.cursor, backlog_next(backlog));
-    assert_int_equal(output_advance(&output, backlog, plan.bytes), 32);
+    assert_int_equal(output_advance(&output, backlog, &plan, plan.bytes), 32);
     assert_true(output_idle(&output, backlog));
 }
 
@@ -224,16 +225,63 @@ static void a_plan_is_bounded(void **state)
         change(++seq, HIDDEN);
     }
     struct output_plan plan;
-    output_plan(&output, backlog, SIZE_MAX, &plan);
+    output_plan(&output, backlog, SIZE_MAX, NULL, &plan);
     assert_int_equal(plan.count, OUTPUT_VECTORS);
-    output_plan(&output, backlog, 50, &plan);
-    assert_in_range(plan.bytes, 50, 50 + VIEWER_RUN_BYTES);
+    output_plan(&output, backlog, 50, NULL, &plan);
+    assert_in_range(plan.bytes, 50, 50 + SIGHT_RUN_BYTES);
     for (unsigned i = 0; i < 100 && !output_idle(&output, backlog); i++)
         take(SIZE_MAX);
     for (uint64_t seq = 11; seq < MANY; seq += 2)
         item_append(&expected, 'F', seq, 3);
     assert_true(slice_equal(buffer_slice(&received), buffer_slice(&expected)));
     buffer_free(&expected);
+}
+
+/* Frames that are not seen cost a bounded walk in one plan; the next one goes on where it ended, and nothing
+ * goes out before its time. */
+static void goes_on_where_work_ran_out(void **state)
+{
+    (void)state;
+    enum { MANY = 5000, PLANS = 15 };
+    for (uint64_t seq = 11; seq < 11 + MANY; seq++)
+        change(seq, HIDDEN);
+    change(11 + MANY, OPEN);
+    reply("R1;", 2000);
+    reply("R2;", 10 + MANY);
+    struct output_plan plan;
+    struct work work = {0};
+    unsigned plans = 0;
+    for (; received.length < 3; plans++) {
+        uint64_t before = output.frame;
+        peer_take(&output, backlog, 1 << 20, SIZE_MAX, &work, &received);
+        assert_in_range(output.frame, before + 1, before + 1024); /* twice: behind the reply, too */
+    }
+    assert_in_range(output_seq(&output, backlog), 2000, 4000);
+    do
+        output_plan(&output, backlog, 1 << 20, &work, &plan);
+    while (++plans < PLANS && plan.count == 0 && plan.stopped);
+    assert_in_range(plans, 8, PLANS - 1);
+    assert_true(work.used < 2 * MANY);
+    take(SIZE_MAX);
+    buffer_append_byte(&received, '\0');
+    assert_string_equal(received.data, "R1;R2;F5011...;");
+    assert_true(output_idle(&output, backlog));
+}
+
+/* When the frames are to be dropped that it might see, the log has them. */
+static void falls_behind_where_work_ran_out(void **state)
+{
+    (void)state;
+    for (uint64_t seq = 11; seq < 2011; seq++)
+        change(seq, HIDDEN);
+    struct work work = {0};
+    output_fall_behind(&output, backlog, 2000, &work);
+    assert_true(output.catching_up);
+    assert_int_equal(output.caught_up_seq, 520); /* it came to number 512, which is of change 521 */
+    output_open(&output, backlog, viewer);
+    output.frame = backlog_first(backlog);
+    output_fall_behind(&output, backlog, 2000, NULL);
+    assert_false(output.catching_up);
 }
 
 static void resumes_from_the_log_where_it_fell_behind(void **state)
@@ -243,7 +291,7 @@ static void resumes_from_the_log_where_it_fell_behind(void **state)
         change(seq, OPEN);
     reply("R1;", 13);
     take(9); /* frame 12 is half out */
-    output_fall_behind(&output, backlog, backlog_find(backlog, 14));
+    output_fall_behind(&output, backlog, backlog_find(backlog, 14), NULL);
     assert_true(output.catching_up);
     assert_int_equal(output.caught_up_seq, 12);
     assert_false(output_wants_refill(&output)); /* the rest of 12 comes first */
@@ -269,17 +317,17 @@ static void does_not_fall_behind_for_what_it_would_not_see(void **state)
     for (uint64_t seq = 11; seq < 15; seq++)
         change(seq, HIDDEN);
     change(15, OPEN);
-    output_fall_behind(&output, backlog, backlog_find(backlog, 13));
+    output_fall_behind(&output, backlog, backlog_find(backlog, 13), NULL);
     assert_false(output.catching_up);
     take(3);
-    output_fall_behind(&output, backlog,
-                       6); /* the rest of what is half out is kept, then nothing is missing */
+    output_fall_behind(&output, backlog, 6,
+                       NULL); /* the rest of what is half out is kept, then nothing is missing */
     assert_false(output.catching_up);
     take(SIZE_MAX);
     assert_received("F15...;");
     assert_true(output_idle(&output, backlog));
     output.viewer = NULL;
-    output_fall_behind(&output, backlog, backlog_next(backlog) + 1);
+    output_fall_behind(&output, backlog, backlog_next(backlog) + 1, NULL);
     assert_false(output.catching_up);
     backlog_restart(backlog, 20);
     output.viewer = viewer;
@@ -294,7 +342,7 @@ static void rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice(vo
     (void)state;
     change(11, OPEN);
     take(SIZE_MAX);
-    output_fall_behind(&output, backlog, backlog_next(backlog) + 1);
+    output_fall_behind(&output, backlog, backlog_next(backlog) + 1, NULL);
     backlog_restart(backlog, 20);
     assert_true(output.catching_up);
     assert_int_equal(output.caught_up_seq, 11);
@@ -366,7 +414,7 @@ static void what_is_held_is_not_passed_over(void **state)
     output_hold(&output, backlog);
     change(13, HIDDEN);
     change(14, OPEN);
-    output_fall_behind(&output, backlog, backlog_next(backlog));
+    output_fall_behind(&output, backlog, backlog_next(backlog), NULL);
     assert_true(output.catching_up);
     assert_int_equal(output.caught_up_seq, 12);
     assert_false(output_rejoin(&output, backlog));
@@ -419,7 +467,7 @@ static void says_up_to_where_all_is_out(void **state)
     assert_int_equal(output_sent_seq(&output, backlog), 10);
     take(9); /* 12 is half out */
     assert_int_equal(output_sent_seq(&output, backlog), 11);
-    output_fall_behind(&output, backlog, backlog_find(backlog, 13)); /* its rest is kept */
+    output_fall_behind(&output, backlog, backlog_find(backlog, 13), NULL); /* its rest is kept */
     assert_int_equal(output_sent_seq(&output, backlog), 11);
     take(SIZE_MAX);
     assert_int_equal(output_sent_seq(&output, backlog), 12);
@@ -533,7 +581,7 @@ static size_t play(size_t cut, enum happening happening)
         reply("R5;", 11);
         break;
     case FRAMES_ARE_DROPPED:
-        output_fall_behind(&output, backlog, backlog_next(backlog) - 1);
+        output_fall_behind(&output, backlog, backlog_next(backlog) - 1, NULL);
         refill_all();
         break;
     }
@@ -574,6 +622,8 @@ int main(void)
         OUTPUT_TEST(a_frame_that_is_half_out_is_finished_for_whoever_looks),
         OUTPUT_TEST(counts_what_waits),
         OUTPUT_TEST(a_plan_is_bounded),
+        OUTPUT_TEST(goes_on_where_work_ran_out),
+        OUTPUT_TEST(falls_behind_where_work_ran_out),
         OUTPUT_TEST(resumes_from_the_log_where_it_fell_behind),
         OUTPUT_TEST(does_not_fall_behind_for_what_it_would_not_see),
         OUTPUT_TEST(rejoins_only_when_nothing_is_missing_and_nothing_would_come_twice),

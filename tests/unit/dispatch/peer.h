@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "shared/buffer.h"
-#include "worker/dispatch/output.h"
+#include "worker/dispatch/output_plan.h"
 
 /*
  * The other end of an output: takes what is planned, in pieces of any size. Items are texts that say what
@@ -20,13 +20,13 @@ struct item {
     size_t start; /* offset of its first byte in all that was received */
 };
 
-/* Writes what is planned, at most @most bytes of it, into @received. Returns the change frames that were
- * completed. */
+/* Writes what is planned with @work, at most @most bytes of it, into @received. Returns the change frames
+ * that were completed. */
 static inline uint64_t peer_take(struct output *output, const struct backlog *backlog, size_t planned_most,
-                                 size_t most, struct buffer *received)
+                                 size_t most, struct work *work, struct buffer *received)
 {
     struct output_plan plan;
-    output_plan(output, backlog, planned_most, &plan);
+    output_plan(output, backlog, planned_most, work, &plan);
     size_t planned = 0, taken = 0;
     for (int i = 0; i < plan.count; i++) {
         size_t length = plan.vectors[i].iov_len, here = length < most - taken ? length : most - taken;
@@ -35,7 +35,7 @@ static inline uint64_t peer_take(struct output *output, const struct backlog *ba
         taken += here;
     }
     assert(planned == plan.bytes);
-    uint64_t completed = output_advance(output, backlog, taken);
+    uint64_t completed = output_advance(output, backlog, &plan, taken);
     assert(taken < planned || completed == plan.frames);
     assert(taken < planned || output->catching_up || output->frame >= plan.cursor);
     return completed;
