@@ -213,7 +213,8 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct committer_link *link = argument;
     /* Results come after their changes: what these make for clients (an `amend`) goes out in front. */
-    (void)ring_intake_published(link->worker);
+    if (!ring_intake_keeps_up(link->worker))
+        return; /* the kernel announces them again in the next pass */
     if (!read_link(link, false))
         link_down(link);
 }

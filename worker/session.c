@@ -10,6 +10,7 @@
 #include "worker/authority/token.h"
 #include "worker/dispatch/catch_up.h"
 #include "worker/dispatch/rights_change.h"
+#include "worker/dispatch/ring_intake.h"
 #include "worker/methods/tokens.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
@@ -380,7 +381,14 @@ static void refill(void *context, struct connection *connection)
         catch_up_refill(worker, connection);
 }
 
+/* No call runs with rights that are not current, no answer of the committer's comes before its changes. */
+static bool ready(void *context)
+{
+    return ring_intake_keeps_up(context);
+}
+
 const struct network_events session_events = {
+    .ready = ready,
     .opened = opened,
     .message = message,
     .closed = closed,

@@ -3,9 +3,9 @@
  *
  * It is told by the master (order channel) of new connections and of its link to the committer; it reads the
  * store and the change ring; it gives change sets to the committer. Each pass of the loop handles what is
- * readable, takes new changes out of the ring into the backlog, lets long jobs do a step, and writes to a
- * bounded number of connections. Read next: orders.c (what the master says), session.c and rpc/call.c
- * (messages), dispatch/ring_intake.c (changes).
+ * readable, takes new changes out of the ring into the backlog, lets long jobs do a step, and writes to
+ * connections, as far as the work of one pass goes (base/work.h). Read next: orders.c (what the master says),
+ * session.c and rpc/call.c (messages), dispatch/ring_intake.c (changes).
  */
 
 #include "worker/worker.h"
@@ -129,7 +129,7 @@ static void retry_after_failure(struct worker *worker)
 bool worker_pass(struct worker *worker)
 {
     retry_after_failure(worker);
-    bool more = ring_intake(worker);
+    bool more = ring_intake_some(worker);
     worker->walk_documents = WALKED_IN_A_PASS;
     (void)!job_list_run(worker->jobs, JOBS_BUDGET_US);
     /* While rights are not known nothing goes out: what is behind their change may not be for who gets it. */

@@ -5,7 +5,8 @@
 #include "worker/dispatch/log_walk.h"
 #include "worker/dispatch/rights_change.h"
 
-enum { REFILL_BYTES = 64 * 1024, REFILL_ENTRIES = 4096 };
+/* An entry of the log is looked up, and so is the document it is about. */
+enum { REFILL_BYTES = 64 * 1024, REFILL_ENTRIES = 512, ENTRY_WORK = 2 * WORK_LOOKUP };
 
 /* False: it concerns the client, and cannot be read. */
 static bool append_change(struct worker *worker, const struct viewer *viewer, const struct log_change *change,
@@ -36,6 +37,13 @@ static void give(struct connection *connection, uint64_t folded_seq, struct buff
     buffer_free(&all);
 }
 
+/* How many entries one connection may have looked at: what is left of the pass is for all. */
+static unsigned entries_most(const struct worker *worker)
+{
+    uint64_t affordable = worker->work.left / ENTRY_WORK + 1;
+    return affordable < REFILL_ENTRIES ? (unsigned)affordable : REFILL_ENTRIES;
+}
+
 void catch_up_refill(struct worker *worker, struct connection *connection)
 {
     struct output *output = &connection->output;
@@ -49,7 +57,8 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     uint64_t most =
         output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
     bool removals = !rights_change_folds(connection->owner);
-    unsigned entries = REFILL_ENTRIES;
+    const unsigned most_entries = entries_most(worker);
+    unsigned entries = most_entries;
     enum log_walk_result result = LOG_WALK_CHANGE;
     bool known = true;
     uint64_t folded_seq = 0;
@@ -60,6 +69,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
         if (change.folded_seq > folded_seq)
             folded_seq = change.folded_seq;
     }
+    work_charge(&worker->work, (most_entries - entries) * ENTRY_WORK + work_bytes(frames.length));
     if (!known)
         session_cut(connection->owner, "a change cannot be read");
     else if (result == LOG_WALK_TRIMMED)

@@ -6,10 +6,14 @@
 #include "worker/dispatch/log_walk.h"
 #include "worker/net/connection.h"
 
-enum { CHANGES_IN_A_PASS = 1024 };
+/* Units of work in one step: up to some 1,600 small changes, a single one that is large, or some 200 entries
+ * of the log. */
+enum { STEP_WORK = 16384, LOG_ENTRY = 2 * WORK_LOOKUP };
 
 static void append(struct worker *worker, const struct ring_record *record)
 {
+    size_t bytes = record->update_frame.length + record->remove_frame.length;
+    work_charge(&worker->work, WORK_RECORD + work_bytes(bytes));
     network_backlog_drops(worker->network, backlog_first_after(worker->backlog, record));
     backlog_append(worker->backlog, record);
 }
@@ -87,19 +91,21 @@ static void log_is_cut(struct worker *worker)
 }
 
 /*
- * Takes what the log has behind the backlog's end, up to ->log_target, looking at no more than @*entries
- * entries (counted down). It ends at the last entry looked at, also when nobody is told of that one. False:
- * the store cannot be read now.
+ * Takes what the log has behind the backlog's end, up to ->log_target, looking at no more than @entries
+ * entries. It ends at the last entry looked at, also when nobody is told of that one. False: the store cannot
+ * be read now.
  */
-static bool take_from_log(struct worker *worker, unsigned *entries)
+static bool take_from_log(struct worker *worker, unsigned entries)
 {
     uint64_t at = backlog_last_seq(worker->backlog);
     enum log_walk_result result = LOG_WALK_CHANGE;
     bool readable = true;
-    while (result == LOG_WALK_CHANGE && at < worker->log_target && *entries &&
+    while (result == LOG_WALK_CHANGE && at < worker->log_target && entries &&
            (readable = worker_snapshot(worker))) {
         struct log_change change;
-        result = log_walk_next(worker, &at, entries, &change);
+        unsigned before = entries;
+        result = log_walk_next(worker, &at, &entries, &change);
+        work_charge(&worker->work, (before - entries) * LOG_ENTRY);
         if (change.folded_seq)
             network_each(worker->network, unsettle_one, &change.folded_seq);
         if (result == LOG_WALK_CHANGE && at <= worker->log_target)
@@ -163,14 +169,15 @@ void ring_intake_start(struct worker *worker)
 /* True: there is more. */
 static bool take_changes(struct worker *worker)
 {
-    unsigned left = CHANGES_IN_A_PASS;
-    while (left) {
+    const struct work *work = &worker->work;
+    const uint64_t most = work->used + STEP_WORK;
+    while (work->used < most) {
         if (backlog_last_seq(worker->backlog) < worker->log_target) {
-            if (!take_from_log(worker, &left))
+            if (!take_from_log(worker, (unsigned)((most - work->used + LOG_ENTRY - 1) / LOG_ENTRY)))
                 return false;
             continue;
         }
-        left--;
+        work_charge(&worker->work, WORK_NODE);
         enum ring_result result = take_one(worker);
         if (result == RING_END)
             return false;
@@ -195,6 +202,27 @@ bool ring_intake(struct worker *worker)
                           backlog_next(worker->backlog) - backlog_first(worker->backlog),
                           memory_order_relaxed);
     return more;
+}
+
+bool ring_intake_some(struct worker *worker)
+{
+    bool more;
+    do
+        more = ring_intake(worker);
+    while (more && work_left(&worker->work, WORK_KEPT_FOR_OUTPUT));
+    return more;
+}
+
+bool ring_intake_keeps_up(struct worker *worker)
+{
+    uint64_t published = ring_last_seq(worker->ring);
+    while (backlog_last_seq(worker->backlog) < published) {
+        if (!work_left(&worker->work, WORK_KEPT_FOR_OUTPUT))
+            return false;
+        if (!ring_intake(worker))
+            break;
+    }
+    return true;
 }
 
 bool ring_intake_published(struct worker *worker)

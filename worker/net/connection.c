@@ -214,6 +214,20 @@ static void connection_read(struct connection *connection)
         connection_gone(connection);
 }
 
+/* Not now: it waits for the next pass. What the kernel has it announces again; what is held back it does not
+ * know of, for that a timer runs out at once. */
+static bool reads_later(struct connection *connection)
+{
+    static const struct timeval at_once = {0};
+    struct network *network = connection->network;
+    if (work_left(network->options.work, 0) &&
+        (!network->events.ready || network->events.ready(network->context)))
+        return false;
+    if (connection->held_back && event_add(&connection->event, &at_once) != 0)
+        log_fatal("descriptor %d could not be watched", connection->fd);
+    return true;
+}
+
 void connection_event(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
@@ -225,8 +239,8 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
         connection_arm(connection);
         connection_queue(connection);
     }
-    if (what & EV_READ && connection_alive(connection) && !connection->paused &&
-        (!connection->eof || connection->held_back))
+    if (what & (EV_READ | EV_TIMEOUT) && connection_alive(connection) && !connection->paused &&
+        (!connection->eof || connection->held_back) && !reads_later(connection))
         connection_read(connection);
     /* A pass of the loop may bring calls on thousands of connections: their answers shall not all wait in
      * memory. */

@@ -29,7 +29,7 @@ struct fixture {
 };
 
 /* There is no ring here. */
-bool ring_intake_published(struct worker *worker)
+bool ring_intake_keeps_up(struct worker *worker)
 {
     (void)worker;
     return true;

@@ -1,0 +1,177 @@
+/* What one pass of the loop may do, however much there is to do: counted in units of work. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/memory.h"
+#include "tests/unit/worker/worker_world.h"
+
+/* A pass may spend WORK_PASS and end with a step that was begun before. */
+enum { LARGE = 60000, PASSES_MOST = 200, STEP_MOST = WORK_PASS / 4, PASS_MOST = WORK_PASS + STEP_MOST };
+
+static const char collections[] = "\"items\": {}, \"other\": {}}, \"permissions\": [\"p\"], \"limits\": {";
+
+/* One pass within its bounds. */
+static void pass(struct world *world)
+{
+    uint64_t before = world->worker.work.used;
+    world_pass(world);
+    assert_in_range(world->worker.work.used - before, 0, PASS_MOST);
+    assert_in_range(world->worker.work.largest_step, 0, STEP_MOST);
+}
+
+/* More bytes of changes than one pass takes in. */
+static void publish_much(struct world *world, const char *collection)
+{
+    char *body = memory_allocate(LARGE + 100);
+    for (unsigned i = 0; i < 400; i++) {
+        snprintf(body, LARGE + 100, "{\"p\":\"%0*u\"}", LARGE, i);
+        assert_int_equal(world_change(world, i ? CHANGE_REPLACE : CHANGE_INSERT, collection, "large", body),
+                         ERROR_NONE);
+    }
+    free(body);
+}
+
+static bool is_behind(const struct world *world)
+{
+    return backlog_last_seq(world->worker.backlog) < store_write_seq(world->fixture.store);
+}
+
+static void a_call_waits_while_its_worker_is_far_behind(void **state)
+{
+    (void)state;
+    struct world world;
+    struct client client;
+    world_open(&world, collections, 0, 0);
+    client_open(&client, &world, NULL);
+    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    publish_much(&world, "items");
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "other", "last", "{}"), ERROR_NONE);
+    unsigned answers = client.answers, passes = 0;
+    client_send(&client, "{\"tid\":7,\"methodName\":\"detail\",\"collectionName\":\"other\","
+                         "\"data\":{\"_id\":\"last\"}}");
+    while (client.answers == answers) {
+        pass(&world);
+        client_read(&client, SIZE_MAX);
+        assert_true(client.answers == answers || !is_behind(&world));
+        assert_true(++passes < PASSES_MOST);
+    }
+    assert_true(passes > 2);
+    assert_non_null(strstr(client.answer, "\"last\""));
+    client_close(&client);
+    world_close(&world);
+}
+
+/* The right was withdrawn, and that was told, before the call was made; the worker learns of it late. */
+static void a_call_does_not_run_with_rights_from_before(void **state)
+{
+    (void)state;
+    struct world world;
+    struct client client;
+    char token[64];
+    world_open(&world,
+               "\"items\": {\"read\": \"p\"}, \"other\": {}}, \"permissions\": [\"p\"], \"limits\": {", 0, 0);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+                     ERROR_NONE);
+    world_add_user(&world, "anna", "[\"g\"]", token);
+    client_open(&client, &world, token);
+    assert_non_null(strstr(client_call(&client, "items", "count", "{}"), "0"));
+    publish_much(&world, "other");
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":null}}"),
+                     ERROR_NONE);
+    unsigned answers = client.answers, passes = 0;
+    client_send(&client, "{\"tid\":7,\"methodName\":\"count\",\"collectionName\":\"items\",\"data\":{}}");
+    for (; client.answers == answers; passes++) {
+        pass(&world);
+        client_read(&client, SIZE_MAX);
+        assert_true(passes < PASSES_MOST);
+    }
+    assert_true(passes > 2);
+    assert_non_null(strstr(client.answer, "forbidden"));
+    client_close(&client);
+    world_close(&world);
+}
+
+/* Calls that came with others and waited for these wait for the next pass, too, when this one is used up. */
+static void calls_that_are_held_back_are_not_forgotten(void **state)
+{
+    (void)state;
+    enum { CALLS = 200 };
+    struct world world;
+    struct client client;
+    world_open(&world, collections, 0, 0);
+    client_open(&client, &world, NULL);
+    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    unsigned answers = client.answers;
+    world.committer_waits = true;
+    for (unsigned i = 0; i < CALLS; i++) {
+        char text[128];
+        snprintf(text, sizeof text,
+                 "{\"tid\":%u,\"methodName\":\"insert\",\"collectionName\":\"items\",\"data\":{}}", i);
+        client_send(&client, text);
+    }
+    pass(&world);
+    world.committer_waits = false;
+    world.worker.work.left = 0;
+    pass(&world); /* those that were taken up are answered */
+    client_settle(&client);
+    assert_int_equal(client.answers - answers, CALLS);
+    client_close(&client);
+    world_close(&world);
+}
+
+/* Many catch up from the change log at once: the pass is one for all, and each gets its turn. */
+static void catching_up_shares_the_pass(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 8, CHANGES = 1500, SMALL = 64 * 1024 };
+    struct world world;
+    struct client clients[CLIENTS];
+    char body[600];
+    world_open(&world, collections, SMALL, SMALL);
+    snprintf(body, sizeof body, "{\"p\":\"%0500d\"}", 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        client_open(&clients[i], &world, NULL);
+        (void)client_call(&clients[i], "dispatcher", "subscribe", "{\"collections\":[\"items\"]}");
+    }
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "items", "first", "{}"), ERROR_NONE);
+    for (unsigned i = 0; i < CHANGES; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%u", i);
+        assert_int_equal(world_change(&world, CHANGE_INSERT, "other", id, body), ERROR_NONE);
+    }
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "items", "last", "{}"), ERROR_NONE);
+    unsigned there = 0, passes = 0, most_behind = 0;
+    while (there < CLIENTS) {
+        pass(&world);
+        unsigned behind = (unsigned)atomic_load(&world.worker.score->catching_up);
+        if (behind > most_behind)
+            most_behind = behind;
+        there = 0;
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            client_read(&clients[i], SIZE_MAX);
+            there += client_holds(&clients[i], "items", "last") != NULL;
+        }
+        assert_true(++passes < PASSES_MOST);
+    }
+    assert_int_equal(most_behind, CLIENTS);
+    assert_true(passes > 3);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_non_null(client_holds(&clients[i], "items", "first"));
+        assert_int_equal(clients[i].changes, 2);
+        client_close(&clients[i]);
+    }
+    world_close(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_waits_while_its_worker_is_far_behind),
+        cmocka_unit_test(a_call_does_not_run_with_rights_from_before),
+        cmocka_unit_test(calls_that_are_held_back_are_not_forgotten),
+        cmocka_unit_test(catching_up_shares_the_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
