@@ -21,6 +21,7 @@ struct bench_options {
     const char *url;
     const char *publish_url; /* broadcast: where messages are published, when that is another place */
     const char *collection;
+    const char *unseen;  /* another one, for documents that subscribers do not see */
     const char *control; /* path of the control socket */
     bool control_given;
     pid_t pids[PID_LIMIT]; /* of the server, given by hand */
@@ -56,7 +57,7 @@ struct bench_case {
 };
 
 extern const struct bench_case case_fanout, case_paced, case_calls, case_inserts, case_idle, case_churn,
-    case_sync, case_broadcast, case_logins;
+    case_sync, case_broadcast, case_logins, case_unseen;
 
 /** The bearer token for handshakes, or NULL. */
 static inline const char *bench_token(const struct bench *bench)

@@ -17,7 +17,7 @@
 
 static const struct bench_case *const cases[] = {
     &case_fanout, &case_paced, &case_calls,     &case_inserts, &case_idle,
-    &case_churn,  &case_sync,  &case_broadcast, &case_logins,
+    &case_churn,  &case_sync,  &case_broadcast, &case_logins,  &case_unseen,
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     const struct bench_case *chosen = find_case(argv[1]);
     struct report report = {0};
     struct bench bench = {
-        .options = {.collection = "bench", .control = "/var/lib/dispatchd/control"},
+        .options = {.collection = "bench", .unseen = "bench_unseen", .control = "/var/lib/dispatchd/control"},
         .report = &report,
     };
     chosen->defaults(&bench.options);

@@ -43,6 +43,8 @@ static const struct row rows[] = {
      "how long the idle connections are held before measuring", false},
     {"bare-lmdb", TEXT, MEMBER(bare_lmdb), 0, 0, "DIR",
      "compare with LMDB alone, in this directory (on the disk of the server's store)", false},
+    {"unseen-collection", TEXT, MEMBER(unseen), 0, 0, "NAME",
+     "another collection with insert and remove exposed (default bench_unseen)", false},
     {"keep", FLAG, MEMBER(keep), 0, 0, NULL, "leave the documents of the run in the collection", false},
     {"publish", TEXT, MEMBER(publish_url), 0, 0, "URL", "where to publish, when not at URL itself", false},
     {"collection", TEXT, MEMBER(collection), 0, 0, "NAME",

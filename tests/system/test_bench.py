@@ -23,6 +23,8 @@ CASES = {
     'inserts': (['--in-flight', '16', '--count', '200'], ['inserts_per_second', 'latency_p99_ms']),
     'idle': (['--connections', '20', '--hold', '1'], ['bytes_per_connection']),
     'churn': (['--connections', '10', '--count', '50'], ['handshakes_per_second']),
+    'unseen': (['--subscribers', '10', '--in-flight', '8', '--count', '1500'],
+               ['documents_per_second', 'detail_p99_ms', 'cpu_us_per_document', *FAULTS]),
     'sync': (['--documents', '500'], ['empty_seconds', 'stale_documents', 'current_documents']),
 }
 
@@ -34,7 +36,8 @@ def run(*arguments, password=None):
 
 @pytest.fixture
 def bench_server(make_server):
-    return make_server(config=configuration(collections={'bench': {'methods': FREE}}, permissions=None))
+    return make_server(config=configuration(collections={'bench': {'methods': FREE}, 'bench_unseen': {'methods': FREE}},
+                                            permissions=None))
 
 
 @pytest.mark.parametrize('case', CASES)
