@@ -36,8 +36,11 @@ void child_clear_row(const struct child *child)
         memset((void *)&scoreboard->committer, 0, sizeof scoreboard->committer);
     else
         memset((void *)&scoreboard->worker[child->slot], 0, sizeof scoreboard->worker[0]);
+    /* Its connections went with it. */
     if (!child->is_committer && scoreboard->addresses)
-        address_counts_clear(scoreboard->addresses, child->slot); /* its connections went with it */
+        address_counts_clear(scoreboard->addresses, child->slot);
+    if (!child->is_committer && scoreboard->presence)
+        presence_clear(scoreboard->presence, child->slot);
 }
 
 void child_reopen_log(struct child *child)

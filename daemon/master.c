@@ -165,9 +165,12 @@ static bool make_shared(struct master *master, char *line)
     master->common.epoch = random_epoch();
     master->common.scoreboard = scoreboard_create(workers);
     master->common.ring = ring_create(config->ring_bytes);
-    if (master->common.scoreboard)
+    if (master->common.scoreboard) {
         master->common.scoreboard->addresses = address_counts_create(workers, config->limits.connections);
-    if (master->common.scoreboard && master->common.scoreboard->addresses && master->common.ring &&
+        master->common.scoreboard->presence = presence_create(workers, config->limits.connections);
+    }
+    if (master->common.scoreboard && master->common.scoreboard->addresses &&
+        master->common.scoreboard->presence && master->common.ring &&
         ring_wakeup_open(master->common.ring, workers)) {
         share_names(master);
         atomic_store(&master->common.scoreboard->master_pid, (int32_t)getpid());

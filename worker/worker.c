@@ -24,7 +24,7 @@
 #include "worker/committer_link.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/jobs/job.h"
-#include "worker/methods/tokens.h"
+#include "worker/methods/token_use.h"
 #include "worker/net/connection.h"
 #include "worker/orders.h"
 #include "worker/session.h"
@@ -75,7 +75,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct loop *loop = argument;
     committer_link_tick(loop->worker->link);
-    token_refresh_used(loop->worker, clock_monotonic_ms());
+    token_use_tick(loop->worker);
     if (++loop->seconds % READERS_CHECK_S == 0)
         store_check_readers(loop->worker->store);
 }
@@ -191,6 +191,8 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->order_channel = inheritance->order_channel;
     worker->incarnation = random_number();
     worker->running = true;
+    worker->clock_steady_ms = clock_monotonic_ms();
+    worker->clock_ahead_ms = (int64_t)(clock_wall_ms() - worker->clock_steady_ms);
     worker->base = event_base_new();
     if (!worker->base || sodium_init() < 0)
         log_fatal("the event loop or libsodium cannot be set up");

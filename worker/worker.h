@@ -24,7 +24,9 @@ struct worker {
     struct ring *ring;
     unsigned slot;
     int order_channel;
-    uint64_t incarnation; /* random: tells this process from the ones before it in the same slot */
+    uint64_t incarnation;     /* random: tells this process from the ones before it in the same slot */
+    int64_t clock_ahead_ms;   /* what the wall clock says beyond the monotonic one, as it was seen last */
+    uint64_t clock_steady_ms; /* monotonic: since when, as far as we saw, the wall clock has not jumped */
 
     struct event_base *base;
     struct store *store;

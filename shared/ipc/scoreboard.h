@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "shared/ipc/address_counts.h"
+#include "shared/ipc/presence.h"
 #include "shared/ring/ring.h"
 
 /*
@@ -85,6 +86,7 @@ struct scoreboard {
     struct login_attempts attempts;
     struct address_counts *addresses; /* mapped before the first fork, so at the same place in all; NULL in
                                          tests: each worker counts alone */
+    struct presence *presence;        /* the same; workers need it */
     struct scoreboard_worker worker[RING_WORKERS];
 };
 

@@ -67,6 +67,7 @@ class Server:
         self.port = self.reserved.getsockname()[1]
         self.exit_status = None
         self.tokens = {}
+        self.variables = {}  # of its environment, beside ours
         self.expect_failure = False  # the test means to kill it
         self.configure(config or configuration())
         if template:
@@ -81,7 +82,7 @@ class Server:
 
     def environment(self):
         prefix = os.path.join(self.directory, 'sanitizer')
-        return {**os.environ,
+        return {**os.environ, **self.variables,
                 'ASAN_OPTIONS': f'log_path={prefix}:detect_leaks=1:abort_on_error=0:handle_abort=1',
                 'TSAN_OPTIONS': f'log_path={prefix}:halt_on_error=0',
                 'UBSAN_OPTIONS': f'log_path={prefix}:print_stacktrace=1:halt_on_error=0'}

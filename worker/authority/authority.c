@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "shared/clock.h"
+#include "shared/ipc/presence.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/change_set.h"
@@ -267,6 +268,8 @@ void authority_watch_token(struct authority *authority, struct session *session)
 {
     LIST_INSERT_HEAD(bucket_of_token(authority, session->token_hash), session, of_token);
     session->used_ms = clock_monotonic_ms();
+    presence_add(authority->worker->scoreboard->presence, authority->worker->slot, session->token_hash,
+                 session->used_ms);
     TAILQ_INSERT_TAIL(&authority->used, session, by_use);
 }
 
@@ -274,12 +277,16 @@ void authority_forget_token(struct authority *authority, struct session *session
 {
     LIST_REMOVE(session, of_token);
     TAILQ_REMOVE(&authority->used, session, by_use);
+    presence_remove(authority->worker->scoreboard->presence, authority->worker->slot, session->token_hash,
+                    clock_monotonic_ms());
 }
 
-struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms)
+struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms,
+                                    uint64_t since_ms)
 {
     struct session *session = TAILQ_FIRST(&authority->used);
-    if (!session || now_ms < session->used_ms || now_ms - session->used_ms < every_ms)
+    if (!session || now_ms < session->used_ms ||
+        (now_ms - session->used_ms < every_ms && session->used_ms >= since_ms))
         return NULL;
     session->used_ms = now_ms;
     TAILQ_REMOVE(&authority->used, session, by_use);

@@ -47,15 +47,18 @@ struct account *account_control(struct authority *authority);
 
 void account_put(struct authority *authority, struct account *account);
 
-/** Has the session's token watched: when its stored session ends, the session does. */
+/** Has the session's token watched: when its stored session ends, the session does. To all workers it is
+ * connected from now on. */
 void authority_watch_token(struct authority *authority, struct session *session);
 
 /** Ends that. */
 void authority_forget_token(struct authority *authority, struct session *session);
 
 /** The session whose token has been connected for longest without counting as used, if that is @every_ms ago
- * or longer: it counts as used now. NULL: none. @now_ms: monotonic. */
-struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms);
+ * or longer, or it last did before @since_ms: it counts as used now. NULL: none. @now_ms, @since_ms:
+ * monotonic. */
+struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms,
+                                    uint64_t since_ms);
 
 /** A document of `users`, `groups` or `sessions` changed: live connections feel it, those
  * of a token at once, the others with authority_apply(). */

@@ -12,7 +12,7 @@
 #include "worker/authority/token.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/lookup.h"
-#include "worker/methods/tokens.h"
+#include "worker/methods/token_use.h"
 #include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
 #include "worker/session.h"
@@ -20,12 +20,13 @@
 /* ---- sessions ---- */
 
 struct listed {
-    int64_t used;
+    struct token_use use;
     size_t start, length; /* in ->text */
 };
 
 struct listing {
     const struct session *session; /* the caller's */
+    uint64_t now_ms;               /* wall clock: the same for all that are connected */
     struct buffer text;
     struct listed *listed;
     size_t count;
@@ -40,19 +41,26 @@ static bool is_current(const struct session *session, struct slice id)
     return slice_equal(id, slice_text(own));
 }
 
-static void append_session(struct buffer *out, struct json_value document, bool current)
+static void append_member(struct buffer *out, struct json_value document, const char *key)
 {
-    static const char *const shown[] = {"id", "user", "created", "used", "address", "browser"};
+    struct json_value value = json_member(document, slice_text(key));
+    buffer_append_format(out, "\"%s\":", key);
+    if (json_type(value) == JSON_NONE)
+        buffer_append_text(out, "null");
+    else
+        json_append_compact(out, value);
+    buffer_append_byte(out, ',');
+}
+
+static void append_session(struct buffer *out, struct json_value document, uint64_t used_ms, bool current)
+{
     buffer_append_byte(out, '{');
-    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        struct json_value value = json_member(document, slice_text(shown[i]));
-        buffer_append_format(out, "\"%s\":", shown[i]);
-        if (json_type(value) == JSON_NONE)
-            buffer_append_text(out, "null");
-        else
-            json_append_compact(out, value);
-        buffer_append_byte(out, ',');
-    }
+    append_member(out, document, "id");
+    append_member(out, document, "user");
+    append_member(out, document, "created");
+    buffer_append_format(out, "\"used\":%llu,", (unsigned long long)used_ms);
+    append_member(out, document, "address");
+    append_member(out, document, "browser");
     buffer_append_format(out, "\"current\":%s}", current ? "true" : "false");
 }
 
@@ -61,10 +69,10 @@ static bool list_one(void *argument, struct slice id, struct json_value document
     struct listing *listing = argument;
     struct listed listed = {.start = listing->text.length};
     (void)version;
-    if (token_is_over(listing->session->worker, document, clock_wall_ms()))
+    listed.use = token_use_read(listing->session->worker, id, document, listing->now_ms);
+    if (listed.use.over)
         return true;
-    (void)json_integer(json_member(document, SLICE("used")), &listed.used);
-    append_session(&listing->text, document, is_current(listing->session, id));
+    append_session(&listing->text, document, listed.use.used_ms, is_current(listing->session, id));
     listed.length = listing->text.length - listed.start;
     listing->listed = memory_resize(listing->listed, listing->count + 1, sizeof *listing->listed);
     listing->listed[listing->count++] = listed;
@@ -74,14 +82,16 @@ static bool list_one(void *argument, struct slice id, struct json_value document
 static int last_used_first(const void *a, const void *b)
 {
     const struct listed *left = a, *right = b;
-    if (left->used != right->used)
-        return left->used < right->used ? 1 : -1;
+    if (left->use.used_ms != right->use.used_ms)
+        return left->use.used_ms < right->use.used_ms ? 1 : -1;
+    if (left->use.noted_ms != right->use.noted_ms) /* of those that are connected the newest */
+        return left->use.noted_ms < right->use.noted_ms ? 1 : -1;
     return left->start < right->start ? -1 : 1;
 }
 
 static void answer_list(struct transaction *transaction, struct slice user)
 {
-    struct listing listing = {.session = transaction->session};
+    struct listing listing = {.session = transaction->session, .now_ms = clock_wall_ms()};
     struct buffer answer = {0};
     bool known = lookup(transaction->worker, COLLECTION_SESSIONS, "user", user, list_one, &listing);
     if (listing.count)
@@ -149,7 +159,7 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
     uint64_t now_ms = clock_wall_ms();
     bool own = json_string_is(json_member(document, SLICE("user")), slice_text(attempt->caller));
     (void)version;
-    if (token_is_over(attempt->transaction->worker, document, now_ms) || (!attempt->flag && !own))
+    if (token_use_read(attempt->transaction->worker, id, document, now_ms).over || (!attempt->flag && !own))
         return true;
     if (!own)
         transaction_need_permission(attempt->transaction, ending->set, PERMISSION_MODIFY_OPTIONS);

@@ -7,64 +7,12 @@
 #include "shared/random.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_document.h"
-#include "worker/committer_link.h"
 #include "worker/methods/lookup.h"
+#include "worker/methods/token_use.h"
 #include "worker/methods/user_sets.h"
 
-/* How often the time of last use is written: often enough for an expiry counted in days. */
-enum { USED_EVERY_MS = 3600000 };
-
-/* How many stored sessions one log-in removes, and at how many of the connected ones each second looks. */
-enum { PRUNED_AT_ONCE = 1024, REFRESHED_AT_ONCE = 64 };
-
-static uint64_t session_most_ms(const struct worker *worker)
-{
-    return worker->config->session_days * 86400000;
-}
-
-bool token_is_over(const struct worker *worker, struct json_value document, uint64_t now_ms)
-{
-    int64_t used;
-    return json_type(json_member(document, SLICE("ended"))) != JSON_NONE ||
-           !json_integer(json_member(document, SLICE("used")), &used) ||
-           (now_ms > (uint64_t)used && now_ms - (uint64_t)used > session_most_ms(worker));
-}
-
-static void nothing(void *argument, const struct committer_result *result)
-{
-    (void)argument, (void)result;
-}
-
-/* Not waited for: when it fails, the next use writes it. */
-static void write_used(struct worker *worker, struct slice id, uint64_t now_ms)
-{
-    struct buffer set = {0}, body = {0};
-    enum error_code code;
-    buffer_append_format(&body, "{\"used\":%llu}", (unsigned long long)now_ms);
-    change_set_begin(&set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
-    struct change change = {
-        .operation = CHANGE_MERGE,
-        .flags = CHANGE_SKIP_MISSING,
-        .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("sessions"),
-        .id = id,
-        .body = buffer_slice(&body),
-    };
-    change_set_add(&set, &change);
-    if (!committer_link_submit(worker->link, buffer_slice(&set), nothing, NULL, &code))
-        log_debug("the last use of a session was not stored: %s", error_code_name(code));
-    buffer_free(&set);
-    buffer_free(&body);
-}
-
-/* Writes the time of last use when the stored one is old. */
-static void refresh(struct worker *worker, struct slice id, struct json_value document, uint64_t now_ms)
-{
-    int64_t used;
-    if (json_integer(json_member(document, SLICE("used")), &used) && now_ms > (uint64_t)used &&
-        now_ms - (uint64_t)used > USED_EVERY_MS)
-        write_used(worker, id, now_ms);
-}
+/* How many stored sessions one log-in removes. */
+enum { PRUNED_AT_ONCE = 1024 };
 
 static const char unreadable[] = "The store cannot be read now";
 
@@ -73,19 +21,18 @@ static const char *read_session(struct worker *worker, struct slice id, struct j
                                 struct buffer *user)
 {
     struct store_record record;
-    uint64_t now_ms = clock_wall_ms();
     enum error_code code = store_get(worker->store, COLLECTION_SESSIONS, id, &record);
     if (code == ERROR_NOT_FOUND)
         return "Token does not exist";
     if (code != ERROR_NONE || !store_record_parse(worker->store, COLLECTION_SESSIONS, id, &record, json))
         return unreadable;
     struct json_value document = json_root(json);
-    if (token_is_over(worker, document, now_ms))
+    if (token_use_read(worker, id, document, clock_wall_ms()).over)
         return "Token was invalidated";
     struct buffer scratch = {0};
     buffer_append_slice(user, json_string(json_member(document, SLICE("user")), &scratch));
     buffer_free(&scratch);
-    refresh(worker, id, document, now_ms);
+    token_use_store(worker, id, document);
     return NULL;
 }
 
@@ -127,29 +74,6 @@ const char *token_authorize(struct session *session, struct slice token, struct 
     json_free(&json);
     buffer_free(&user);
     return wrong;
-}
-
-/* A token is in use as long as a connection with it is. */
-static void refresh_session(struct worker *worker, const struct session *session)
-{
-    struct user_document document;
-    char id[TOKEN_ID + 1];
-    token_id(session->token_hash, id);
-    if (user_get(worker, COLLECTION_SESSIONS, slice_text(id), &document) == ERROR_NONE &&
-        json_type(json_member(document.root, SLICE("ended"))) == JSON_NONE)
-        refresh(worker, slice_text(id), document.root, clock_wall_ms());
-    user_free(&document);
-}
-
-void token_refresh_used(struct worker *worker, uint64_t now_ms)
-{
-    struct session *session;
-    for (unsigned i = 0; i < REFRESHED_AT_ONCE; i++) {
-        session = authority_take_used(worker->authority, now_ms, USED_EVERY_MS);
-        if (!session || !worker_snapshot(worker))
-            return;
-        refresh_session(worker, session);
-    }
 }
 
 void token_authorize_handshake(struct session *session, struct slice token)
@@ -199,12 +123,13 @@ void token_add_session(struct buffer *set, struct slice user, const char *addres
 /* ---- what a user's stored sessions may grow to ---- */
 
 struct kept {
-    int64_t used;
+    struct token_use use;
     char id[TOKEN_ID + 1];
 };
 
 struct pruning {
     struct worker *worker;
+    uint64_t now_ms; /* wall clock */
     struct buffer *set;
     struct kept *kept; /* not over */
     size_t count;
@@ -223,11 +148,11 @@ static bool look_at(void *argument, struct slice id, struct json_value document,
     struct pruning *pruning = argument;
     struct kept kept = {0};
     (void)version;
-    if (id.length != TOKEN_ID || token_is_over(pruning->worker, document, clock_wall_ms())) {
+    kept.use = token_use_read(pruning->worker, id, document, pruning->now_ms);
+    if (id.length != TOKEN_ID || kept.use.over) {
         prune_one(pruning, id);
         return true;
     }
-    (void)json_integer(json_member(document, SLICE("used")), &kept.used);
     memcpy(kept.id, id.data, id.length);
     /* Grown by doubling: the count is a power of two when the room is used up. */
     if ((pruning->count & (pruning->count - 1)) == 0)
@@ -237,15 +162,18 @@ static bool look_at(void *argument, struct slice id, struct json_value document,
     return true;
 }
 
+/* What is connected anywhere comes last: it goes only when all the others are connected, too. */
 static int by_use(const void *a, const void *b)
 {
-    const struct kept *left = a, *right = b;
-    return (left->used > right->used) - (left->used < right->used);
+    const struct token_use *left = &((const struct kept *)a)->use, *right = &((const struct kept *)b)->use;
+    if (left->rank != right->rank)
+        return left->rank < right->rank ? -1 : 1;
+    return (left->noted_ms > right->noted_ms) - (left->noted_ms < right->noted_ms);
 }
 
 bool token_prune(struct worker *worker, struct buffer *set, struct slice user)
 {
-    struct pruning pruning = {.worker = worker, .set = set};
+    struct pruning pruning = {.worker = worker, .now_ms = clock_wall_ms(), .set = set};
     size_t most = worker->config->limits.sessions_per_user - 1; /* one is to be added */
     bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, look_at, &pruning);
     if (known && pruning.count > most) {

@@ -14,20 +14,14 @@ void token_authorize_handshake(struct session *session, struct slice token);
  * is wrong, for the client. */
 const char *token_authorize(struct session *session, struct slice token, struct buffer *document);
 
-/** Whether a stored session has ended, or its token has expired. @now_ms: wall clock. */
-bool token_is_over(const struct worker *worker, struct json_value document, uint64_t now_ms);
-
-/** Once a second: tokens of connections that have been there for long are used tokens, and do not expire.
- * Looks at a bounded number of them. @now_ms: monotonic. */
-void token_refresh_used(struct worker *worker, uint64_t now_ms);
-
 /** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to @hash.
  */
 void token_add_session(struct buffer *set, struct slice user, const char *address, struct slice browser,
                        char *token, uint8_t *hash);
 
 /** Appends operations that remove the user's stored sessions that are over, and the least recently used ones
- * of those that are too many when one is added. False: they cannot be read. Needs a snapshot. */
+ * of those that are too many when one is added; of what is connected, no more than must go all the same.
+ * False: they cannot be read. Needs a snapshot. */
 [[gnu::warn_unused_result]] bool token_prune(struct worker *worker, struct buffer *set, struct slice user);
 
 /** The answer to a log-in: the user's document with "token" behind its members. */

@@ -8,7 +8,6 @@
 
 #include "shared/clock.h"
 #include "worker/authority/token.h"
-#include "worker/methods/tokens.h"
 
 static const char collections[] = "\"notes\": {}}, \"limits\": {\"committer_queue_bytes\": \"1M\"";
 
@@ -277,56 +276,6 @@ static void a_session_that_has_expired_is_not_listed(void **state)
     assert_non_null(strstr(client_call(&client, "users", "sessions", "{}"), "\"old\""));
 }
 
-/* ---- the time of last use ---- */
-
-static void use_long_ago(const char *text, char id[TOKEN_ID + 1])
-{
-    uint8_t hash[TOKEN_HASH_BYTES];
-    char body[64];
-    token_hash(slice_text(text), hash);
-    token_id(hash, id);
-    snprintf(body, sizeof body, "{\"used\":%llu}", (unsigned long long)clock_wall_ms() - 3 * HOUR_MS);
-    change(CHANGE_MERGE, "sessions", id, body);
-}
-
-static void a_token_is_used_while_it_is_connected(void **state)
-{
-    (void)state;
-    char id[TOKEN_ID + 1];
-    use_long_ago(token, id);
-    world_settle(&world);
-    token_refresh_used(&world.worker, clock_monotonic_ms() + HOUR_MS / 2);
-    world_settle(&world);
-    expect_document("sessions", id, "\"_version\":1,", true); /* it is not time yet */
-    uint64_t later_ms = clock_monotonic_ms() + 2 * HOUR_MS;
-    token_refresh_used(&world.worker, later_ms);
-    world_settle(&world);
-    expect_document("sessions", id, "\"_version\":2,", true);
-    use_long_ago(token, id);
-    token_refresh_used(&world.worker, later_ms + HOUR_MS / 2);
-    world_settle(&world);
-    expect_document("sessions", id, "\"_version\":3,", true);
-    /* A connection that has gone uses nothing. */
-    client_close(&client);
-    world_settle(&world);
-    token_refresh_used(&world.worker, later_ms + 4 * (uint64_t)HOUR_MS);
-    world_settle(&world);
-    expect_document("sessions", id, "\"_version\":3,", true);
-    client_open(&client, &world, NULL);
-}
-
-static void an_ended_session_is_not_used(void **state)
-{
-    (void)state;
-    char id[TOKEN_ID + 1];
-    world.committer_silent = true; /* so that the connection does not know of it */
-    use_long_ago(token, id);
-    change(CHANGE_MERGE, "sessions", id, "{\"ended\":1}");
-    token_refresh_used(&world.worker, clock_monotonic_ms() + 2 * HOUR_MS);
-    world_settle(&world);
-    expect_document("sessions", id, "\"_version\":2,", true);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,8 +295,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_in_survives_what_does_not_concern_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_same_call_did_meanwhile_is_no_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_that_has_expired_is_not_listed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_token_is_used_while_it_is_connected, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_ended_session_is_not_used, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

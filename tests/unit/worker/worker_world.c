@@ -43,6 +43,8 @@ void world_open(struct world *world, const char *collections, uint64_t ring_byte
         .ring = ring_create(config->ring_bytes),
     };
     assert_non_null(world->inheritance.ring);
+    world->inheritance.scoreboard->presence = presence_create(1, 1000);
+    assert_non_null(world->inheritance.scoreboard->presence);
     assert_true(ring_wakeup_open(world->inheritance.ring, 1));
     ring_start(world->inheritance.ring, store_write_seq(world->fixture.store));
     world->publisher = (struct publisher){.config = config, .ring = world->inheritance.ring};
