@@ -12,6 +12,7 @@
 #include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
 #include "worker/methods/tokens.h"
+#include "worker/rpc/admission.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
 #include "worker/rpc/method.h"
@@ -258,7 +259,7 @@ void session_bad_message(struct session *session, struct slice text)
                               "\"code\":\"bad_message\",\"message\":"));
     json_append_string(&message, text);
     buffer_append_slice(&message, SLICE("}}}"));
-    connection_send(session->connection, buffer_slice(&message), 0);
+    connection_answer(session->connection, buffer_slice(&message), 0);
     buffer_free(&message);
     uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
     if (now_s - session->bad_since_s >= BAD_MESSAGES_S) {
@@ -274,7 +275,7 @@ static struct session *create(struct worker *worker, struct connection *connecti
     struct session *session = memory_zeroed(1, sizeof *session);
     session->worker = worker;
     session->connection = connection;
-    LIST_INIT(&session->calls);
+    TAILQ_INIT(&session->calls);
     connection->owner = session;
     return session;
 }
@@ -307,8 +308,7 @@ static void leave_call(struct session *session, struct transaction *transaction)
                          connection_address(session->connection, address));
     transaction->who = memory_copy(who.data, who.length);
     buffer_free(&who);
-    LIST_REMOVE(transaction, of_session);
-    session->open_calls--;
+    admission_leave(transaction);
     transaction->session = NULL;
     if (transaction->job)
         job_wake(session->worker->jobs, transaction->job);
@@ -317,7 +317,7 @@ static void leave_call(struct session *session, struct transaction *transaction)
 void session_abandon_calls(struct session *session)
 {
     struct transaction *transaction;
-    while ((transaction = LIST_FIRST(&session->calls))) {
+    while ((transaction = TAILQ_FIRST(&session->calls))) {
         transaction_send_failure(transaction, ERROR_TIMEOUT,
                                  SLICE("The server is stopping; whether the call changed anything is not "
                                        "known; with a key of `once` it is safe to send it again"),
@@ -331,7 +331,7 @@ static void closed(void *context, struct connection *connection)
     (void)context;
     struct session *session = connection->owner;
     struct transaction *transaction;
-    while ((transaction = LIST_FIRST(&session->calls)))
+    while ((transaction = TAILQ_FIRST(&session->calls)))
         leave_call(session, transaction);
     if (session->account)
         session_deauthorize(session, NULL);
@@ -355,7 +355,7 @@ static bool owes(void *context, const struct connection *connection)
     (void)context;
     const struct session *session = connection->owner;
     const struct transaction *transaction;
-    LIST_FOREACH (transaction, &session->calls, of_session)
+    TAILQ_FOREACH (transaction, &session->calls, of_session)
         if (transaction->method->access != METHOD_LASTING)
             return true;
     return false;
@@ -366,9 +366,16 @@ static void drained(void *context, struct connection *connection)
     struct worker *worker = context;
     struct session *session = connection->owner;
     struct transaction *transaction;
-    LIST_FOREACH (transaction, &session->calls, of_session)
+    TAILQ_FOREACH (transaction, &session->calls, of_session)
         if (transaction->job)
             job_wake(worker->jobs, transaction->job);
+    admission_review(session);
+}
+
+static void refused(void *context, struct connection *connection, struct slice text)
+{
+    (void)context;
+    call_refuse(connection->owner, text);
 }
 
 static void refill(void *context, struct connection *connection)
@@ -395,6 +402,7 @@ const struct network_events session_events = {
     .refill = refill,
     .owes = owes,
     .drained = drained,
+    .refused = refused,
     .request = request,
     .finished = closed,
 };

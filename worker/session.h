@@ -14,7 +14,8 @@ struct session {
     LIST_ENTRY(session) of_account;
     LIST_ENTRY(session) of_token;   /* when ->has_token: with others of the same hash */
     TAILQ_ENTRY(session) by_use;    /* when ->has_token: in the order of ->used_ms */
-    LIST_HEAD(, transaction) calls; /* open */
+    TAILQ_HEAD(, transaction) calls; /* open, in the order in which they came */
+    size_t held;                     /* bytes of memory that these hold */
     struct worker *worker;
     struct connection *connection;
     struct account *account;             /* NULL: not logged in */
@@ -27,6 +28,7 @@ struct session {
     uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
     uint64_t used_ms;     /* monotonic: when the token last counted as used */
     uint8_t bad_messages;
+    bool jobs_wait; /* a job of a call was told to wait until others have ended */
     bool has_token;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* _id of its document in `sessions`, before hex */
 };

@@ -76,6 +76,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
     struct loop *loop = argument;
     committer_link_tick(loop->worker->link);
     token_use_tick(loop->worker);
+    network_refuse_standing(loop->worker->network);
     if (++loop->seconds % READERS_CHECK_S == 0)
         store_check_readers(loop->worker->store);
 }

@@ -41,6 +41,7 @@ struct worker {
     struct job_list *jobs;
 
     struct work work;      /* what this pass of the loop may still spend */
+    size_t held;           /* bytes of memory that all open calls hold, as far as they are counted */
     struct json message;   /* the message being handled; reused */
     struct buffer scratch; /* for characters of strings within one method */
     struct buffer reply;   /* the message being made; reused */

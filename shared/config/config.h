@@ -102,14 +102,18 @@ struct config_limits {
     uint64_t calls_in_flight;         /* open calls of one connection; 128 */
     uint64_t connections;             /* in all; 100000 */
     uint64_t connections_per_address; /* 0: no limit */
-    uint64_t reply_queue_bytes;       /* replies that a connection has not read; 4 MiB; then close 1008 */
-    uint64_t result_bytes;            /* one answer of find; 1 MiB */
-    uint64_t pongs;                   /* pongs waiting for one connection; 16: older ones are dropped */
-    uint64_t handshake_ms;            /* until the handshake is complete; 10 s */
-    uint64_t request_ms;     /* for the rest of an HTTP request, and for its answer to be read; 30 s */
-    uint64_t authorize_ms;   /* until the connection is authorised; 60 s */
-    uint64_t login_attempts; /* failed log-ins for each user and for each address in a minute; 10 */
-    uint64_t login_queue;    /* password checks that wait; 64; then busy */
+    uint64_t reply_queue_bytes;  /* answers that a connection has not read: its next calls wait at a quarter;
+                                    4 MiB */
+    uint64_t read_ahead_bytes;   /* messages of a connection whose calls wait; 256 KiB; then it is not read */
+    uint64_t open_calls_bytes;   /* memory of a connection's open calls: further ones wait; 8 MiB */
+    uint64_t worker_calls_bytes; /* of all open calls of a worker; 256 MiB; then busy */
+    uint64_t result_bytes;       /* one answer of find; 1 MiB */
+    uint64_t pongs;              /* pongs waiting for one connection; 16: older ones are dropped */
+    uint64_t handshake_ms;       /* until the handshake is complete; 10 s */
+    uint64_t request_ms;         /* for the rest of an HTTP request, and for its answer to be read; 30 s */
+    uint64_t authorize_ms;       /* until the connection is authorised; 60 s */
+    uint64_t login_attempts;     /* failed log-ins for each user and for each address in a minute; 10 */
+    uint64_t login_queue;        /* password checks that wait; 64; then busy */
     uint64_t
         committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
     uint64_t change_work;      /* units of work that a change set may be for the committer; 128 Mi */

@@ -102,12 +102,7 @@ static bool check_sizes(const struct config *config, char message[CONFIG_MESSAGE
         return wrong_size(message, "map_bytes", "a multiple of 4096", config->map_bytes);
     return at_least("ring_bytes", config->ring_bytes, 8, name, largest, message) &&
            at_least("backlog_bytes", config->backlog_bytes, 4, name, largest, message) &&
-           at_least("limits.committer_queue_bytes", limits->committer_queue_bytes, 1, name, largest,
-                    message) &&
-           at_least("limits.reply_queue_bytes", limits->reply_queue_bytes, 1, "limits.document_bytes",
-                    limits->document_bytes, message) &&
-           at_least("limits.reply_queue_bytes", limits->reply_queue_bytes, 1, "limits.result_bytes",
-                    limits->result_bytes, message);
+           at_least("limits.committer_queue_bytes", limits->committer_queue_bytes, 1, name, largest, message);
 }
 
 bool config_check(struct config *config, char message[CONFIG_MESSAGE])

@@ -50,13 +50,13 @@ static void on_message(void *context, struct connection *connection, struct slic
     frame_append(&echo->frame, binary ? OPCODE_BINARY : OPCODE_TEXT, message);
     connection_send_frames(connection, buffer_slice(&echo->frame), 0);
     if (connection->output.reply_bytes >= echo->config.limits.reply_queue_bytes / 4)
-        connection_pause(connection, true);
+        connection_hold(connection, true);
 }
 
 static void on_drained(void *context, struct connection *connection)
 {
     (void)context;
-    connection_pause(connection, false);
+    connection_hold(connection, false);
 }
 
 static void on_closed(void *context, struct connection *connection)

@@ -295,7 +295,7 @@ def test_connections_of_one_address_are_counted_over_all_workers(make_server):
 async def test_reply_queue_is_bounded(make_server):
     """Who asks and never reads is closed; the server keeps no more than it said."""
     server = make_server(workers=1, config=configuration(
-        limits={'reply_queue_bytes': '64K', 'document_bytes': '64K', 'result_bytes': '64K', 'calls_in_flight': 1000}))
+        ping_interval_ms=300, limits={'reply_queue_bytes': '64K', 'document_bytes': '64K', 'result_bytes': '64K', 'calls_in_flight': 1000}))
     server.load('notes', [{'_id': 'big', 'text': 'x' * 60000}])
     greedy = RawClient(server, receive_buffer=4096)
     greedy.open('reader')

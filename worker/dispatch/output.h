@@ -57,7 +57,7 @@ struct output {
     uint64_t hold_seq;      /* changes behind this wait; OUTPUT_NO_HOLD: none does */
     uint64_t unsettled_seq; /* until this is reached, what went out is in part newer than its numbers say, or
                                leaves out what a newer change made good; 0: nothing did */
-    uint32_t reply_bytes;   /* not yet out of urgent, first.. (not refill) */
+    uint64_t reply_bytes;   /* not yet out of urgent, first.. (not refill) */
     uint8_t unfinished;     /* enum output_source of the item of which some bytes are out */
     bool catching_up;
 };

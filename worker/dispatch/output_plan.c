@@ -181,7 +181,7 @@ static size_t advance_reply(struct output *output, struct reply **first, enum ou
     size_t left = reply->length - (output->unfinished == source ? output->reply_sent : 0);
     size_t taken = bytes < left ? bytes : left;
     if (source != OUTPUT_REFILL)
-        output->reply_bytes -= (uint32_t)taken;
+        output->reply_bytes -= taken;
     if (taken < left) {
         output->reply_sent = reply->length - (uint32_t)(left - taken);
         output->unfinished = (uint8_t)source;

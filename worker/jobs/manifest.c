@@ -83,6 +83,12 @@ bool manifest_in_range(const struct manifest *manifest)
            (!manifest->to.data || slice_compare(manifest->entries[manifest->count - 1].id, manifest->to) < 0);
 }
 
+size_t manifest_bytes(const struct manifest *manifest)
+{
+    return manifest->count * sizeof *manifest->entries + manifest->memory.capacity +
+           manifest->bounds.capacity;
+}
+
 void manifest_free(struct manifest *manifest)
 {
     free(manifest->entries);

@@ -31,6 +31,9 @@ struct manifest {
 /** Whether all ids lie in the range. */
 bool manifest_in_range(const struct manifest *manifest);
 
+/** Memory that it takes. */
+size_t manifest_bytes(const struct manifest *manifest);
+
 void manifest_free(struct manifest *manifest);
 
 #endif

@@ -4,10 +4,14 @@
 
 #include "shared/memory.h"
 #include "worker/dispatch/ring_intake.h"
+#include "worker/rpc/admission.h"
 #include "worker/session.h"
 
 /* Work in one step: documents looked at, and bytes parsed. */
 enum { STEP_DOCUMENTS = 512, STEP_BYTES = 512 * 1024 };
+
+/* A search that holds so little goes on whatever others hold. */
+enum { MEMORY_LITTLE = 64 * 1024 };
 
 /* A candidate that the caller may read. */
 static enum search_verdict look_at(struct search *search, struct slice id, const struct store_record *record)
@@ -68,6 +72,14 @@ static enum job_state give_up(struct search *search, enum error_code code, const
     return JOB_DONE;
 }
 
+/* Counts what the search holds. False: it is much, and there is no room for more. */
+static bool has_memory(struct search *search)
+{
+    size_t bytes = search->memory ? search->memory(search) : 0;
+    transaction_hold(search->transaction, bytes);
+    return bytes < MEMORY_LITTLE || admission_has_room(search->transaction->worker);
+}
+
 static enum job_state go_on(struct search *search, enum search_verdict verdict)
 {
     struct transaction *transaction = search->transaction;
@@ -76,7 +88,9 @@ static enum job_state go_on(struct search *search, enum search_verdict verdict)
     case SEARCH_ON:
         search->transaction = transaction;
         worker_snapshot_end(transaction->worker);
-        return JOB_MORE;
+        return has_memory(search)
+                   ? JOB_MORE
+                   : give_up(search, ERROR_BUSY, "The calls of all clients hold too much memory; try again");
     case SEARCH_ENOUGH:
         transaction->job = NULL;
         search->finish(search, transaction);
@@ -102,6 +116,8 @@ static enum job_state step(struct job *job)
     }
     if (!transaction->session->account) /* what was found so far is not the answer */
         return give_up(search, ERROR_UNAUTHORIZED, "Log in first");
+    if (!transaction_may_go_on(transaction))
+        return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(search, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {

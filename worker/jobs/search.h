@@ -28,6 +28,7 @@ struct search {
     enum search_verdict (*each)(struct search *search, struct slice id, const struct store_record *record);
     void (*finish)(struct search *search, struct transaction *transaction); /* answers */
     void (*release)(struct search *search);                                 /* frees ->own; may be NULL */
+    size_t (*memory)(const struct search *search); /* bytes in ->own; NULL: next to nothing */
 };
 
 /** A search with the given query (compiled; taken over; NULL: all). Set the callbacks, then search_start().

@@ -162,6 +162,11 @@ bool find_sort_cut(const struct find_sort *sort)
     return sort->cut;
 }
 
+size_t find_sort_bytes(const struct find_sort *sort)
+{
+    return sort->bytes;
+}
+
 static bool read_field(struct transaction *transaction, struct find_sort *sort,
                        const struct json_iterator *each)
 {

@@ -31,6 +31,9 @@ void find_sort_finish(struct find_sort *sort);
  */
 bool find_sort_cut(const struct find_sort *sort);
 
+/** Memory that is kept. */
+size_t find_sort_bytes(const struct find_sort *sort);
+
 void find_sort_free(struct find_sort **sort);
 
 #endif

@@ -202,6 +202,12 @@ static void find_finish(struct search *search, struct transaction *transaction)
     buffer_free(&answer);
 }
 
+static size_t find_memory(const struct search *search)
+{
+    const struct find *find = search->own;
+    return find->documents.length + (find->sort ? find_sort_bytes(find->sort) : 0);
+}
+
 static void find_release(struct search *search)
 {
     struct find *find = search->own;
@@ -246,6 +252,7 @@ static void find(struct transaction *transaction, struct json_value data)
     search->each = find_each;
     search->finish = find_finish;
     search->release = find_release;
+    search->memory = find_memory;
     search_start(search);
 }
 

@@ -188,7 +188,7 @@ static enum job_state step(struct job *job)
             transaction)) /* what came so far is not for who is there now, if anybody is */
         return give_up(resume, ERROR_UNAVAILABLE,
                        "Somebody else is logged in meanwhile, or nobody; try again");
-    if (!transaction_may_send(transaction))
+    if (!transaction_may_go_on(transaction))
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");

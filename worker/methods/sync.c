@@ -146,7 +146,7 @@ static enum job_state step(struct job *job)
     if (!transaction_is_callers(
             transaction)) /* what came so far is not for who is there now, if anybody is */
         return give_up(sync, ERROR_UNAVAILABLE, "Somebody else is logged in meanwhile, or nobody; try again");
-    if (!transaction_may_send(transaction))
+    if (!transaction_may_go_on(transaction))
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
@@ -207,6 +207,10 @@ static struct sync *sync_create(struct transaction *transaction, size_t manifest
 
 static void start(struct sync *sync)
 {
+    size_t bytes = 0;
+    for (size_t i = 0; i < sync->manifest_count; i++)
+        bytes += manifest_bytes(&sync->manifests[i]);
+    transaction_hold(sync->transaction, bytes);
     sync->transaction->job = &sync->job;
     job_start(sync->transaction->worker->jobs, &sync->job);
 }

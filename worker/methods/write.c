@@ -168,6 +168,12 @@ static void update_finish(struct search *search, struct transaction *transaction
     buffer_free(&set);
 }
 
+static size_t update_memory(const struct search *search)
+{
+    const struct update_all *all = search->own;
+    return all->operations.length;
+}
+
 static void update_release(struct search *search)
 {
     struct update_all *all = search->own;
@@ -197,6 +203,7 @@ static void update_by_query(struct transaction *transaction, struct json_value d
     search->each = update_each;
     search->finish = update_finish;
     search->release = update_release;
+    search->memory = update_memory;
     search_start(search);
 }
 

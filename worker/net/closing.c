@@ -74,9 +74,21 @@ static uint32_t unread_bytes(const struct connection *connection)
     return ioctl(connection->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
 }
 
-static void closing_deadline(struct connection *connection)
+void connection_mark_unread(struct connection *connection)
 {
     connection->unread = unread_bytes(connection);
+}
+
+bool connection_has_taken(struct connection *connection)
+{
+    uint32_t before = connection->unread;
+    connection_mark_unread(connection);
+    return connection->unread < before || (connection->unread == 0 && !connection->blocked);
+}
+
+static void closing_deadline(struct connection *connection)
+{
+    connection_mark_unread(connection);
     timers_deadline(connection->network->timers, connection, CLOSE_MS);
 }
 
@@ -85,7 +97,7 @@ static void begin_closing(struct connection *connection)
 {
     stop_pings(connection);
     connection_become(connection, CONNECTION_CLOSING);
-    connection->paused = false;
+    connection->paused = connection->held = false;
     closing_deadline(connection);
     connection_arm(connection);
 }
@@ -163,7 +175,8 @@ void connection_fail(struct connection *connection, uint16_t code)
 void connection_settle(struct connection *connection)
 {
     struct network *network = connection->network;
-    if (!network->events.owes || !network->events.owes(network->context, connection))
+    bool owes = network->events.owes && network->events.owes(network->context, connection);
+    if (!owes && !connection->ahead)
         close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
 }
 
@@ -214,7 +227,7 @@ void connection_linger(struct connection *connection)
     connection_unqueue(connection);
     connection_become(connection, CONNECTION_LINGER);
     connection->blocked = false;
-    connection->paused = false;
+    connection->paused = connection->held = false;
     connection_arm(connection);
     closing_deadline(connection);
     tell_closed(connection);

@@ -17,7 +17,8 @@
 void connection_arm(struct connection *connection)
 {
     uint8_t wanted = 0;
-    if (!connection->paused && !connection->eof)
+    bool reads = !connection->paused && !connection_is_full(connection);
+    if (reads && !connection->eof)
         wanted |= EV_READ;
     if (connection->blocked)
         wanted |= EV_WRITE;
@@ -31,17 +32,16 @@ void connection_arm(struct connection *connection)
             log_fatal("descriptor %d could not be watched", connection->fd);
     }
     /* What came before a pause will not be announced by the kernel. */
-    if (connection->held_back && !connection->paused)
+    if ((connection->held_back && reads) || (connection->ahead && !connection->held))
         event_active(&connection->event, EV_READ, 0);
 }
 
 static bool on_message(void *owner, struct slice message, bool binary)
 {
     struct connection *connection = owner;
-    struct network *network = connection->network;
     if (connection->state == CONNECTION_OPEN)
-        network->events.message(network->context, connection, message, binary);
-    return !connection->paused;
+        connection_take_message(connection, message, binary);
+    return !connection_is_full(connection);
 }
 
 static bool on_ping(void *owner, struct slice payload)
@@ -49,7 +49,7 @@ static bool on_ping(void *owner, struct slice payload)
     struct connection *connection = owner;
     if (connection->state == CONNECTION_OPEN)
         connection_pong_send(connection, payload);
-    return !connection->paused;
+    return !connection_is_full(connection);
 }
 
 static bool on_pong(void *owner, struct slice payload)
@@ -57,7 +57,7 @@ static bool on_pong(void *owner, struct slice payload)
     (void)payload;
     struct connection *connection = owner;
     connection->missed_pongs = 0;
-    return !connection->paused;
+    return !connection_is_full(connection);
 }
 
 static void on_close(void *owner, uint16_t code, struct slice reason)
@@ -79,7 +79,7 @@ static void feed(struct connection *connection, struct slice bytes)
         most = most < CONTROL_MESSAGE / CONTROL_BOUNDS ? CONTROL_MESSAGE : most * CONTROL_BOUNDS;
     uint16_t code = frame_feed(network->frames, &connection->reader, bytes, network->options.text_only, most,
                                &SINK, connection);
-    connection->held_back = connection->paused && connection->reader;
+    connection->held_back = connection_is_full(connection) && connection->reader;
     if (code)
         connection_fail(connection, code);
 }
@@ -189,18 +189,35 @@ static void take_bytes(struct connection *connection, struct slice bytes)
         frame_drop(connection->network->frames, &connection->reader);
 }
 
+static bool reads(struct connection *connection)
+{
+    return connection_alive(connection) && !connection->paused && !connection_is_full(connection);
+}
+
+static bool is_to_be_read(struct connection *connection)
+{
+    if (connection->ahead && !connection->held && connection_alive(connection))
+        return true;
+    return reads(connection) && (!connection->eof || connection->held_back);
+}
+
 /* One read in a pass: who sends much is served again in the next one, after the others. */
 static void connection_read(struct connection *connection)
 {
     struct network *network = connection->network;
+    connection_give_ahead(connection);
+    if (!reads(connection))
+        return;
     if (connection->held_back) {
         connection->held_back = false;
         take_bytes(connection, slice_of("", 0));
         if (connection->eof && !connection->held_back)
             connection_peer_ended(connection);
-        if (connection->paused || connection->eof || !connection_alive(connection))
+        if (!reads(connection))
             return;
     }
+    if (connection->eof)
+        return;
     ssize_t length;
     do {
         length = recv(connection->fd, network->read_buffer, sizeof network->read_buffer, MSG_DONTWAIT);
@@ -223,7 +240,8 @@ static bool reads_later(struct connection *connection)
     if (work_left(network->options.work, 0) &&
         (!network->events.ready || network->events.ready(network->context)))
         return false;
-    if (connection->held_back && event_add(&connection->event, &at_once) != 0)
+    bool unknown = connection->held_back || (connection->ahead && !connection->held);
+    if (unknown && event_add(&connection->event, &at_once) != 0)
         log_fatal("descriptor %d could not be watched", connection->fd);
     return true;
 }
@@ -239,9 +257,11 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
         connection_arm(connection);
         connection_queue(connection);
     }
-    if (what & (EV_READ | EV_TIMEOUT) && connection_alive(connection) && !connection->paused &&
-        (!connection->eof || connection->held_back) && !reads_later(connection))
+    if (what & (EV_READ | EV_TIMEOUT) && is_to_be_read(connection) && !reads_later(connection)) {
         connection_read(connection);
+        if (connection_alive(connection))
+            connection_arm(connection); /* it may be full now, or not any more */
+    }
     /* A pass of the loop may bring calls on thousands of connections: their answers shall not all wait in
      * memory. */
     if (network->fresh >= FRESH_MOST && network->depth == 1)
@@ -257,38 +277,50 @@ uint64_t connection_reply_limit(const struct connection *connection)
     return most < UINT32_MAX / 2 ? most : UINT32_MAX / 2;
 }
 
-void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq)
+void connection_answer_frames(struct connection *connection, struct slice frames, uint64_t after_seq)
 {
     if (connection->state != CONNECTION_OPEN)
         return;
-    uint64_t most = connection_reply_limit(connection);
-    if (frames.length > most || connection->output.reply_bytes > most - frames.length) {
-        connection_cut(connection, 1008, "too slow");
-        return;
-    }
     if (!connection->output.first)
         connection->network->fresh++;
     output_reply(&connection->output, frames, after_seq);
     connection_queue(connection);
 }
 
-void connection_send(struct connection *connection, struct slice message, uint64_t after_seq)
+void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq)
 {
     if (connection->state != CONNECTION_OPEN)
         return;
+    uint64_t most = connection_reply_limit(connection);
+    if (!connection->output.first)
+        connection->unasked = 0;
+    if (frames.length > most || connection->unasked > most - frames.length) {
+        connection_cut(connection, 1008, "too slow");
+        return;
+    }
+    connection->unasked += (uint32_t)frames.length;
+    connection_answer_frames(connection, frames, after_seq);
+}
+
+/* The frame of a message, in the network's scratch memory. */
+static struct slice framed(struct connection *connection, struct slice message)
+{
     struct buffer *scratch = &connection->network->scratch;
     buffer_clear(scratch);
     frame_append(scratch, OPCODE_TEXT, message);
-    connection_send_frames(connection, buffer_slice(scratch), after_seq);
-    buffer_clear(scratch);
+    return buffer_slice(scratch);
 }
 
-void connection_pause(struct connection *connection, bool pause)
+void connection_send(struct connection *connection, struct slice message, uint64_t after_seq)
 {
-    if (connection->paused == pause || connection->state != CONNECTION_OPEN || connection->peer_done)
-        return;
-    connection->paused = pause;
-    connection_arm(connection);
+    if (connection->state == CONNECTION_OPEN)
+        connection_send_frames(connection, framed(connection, message), after_seq);
+}
+
+void connection_answer(struct connection *connection, struct slice message, uint64_t after_seq)
+{
+    if (connection->state == CONNECTION_OPEN)
+        connection_answer_frames(connection, framed(connection, message), after_seq);
 }
 
 void connection_authorized(struct connection *connection, bool authorized)

@@ -32,6 +32,7 @@ struct connection;
 struct scoreboard_worker;
 struct http_call;
 struct http_exchange;
+struct read_ahead;
 
 /* What a client may leave unread before connection_may_send() says no (or a quarter of the queue's limit). */
 enum { CONNECTION_UNREAD_BYTES = 128 * 1024 };
@@ -61,21 +62,26 @@ struct connection {
     uint8_t kind;         /* enum connection_kind */
     uint8_t armed;        /* what ->event waits for: EV_READ, EV_WRITE */
     uint8_t missed_pongs;
-    uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
-    bool opened;    /* opened() was called */
+    uint8_t family;  /* AF_INET, AF_INET6, AF_UNIX */
+    bool opened : 1; /* opened() was called */
     bool authorized : 1;
-    bool ping_due : 1;   /* the message, as soon as nothing else is queued */
-    bool counted_behind; /* among those the scoreboard says are catching up */
-    bool queued;
-    bool blocked;         /* the kernel's buffer is full: waiting for EV_WRITE */
-    bool eof;             /* the peer sends no more, and we still have to write */
-    bool paused;          /* not reading: too many calls in flight */
-    bool held_back;       /* ->reader or ->head has bytes that came before the pause and were not looked at */
-    bool peer_done;       /* it has closed: while we are open only answers to its calls are waited for */
-    bool close_urgent;    /* the close frame is the last of the urgent ones, not of the replies */
-    uint8_t close_rounds; /* further deadlines that the closing got */
-    uint32_t unread;      /* at the last one: bytes that the peer had not taken; and what was written since */
+    bool ping_due : 1;       /* the message, as soon as nothing else is queued */
+    bool counted_behind : 1; /* among those the scoreboard says are catching up */
+    bool queued : 1;
+    bool blocked : 1;      /* the kernel's buffer is full: waiting for EV_WRITE */
+    bool eof : 1;          /* the peer sends no more, and we still have to write */
+    bool paused : 1;       /* not reading: more than enough of the next request over HTTP is there */
+    bool held : 1;         /* the owner takes no messages: those that come wait in ->ahead */
+    bool full : 1;         /* ->held, and not reading: as much waits as may */
+    bool was_full : 1;     /* since the last ping: its pong may wait behind calls */
+    bool held_back : 1;    /* ->reader or ->head has bytes that came before a pause and were not looked at */
+    bool peer_done : 1;    /* it has closed: while we are open only answers to its calls are waited for */
+    bool close_urgent : 1; /* the close frame is the last of the urgent ones, not of the replies */
+    uint8_t close_rounds;  /* further deadlines that the closing got */
+    uint32_t unread;  /* at the last one: bytes that the peer had not taken; and what was written since */
+    uint32_t unasked; /* bytes of what was sent without a call since the queue of replies was empty last */
     uint32_t pongs_waiting;
+    struct read_ahead *ahead;    /* messages that wait while ->held, and behind these until they are given */
     struct frame_reader *reader; /* borrowed while a message is incomplete */
     struct buffer *head;         /* bytes of an incomplete head, or of what follows a request over HTTP */
     struct http_exchange *http;  /* in CONNECTION_HTTP */
@@ -100,10 +106,12 @@ struct network_events {
     /** output_wants_refill(): queue more with output_refill(), or rejoin, or send resync; output_at_hold():
      * output_insert() or output_release(). May be NULL. */
     void (*refill)(void *context, struct connection *connection);
+    /** A message that is not taken although it came: it stood for long in a window that was full. */
+    void (*refused)(void *context, struct connection *connection, struct slice message);
     /** Whether calls are open that end with an answer and nothing more: when the client closes it is sent
      * these, if it does not take too long. May be NULL. */
     bool (*owes)(void *context, const struct connection *connection);
-    /** connection_may_send() has become true again: a job that waited for that may go on. May be NULL. */
+    /** connection_is_read() has become true again: what waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
     /** A whole HTTP request for a method; set ->owner. It is answered now or later with http_respond(). NULL:
      * there is no HTTP here. */
@@ -146,12 +154,20 @@ void network_backlog_drops(struct network *network, uint64_t first);
 /** Writes to queued connections in turn, at most @most of them, until no work is left. True: some are. */
 [[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
 
-/** Queues a text message (JSON without header). Over limits.reply_queue_bytes: closed with 1008 "too slow".
- */
+/** Queues a text message (JSON without header) that nobody has asked for. When there is more than
+ * limits.reply_queue_bytes of these: closed with 1008 "too slow". */
 void connection_send(struct connection *connection, struct slice message, uint64_t after_seq);
 
-/** Queues complete frames, several at a time. */
+/** Queues complete frames of such. */
 void connection_send_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
+
+/** The same with the answer to a call, or a part of it, whatever waits already: who makes answers looks at
+ * connection_is_read() before. */
+void connection_answer(struct connection *connection, struct slice message, uint64_t after_seq);
+void connection_answer_frames(struct connection *connection, struct slice frames, uint64_t after_seq);
+
+/** Whether the client has not left much unread: otherwise its next calls wait. */
+bool connection_is_read(const struct connection *connection);
 
 /** Whether what the client has not read of its private queue is little enough to make more of it, and the
  * client has not closed: a job asks before each piece, and when it is told no, waits for drained() (or
@@ -171,8 +187,13 @@ enum { CLOSE_INTERNAL = 1011, CLOSE_TRY_AGAIN = 1013 };
  * frame is. */
 void connection_cut(struct connection *connection, uint16_t code, const char *reason);
 
-/** Stops or goes on reading from this connection (back-pressure on calls). */
-void connection_pause(struct connection *connection, bool pause);
+/** Gives no messages, or goes on with that (back-pressure on calls). Meanwhile what comes is read up to
+ * limits.read_ahead_bytes and kept; beyond that the connection is not read, and when it stands so for
+ * 10 s what is kept is given to refused(). */
+void connection_hold(struct connection *connection, bool hold);
+
+/** Once a second: refuses what has stood for too long. */
+void network_refuse_standing(struct network *network);
 
 /** Puts the connection in the queue of those to write to. */
 void connection_queue(struct connection *connection);

@@ -69,6 +69,7 @@ void connection_forget(struct connection *connection)
 {
     frame_drop(connection->network->frames, &connection->reader);
     output_close(&connection->output);
+    connection_forget_ahead(connection);
     free_kept(&connection->head);
     free_kept(&connection->late_pong);
     connection->held_back = false;

@@ -16,6 +16,7 @@ enum {
     CLOSE_MS = 5000,      /* for answers to one that has closed; for it to take some of what is left */
     CLOSE_ROUNDS = 12,    /* so often one that has taken some gets this time again */
     MISSED_PONGS_MOST = 3,
+    STANDS_MS = 10000,         /* in a full window, until it is refused */
     FRESH_MOST = 256,          /* connections with a first reply between two flushes */
     SCRATCH_KEPT = 256 * 1024, /* bytes, of the frame being made, from one pass to the next */
     WARN_EVERY_MS = 10000,     /* that connections are refused */
@@ -39,6 +40,7 @@ struct network {
     struct connection_list all;  /* alive */
     struct connection_list dead; /* to be freed when no callback is running */
     unsigned count;              /* in ->all */
+    unsigned full;               /* of these, with ->full */
     unsigned heads;              /* of these, in CONNECTION_HANDSHAKE */
     unsigned depth;              /* callbacks running inside each other */
 
@@ -87,6 +89,16 @@ uint64_t connection_reply_limit(const struct connection *connection);
 /** Keeps bytes that are looked at later, behind those that are kept already. */
 void connection_keep(struct connection *connection, struct slice bytes);
 
+/* hold.c */
+/** Whether it is not read because of what waits in ->ahead. Keeps ->full. */
+bool connection_is_full(struct connection *connection);
+/** A message has come: it is given, or waits. */
+void connection_take_message(struct connection *connection, struct slice message, bool binary);
+/** Gives what waits, as long as the owner takes it. */
+void connection_give_ahead(struct connection *connection);
+/** Nobody will take what waits. */
+void connection_forget_ahead(struct connection *connection);
+
 /* network.c */
 /** Frees what the connection keeps of what came and of what is to be sent. */
 void connection_forget(struct connection *connection);
@@ -124,6 +136,10 @@ void connection_settle(struct connection *connection);
 void connection_linger(struct connection *connection);
 /** The deadline has passed. */
 void connection_expired(struct connection *connection);
+/** From here on it is counted what the peer takes. */
+void connection_mark_unread(struct connection *connection);
+/** Whether it has taken some since, or there is nothing for it to take; and marks again. */
+[[nodiscard]] bool connection_has_taken(struct connection *connection);
 
 /* write.c */
 /** Takes the connection out of both queues. */

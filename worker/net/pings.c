@@ -92,14 +92,16 @@ void connection_ping_late(struct connection *connection)
 
 void connection_ping(struct connection *connection)
 {
+    if (connection->was_full && connection_has_taken(connection)) /* its pong stands behind its calls */
+        connection->missed_pongs = 0;
+    connection->was_full = connection->full;
     if (connection->missed_pongs >= MISSED_PONGS_MOST) {
         connection_gone(connection);
         return;
     }
-    if (!connection->paused) /* else the pong is not read */
-        connection->missed_pongs++;
+    connection->missed_pongs++;
     connection->ping_due = connection->network->options.application_pings;
-    if (!connection->paused || !connection->output.urgent) {
+    if (!connection->full || !connection->output.urgent) {
         struct buffer *scratch = &connection->network->scratch;
         buffer_clear(scratch);
         frame_control_append(scratch, OPCODE_PING, SLICE(""));

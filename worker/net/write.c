@@ -164,17 +164,22 @@ static uint64_t unread_most(const struct connection *connection)
     return quarter < CONNECTION_UNREAD_BYTES ? quarter : CONNECTION_UNREAD_BYTES;
 }
 
+bool connection_is_read(const struct connection *connection)
+{
+    return connection->output.reply_bytes < unread_most(connection);
+}
+
 bool connection_may_send(const struct connection *connection)
 {
     return !connection->peer_done && connection->state != CONNECTION_CLOSING &&
-           connection->output.reply_bytes < unread_most(connection);
+           connection_is_read(connection);
 }
 
-static void tell_drained(struct connection *connection, uint32_t before)
+static void tell_drained(struct connection *connection, uint64_t before)
 {
     struct network *network = connection->network;
     if (connection->state == CONNECTION_OPEN && network->events.drained &&
-        before >= unread_most(connection) && connection_may_send(connection))
+        before >= unread_most(connection) && connection_is_read(connection))
         network->events.drained(network->context, connection);
 }
 
@@ -200,7 +205,7 @@ void connection_write(struct connection *connection)
     if (connection->peer_done && connection->state == CONNECTION_OPEN)
         connection_settle(connection);
     connection_ping_late(connection);
-    uint32_t before = connection->output.reply_bytes;
+    uint64_t before = connection->output.reply_bytes;
     bool close_went = false;
     connection_unqueue(connection);
     enum written written = write_once(connection, &close_went);

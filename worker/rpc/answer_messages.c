@@ -25,7 +25,7 @@ static struct buffer *begin(struct transaction *transaction, const char *head)
 static void finish(struct transaction *transaction, struct buffer *reply, uint64_t after_seq)
 {
     buffer_append_slice(reply, SLICE("}}"));
-    connection_send(transaction->session->connection, buffer_slice(reply), after_seq);
+    connection_answer(transaction->session->connection, buffer_slice(reply), after_seq);
     buffer_clear(reply);
 }
 

@@ -4,13 +4,14 @@
 #include "shared/memory.h"
 #include "worker/dispatch/rights_change.h"
 #include "worker/dispatch/ring_intake.h"
+#include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
 
 static bool tid_in_use(const struct session *session, struct slice tid)
 {
     const struct transaction *open;
-    LIST_FOREACH (open, &session->calls, of_session)
+    TAILQ_FOREACH (open, &session->calls, of_session)
         if (slice_equal(open->tid, tid))
             return true;
     return false;
@@ -36,8 +37,7 @@ struct transaction *call_begin(struct session *session, const struct message *me
         memcpy(once, message->once.data, message->once.length);
         transaction->once = slice_of(once, message->once.length);
     }
-    LIST_INSERT_HEAD(&session->calls, transaction, of_session);
-    session->open_calls++;
+    admission_enter(session, transaction, sizeof *transaction + json_text(message->data).length);
     return transaction;
 }
 
@@ -189,6 +189,8 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         return;
     if (transaction->worker->stopping)
         transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    else if (!admission_has_room(transaction->worker))
+        transaction_fail(transaction, ERROR_BUSY, "The calls of all clients hold too much memory; try again");
     else if (!answer_again(transaction))
         transaction->method->run(transaction, message->data);
 }
@@ -223,8 +225,16 @@ void call_handle(struct session *session, struct slice text)
         return;
     if (take_message(session, text, &message)) {
         call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
-        if (session->open_calls >= worker->config->limits.calls_in_flight)
-            connection_pause(session->connection, true); /* until one of them has its answer */
+        admission_review(session);
     }
     buffer_clear(&worker->scratch);
+}
+
+void call_refuse(struct session *session, struct slice text)
+{
+    struct message message;
+    if (take_message(session, text, &message))
+        transaction_fail(call_begin(session, &message, &answer_messages), ERROR_BUSY,
+                         "Your calls have waited for too long; read their answers, and send fewer at once");
+    buffer_clear(&session->worker->scratch);
 }

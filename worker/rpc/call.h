@@ -9,6 +9,9 @@
  */
 void call_handle(struct session *session, struct slice message);
 
+/** Answers a message `busy` that has waited for too long. */
+void call_refuse(struct session *session, struct slice message);
+
 /** Opens a call of the session whose answers go @answers. */
 struct transaction *call_begin(struct session *session, const struct message *message,
                                const struct answer_way *answers);

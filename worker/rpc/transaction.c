@@ -12,6 +12,7 @@
 #include "worker/authority/token.h"
 #include "worker/committer_link.h"
 #include "worker/net/connection.h"
+#include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
 #include "worker/session.h"
@@ -75,17 +76,34 @@ static void log_outcome(const struct transaction *transaction, const char *outco
 static void transaction_end(struct transaction *transaction, const char *outcome)
 {
     log_outcome(transaction, outcome);
-    struct session *session = transaction->session;
-    if (session) {
-        LIST_REMOVE(transaction, of_session);
-        session->open_calls--;
-        connection_pause(session->connection,
-                         session->open_calls >= session->worker->config->limits.calls_in_flight);
-    }
+    transaction->came_with = 0;
+    transaction_hold(transaction, 0);
+    if (transaction->session)
+        admission_leave(transaction);
     if (transaction->caller)
         account_put(transaction->worker->authority, transaction->caller);
     free(transaction->who);
     memory_release(transaction, sizeof *transaction + transaction->tid.length + transaction->once.length);
+}
+
+void transaction_hold(struct transaction *transaction, size_t bytes)
+{
+    size_t before = transaction->held;
+    transaction->held = transaction->came_with + bytes;
+    transaction->worker->held += transaction->held - before;
+    if (transaction->session)
+        transaction->session->held += transaction->held - before;
+}
+
+bool transaction_may_go_on(const struct transaction *transaction)
+{
+    const struct session *session = transaction->session;
+    if (!session)
+        return true;
+    /* When the client has closed, only answers are still of use to it. */
+    bool lasting = transaction->method->access == METHOD_LASTING;
+    bool reads = lasting ? connection_may_send(session->connection) : connection_is_read(session->connection);
+    return reads && admission_may_work(transaction);
 }
 
 void transaction_update(struct transaction *transaction, struct slice data, uint64_t after_seq)
@@ -154,12 +172,7 @@ void transaction_send_frames(struct transaction *transaction, struct slice frame
         return;
     if (after_seq > session->synced_seq)
         session->synced_seq = after_seq;
-    connection_send_frames(session->connection, frames, after_seq);
-}
-
-bool transaction_may_send(const struct transaction *transaction)
-{
-    return !transaction->session || connection_may_send(transaction->session->connection);
+    connection_answer_frames(session->connection, frames, after_seq);
 }
 
 /* ---- change sets ---- */

@@ -24,7 +24,7 @@ struct method;
 enum { TID_BYTES = 128, ONCE_BYTES = 128 };
 
 struct transaction {
-    LIST_ENTRY(transaction) of_session;
+    TAILQ_ENTRY(transaction) of_session;
     struct worker *worker;
     struct session *session; /* NULL: the client has gone */
     const struct answer_way *answers;
@@ -38,8 +38,9 @@ struct transaction {
     bool has_token;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* of the caller's session, when ->has_token */
     struct permission_set needed; /* by the method, when the call came: the committer asks for them again */
-    char *who;       /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
-    struct job *job; /* that works for it; woken when the client has read what was sent */
+    char *who;              /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
+    struct job *job;        /* that works for it; woken when the client has read what was sent */
+    size_t came_with, held; /* bytes of memory: what the call brought, and all that is counted */
     uint64_t started_us;
     bool listed; /* its set's changes are a list the client gave: an error says which of it is at fault */
     uint32_t at; /* while the list is read: which of it */
@@ -68,11 +69,16 @@ void transaction_fail_unreadable(struct transaction *transaction, const struct c
 void transaction_send_failure(struct transaction *transaction, enum error_code code, struct slice message,
                               struct slice members);
 
+/** The call now holds about so much memory, beside what it came with. */
+void transaction_hold(struct transaction *transaction, size_t bytes);
+
+/** Whether a job of the call may do its next step now: the client reads, and the connection's open calls do
+ * not hold too much memory (its first call with a job always may). If not, it is woken when that may have
+ * changed. */
+[[nodiscard]] bool transaction_may_go_on(const struct transaction *transaction);
+
 /** Frames for the caller alone, between the changes up to @after_seq and later ones. */
 void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq);
-
-/** Whether what the client has not read of our answers is little enough to make more. */
-bool transaction_may_send(const struct transaction *transaction);
 
 /**
  * Gives @set to the committer; its answer (or error) is the answer. With `once` the call's key is added to

@@ -310,10 +310,6 @@ static void test_check(void **state)
         {"{\"map_bytes\": 1048577}", "map_bytes: expected a multiple of 4096, found 1048577"},
         {"{\"limits\": {\"committer_queue_bytes\": \"64K\"}}",
          "limits.committer_queue_bytes: expected at least limits.message_bytes (1048576), found 65536"},
-        {"{\"limits\": {\"reply_queue_bytes\": \"1M\", \"result_bytes\": \"2M\"}}",
-         "limits.reply_queue_bytes: expected at least limits.result_bytes (2097152), found 1048576"},
-        {"{\"limits\": {\"reply_queue_bytes\": \"512K\"}}",
-         "limits.reply_queue_bytes: expected at least limits.document_bytes (1048576), found 524288"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char message[CONFIG_MESSAGE] = "";

@@ -118,7 +118,7 @@ static void running_calls_are_waited_for(void **state)
             peer_send_frame(&peer, FINAL | OPCODE_TEXT, SLICE("behind"));
         peer_expect(&world, &peer, SLICE("\x81\x03one"));
         assert_false(connection_may_send(connection));
-        connection_pause(connection, true);
+        connection_hold(connection, true);
         connection_authorized(connection, true); /* the time is bounded all the same */
         assert_int_not_equal(connection->deadline_ms, 0);
         connection_send(connection, SLICE("reply"), 0);

@@ -198,7 +198,7 @@ static void close_at_once(struct world *world, struct connection *connection, st
     connection_send(connection, message, 0);
     connection_close(connection, 1000, "");
     connection_send(connection, message, 0);
-    connection_pause(connection, true);
+    connection_hold(connection, true);
     connection_authorized(connection, false);
     connection_queue(connection);
 }
@@ -208,7 +208,7 @@ static void use_the_closed(struct world *world, struct connection *connection)
     (void)world;
     connection_send(connection, SLICE("too late"), 0);
     connection_close(connection, 1000, "too late");
-    connection_pause(connection, true);
+    connection_hold(connection, true);
     connection_authorized(connection, true);
     connection_queue(connection);
 }
@@ -273,7 +273,7 @@ static void pause_at_each(struct world *world, struct connection *connection, st
 {
     (void)world;
     (void)message;
-    connection_pause(connection, true);
+    connection_hold(connection, true);
 }
 
 static void a_paused_connection_delivers_nothing(void **state)
@@ -292,13 +292,13 @@ static void a_paused_connection_delivers_nothing(void **state)
     peer_send(&peer, buffer_slice(&bytes));
     peer_settle(&world, &peer);
     world_expect(&world, "text(one) ");
-    connection_pause(connection, false); /* nothing new on the socket: what was held back comes by itself */
+    connection_hold(connection, false); /* nothing new on the socket: what was held back comes by itself */
     peer_settle(&world, &peer);
     world_expect(&world, "text(two) ");
     peer_send_frame(&peer, FINAL | OPCODE_CONTINUATION, SLICE("ree"));
     peer_settle(&world, &peer);
     world_expect(&world, "");
-    connection_pause(connection, false);
+    connection_hold(connection, false);
     peer_settle(&world, &peer);
     world_expect(&world, "text(three) ");
     connection_close(connection, 1000, "");

@@ -369,7 +369,7 @@ static void nothing_else_is_sent(void **state)
     peer_settle(&world, &peer);
     connection_send(world.last, SLICE("{}"), 0);
     connection_send_frames(world.last, SLICE("\x81\x00"), 0);
-    connection_pause(world.last, true);
+    connection_hold(world.last, true);
     connection_authorized(world.last, true);
     network_backlog_grew(world.network);
     network_backlog_drops(world.network, 1);
@@ -405,7 +405,7 @@ static void a_refused_handshake_may_follow(void **state)
 static void connections_stay_small(void **state)
 {
     (void)state;
-    assert_true(sizeof(struct connection) <= 384);
+    assert_true(sizeof(struct connection) <= 400);
     peer_send(&peer, SLICE(CALL));
     expect_answer(200, false);
     network_each(world.network, close_it, NULL); /* between two exchanges there is none */

@@ -111,7 +111,7 @@ static void calls_are_answered(void **state)
 static void fail_it(struct connection *connection, void *argument)
 {
     const struct session *session = connection->owner;
-    transaction_send_failure(LIST_FIRST(&session->calls), *(enum error_code *)argument, SLICE("\"why\""),
+    transaction_send_failure(TAILQ_FIRST(&session->calls), *(enum error_code *)argument, SLICE("\"why\""),
                              SLICE("\"more\":1"));
 }
 
