@@ -270,6 +270,19 @@ void session_bad_message(struct session *session, struct slice text)
         connection_close(session->connection, 1008, "too many messages that are none");
 }
 
+bool session_strange_call(struct session *session)
+{
+    uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
+    if (now_s - session->strange_since_s >= BAD_MESSAGES_S) {
+        session->strange_since_s = now_s;
+        session->strange_calls = 0;
+    }
+    if (session->strange_calls++ < session->worker->config->limits.stranger_calls)
+        return true;
+    connection_close(session->connection, 1008, "too many calls before a log-in");
+    return false;
+}
+
 static struct session *create(struct worker *worker, struct connection *connection)
 {
     struct session *session = memory_zeroed(1, sizeof *session);

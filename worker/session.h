@@ -12,8 +12,8 @@
 /* What the message layer knows of one connection: who it is, what it wants to see, its open calls. */
 struct session {
     LIST_ENTRY(session) of_account;
-    LIST_ENTRY(session) of_token;   /* when ->has_token: with others of the same hash */
-    TAILQ_ENTRY(session) by_use;    /* when ->has_token: in the order of ->used_ms */
+    LIST_ENTRY(session) of_token;    /* when ->has_token: with others of the same hash */
+    TAILQ_ENTRY(session) by_use;     /* when ->has_token: in the order of ->used_ms */
     TAILQ_HEAD(, transaction) calls; /* open, in the order in which they came */
     size_t held;                     /* bytes of memory that these hold */
     struct worker *worker;
@@ -25,8 +25,10 @@ struct session {
     uint64_t position_seq;    /* up to where an answer to one of them says that the copy is complete */
     uint32_t account_changes; /* how often ->account has become another one, or nobody */
     uint32_t open_calls;
-    uint32_t bad_since_s; /* start of the minute in which ->bad_messages are counted */
-    uint64_t used_ms;     /* monotonic: when the token last counted as used */
+    uint32_t bad_since_s;     /* start of the minute in which ->bad_messages are counted */
+    uint64_t used_ms;         /* monotonic: when the token last counted as used */
+    uint32_t strange_since_s; /* start of the minute in which ->strange_calls are counted */
+    uint32_t strange_calls;   /* before somebody has logged in */
     uint8_t bad_messages;
     bool jobs_wait; /* a job of a call was told to wait until others have ended */
     bool has_token;
@@ -80,6 +82,10 @@ bool session_may(const struct session *session, unsigned permission);
 /** The worker stops: every open call is answered with `timeout`. It goes on, and may still change something;
  * what it comes to goes nowhere. */
 void session_abandon_calls(struct session *session);
+
+/** One more call before somebody has logged in. False: it is one too many in this minute; closed with 1008.
+ */
+[[gnu::warn_unused_result]] bool session_strange_call(struct session *session);
 
 /** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */
 void session_bad_message(struct session *session, struct slice message);

@@ -70,6 +70,14 @@ static void on_ring(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what, (void)argument; /* the loop looks at the ring in every pass; this only wakes it */
 }
 
+static void log_refused_strangers(struct worker *worker)
+{
+    if (worker->refused_strangers)
+        log_info("refused calls of clients that had not logged in: %llu",
+                 (unsigned long long)worker->refused_strangers);
+    worker->refused_strangers = 0;
+}
+
 static void on_second(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
@@ -77,6 +85,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
     committer_link_tick(loop->worker->link);
     token_use_tick(loop->worker);
     network_refuse_standing(loop->worker->network);
+    log_refused_strangers(loop->worker);
     if (++loop->seconds % READERS_CHECK_S == 0)
         store_check_readers(loop->worker->store);
 }

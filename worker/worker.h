@@ -40,12 +40,13 @@ struct worker {
     struct authority *authority;
     struct job_list *jobs;
 
-    struct work work;      /* what this pass of the loop may still spend */
-    size_t held;           /* bytes of memory that all open calls hold, as far as they are counted */
-    struct json message;   /* the message being handled; reused */
-    struct buffer scratch; /* for characters of strings within one method */
-    struct buffer reply;   /* the message being made; reused */
-    struct buffer line;    /* of the log, being made; reused */
+    struct work work;           /* what this pass of the loop may still spend */
+    uint64_t refused_strangers; /* calls since that was last said in the log */
+    size_t held;                /* bytes of memory that all open calls hold, as far as they are counted */
+    struct json message;        /* the message being handled; reused */
+    struct buffer scratch;      /* for characters of strings within one method */
+    struct buffer reply;        /* the message being made; reused */
+    struct buffer line;         /* of the log, being made; reused */
     unsigned
         walk_documents;   /* that changes of rights may still look at in this pass, entries of the log too */
     bool snapshot;        /* store_begin() was called in this pass: see worker_snapshot() */

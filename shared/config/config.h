@@ -107,13 +107,16 @@ struct config_limits {
     uint64_t read_ahead_bytes;   /* messages of a connection whose calls wait; 256 KiB; then it is not read */
     uint64_t open_calls_bytes;   /* memory of a connection's open calls: further ones wait; 8 MiB */
     uint64_t worker_calls_bytes; /* of all open calls of a worker; 256 MiB; then busy */
-    uint64_t result_bytes;       /* one answer of find; 1 MiB */
-    uint64_t pongs;              /* pongs waiting for one connection; 16: older ones are dropped */
-    uint64_t handshake_ms;       /* until the handshake is complete; 10 s */
-    uint64_t request_ms;         /* for the rest of an HTTP request, and for its answer to be read; 30 s */
-    uint64_t authorize_ms;       /* until the connection is authorised; 60 s */
-    uint64_t login_attempts;     /* failed log-ins for each user and for each address in a minute; 10 */
-    uint64_t login_queue;        /* password checks that wait; 64; then busy */
+    uint64_t stranger_message_bytes; /* one message of a client that has not logged in; 16 KiB */
+    uint64_t stranger_calls;         /* calls of such a connection in a minute; 20; then close 1008 */
+    uint64_t strangers_bytes; /* what has come in part of all such clients of a worker; 4 MiB; then closed */
+    uint64_t result_bytes;    /* one answer of find; 1 MiB */
+    uint64_t pongs;           /* pongs waiting for one connection; 16: older ones are dropped */
+    uint64_t handshake_ms;    /* until the handshake is complete; 10 s */
+    uint64_t request_ms;      /* for the rest of an HTTP request, and for its answer to be read; 30 s */
+    uint64_t authorize_ms;    /* until the connection is authorised; 60 s */
+    uint64_t login_attempts;  /* failed log-ins for each user and for each address in a minute; 10 */
+    uint64_t login_queue;     /* password checks that wait; 64; then busy */
     uint64_t
         committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
     uint64_t change_work;      /* units of work that a change set may be for the committer; 128 Mi */

@@ -85,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         struct http_call call;
         struct http_body body;
         bool waits;
-        if (!http_api_is_meant(&request) || http_api_read(&request, &options, MOST, &call, &body, &waits))
+        if (!http_api_is_meant(&request) ||
+            http_api_read(&request, &options, MOST, MOST, &call, &body, &waits))
             return 0;
         check_slice(call.collection, head, HTTP_HEAD_MOST);
         check_slice(call.method, head, HTTP_HEAD_MOST);

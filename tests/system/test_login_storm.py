@@ -86,7 +86,7 @@ async def test_failures_are_counted_over_restarts_of_workers(make_server):
 
 async def test_guesses_at_once_are_not_free(make_server):
     """What waits to be checked while the others fail says nothing any more, right or wrong."""
-    server = make_server(workers=1, options=['--limits', 'login_attempts=3'])
+    server = make_server(workers=1, options=['--limits', 'login_attempts=3', '--limits', 'stranger_calls=100'])
     client = await Client.connect(server)
     calls = [('authorize_by_login', {'username': 'editor', 'password': WRONG}),
              ('change_password', {'_id': 'editor', 'old_password': WRONG, 'new_password': NEW})] * 10

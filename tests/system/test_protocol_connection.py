@@ -144,7 +144,7 @@ def test_largest_message_is_taken(server):
     text = json.dumps({'tid': 1, 'methodName': 'describe', 'data': None})
     text += ' ' * ((1 << 20) - len(text))
     with RawClient(server) as client:
-        client.open()
+        client.open('reader')
         client.send(frame(TEXT, text))
         assert client.message()['data']['tid'] == 1
 

@@ -111,9 +111,10 @@ async def test_skip_beyond_what_may_be_skipped(server):
     assert failure['message'].startswith('skip')
 
 
-async def test_search_ends_with_its_session(server):
+async def test_search_ends_with_its_session(make_server):
     """What goes on when the session of its caller has ended gives nothing away. Who logs out asks in the same breath,
     so that the searches, which take several passes of the loop, are not over before."""
+    server = make_server(options=['--limits', 'stranger_calls=1000'])
     server.load('notes', [{'_id': f'n{i}', 'n': i, 'text': 'x' * 100} for i in range(20000)])
     client = await Client.connect(server)
     await client.log_in('reader')

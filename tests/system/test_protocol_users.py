@@ -112,7 +112,8 @@ async def test_same_time_whether_the_user_exists_or_not(make_server):
 
 
 async def test_log_in_queue_is_bounded(make_server):
-    server = make_server(workers=1, options=['--limits', 'login_queue=2', '--limits', 'login_attempts=1000'])
+    server = make_server(workers=1, options=['--limits', 'login_queue=2', '--limits', 'login_attempts=1000',
+                                             '--limits', 'stranger_calls=1000'])
     client = await Client.connect(server)
     futures = [await client.start('authorize_by_login', 'users', {'username': f'nobody{i}', 'password': 'x'})
                for i in range(30)]

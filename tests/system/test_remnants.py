@@ -74,7 +74,7 @@ class Ways:
 
 
 # Clients that are left open answer no pings.
-OPTIONS = ['--ping-interval-ms', '600000']
+OPTIONS = ['--limits', 'stranger_message_bytes=1M', '--ping-interval-ms', '600000']
 OPTIONS += [word for limit in (f'message_bytes={MESSAGE_BYTES}', 'login_attempts=1000', 'calls_in_flight=2')
             for word in ('--limits', limit)]
 

@@ -74,9 +74,7 @@ static void feed(struct connection *connection, struct slice bytes)
     if (connection->peer_done)
         return;
     struct network *network = connection->network;
-    uint64_t most = network->options.config->limits.message_bytes;
-    if (connection->kind == CONNECTION_CONTROL)
-        most = most < CONTROL_MESSAGE / CONTROL_BOUNDS ? CONTROL_MESSAGE : most * CONTROL_BOUNDS;
+    uint64_t most = connection_message_most(connection);
     uint16_t code = frame_feed(network->frames, &connection->reader, bytes, network->options.text_only, most,
                                &SINK, connection);
     connection->held_back = connection_is_full(connection) && connection->reader;
@@ -167,7 +165,7 @@ static void take_head(struct connection *connection, struct slice bytes)
     free(before);
 }
 
-static void take_bytes(struct connection *connection, struct slice bytes)
+static void look_at_bytes(struct connection *connection, struct slice bytes)
 {
     switch ((enum connection_state)connection->state) {
     case CONNECTION_HANDSHAKE:
@@ -187,6 +185,18 @@ static void take_bytes(struct connection *connection, struct slice bytes)
     /* Nobody will look at what there may be of a message. */
     if (connection->state != CONNECTION_OPEN || connection->peer_done)
         frame_drop(connection->network->frames, &connection->reader);
+}
+
+/* The same, and what is not whole yet is counted. */
+static void take_bytes(struct connection *connection, struct slice bytes)
+{
+    look_at_bytes(connection, bytes);
+    if (!connection_alive(connection) || connection_count_half_read(connection))
+        return;
+    if (connection->state == CONNECTION_OPEN)
+        connection_cut(connection, CLOSE_TRY_AGAIN, "too much of clients that have not logged in");
+    else
+        connection_gone(connection);
 }
 
 static bool reads(struct connection *connection)
@@ -313,14 +323,18 @@ static struct slice framed(struct connection *connection, struct slice message)
 
 void connection_send(struct connection *connection, struct slice message, uint64_t after_seq)
 {
-    if (connection->state == CONNECTION_OPEN)
-        connection_send_frames(connection, framed(connection, message), after_seq);
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    connection_send_frames(connection, framed(connection, message), after_seq);
+    buffer_clear(&connection->network->scratch);
 }
 
 void connection_answer(struct connection *connection, struct slice message, uint64_t after_seq)
 {
-    if (connection->state == CONNECTION_OPEN)
-        connection_answer_frames(connection, framed(connection, message), after_seq);
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    connection_answer_frames(connection, framed(connection, message), after_seq);
+    buffer_clear(&connection->network->scratch);
 }
 
 void connection_authorized(struct connection *connection, bool authorized)
@@ -328,7 +342,9 @@ void connection_authorized(struct connection *connection, bool authorized)
     struct network *network = connection->network;
     if (connection->state != CONNECTION_OPEN)
         return;
+    connection_uncount_half_read(connection);
     connection->authorized = authorized;
+    (void)!connection_count_half_read(connection);
     if (!connection->peer_done)
         timers_deadline(network->timers, connection,
                         authorized ? 0 : network->options.config->limits.authorize_ms);

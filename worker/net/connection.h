@@ -78,8 +78,9 @@ struct connection {
     bool peer_done : 1;    /* it has closed: while we are open only answers to its calls are waited for */
     bool close_urgent : 1; /* the close frame is the last of the urgent ones, not of the replies */
     uint8_t close_rounds;  /* further deadlines that the closing got */
-    uint32_t unread;  /* at the last one: bytes that the peer had not taken; and what was written since */
-    uint32_t unasked; /* bytes of what was sent without a call since the queue of replies was empty last */
+    uint32_t unread;    /* at the last one: bytes that the peer had not taken; and what was written since */
+    uint32_t unasked;   /* bytes of what was sent without a call since the queue of replies was empty last */
+    uint32_t half_read; /* bytes counted in the network's sums */
     uint32_t pongs_waiting;
     struct read_ahead *ahead;    /* messages that wait while ->held, and behind these until they are given */
     struct frame_reader *reader; /* borrowed while a message is incomplete */
@@ -191,6 +192,9 @@ void connection_cut(struct connection *connection, uint16_t code, const char *re
  * limits.read_ahead_bytes and kept; beyond that the connection is not read, and when it stands so for
  * 10 s what is kept is given to refused(). */
 void connection_hold(struct connection *connection, bool hold);
+
+/** Bytes of messages, requests and heads of all connections that have come in part. */
+uint64_t network_half_read(const struct network *network);
 
 /** Once a second: refuses what has stood for too long. */
 void network_refuse_standing(struct network *network);

@@ -143,6 +143,11 @@ size_t frame_pool_lent(const struct frame_pool *pool)
     return pool->lent;
 }
 
+size_t frame_reader_bytes(const struct frame_reader *reader)
+{
+    return reader ? reader->message.length + reader->rest.length : 0;
+}
+
 static struct frame_reader *pool_lend(struct frame_pool *pool)
 {
     struct frame_reader *reader = pool->free;

@@ -96,6 +96,11 @@ static void begin_response(struct connection *connection)
     connection_queue(connection);
 }
 
+size_t http_content_bytes(const struct connection *connection)
+{
+    return connection->http->content.length;
+}
+
 /* What the client may still send is not read as a request. */
 static void refuse(struct connection *connection, const struct http_refusal *refusal)
 {
@@ -168,8 +173,9 @@ void http_begin(struct connection *connection, const struct http_request *reques
     struct http_body body = {0};
     size_t count;
     bool waits = false;
-    const struct http_refusal *refusal = http_api_read(
-        request, &network->handshake, network->options.config->limits.message_bytes, &call, &body, &waits);
+    const struct http_refusal *refusal =
+        http_api_read(request, &network->handshake, network->options.config->limits.message_bytes,
+                      connection_message_most(connection), &call, &body, &waits);
     connection->http = exchange_create(&call);
     connection->http->body = body;
     connection->http->last = http_request_lists(request, SLICE("Connection"), SLICE("close"), &count);

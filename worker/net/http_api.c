@@ -19,8 +19,10 @@ static const struct http_refusal NO_SUCH_PATH = {"404 Not Found", "", ERROR_UNKN
                                                  "Methods are at /api/COLLECTION/METHOD"};
 static const struct http_refusal NOT_POST = {"405 Method Not Allowed", "Allow: POST\r\n", ERROR_BAD_MESSAGE,
                                              "Methods are called with POST"};
-static const struct http_refusal TOO_LARGE = {"413 Content Too Large", "", ERROR_TOO_LARGE,
-                                              "The body exceeds limits.message_bytes"};
+static const struct http_refusal TOO_LARGE = {
+    "413 Content Too Large", "", ERROR_TOO_LARGE,
+    "The body is larger than limits.message_bytes, or without a token "
+    "limits.stranger_message_bytes, allow"};
 static const struct http_refusal NO_JSON = {"415 Unsupported Media Type", "Accept: application/json\r\n",
                                             ERROR_BAD_MESSAGE, "The body is application/json in UTF-8"};
 static const struct http_refusal NO_EXPECTATION = {"417 Expectation Failed", "", ERROR_BAD_MESSAGE,
@@ -139,11 +141,14 @@ static const struct http_refusal *read_framing(const struct http_request *reques
 
 const struct http_refusal *http_api_read(const struct http_request *request,
                                          const struct handshake_options *options, uint64_t most,
-                                         struct http_call *call, struct http_body *body, bool *waits)
+                                         uint64_t strange_most, struct http_call *call,
+                                         struct http_body *body, bool *waits)
 {
     bool fits = false;
     *call = (struct http_call){0};
-    const struct http_refusal *refusal = read_framing(request, most, body, &fits);
+    const struct http_refusal *bad_token = read_token(request, call);
+    const struct http_refusal *refusal =
+        read_framing(request, call->token.data ? most : strange_most, body, &fits);
     if (refusal)
         return refusal;
     if (!read_path(request->path, call))
@@ -155,6 +160,5 @@ const struct http_refusal *http_api_read(const struct http_request *request,
         return refusal;
     if (!fits)
         return &TOO_LARGE;
-    refusal = read_token(request, call);
-    return refusal ? refusal : read_key(request, call);
+    return bad_token ? bad_token : read_key(request, call);
 }

@@ -70,6 +70,7 @@ void connection_forget(struct connection *connection)
     frame_drop(connection->network->frames, &connection->reader);
     output_close(&connection->output);
     connection_forget_ahead(connection);
+    connection_uncount_half_read(connection);
     free_kept(&connection->head);
     free_kept(&connection->late_pong);
     connection->held_back = false;

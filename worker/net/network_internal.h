@@ -37,12 +37,14 @@ struct network {
     struct address_table *addresses;
     struct timers *timers;
 
-    struct connection_list all;  /* alive */
-    struct connection_list dead; /* to be freed when no callback is running */
-    unsigned count;              /* in ->all */
-    unsigned full;               /* of these, with ->full */
-    unsigned heads;              /* of these, in CONNECTION_HANDSHAKE */
-    unsigned depth;              /* callbacks running inside each other */
+    struct connection_list all;   /* alive */
+    struct connection_list dead;  /* to be freed when no callback is running */
+    unsigned count;               /* in ->all */
+    uint64_t half_read;           /* bytes of what has come in part, of all in ->all */
+    uint64_t strangers_half_read; /* of those that have not logged in */
+    unsigned full;                /* of these, with ->full */
+    unsigned heads;               /* of these, in CONNECTION_HANDSHAKE */
+    unsigned depth;               /* callbacks running inside each other */
 
     /* A connection is in ->ready (something may have to be written), or in ->current (written to up to the
      * end of the backlog), or in neither (blocked, or not open). When the backlog grows all of ->current is
@@ -99,6 +101,15 @@ void connection_give_ahead(struct connection *connection);
 /** Nobody will take what waits. */
 void connection_forget_ahead(struct connection *connection);
 
+/* half_read.c */
+/** Bytes that one message may have. */
+uint64_t connection_message_most(const struct connection *connection);
+/** Counts what it holds of what has come in part, after that has changed. False: it is of one that has not
+ * logged in, and all of these hold too much. */
+[[gnu::warn_unused_result]] bool connection_count_half_read(struct connection *connection);
+/** It holds nothing any more, or is counted anew as another's. */
+void connection_uncount_half_read(struct connection *connection);
+
 /* network.c */
 /** Frees what the connection keeps of what came and of what is to be sent. */
 void connection_forget(struct connection *connection);
@@ -110,6 +121,8 @@ void http_begin(struct connection *connection, const struct http_request *reques
 void http_feed(struct connection *connection, struct slice bytes);
 /** Writes once what there is of the answer. */
 void http_write(struct connection *connection);
+/** Bytes of the request's content that have come. */
+size_t http_content_bytes(const struct connection *connection);
 /** The peer sends no more. */
 void http_peer_ended(struct connection *connection);
 /** The exchange is the last one here. */

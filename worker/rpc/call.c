@@ -221,7 +221,8 @@ void call_handle(struct session *session, struct slice text)
     struct message message;
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
     bool rights_known = ring_intake_published(worker);
-    if (session->connection->state != CONNECTION_OPEN)
+    if (session->connection->state != CONNECTION_OPEN ||
+        (!session->account && !session_strange_call(session)))
         return;
     if (take_message(session, text, &message)) {
         call_run(call_begin(session, &message, &answer_messages), &message, rights_known);

@@ -54,8 +54,21 @@ static void append_who(struct buffer *line, const struct transaction *transactio
     buffer_append_byte(line, ')');
 }
 
-static void log_outcome(const struct transaction *transaction, const char *outcome)
+/* Who has not logged in can make many refused calls: these are counted, and said once a second. A password
+ * that is wrong is not among them: of these there are few, see throttle.h. */
+static bool is_refused_stranger(const struct transaction *transaction, enum error_code code)
 {
+    bool log_in = transaction->method->access == METHOD_UNPROTECTED && code == ERROR_UNAUTHORIZED;
+    return !transaction->caller && code != ERROR_NONE && !log_in;
+}
+
+static void log_outcome(const struct transaction *transaction, enum error_code code)
+{
+    const char *outcome = code == ERROR_NONE ? "fulfilled" : error_code_name(code);
+    if (is_refused_stranger(transaction, code)) {
+        transaction->worker->refused_strangers++;
+        return;
+    }
     if (!log_wants(LOG_LEVEL_INFO))
         return;
     struct buffer *line = &transaction->worker->line;
@@ -73,9 +86,9 @@ static void log_outcome(const struct transaction *transaction, const char *outco
     log_text(LOG_LEVEL_INFO, buffer_slice(line));
 }
 
-static void transaction_end(struct transaction *transaction, const char *outcome)
+static void transaction_end(struct transaction *transaction, enum error_code code)
 {
-    log_outcome(transaction, outcome);
+    log_outcome(transaction, code);
     transaction->came_with = 0;
     transaction_hold(transaction, 0);
     if (transaction->session)
@@ -116,7 +129,7 @@ void transaction_fulfill(struct transaction *transaction, struct slice data, uin
 {
     if (transaction->session)
         transaction->answers->success(transaction, data, after_seq);
-    transaction_end(transaction, "fulfilled");
+    transaction_end(transaction, ERROR_NONE);
 }
 
 void transaction_send_failure(struct transaction *transaction, enum error_code code, struct slice message,
@@ -130,7 +143,7 @@ void transaction_fail_with(struct transaction *transaction, enum error_code code
 {
     if (transaction->session)
         transaction_send_failure(transaction, code, message, members);
-    transaction_end(transaction, error_code_name(code));
+    transaction_end(transaction, code);
 }
 
 static void append_index(const struct transaction *transaction, struct buffer *members, uint32_t index)

@@ -83,7 +83,7 @@ static const struct http_refusal *read_head(const char *head, struct http_call *
     assert_int_equal(result, HTTP_REQUEST_COMPLETE);
     assert_int_equal(used, strlen(head));
     assert_true(http_api_is_meant(&request));
-    return http_api_read(&request, &OPTIONS, MOST, call, body, waits);
+    return http_api_read(&request, &OPTIONS, MOST, MOST, call, body, waits);
 }
 
 static void heads_are_read_or_refused(void **state)

@@ -23,6 +23,8 @@ void world_prepare(struct world *world)
     world->config.limits = (struct config_limits){.message_bytes = 1 << 20,
                                                   .connections = 1000,
                                                   .reply_queue_bytes = 4 << 20,
+                                                  .stranger_message_bytes = UINT64_MAX,
+                                                  .strangers_bytes = UINT64_MAX,
                                                   .pongs = 16,
                                                   .handshake_ms = 60000,
                                                   .request_ms = 60000,

@@ -1,0 +1,95 @@
+"""Clients that have not logged in: a small share of everything."""
+
+import json
+
+import pytest
+
+from client import Client
+from configuration import configuration
+from http_client import HttpClient
+from raw import MORE, TEXT, RawClient, frame
+from server import scaled, wait_until
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+def call(tid, method='count', data=None):
+    return frame(TEXT, json.dumps({'tid': tid, 'methodName': method, 'collectionName': 'notes', 'data': data}))
+
+
+def test_messages_are_short_before_a_log_in(server):
+    for size, code in ((15 * KIB, None), (17 * KIB, 1009)):
+        with RawClient(server) as client:
+            client.open()
+            client.send(call(1, data='x' * size))
+            if code:
+                assert client.close_code() == code
+            else:
+                assert client.message()['data']['data']['code'] == 'unauthorized'
+    with RawClient(server) as client:
+        client.open('reader')
+        client.send(call(1, data='x' * 100 * KIB))
+        assert client.message()['data']['data']['code'] == 'invalid'
+
+
+def test_over_http_a_token_makes_the_difference(server):
+    for user, status in ((None, 413), ('reader', 200)):
+        with HttpClient(server, user) as client:
+            answer = client.post('insert', 'notes', {'text': 'x' * 17 * KIB})
+            assert answer.status == status
+
+
+def test_a_handful_of_calls(make_server):
+    """Beyond, the connection is closed; the log tells how many were refused, not each."""
+    server = make_server(workers=1, options=['--log-level', 'info'])
+    refused = 0
+    for _ in range(5):
+        with RawClient(server) as client:
+            client.open()
+            client.send(b''.join(call(tid) for tid in range(1000)))
+            for _ in range(20):
+                assert client.message()['data']['data']['code'] == 'unauthorized'
+                refused += 1
+            assert client.close_code() == 1008
+    lines = 'refused calls of clients that had not logged in: '
+    wait_until(lambda: sum(int(line.rpartition(' ')[2]) for line in server.log().splitlines() if lines in line) == refused,
+               what='the count in the log')
+    assert 'requested notes.count: unauthorized' not in server.log()
+
+
+async def test_who_logs_in_may_call_as_often_as_it_likes(server):
+    client = await Client.connect(server)
+    for _ in range(10):
+        await client.fails('unauthorized', 'count', 'notes')
+    await client.log_in('reader')
+    for _ in range(100):
+        await client.call('count', 'notes')
+
+
+@pytest.mark.parametrize('way', ['frames', 'heads', 'contents'])
+def test_what_has_come_in_part_is_bounded(make_server, way):
+    server = make_server(workers=1, config=configuration(limits={'strangers_bytes': '256K'}))
+    worker, before = server.worker_pids()[0], server.memory(server.worker_pids()[0])
+    clients = []
+    try:
+        for _ in range(scaled(200, 100)):
+            client = RawClient(server)
+            clients.append(client)
+            if way == 'heads':
+                client.send(b'GET /ws HTTP/1.1\r\nX: ' + b'x' * 7000)
+            elif way == 'contents':
+                client.send(b'POST /api/notes/count HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n'
+                            b'Content-Length: 16000\r\n\r\n' + b'x' * 15000)
+            else:
+                client.open()
+                client.send(frame(TEXT, b'x' * 15000, final=False) + frame(MORE, b'x', final=False))
+        wait_until(lambda: sum(server.connections()) <= len(clients) // 2, what='many being closed')
+        assert server.memory(worker) - before < scaled(4, 60) * MIB
+        assert sum(server.connections()) >= 10
+        with RawClient(server) as other:  # who sends little is let in all the same
+            other.open('reader')
+            assert other.call('count', 'notes')['success']
+    finally:
+        for client in clients:
+            client.socket.close()
+    wait_until(lambda: sum(server.connections()) == 0, what='all being forgotten')

@@ -1,0 +1,61 @@
+#include "worker/net/network_internal.h"
+
+/*
+ * Memory of what has come in part: messages, heads of requests and their contents. Who has not logged in may
+ * send little at once, and all of them together may not make more of it than limits.strangers_bytes.
+ */
+
+enum { NOTHING_MUCH = 1024 }; /* bytes that everybody may have, whatever others do */
+
+/* Nobody has logged in here yet. Over HTTP that is not known before the request is whole. */
+static bool is_strange(const struct connection *connection)
+{
+    return !connection->authorized && connection->kind != CONNECTION_CONTROL;
+}
+
+uint64_t connection_message_most(const struct connection *connection)
+{
+    const struct config_limits *limits = &connection->network->options.config->limits;
+    uint64_t most = limits->message_bytes, strange = limits->stranger_message_bytes;
+    if (connection->kind == CONNECTION_CONTROL)
+        return most < CONTROL_MESSAGE / CONTROL_BOUNDS ? CONTROL_MESSAGE : most * CONTROL_BOUNDS;
+    return is_strange(connection) && strange < most ? strange : most;
+}
+
+static size_t held_bytes(const struct connection *connection)
+{
+    size_t bytes = frame_reader_bytes(connection->reader);
+    if (connection->head)
+        bytes += connection->head->length;
+    if (connection->http)
+        bytes += http_content_bytes(connection);
+    return bytes < UINT32_MAX ? bytes : UINT32_MAX;
+}
+
+void connection_uncount_half_read(struct connection *connection)
+{
+    struct network *network = connection->network;
+    network->half_read -= connection->half_read;
+    if (is_strange(connection))
+        network->strangers_half_read -= connection->half_read;
+    connection->half_read = 0;
+}
+
+bool connection_count_half_read(struct connection *connection)
+{
+    struct network *network = connection->network;
+    uint32_t before = connection->half_read;
+    connection_uncount_half_read(connection);
+    connection->half_read = (uint32_t)held_bytes(connection);
+    network->half_read += connection->half_read;
+    if (!is_strange(connection))
+        return true;
+    network->strangers_half_read += connection->half_read;
+    return connection->half_read <= before || connection->half_read <= NOTHING_MUCH ||
+           network->strangers_half_read <= network->options.config->limits.strangers_bytes;
+}
+
+uint64_t network_half_read(const struct network *network)
+{
+    return network->half_read;
+}
