@@ -11,10 +11,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 
 enum { BACKLOG = 1024 }; /* a tool that opens many sessions at once finds room for all */
+enum { PAUSE_MS = 100, COMPLAIN_MS = 10000 };
 
 struct client {
     struct control *control;
@@ -32,6 +34,8 @@ struct control {
     struct event_base *base;
     int fd;
     struct event *event;
+    struct event *pause; /* accepting goes on when it fires */
+    uint64_t complained_ms;
     const struct control_callbacks *callbacks;
     void *context;
     struct client clients[CONTROL_CLIENTS];
@@ -220,13 +224,37 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
         answer_error(client, "the line is too long");
 }
 
+/* The connection stays in the kernel's queue, so the socket would be readable again at once, and for ever. */
+static void pause_accepting(struct control *control)
+{
+    int saved = errno;
+    uint64_t now = clock_monotonic_ms();
+    event_del(control->event);
+    event_add(control->pause, &(struct timeval){.tv_usec = PAUSE_MS * 1000});
+    if (control->complained_ms && now - control->complained_ms < COMPLAIN_MS)
+        return;
+    control->complained_ms = now;
+    errno = saved;
+    log_warning("connections of the control socket wait: %m");
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what;
+    struct control *control = argument;
+    event_add(control->event, NULL);
+}
+
 static void on_connect(evutil_socket_t fd, short what, void *argument)
 {
     (void)what;
     struct control *control = argument;
     int connection = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (connection < 0)
+    if (connection < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_accepting(control);
         return;
+    }
     for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
         struct client *client = &control->clients[i];
         if (client->fd >= 0)
@@ -254,7 +282,8 @@ struct control *control_create(struct event_base *base, int fd, const struct con
     for (size_t i = 0; i < CONTROL_CLIENTS; i++)
         control->clients[i].fd = -1;
     control->event = event_new(base, fd, EV_READ | EV_PERSIST, on_connect, control);
-    if (control->event && event_add(control->event, NULL) == 0)
+    control->pause = event_new(base, -1, 0, on_pause_over, control);
+    if (control->event && control->pause && event_add(control->event, NULL) == 0)
         return control;
     control_free(&control);
     return NULL;
@@ -271,6 +300,8 @@ void control_free(struct control **control)
             close_client(&gone->clients[i]);
     if (gone->event)
         event_free(gone->event);
+    if (gone->pause)
+        event_free(gone->pause);
     close(gone->fd);
     free(gone);
 }

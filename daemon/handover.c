@@ -12,12 +12,17 @@
 #include "daemon/order_channel.h"
 #include "daemon/supervisor.h"
 #include "shared/clock.h"
+#include "shared/ipc/descriptors.h"
 #include "shared/log.h"
 #include "shared/memory.h"
 
 /* ACCEPT_MOST: connections in one pass, so that the rest of the master gets its turn. PAUSE_MS: after running
  * out of descriptors or memory. */
 enum { ACCEPT_MOST = FDPASS_MOST, PAUSE_MS = 100, COMPLAIN_MS = 10000 };
+
+/* A share of the master's descriptors, and no more than OWN_MOST, is kept for its children's sockets and for
+ * the control socket. */
+enum { OWN_SHARE = 4, OWN_MOST = 128 };
 
 /* The connections of one pass that go to one worker, in one packet. */
 struct batch {
@@ -33,6 +38,7 @@ struct handover {
     size_t event_count;    /* the listeners are closed before this */
     struct event *pause;   /* accepting goes on when it fires */
     struct batch *batches; /* by slot */
+    int descriptors_most;  /* one with this number is the last before it stops */
     int reserve;           /* given up to accept and close a connection when no descriptor is left */
     bool running;
     bool accepting;
@@ -65,30 +71,45 @@ static void complain(struct handover *handover, const char *what)
 
 /* ---- which worker ---- */
 
-static bool can_take(const struct handover *handover, unsigned slot)
+/* Whether its descriptors have room for one more; @spare: of those that are not for clients. */
+static bool has_room(const struct scoreboard_worker *worker, uint32_t spare)
+{
+    uint32_t most = atomic_load_explicit(&worker->connections_most, memory_order_relaxed);
+    return most == 0 || atomic_load_explicit(&worker->connections, memory_order_relaxed) < most + spare;
+}
+
+/* Ready, and not behind with its orders. */
+static bool keeps_up(const struct handover *handover, unsigned slot)
 {
     const struct order_channel *channel = supervisor_worker_channel(handover->supervisor, slot);
     return channel && order_channel_waiting(channel) < ORDER_CHANNEL_BEHIND;
 }
 
-/* The least loaded worker; if that one is behind with its orders, the least loaded of the others. -1: none.
- */
-static int choose_worker(const struct handover *handover)
+/* The least loaded of those that can take one. -1: none. */
+static int choose_worker(const struct handover *handover, uint32_t spare)
 {
-    struct scoreboard *scoreboard = handover->common->scoreboard;
-    int least = scoreboard_least(scoreboard);
-    if (least >= 0 && can_take(handover, (unsigned)least))
-        return least;
-    least = -1;
+    const struct scoreboard *scoreboard = handover->common->scoreboard;
+    int least = -1;
     uint32_t fewest = 0;
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {
-        uint32_t connections = atomic_load(&scoreboard->worker[slot].connections);
-        if (can_take(handover, slot) && (least < 0 || connections < fewest)) {
+        const struct scoreboard_worker *worker = &scoreboard->worker[slot];
+        uint32_t connections = atomic_load_explicit(&worker->connections, memory_order_relaxed);
+        if (keeps_up(handover, slot) && has_room(worker, spare) && (least < 0 || connections < fewest)) {
             least = (int)slot;
             fewest = connections;
         }
     }
     return least;
+}
+
+/* Nobody will have room before a client goes: to wait for, there is nothing. */
+static bool all_are_full(const struct handover *handover)
+{
+    const struct scoreboard *scoreboard = handover->common->scoreboard;
+    for (unsigned slot = 0; slot < scoreboard->workers; slot++)
+        if (!supervisor_worker_channel(handover->supervisor, slot) || has_room(&scoreboard->worker[slot], 0))
+            return false;
+    return true;
 }
 
 static void send_batch(struct handover *handover, unsigned slot)
@@ -116,6 +137,17 @@ static void add_to_batch(struct handover *handover, unsigned slot, int fd, enum 
         send_batch(handover, slot);
 }
 
+/* True: there were some to send. */
+static bool send_batches(struct handover *handover)
+{
+    bool some = false;
+    for (unsigned slot = 0; slot < handover->common->scoreboard->workers; slot++) {
+        some |= handover->batches[slot].order.count > 0;
+        send_batch(handover, slot);
+    }
+    return some;
+}
+
 /* ---- accepting ---- */
 
 static uint64_t all_connections(const struct scoreboard *scoreboard)
@@ -124,6 +156,12 @@ static uint64_t all_connections(const struct scoreboard *scoreboard)
     for (unsigned slot = 0; slot < scoreboard->workers; slot++)
         sum += atomic_load_explicit(&scoreboard->worker[slot].connections, memory_order_relaxed);
     return sum;
+}
+
+static void show_shortage(struct handover *handover, bool is_short)
+{
+    atomic_store_explicit(&handover->common->scoreboard->short_of_descriptors, is_short,
+                          memory_order_relaxed);
 }
 
 static void pause_accepting(struct handover *handover)
@@ -137,22 +175,40 @@ static void pause_accepting(struct handover *handover)
 static void shed(struct handover *handover, int listener)
 {
     complain(handover, "connections cannot be accepted");
+    show_shortage(handover, true);
     if (handover->reserve >= 0) {
         close(handover->reserve);
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0)
+        if (fd >= 0) {
             close(fd);
+            atomic_fetch_add(&handover->common->scoreboard->refused, 1);
+        }
         handover->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
     pause_accepting(handover);
 }
 
-static void refuse(struct handover *handover, int fd)
+/* The master's own come to an end, since workers do not take what waits for them: before nothing else can be
+ * done in it, it leaves the others to the kernel's queue. */
+static void spare_descriptors(struct handover *handover, int fd)
+{
+    if (fd < handover->descriptors_most || send_batches(handover))
+        return;
+    errno = EMFILE;
+    complain(handover, "connections wait");
+    show_shortage(handover, true);
+    pause_accepting(handover);
+}
+
+static void refuse(struct handover *handover, int fd, bool for_descriptors)
 {
     static const char answer[] =
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    errno = EUSERS;
-    complain(handover, "limits.connections is reached");
+    errno = for_descriptors ? EMFILE : EUSERS;
+    complain(handover, for_descriptors ? "no worker has room for more connections (RLIMIT_NOFILE)"
+                                       : "limits.connections is reached");
+    show_shortage(handover, for_descriptors);
+    atomic_fetch_add(&handover->common->scoreboard->refused, 1);
     ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0)
         shutdown(fd, SHUT_WR);
@@ -162,19 +218,22 @@ static void refuse(struct handover *handover, int fd)
 /* False: no more in this pass. */
 static bool accept_one(struct handover *handover, int listener, uint64_t *room)
 {
-    int slot = choose_worker(handover);
-    if (slot < 0) { /* handover_resume() goes on; until then the kernel's queue holds them */
+    int slot = choose_worker(handover, 0);
+    if (slot < 0 && !all_are_full(handover)) { /* handover_resume() goes on; until then the kernel's queue
+                                                  holds them */
         accept_on(handover, false);
         return false;
     }
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0 && *room > 0) {
+    if (fd >= 0 && *room > 0 && slot >= 0) {
         add_to_batch(handover, (unsigned)slot, fd, CONNECTION_CLIENT);
         --*room;
-        return true;
+        show_shortage(handover, false);
+        spare_descriptors(handover, fd);
+        return handover->accepting;
     }
     if (fd >= 0) {
-        refuse(handover, fd);
+        refuse(handover, fd, *room > 0);
         return true;
     }
     switch (errno) {
@@ -203,8 +262,7 @@ static void on_listener(evutil_socket_t listener, short what, void *argument)
     uint64_t room = connected < limit ? limit - connected : 0;
     for (unsigned i = 0; i < ACCEPT_MOST && accept_one(handover, listener, &room); i++)
         ;
-    for (unsigned slot = 0; slot < scoreboard->workers; slot++)
-        send_batch(handover, slot);
+    (void)send_batches(handover);
 }
 
 static void on_pause_over(evutil_socket_t fd, short what, void *argument)
@@ -217,12 +275,12 @@ static void on_pause_over(evutil_socket_t fd, short what, void *argument)
 void handover_resume(struct handover *handover)
 {
     if (handover->running && !event_pending(handover->pause, EV_TIMEOUT, NULL))
-        accept_on(handover, choose_worker(handover) >= 0);
+        accept_on(handover, choose_worker(handover, 0) >= 0 || all_are_full(handover));
 }
 
 bool handover_control(struct handover *handover, int fd)
 {
-    int slot = choose_worker(handover);
+    int slot = choose_worker(handover, DESCRIPTORS_FOR_CONTROL);
     if (slot < 0)
         return false;
     add_to_batch(handover, (unsigned)slot, fd, CONNECTION_CONTROL);
@@ -253,6 +311,8 @@ struct handover *handover_create(struct event_base *base, const struct inheritan
     handover->batches = memory_zeroed(common->scoreboard->workers, sizeof *handover->batches);
     for (unsigned slot = 0; slot < common->scoreboard->workers; slot++)
         handover->batches[slot].order.type = ORDER_CONNECTIONS;
+    uint32_t limit = descriptors_limit();
+    handover->descriptors_most = (int)(limit - (limit / OWN_SHARE < OWN_MOST ? limit / OWN_SHARE : OWN_MOST));
     handover->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     handover->pause = event_new(base, -1, 0, on_pause_over, handover);
     bool made = handover->reserve >= 0 && handover->pause;

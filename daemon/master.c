@@ -286,6 +286,7 @@ static void on_sample(evutil_socket_t fd, short what, void *argument)
     struct master *master = argument;
     status_sample(&master->rates, master->common.scoreboard, clock_monotonic_ms());
     status_share(&master->rates, master->common.scoreboard);
+    supervisor_tick(master->supervisor);
 }
 
 static bool make_loop(struct master *master, char *line)

@@ -89,6 +89,8 @@ static bool read_one(struct order_channel *channel)
     ssize_t length = fdpass_receive(channel->fd, &report, sizeof report, descriptors, &count);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
+    if (length < 0 && errno == EBADMSG)
+        return true; /* no report */
     if (length > 0)
         close_all(descriptors, count); /* no report carries any */
     if (length == (ssize_t)sizeof report) {

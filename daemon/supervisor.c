@@ -133,6 +133,13 @@ static void child_ready(struct child *child)
     }
 }
 
+/* The other end is closed, or will be replaced with this one. supervisor_tick() makes another. */
+static void link_lost(struct supervisor *supervisor, unsigned slot)
+{
+    if (slot < supervisor->worker_count)
+        supervisor->workers[slot].linked = false;
+}
+
 static void on_report(void *context, const struct order *report)
 {
     struct child *child = context;
@@ -144,6 +151,9 @@ static void on_report(void *context, const struct order *report)
         snprintf(child->last_words, sizeof child->last_words, "%.*s", ORDER_TEXT, report->text);
         if (child->supervisor->started)
             log_error("%s: %s", child->name, child->last_words);
+        return;
+    case REPORT_LINK_LOST:
+        link_lost(child->supervisor, child->is_committer ? report->slot : child->slot);
         return;
     case REPORT_STOP_REQUESTED:
         log_notice("%s asks for an orderly stop on behalf of a client", child->name);
@@ -303,6 +313,12 @@ void supervisor_reopen_logs(struct supervisor *supervisor)
     child_reopen_log(&supervisor->committer);
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         child_reopen_log(&supervisor->workers[i]);
+}
+
+void supervisor_tick(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; !supervisor->stopping && i < supervisor->worker_count; i++)
+        link_worker(supervisor, &supervisor->workers[i]);
 }
 
 struct order_channel *supervisor_worker_channel(const struct supervisor *supervisor, unsigned slot)

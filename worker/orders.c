@@ -4,6 +4,7 @@
 #include <event2/event_struct.h>
 #include <unistd.h>
 
+#include "shared/ipc/descriptors.h"
 #include "shared/ipc/orders.h"
 #include "shared/log.h"
 #include "worker/committer_link.h"
@@ -40,10 +41,29 @@ static void follow(struct worker *worker, const struct order *order, const int *
     case REPORT_READY:
     case REPORT_STOP_REQUESTED:
     case REPORT_FAILED:
+    case REPORT_LINK_LOST:
         break;
     }
     log_error("the master sent an order that is none (type %u)", (unsigned)order->type);
     close_descriptors(descriptors, count);
+}
+
+static void report(struct worker *worker, enum order_type type)
+{
+    struct order order = {.type = type, .slot = worker->slot};
+    if (!fdpass_send(worker->order_channel, &order, sizeof order, NULL, 0))
+        log_error("the master could not be told: %m");
+}
+
+/* No descriptor was free for all that came with @order: none of them is here. */
+static void make_good(struct worker *worker, const struct order *order)
+{
+    uint32_t lost = order->count <= FDPASS_MOST ? order->count : 0;
+    log_warning("%u descriptors that the master sent are lost: no more can be had (RLIMIT_NOFILE)", lost);
+    if (order->type == ORDER_CONNECTIONS)
+        atomic_fetch_sub_explicit(&worker->score->connections, lost, memory_order_relaxed);
+    if (order->type == ORDER_LINK)
+        report(worker, REPORT_LINK_LOST);
 }
 
 static void on_order(evutil_socket_t fd, short what, void *argument)
@@ -57,6 +77,10 @@ static void on_order(evutil_socket_t fd, short what, void *argument)
         ssize_t got = fdpass_receive(fd, &order, sizeof order, descriptors, &count);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
             return;
+        if (got < 0 && errno == EBADMSG) {
+            make_good(worker, &order);
+            continue;
+        }
         if (got <= 0) {
             log_error("the master is gone: stopping");
             event_del(&readable);
@@ -70,13 +94,6 @@ static void on_order(evutil_socket_t fd, short what, void *argument)
         }
         follow(worker, &order, descriptors, count);
     }
-}
-
-static void report(struct worker *worker, enum order_type type)
-{
-    struct order order = {.type = type};
-    if (!fdpass_send(worker->order_channel, &order, sizeof order, NULL, 0))
-        log_error("the master could not be told: %m");
 }
 
 void worker_request_stop(struct worker *worker)
@@ -93,8 +110,10 @@ void orders_open(struct worker *worker)
 
 void orders_ready(struct worker *worker)
 {
-    if (worker->running)
-        report(worker, REPORT_READY);
+    if (!worker->running)
+        return;
+    atomic_store(&worker->score->connections_most, descriptors_room());
+    report(worker, REPORT_READY);
 }
 
 void orders_close(void)

@@ -60,6 +60,16 @@ static void report(const struct committer *committer, enum order_type type, cons
         log_warning("the master takes no report: %m");
 }
 
+/* No descriptor was free for the one that came with @order. */
+static void lose_link(const struct committer *committer, const struct order *order)
+{
+    struct order report = {.type = REPORT_LINK_LOST, .slot = order->slot};
+    log_warning("a link to worker %u is lost: no more descriptors can be had (RLIMIT_NOFILE)", order->slot);
+    if (order->type == ORDER_LINK &&
+        !fdpass_send(committer->inheritance->order_channel, &report, sizeof report, NULL, 0))
+        log_warning("the master takes no report: %m");
+}
+
 static void drain(struct committer *committer)
 {
     if (committer->draining)
@@ -71,7 +81,7 @@ static void drain(struct committer *committer)
 static void read_orders(struct committer *committer)
 {
     for (;;) {
-        struct order order;
+        struct order order = {0};
         int descriptors[FDPASS_MOST];
         size_t count = 0;
         ssize_t length =
@@ -80,6 +90,10 @@ static void read_orders(struct committer *committer)
             return;
         if (length < 0 && errno == EINTR)
             continue;
+        if (length < 0 && errno == EBADMSG) {
+            lose_link(committer, &order);
+            continue;
+        }
         if (length == (ssize_t)sizeof order && order.type == ORDER_LINK && count == 1) {
             intake_add(&committer->intake, order.slot, descriptors[0]);
             continue;

@@ -72,7 +72,11 @@ static void print_service(struct json_value status)
     printf("seq %" PRIu64 ", ring %s at %" PRIu64 " up to seq %" PRIu64 "\n", number(status, "seq"),
            bytes_text(one, number(ring, "bytes")), number(ring, "head"), number(ring, "last_seq"));
     struct json_value committer = json_member(status, SLICE("committer"));
-    bool full = false;
+    bool full = false, short_of_descriptors = false;
+    if (json_boolean(json_member(status, SLICE("short_of_descriptors")), &short_of_descriptors) &&
+        short_of_descriptors)
+        printf("NO DESCRIPTORS ARE LEFT: connections are refused, %" PRIu64 " so far\n",
+               number(status, "refused"));
     if (json_boolean(json_member(committer, SLICE("store_full")), &full) && full)
         printf("THE STORE IS FULL: writing is refused\n");
     printf("store %s of %s\n\n", bytes_text(one, number(committer, "store_used_bytes")),

@@ -16,8 +16,9 @@ enum { FDPASS_MOST = 64 }; /* descriptors in one packet; the kernel takes 253 */
                                              const int *descriptors, size_t count);
 
 /** Receives one packet without blocking. Returns its length, 0 at the end (the peer is gone), -1 with errno
- * (EAGAIN: nothing there; EBADMSG: it was cut off, all descriptors in it are closed). Descriptors are
- * close-on-exec. */
+ * (EAGAIN: nothing there; EBADMSG: it was cut off, since this process may have no more descriptors or the
+ * packet was too long: all descriptors in it are closed, @bytes has what came of it, and the channel goes
+ * on). Descriptors are close-on-exec. */
 [[gnu::warn_unused_result]] ssize_t fdpass_receive(int socket, void *bytes, size_t capacity,
                                                    int descriptors[FDPASS_MOST], size_t *count);
 

@@ -21,6 +21,7 @@ enum order_type {
     REPORT_READY,
     REPORT_STOP_REQUESTED, /* a worker: somebody with the right to asked for an orderly stop of the whole */
     REPORT_FAILED,         /* it cannot start and ends now; ->text is one clear line that says why */
+    REPORT_LINK_LOST,      /* the descriptor of an ORDER_LINK did not come (of ->slot): another one, later */
 };
 
 enum { ORDER_TEXT = 448 };
@@ -32,7 +33,7 @@ enum connection_kind {
 
 struct order {
     uint32_t type;
-    uint32_t slot;              /* ORDER_LINK to the committer: the worker's slot */
+    uint32_t slot;              /* ORDER_LINK to the committer, REPORT_LINK_LOST: the worker's slot */
     uint32_t count;             /* descriptors with it */
     uint8_t kinds[FDPASS_MOST]; /* enum connection_kind */
     char text[ORDER_TEXT];      /* REPORT_FAILED; ends with a NUL */

@@ -19,20 +19,3 @@ struct scoreboard *scoreboard_create(uint32_t workers)
     atomic_store(&scoreboard->started_ms, clock_wall_ms());
     return scoreboard;
 }
-
-int scoreboard_least(const struct scoreboard *scoreboard)
-{
-    int least = -1;
-    uint32_t fewest = 0;
-    for (uint32_t i = 0; i < scoreboard->workers; i++) {
-        const struct scoreboard_worker *worker = &scoreboard->worker[i];
-        if (atomic_load_explicit(&worker->state, memory_order_relaxed) != PROCESS_READY)
-            continue;
-        uint32_t connections = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-        if (least < 0 || connections < fewest) {
-            least = (int)i;
-            fewest = connections;
-        }
-    }
-    return least;
-}

@@ -21,10 +21,12 @@ struct scoreboard_worker {
     _Atomic int32_t pid;          /* 0: none; the master writes it */
     _Atomic uint32_t state;       /* enum process_state; the master writes it */
     _Atomic uint32_t connections; /* handed over and not yet closed: the master adds, the worker subtracts */
-    _Atomic uint32_t authorized;  /* of these, logged in */
-    _Atomic uint64_t accepted;    /* handshakes completed */
-    _Atomic uint64_t calls;       /* messages that were calls */
-    _Atomic uint64_t deliveries;  /* frames of changes handed to the kernel, for each connection */
+    _Atomic uint32_t connections_most; /* its descriptors have room for; 0: not known yet; it writes it before
+                                          it is ready */
+    _Atomic uint32_t authorized;       /* of these, logged in */
+    _Atomic uint64_t accepted;         /* handshakes completed */
+    _Atomic uint64_t calls;            /* messages that were calls */
+    _Atomic uint64_t deliveries;       /* frames of changes handed to the kernel, for each connection */
     _Atomic uint64_t bytes_out;
     _Atomic uint64_t ring_position; /* bytes; the distance to the ring's head is what it has not read */
     _Atomic uint64_t ring_seq;      /* last change in its backlog */
@@ -82,6 +84,8 @@ struct scoreboard {
     char listen[SCOREBOARD_LISTEN]; /* JSON strings with commas between: the actual addresses; written before
                                        the first fork */
     _Atomic uint64_t restarts;      /* children started again after they died */
+    _Atomic uint64_t refused;       /* connections that the master refused: limits, no descriptors */
+    _Atomic bool short_of_descriptors; /* the last that came was refused, or waits, for want of descriptors */
     struct scoreboard_committer committer;
     struct login_attempts attempts;
     struct address_counts *addresses; /* mapped before the first fork, so at the same place in all; NULL in
@@ -92,8 +96,5 @@ struct scoreboard {
 
 /** Maps a scoreboard without any counts, shared with all later children. NULL with errno. */
 [[gnu::warn_unused_result]] struct scoreboard *scoreboard_create(uint32_t workers);
-
-/** The ready worker with the fewest connections; -1 when none is ready. */
-int scoreboard_least(const struct scoreboard *scoreboard);
 
 #endif

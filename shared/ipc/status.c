@@ -44,7 +44,7 @@ static void append_worker(struct buffer *out, unsigned slot, const struct scoreb
         ",\"bytes_out\":%" PRIu64 ",\"ring_lag_bytes\":%" PRIu64 ",\"ring_seq\":%" PRIu64
         ",\"backlog_bytes\":%" PRIu64 ",\"backlog_frames\":%" PRIu64 ",\"overruns\":%" PRIu64
         ",\"catching_up\":%" PRIu64 ",\"work_units\":%" PRIu64 ",\"largest_step_units\":%" PRIu64
-        ",\"largest_pass_cpu_us\":%" PRIu64 "}",
+        ",\"largest_pass_cpu_us\":%" PRIu64,
         slot, atomic_load(&worker->pid), state_name(atomic_load(&worker->state)),
         atomic_load(&worker->connections), atomic_load(&worker->authorized), atomic_load(&worker->accepted),
         atomic_load(&worker->calls), atomic_load(&worker->deliveries), atomic_load(&worker->bytes_out),
@@ -52,6 +52,7 @@ static void append_worker(struct buffer *out, unsigned slot, const struct scoreb
         atomic_load(&worker->backlog_frames), atomic_load(&worker->overruns),
         atomic_load(&worker->catching_up), atomic_load(&worker->work_units),
         atomic_load(&worker->largest_step_units), atomic_load(&worker->largest_pass_cpu_us));
+    buffer_append_format(out, ",\"connections_most\":%" PRIu32 "}", atomic_load(&worker->connections_most));
 }
 
 static double rate(const struct scoreboard *scoreboard, enum scoreboard_rate which)
@@ -64,13 +65,14 @@ void status_append(struct buffer *out, const struct scoreboard *scoreboard, cons
     uint64_t head = ring_head(ring);
     uint64_t published = ring_last_seq(ring);
     uint64_t committed = atomic_load(&scoreboard->committer.seq); /* 0 while the committer is dead */
-    buffer_append_format(out,
-                         "{\"version\":\"" DISPATCHD_VERSION "\",\"pid\":%d,\"uptime_ms\":%" PRIu64
-                         ",\"seq\":%" PRIu64 ",\"restarts\":%" PRIu64 ",\"listen\":[%s",
-                         (int)atomic_load(&scoreboard->master_pid),
-                         clock_wall_ms() - atomic_load(&scoreboard->started_ms),
-                         committed > published ? committed : published, atomic_load(&scoreboard->restarts),
-                         scoreboard->listen);
+    buffer_append_format(
+        out,
+        "{\"version\":\"" DISPATCHD_VERSION "\",\"pid\":%d,\"uptime_ms\":%" PRIu64 ",\"seq\":%" PRIu64
+        ",\"restarts\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"short_of_descriptors\":%s,\"listen\":[%s",
+        (int)atomic_load(&scoreboard->master_pid), clock_wall_ms() - atomic_load(&scoreboard->started_ms),
+        committed > published ? committed : published, atomic_load(&scoreboard->restarts),
+        atomic_load(&scoreboard->refused), atomic_load(&scoreboard->short_of_descriptors) ? "true" : "false",
+        scoreboard->listen);
     buffer_append_format(
         out,
         "],\"ring\":{\"bytes\":%zu,\"head\":%" PRIu64 ",\"last_seq\":%" PRIu64

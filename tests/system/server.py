@@ -63,6 +63,7 @@ class Server:
         self.workers = workers
         self.options = list(options)
         self.process = None
+        self.before = []  # what dispatchd is run by
         self.reserved = reserve_port()
         self.port = self.reserved.getsockname()[1]
         self.exit_status = None
@@ -96,8 +97,9 @@ class Server:
         assert self.process is None
         self.exit_status = None
         with open(os.path.join(self.directory, 'stderr'), 'ab') as errors:
-            self.process = subprocess.Popen(self.command('--foreground', *options), stdin=subprocess.DEVNULL, stdout=errors,
-                                            stderr=errors, env=self.environment(), start_new_session=True)
+            self.process = subprocess.Popen([*self.before, *self.command('--foreground', *options)],
+                                            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                                            env=self.environment(), start_new_session=True)
         if wait:
             self.wait_ready()
         return self

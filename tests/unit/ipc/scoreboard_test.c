@@ -10,25 +10,6 @@
 
 #include <cmocka.h>
 
-static void chooses_the_ready_worker_with_the_fewest_connections(void **state)
-{
-    (void)state;
-    struct scoreboard *scoreboard = scoreboard_create(3);
-    assert_non_null(scoreboard);
-    assert_int_equal(scoreboard_least(scoreboard), -1);
-    scoreboard->worker[1].state = PROCESS_READY;
-    scoreboard->worker[1].connections = 5;
-    assert_int_equal(scoreboard_least(scoreboard), 1);
-    scoreboard->worker[2].state = PROCESS_READY;
-    scoreboard->worker[2].connections = 4;
-    assert_int_equal(scoreboard_least(scoreboard), 2);
-    scoreboard->worker[2].state = PROCESS_STOPPING;
-    assert_int_equal(scoreboard_least(scoreboard), 1);
-    scoreboard->worker[3].state = PROCESS_READY; /* not in use */
-    assert_int_equal(scoreboard_least(scoreboard), 1);
-    assert_int_equal(munmap(scoreboard, sizeof *scoreboard), 0);
-}
-
 static void is_shared_with_children(void **state)
 {
     (void)state;
@@ -50,7 +31,6 @@ static void is_shared_with_children(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chooses_the_ready_worker_with_the_fewest_connections),
         cmocka_unit_test(is_shared_with_children),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
