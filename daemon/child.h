@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/stall.h"
 #include "shared/ipc/orders.h"
 #include "shared/ipc/scoreboard.h"
 
@@ -27,6 +28,7 @@ struct child {
     bool reopen_owed;            /* SIGHUP came while it could not handle it yet */
     unsigned failures;           /* deaths in a row, each before SUPERVISOR_SOUND_MS */
     uint64_t started_ms;         /* monotonic */
+    struct stall stall;          /* while it is ready */
     char last_words[ORDER_TEXT]; /* why it ends, when it said so */
     struct event *timer;         /* running: until it must be ready; not running: until it starts again */
 };

@@ -78,11 +78,13 @@ static bool has_room(const struct scoreboard_worker *worker, uint32_t spare)
     return most == 0 || atomic_load_explicit(&worker->connections, memory_order_relaxed) < most + spare;
 }
 
-/* Ready, and not behind with its orders. */
+/* Ready, not behind with its orders, and not standing still. */
 static bool keeps_up(const struct handover *handover, unsigned slot)
 {
     const struct order_channel *channel = supervisor_worker_channel(handover->supervisor, slot);
-    return channel && order_channel_waiting(channel) < ORDER_CHANNEL_BEHIND;
+    const struct scoreboard_worker *worker = &handover->common->scoreboard->worker[slot];
+    return channel && atomic_load_explicit(&worker->still_ms, memory_order_relaxed) == 0 &&
+           order_channel_waiting(channel) < ORDER_CHANNEL_BEHIND;
 }
 
 /* The least loaded of those that can take one. -1: none. */

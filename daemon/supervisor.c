@@ -29,6 +29,7 @@ struct supervisor {
     bool started; /* everything was ready once */
     bool stopping;
     struct event *stop_timer;
+    uint64_t ticked_ms; /* monotonic; 0: never */
     unsigned worker_count;
     struct child committer;
     struct child *workers;
@@ -315,8 +316,24 @@ void supervisor_reopen_logs(struct supervisor *supervisor)
         child_reopen_log(&supervisor->workers[i]);
 }
 
+/* A worker that goes on can take connections again. */
+static void look_for_stalls(struct supervisor *supervisor)
+{
+    uint64_t now = clock_monotonic_ms();
+    uint64_t passed_ms = supervisor->ticked_ms ? now - supervisor->ticked_ms : 0;
+    uint64_t timeout_ms = supervisor->common->config->stall_timeout_ms;
+    bool one_goes_on = false;
+    supervisor->ticked_ms = now;
+    (void)stall_look(&supervisor->committer, passed_ms, timeout_ms);
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        one_goes_on |= stall_look(&supervisor->workers[i], passed_ms, timeout_ms) == STALL_GOES_ON;
+    if (one_goes_on)
+        supervisor->callbacks->workers_changed(supervisor->context);
+}
+
 void supervisor_tick(struct supervisor *supervisor)
 {
+    look_for_stalls(supervisor);
     for (unsigned i = 0; !supervisor->stopping && i < supervisor->worker_count; i++)
         link_worker(supervisor, &supervisor->workers[i]);
 }

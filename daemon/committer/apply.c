@@ -89,11 +89,14 @@ static void begin(struct applier *applier)
 {
     if (store_write_begin(applier->store) != ERROR_NONE)
         log_fatal("the store takes no transaction: the committer ends");
+    atomic_fetch_add_explicit(&applier->row->loops, 1, memory_order_relaxed);
 }
 
 static enum error_code commit(struct applier *applier)
 {
+    atomic_store(&applier->row->syncing, true);
     enum error_code code = store_write_commit(applier->store);
+    atomic_store(&applier->row->syncing, false);
     if (code == ERROR_STORE_FULL) {
         store_write_abort(applier->store);
         return code;

@@ -142,12 +142,15 @@ static void sync_relaxed(struct committer *committer)
 {
     if (committer->inheritance->config->durability != DURABILITY_RELAXED)
         return;
+    struct scoreboard_committer *row = &committer->inheritance->scoreboard->committer;
+    atomic_store(&row->syncing, true);
     if (store_sync(committer->store) != ERROR_NONE)
         log_error("the store could not be synced");
+    atomic_store(&row->syncing, false);
 }
 
-/* What happens now and then. Returns how long poll(2) may wait for the next time. */
-static int look_after(struct committer *committer)
+/* What happens now and then. */
+static void look_after(struct committer *committer)
 {
     uint64_t now = clock_monotonic_ms();
     if (now - committer->readers_ms >= READERS_MS) {
@@ -160,18 +163,17 @@ static int look_after(struct committer *committer)
         sync_relaxed(committer);
         show_usage(committer);
     }
-    return committer->dirty || committer->draining ? EACH_SECOND_MS : READERS_MS;
 }
 
-static void wait_for_work(struct committer *committer, int wait_ms)
+/* For a second at most, so that the master sees that it lives. */
+static void wait_for_work(struct committer *committer)
 {
+    int wait_ms = intake_has_work(&committer->intake) ? 0 : EACH_SECOND_MS;
     struct pollfd polled[POLL_MOST];
     unsigned links = intake_poll(&committer->intake, polled + POLL_LINKS);
     polled[POLL_ORDERS] = (struct pollfd){
         .fd = committer->draining ? -1 : committer->inheritance->order_channel, .events = POLLIN};
     polled[POLL_SIGNALS] = (struct pollfd){.fd = committer->signals, .events = POLLIN};
-    if (intake_has_work(&committer->intake))
-        wait_ms = 0;
     if (poll(polled, POLL_LINKS + links, wait_ms) < 0) {
         if (errno != EINTR)
             log_fatal("poll: %m");
@@ -193,9 +195,11 @@ static bool is_done(const struct committer *committer)
 static void run(struct committer *committer)
 {
     while (!is_done(committer)) {
-        int wait_ms = look_after(committer);
+        atomic_fetch_add_explicit(&committer->inheritance->scoreboard->committer.loops, 1,
+                                  memory_order_relaxed);
+        look_after(committer);
         log_flush();
-        wait_for_work(committer, wait_ms);
+        wait_for_work(committer);
         struct link *link;
         while ((link = intake_next_greeting(&committer->intake))) {
             apply_greet(committer->applier, link);

@@ -93,6 +93,13 @@ static void print_committer(struct json_value committer)
            number(committer, "sets"), number(committer, "changes"), number(committer, "refused"));
 }
 
+static void print_still(const char *name, struct json_value process)
+{
+    uint64_t still_ms = number(process, "still_ms");
+    if (still_ms > 0)
+        printf("%s HAS STOOD STILL for %" PRIu64 " s\n", name, still_ms / 1000);
+}
+
 static void print_worker(struct json_value worker)
 {
     char name[32], lag[32], backlog[32], out[32];
@@ -122,6 +129,13 @@ static void print_table(struct json_value status)
     struct json_iterator each = json_begin(json_member(status, SLICE("workers")));
     while (json_step(&each))
         print_worker(each.value);
+    print_still("committer", json_member(status, SLICE("committer")));
+    each = json_begin(json_member(status, SLICE("workers")));
+    while (json_step(&each)) {
+        char name[32];
+        snprintf(name, sizeof name, "worker %" PRIu64, number(each.value, "slot"));
+        print_still(name, each.value);
+    }
 }
 
 static int run(const struct ctl *ctl, int argc, char **argv)

@@ -11,7 +11,8 @@
 #include "shared/buffer.h"
 #include "shared/memory.h"
 
-enum { PAGE_BYTES = 4096 };
+/* STALL_LEAST_MS: the processes are looked at once a second. */
+enum { PAGE_BYTES = 4096, STALL_LEAST_MS = 3000 };
 
 /* The daemon leaves the directory in which it was started. */
 static bool make_absolute(char **path, char message[CONFIG_MESSAGE])
@@ -111,5 +112,7 @@ bool config_check(struct config *config, char message[CONFIG_MESSAGE])
         snprintf(message, CONFIG_MESSAGE, "listen: expected at least one ADDRESS:PORT, found an empty list");
         return false;
     }
+    if (config->stall_timeout_ms > 0 && config->stall_timeout_ms < STALL_LEAST_MS)
+        return wrong_size(message, "stall_timeout_ms", "0 or at least 3000", config->stall_timeout_ms);
     return check_sizes(config, message) && settle_paths(config, message);
 }

@@ -34,7 +34,8 @@ struct scoreboard_worker {
     _Atomic uint64_t backlog_frames;
     _Atomic uint64_t overruns;            /* times the ring lapped it */
     _Atomic uint64_t catching_up;         /* connections now served from the change log */
-    _Atomic uint64_t loops;               /* passes of its event loop: a worker that stands still is seen */
+    _Atomic uint64_t loops;               /* passes of its event loop, one a second at least: stall.h */
+    _Atomic uint64_t still_ms;            /* without one, when that is remarkable; the master writes it */
     _Atomic uint64_t work_units;          /* spent, as worker/base/work.h counts them */
     _Atomic uint64_t largest_step_units;  /* the most that was done at once, without asking */
     _Atomic uint64_t largest_pass_cpu_us; /* of the processor, for one pass of the loop */
@@ -53,6 +54,9 @@ struct scoreboard_committer {
     _Atomic uint64_t store_used_bytes;
     _Atomic uint64_t store_map_bytes;
     _Atomic uint32_t store_full; /* 1 while the last commit failed for lack of room */
+    _Atomic uint64_t loops;      /* as a worker's; transactions count too */
+    _Atomic uint64_t still_ms;   /* as a worker's */
+    _Atomic bool syncing;        /* it waits for the disk */
     char padding[128];
 };
 
