@@ -83,7 +83,24 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, ch
     return true;
 }
 
-int control_bind(const char *path, uint64_t mode, uid_t uid, gid_t gid, char message[CONTROL_MESSAGE])
+/* The mode is right from the first moment, and nothing is done by name to a file that is not ours any more.
+ */
+static int bind_socket(const struct sockaddr_un *address, uint64_t mode)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t before = umask((mode_t)(~mode & 0777));
+    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    int error = errno;
+    umask(before);
+    if (bound)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return -1;
+}
+
+static int make_socket(const char *path, uint64_t mode, const struct service_user *heir, char *message)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(path);
@@ -95,20 +112,24 @@ int control_bind(const char *path, uint64_t mode, uid_t uid, gid_t gid, char mes
     memcpy(address.sun_path, path, length + 1);
     if (!remove_stale(path, &address, message))
         return -1;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t before = umask(0177); /* nobody else may connect until the mode is set */
-    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-    int failure = errno;
-    umask(before);
-    if (bound && (uid == (uid_t)-1 || chown(path, uid, gid) == 0) &&
-        chmod(path, (mode_t)(mode & 0777)) == 0 && listen(fd, BACKLOG) == 0)
+    int fd = bind_socket(&address, mode);
+    if (fd >= 0 && (!heir || lchown(path, heir->uid, heir->gid) == 0) && listen(fd, BACKLOG) == 0)
         return fd;
-    snprintf(message, CONTROL_MESSAGE, "control: %s: %s", path, strerror(bound ? errno : failure));
-    if (fd >= 0)
+    snprintf(message, CONTROL_MESSAGE, "control: %s: %s", path, strerror(errno));
+    if (fd >= 0) {
         close(fd);
-    if (bound)
         unlink(path);
+    }
     return -1;
+}
+
+int control_bind(const char *path, uint64_t mode, const struct service_user *user,
+                 char message[CONTROL_MESSAGE])
+{
+    bool as_root = service_user_begin(user, path);
+    int fd = make_socket(path, mode, as_root ? user : NULL, message);
+    service_user_end(user);
+    return fd;
 }
 
 /* ---- one client ---- */

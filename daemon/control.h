@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/service_user.h"
 #include "shared/buffer.h"
 
 struct event_base;
@@ -25,11 +26,11 @@ enum control_command { CONTROL_UNKNOWN, CONTROL_STATUS, CONTROL_STOP, CONTROL_SE
 enum control_command control_parse(const char *line, size_t length);
 
 /**
- * Makes the socket with @mode (permission bits), @uid and @gid ((uid_t)-1: leaves them). A socket that a dead
+ * Makes the socket of @user, with @mode (permission bits). A socket that a dead
  * master left is replaced; one that somebody answers is not. Returns a listening descriptor, or -1: @message
  * is one line.
  */
-[[gnu::warn_unused_result]] int control_bind(const char *path, uint64_t mode, uid_t uid, gid_t gid,
+[[gnu::warn_unused_result]] int control_bind(const char *path, uint64_t mode, const struct service_user *user,
                                              char message[CONTROL_MESSAGE]);
 
 struct control_callbacks {

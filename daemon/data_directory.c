@@ -49,52 +49,77 @@ static bool is_safe(const char *path, const struct stat *status, uid_t service, 
     return true;
 }
 
-static bool make_directory(const char *path, uid_t uid, gid_t gid, char *message)
+/* Root gives away only what nobody else can have put in the place of the directory that was meant. */
+static bool give_directory(const char *path, int fd, const struct service_user *user, char *message)
 {
-    bool made = mkdir(path, 0700) == 0;
-    if (!made && errno != EEXIST) {
-        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be made: %s", path, strerror(errno));
+    char inside[4096];
+    int length = snprintf(inside, sizeof inside, "%s/.", path);
+    if (length < 0 || (size_t)length >= sizeof inside || service_user_leads(user, inside)) {
+        snprintf(message, DATA_DIRECTORY_MESSAGE,
+                 "data: %s belongs to root, and user %u may change where that path leads; if it is the one "
+                 "that is "
+                 "meant: chown -R %u %s",
+                 path, (unsigned)user->uid, (unsigned)user->uid, path);
         return false;
     }
+    if (fchown(fd, user->uid, user->gid) == 0)
+        return true;
+    snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be given to user %u: %s", path,
+             (unsigned)user->uid, strerror(errno));
+    return false;
+}
+
+/* It is looked at and given away by its descriptor. */
+static bool check_directory(const char *path, int fd, const struct service_user *user, char *message)
+{
     struct stat status;
-    if (stat(path, &status) != 0) {
+    if (fstat(fd, &status) != 0) {
         snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s: %s", path, strerror(errno));
         return false;
     }
-    if (!S_ISDIR(status.st_mode)) {
-        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not a directory", path);
+    bool asked_for = user->uid != (uid_t)-1;
+    if (!is_safe(path, &status, asked_for ? user->uid : geteuid(), message))
         return false;
-    }
-    if (!is_safe(path, &status, uid == (uid_t)-1 ? geteuid() : uid, message))
+    if (asked_for && status.st_uid != user->uid && !give_directory(path, fd, user, message))
         return false;
-    if (uid != (uid_t)-1 && (status.st_uid != uid || status.st_gid != gid) && chown(path, uid, gid) != 0) {
-        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be given to user %u: %s", path,
-                 (unsigned)uid, strerror(errno));
-        return false;
-    }
-    if (access(path, R_OK | W_OK | X_OK) != 0) {
-        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not writable: %s", path, strerror(errno));
-        return false;
-    }
-    return true;
+    service_user_become(user);
+    bool usable = faccessat(fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) == 0;
+    int error = errno;
+    service_user_end(user);
+    if (!usable)
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not writable: %s", path, strerror(error));
+    return usable;
 }
 
-static int open_lock_file(const char *path, uid_t uid, gid_t gid, char *message)
+/* Made when it is missing, and opened. -1: @message says why not. */
+static int open_directory(const char *path, const struct service_user *user, char *message)
 {
-    char name[4096];
-    int length = snprintf(name, sizeof name, "%s/lock", path);
-    int fd = -1;
-    if (length < 0 || (size_t)length >= sizeof name)
-        errno = ENAMETOOLONG;
-    else
-        fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || (uid != (uid_t)-1 && fchown(fd, uid, gid) != 0)) {
+    (void)service_user_begin(user, path);
+    bool is_there = mkdir(path, 0700) == 0 || errno == EEXIST;
+    int fd = is_there ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int error = errno;
+    service_user_end(user);
+    if (!is_there)
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s cannot be made: %s", path, strerror(error));
+    else if (fd < 0 && error == ENOTDIR)
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s is not a directory", path);
+    else if (fd < 0)
+        snprintf(message, DATA_DIRECTORY_MESSAGE, "data: %s: %s", path, strerror(error));
+    if (fd < 0 || check_directory(path, fd, user, message))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int open_lock_file(const char *path, int directory, const struct service_user *user, char *message)
+{
+    service_user_become(user);
+    int fd = openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int error = errno;
+    service_user_end(user);
+    if (fd < 0)
         snprintf(message, DATA_DIRECTORY_MESSAGE, "data: the lock file in %s cannot be opened: %s", path,
-                 strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
+                 strerror(error));
     return fd;
 }
 
@@ -134,22 +159,24 @@ static bool wait_for_family(int fd, uint64_t wait_ms)
     return true;
 }
 
-bool data_directory_open(const char *path, uid_t uid, gid_t gid, uint64_t wait_ms, struct data_directory *out,
-                         char message[DATA_DIRECTORY_MESSAGE])
+bool data_directory_open(const char *path, const struct service_user *user, uint64_t wait_ms,
+                         struct data_directory *out, char message[DATA_DIRECTORY_MESSAGE])
 {
     *out = (struct data_directory){-1, -1};
-    if (!make_directory(path, uid, gid, message))
+    int directory = open_directory(path, user, message);
+    if (directory < 0)
         return false;
-    out->master_lock = open_lock_file(path, uid, gid, message);
-    if (out->master_lock < 0)
-        return false;
+    /* Each is an open file of its own: so are its locks. */
+    out->master_lock = open_lock_file(path, directory, user, message);
+    if (out->master_lock >= 0)
+        out->family_lock = open_lock_file(path, directory, user, message);
+    close(directory);
+    if (out->master_lock < 0 || out->family_lock < 0)
+        goto refused;
     if (!lock_byte(out->master_lock, LOCK_MASTER)) {
         say_who_holds(out->master_lock, path, message);
         goto refused;
     }
-    out->family_lock = open_lock_file(path, uid, gid, message);
-    if (out->family_lock < 0)
-        goto refused;
     if (!wait_for_family(out->family_lock, wait_ms)) {
         snprintf(message, DATA_DIRECTORY_MESSAGE,
                  "data: %s is still in use by processes that an earlier dispatchd left behind", path);

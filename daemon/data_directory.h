@@ -3,7 +3,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+
+#include "daemon/service_user.h"
 
 /* The directory of the store, which one dispatchd at a time may use. */
 
@@ -15,13 +16,13 @@ struct data_directory {
 };
 
 /**
- * Makes @path when it is missing (mode 0700), gives what it makes, or root has, to @uid and @gid ((uid_t)-1:
- * leaves them alone), and locks it. A directory that others may write to is refused, and one that belongs to
- * neither root nor the user who is to use it. A living master is refused at once; for processes that a dead
- * master left behind it waits up to @wait_ms milliseconds. False: @message is one clear line.
+ * Makes @path when it is missing (mode 0700), gives one that root has to @user, if that user cannot have put
+ * another in its place, and locks it. A directory that others may write to is refused, and one that belongs
+ * to neither root nor the user who is to use it. A living master is refused at once; for processes that a
+ * dead master left behind it waits up to @wait_ms milliseconds. False: @message is one clear line.
  */
-[[gnu::warn_unused_result]] bool data_directory_open(const char *path, uid_t uid, gid_t gid, uint64_t wait_ms,
-                                                     struct data_directory *out,
+[[gnu::warn_unused_result]] bool data_directory_open(const char *path, const struct service_user *user,
+                                                     uint64_t wait_ms, struct data_directory *out,
                                                      char message[DATA_DIRECTORY_MESSAGE]);
 
 /** Releases the locks of this process. */

@@ -18,6 +18,7 @@
 #include "daemon/priority.h"
 #include "daemon/privileges.h"
 #include "daemon/process_title.h"
+#include "daemon/service_user.h"
 #include "daemon/signals.h"
 #include "daemon/status.h"
 #include "daemon/supervisor.h"
@@ -34,6 +35,7 @@ enum stopping { RUNNING, STOPPING_ORDERLY, STOPPED };
 
 struct master {
     const struct config *config;
+    struct service_user user; /* that we become */
     struct data_directory data;
     struct listeners listeners;
     char control_path[4096];
@@ -103,17 +105,26 @@ static void raise_descriptor_limit(const struct config *config)
                    (unsigned long long)limit.rlim_max, (unsigned long long)config->limits.connections);
 }
 
-static bool open_log(struct master *master, uid_t uid, gid_t gid, char *line)
+static bool open_log(struct master *master, char *line)
 {
     const struct config *config = master->config;
-    if (!log_open(config->log, config->log_level)) {
+    bool as_root = service_user_begin(&master->user, config->log);
+    master->log_is_open = log_open(config->log, config->log_level);
+    if (!master->log_is_open)
         snprintf(line, LINE, "log: %.300s: %s", config->log, strerror(errno));
-        return false;
-    }
-    master->log_is_open = true;
-    if (config->log[0] == '/' && uid != (uid_t)-1 && chown(config->log, uid, gid) != 0)
+    service_user_end(&master->user);
+    if (master->log_is_open && as_root && !log_give(master->user.uid, master->user.gid))
         log_warning("the log %s cannot be given to %s: %m", config->log, config->user);
-    return true;
+    return master->log_is_open;
+}
+
+static bool open_pid_file(struct master *master, char *line)
+{
+    const struct config *config = master->config;
+    (void)service_user_begin(&master->user, config->pid_file ? config->pid_file : "/");
+    bool opened = pid_file_open(&master->pid_file, config->pid_file, line);
+    service_user_end(&master->user);
+    return opened;
 }
 
 static bool name_control_socket(struct master *master, char *line)
@@ -132,17 +143,16 @@ static bool name_control_socket(struct master *master, char *line)
 static bool claim_names(struct master *master, char *line)
 {
     const struct config *config = master->config;
-    uid_t uid;
-    gid_t gid;
-    if (!privileges_find(config->user, &uid, &gid, line) ||
-        !data_directory_open(config->data, uid, gid, config->stop_timeout_ms + ORPHAN_WAIT_EXTRA_MS,
+    struct service_user *user = &master->user;
+    user->name = config->user;
+    if (!privileges_find(config->user, &user->uid, &user->gid, line) ||
+        !data_directory_open(config->data, user, config->stop_timeout_ms + ORPHAN_WAIT_EXTRA_MS,
                              &master->data, line) ||
         !listeners_bind(&master->listeners, config->listen, config->listen_count, line) ||
         !name_control_socket(master, line))
         return false;
-    master->control_fd = control_bind(master->control_path, config->control_mode, uid, gid, line);
-    return master->control_fd >= 0 && open_log(master, uid, gid, line) &&
-           pid_file_open(&master->pid_file, config->pid_file, line);
+    master->control_fd = control_bind(master->control_path, config->control_mode, user, line);
+    return master->control_fd >= 0 && open_log(master, line) && open_pid_file(master, line);
 }
 
 /* LISTENER_MOST names with quotes and commas fit. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +62,22 @@ bool log_open(const char *destination, enum log_level level)
     log_state.to_syslog = to_syslog;
     snprintf(log_state.path, sizeof log_state.path, "%s", to_file ? destination : "");
     return true;
+}
+
+bool log_give(uid_t uid, gid_t gid)
+{
+    struct stat status;
+    if (!log_state.path[0])
+        return true;
+    if (fstat(log_state.fd, &status) != 0)
+        return false;
+    if (!S_ISREG(status.st_mode) || status.st_uid == uid)
+        return true;
+    if (status.st_nlink != 1) {
+        errno = EMLINK;
+        return false;
+    }
+    return fchown(log_state.fd, uid, gid) == 0;
 }
 
 /* The process has the same name and number in each line. */

@@ -2,6 +2,7 @@
 #define SHARED_LOG_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "shared/slice.h"
 
@@ -22,6 +23,10 @@ enum { LOG_GATHERED_BYTES = 65536 };
  * opened.
  */
 [[gnu::warn_unused_result]] bool log_open(const char *destination, enum log_level level);
+
+/** Gives the file to a user. What is no file, or is that user's, stays as it is. False with errno (EMLINK:
+ * the file has another name, and may be something else). */
+[[gnu::warn_unused_result]] bool log_give(uid_t uid, gid_t gid);
 
 /** The word that names this process in each line ("master", "worker 0", ...); copied. Call again after a
  * fork. */
