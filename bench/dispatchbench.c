@@ -14,6 +14,7 @@
 #include "bench/report.h"
 #include "bench/setup.h"
 #include "shared/random.h"
+#include "shared/standard_descriptors.h"
 
 static const struct bench_case *const cases[] = {
     &case_fanout, &case_paced, &case_calls,     &case_inserts, &case_idle,
@@ -55,18 +56,26 @@ static const struct bench_case *find_case(const char *name)
     bench_fail("%s: no such case; see dispatchbench --help", name);
 }
 
+static bool says_written(bool written)
+{
+    if (!written)
+        fprintf(stderr, "dispatchbench: standard output cannot be written\n");
+    return written;
+}
+
 int main(int argc, char **argv)
 {
+    standard_descriptors_take();
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2)
         bench_fail("a case is missing; see dispatchbench --help");
     if (strcmp(argv[1], "--help") == 0) {
         print_help();
-        return fflush(stdout) == 0 ? 0 : 1;
+        return says_written(fflush(stdout) == 0 && !ferror(stdout)) ? 0 : 1;
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("dispatchbench %s\n", DISPATCHD_VERSION);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return says_written(fflush(stdout) == 0 && !ferror(stdout)) ? 0 : 1;
     }
     const struct bench_case *chosen = find_case(argv[1]);
     struct report report = {0};
@@ -88,5 +97,5 @@ int main(int argc, char **argv)
     bool whole = chosen->run(&bench);
     buffer_free(&bench.token);
     buffer_free(&bench.login);
-    return report_print(&report) && whole ? 0 : 1;
+    return says_written(report_print(&report)) && whole ? 0 : 1;
 }

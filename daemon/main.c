@@ -21,12 +21,14 @@
 #include "daemon/master.h"
 #include "daemon/process_title.h"
 #include "shared/log.h"
+#include "shared/standard_descriptors.h"
 
 int main(int argc, char **argv)
 {
     struct config *config = NULL;
     enum command_line_action action;
     char message[CONFIG_MESSAGE];
+    standard_descriptors_take();
     if (!command_line_read(argc, argv, &config, &action, message)) {
         fprintf(stderr, "dispatchd: %s\n", message);
         return 1;

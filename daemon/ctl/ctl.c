@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/standard_descriptors.h"
+
 static const char default_control[] = "/var/lib/dispatchd/control";
 
 static const struct ctl_command *const commands[] = {
@@ -105,6 +107,7 @@ int main(int argc, char **argv)
     };
     struct ctl ctl = {.control = default_control};
     int option;
+    standard_descriptors_take();
     while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
         switch (option) {
         case CONTROL:

@@ -24,4 +24,6 @@ void ctl_flush(void)
 {
     if (fflush(stdout) != 0)
         give_up(errno);
+    if (ferror(stdout)) /* in between */
+        give_up(EIO);
 }
