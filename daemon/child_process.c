@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "daemon/daemonize.h"
@@ -41,6 +40,8 @@ static void close_others(const struct child_start *start, const struct inheritan
 {
     int kept[KEPT_MOST] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, inheritance->order_channel};
     size_t count = 4;
+    if (log_descriptor() >= 0)
+        kept[count++] = log_descriptor();
     if (start->family_lock >= 0)
         kept[count++] = start->family_lock;
     for (unsigned slot = 0; inheritance->ring && slot < inheritance->scoreboard->workers; slot++)
@@ -83,27 +84,14 @@ static void leave_terminal(void)
         close(nowhere);
 }
 
-/* The log's descriptor is known to the log alone: it is closed with the others and opened again by name. */
-static void reopen_log(const struct config *config)
-{
-    if (!config->log)
-        return;
-    if (!log_open(config->log, config->log_level))
-        log_error("the log %s cannot be opened: %m; writing to standard error", config->log);
-}
-
 [[gnu::noreturn]] static void run_child(const struct child_start *start,
                                         const struct inheritance *inheritance, pid_t master)
 {
     const struct config *config = inheritance->config;
     log_process(start->name);
-    if (config->log && !log_open("stderr", config->log_level))
-        _exit(1);
-    closelog();
     daemonize_forget();
     close_others(start, inheritance);
     reset_signals();
-    reopen_log(config);
     if (!config->foreground)
         leave_terminal();
     if (!start->urgent)
@@ -115,7 +103,7 @@ static void reopen_log(const struct config *config)
     if (getppid() != master) /* died between the fork and the line above */
         _exit(1);
     int status = start->main(inheritance);
-    log_flush();
+    log_finish();
     exit(status);
 }
 

@@ -49,6 +49,7 @@ struct master {
     struct handover *handover;
     struct control *control;
     struct event *sampler;
+    struct event *log; /* some of it could not be written yet */
     struct status_rates rates;
     bool ready;
     enum stopping stopping;
@@ -299,6 +300,12 @@ static void on_sample(evutil_socket_t fd, short what, void *argument)
     supervisor_tick(master->supervisor);
 }
 
+/* Only wakes the loop, which writes what there is. */
+static void on_log(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what, (void)argument;
+}
+
 static bool make_loop(struct master *master, char *line)
 {
     snprintf(line, LINE, "the event loop cannot be made");
@@ -311,7 +318,8 @@ static bool make_loop(struct master *master, char *line)
     master->control = control_create(master->base, master->control_fd, &control_callbacks, master);
     master->control_fd = -1;
     master->sampler = event_new(master->base, -1, EV_PERSIST, on_sample, master);
-    return master->handover && master->control && master->sampler &&
+    master->log = event_new(master->base, -1, 0, on_log, master);
+    return master->handover && master->control && master->sampler && master->log &&
            event_add(master->sampler, &(struct timeval){.tv_sec = STATUS_SAMPLE_MS / 1000}) == 0;
 }
 
@@ -321,6 +329,8 @@ static void run(struct master *master)
     supervisor_start(master->supervisor);
     while (master->stopping != STOPPED) {
         log_flush();
+        if (log_waits() && !event_pending(master->log, EV_TIMEOUT, NULL))
+            event_add(master->log, &(struct timeval){.tv_usec = LOG_RETRY_MS * 1000});
         if (event_base_loop(master->base, EVLOOP_ONCE) < 0)
             log_fatal("the event loop has failed");
     }
@@ -340,6 +350,8 @@ static void release(struct master *master)
         close(master->control_fd);
     if (master->sampler)
         event_free(master->sampler);
+    if (master->log)
+        event_free(master->log);
     supervisor_free(&master->supervisor);
     signals_close(&master->signals);
     if (master->base)
@@ -348,7 +360,7 @@ static void release(struct master *master)
     pid_file_close(&master->pid_file);
     listeners_close(&master->listeners);
     data_directory_close(&master->data);
-    log_flush();
+    log_finish();
 }
 
 int master_run(const struct config *config)

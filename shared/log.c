@@ -1,7 +1,7 @@
 #include "shared/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,19 +12,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shared/log_output.h"
+
 /* A text, of which every byte may become four, its head and the end of the line fit into LINE_BYTES. */
 enum { LINE_BYTES = 8192, HEAD_BYTES = 256, TEXT_BYTES = 1500 };
 
 static struct {
     enum log_level level;
-    int fd;
-    bool to_syslog;
-    char path[4096]; /* of a file; empty otherwise */
     char process[64];
     char origin[96]; /* "PROCESS[PID] ", of this process; empty: not yet known */
     char gathered[LOG_GATHERED_BYTES];
     size_t used;
-} log_state = {.level = LOG_LEVEL_NOTICE, .fd = STDERR_FILENO, .process = "dispatchd"};
+    uint64_t dropped; /* lines for which there was no room, since the last one that is gathered */
+} log_state = {.level = LOG_LEVEL_NOTICE, .process = "dispatchd"};
 
 static const char *level_name(enum log_level level)
 {
@@ -40,36 +40,24 @@ static int level_priority(enum log_level level)
 
 bool log_open(const char *destination, enum log_level level)
 {
-    int fd = STDERR_FILENO;
-    bool to_syslog = strcmp(destination, "syslog") == 0;
-    bool to_file = !to_syslog && strcmp(destination, "stderr") != 0;
-    if (to_file) {
-        if (strlen(destination) >= sizeof log_state.path) {
-            errno = ENAMETOOLONG;
-            return false;
-        }
-        fd = open(destination, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-        if (fd < 0)
-            return false;
-    }
     log_flush();
-    if (log_state.path[0])
-        close(log_state.fd);
-    if (to_syslog)
-        openlog("dispatchd", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+    if (!log_output_open(destination))
+        return false;
     log_state.level = level;
-    log_state.fd = fd;
-    log_state.to_syslog = to_syslog;
-    snprintf(log_state.path, sizeof log_state.path, "%s", to_file ? destination : "");
     return true;
+}
+
+int log_descriptor(void)
+{
+    return log_output_descriptor();
 }
 
 bool log_give(uid_t uid, gid_t gid)
 {
     struct stat status;
-    if (!log_state.path[0])
+    if (!log_output_path()[0])
         return true;
-    if (fstat(log_state.fd, &status) != 0)
+    if (fstat(log_output_descriptor(), &status) != 0)
         return false;
     if (!S_ISREG(status.st_mode) || status.st_uid == uid)
         return true;
@@ -77,7 +65,7 @@ bool log_give(uid_t uid, gid_t gid)
         errno = EMLINK;
         return false;
     }
-    return fchown(log_state.fd, uid, gid) == 0;
+    return fchown(log_output_descriptor(), uid, gid) == 0;
 }
 
 /* The process has the same name and number in each line. */
@@ -90,35 +78,27 @@ void log_process(const char *name)
 {
     snprintf(log_state.process, sizeof log_state.process, "%s", name);
     make_origin();
-    log_state.used = 0; /* what was gathered before a fork is the parent's to write */
+    log_state.used = 0; /* what was gathered before a fork is the parent's to write, and to count */
+    log_state.dropped = 0;
 }
 
 void log_reopen(void)
 {
-    if (!log_state.path[0])
+    if (!log_output_path()[0])
         return;
     log_flush();
-    int fd = open(log_state.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd < 0) {
-        log_error("the log %s cannot be opened again: %m; going on with the old file", log_state.path);
-        return;
-    }
-    close(log_state.fd);
-    log_state.fd = fd;
+    if (!log_output_reopen())
+        log_error("the log %s cannot be opened again: %m; going on with the old file", log_output_path());
 }
 
-void log_flush(void)
+static bool write_gathered(void)
 {
-    size_t done = 0;
-    while (done < log_state.used) {
-        ssize_t wrote = write(log_state.fd, log_state.gathered + done, log_state.used - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            break; /* nowhere to say it: a full disk must not stop the service */
-        done += (size_t)wrote;
-    }
-    log_state.used = 0;
+    size_t done = 0, wrote = 1;
+    while (done < log_state.used && wrote > 0)
+        done += wrote = log_output_write(log_state.gathered + done, log_state.used - done);
+    log_state.used -= done;
+    memmove(log_state.gathered, log_state.gathered + done, log_state.used);
+    return log_state.used == 0;
 }
 
 bool log_wants(enum log_level level)
@@ -197,14 +177,77 @@ static char *put_head(char *out, enum log_level level)
     return put(out, ": ", 2);
 }
 
-static void gather(enum log_level level, struct slice text)
+/* "<PRIORITY>TIME NAME[PID]: PROCESS: ", as syslog(3) has it (RFC 3164, section 4.1); the level is in the
+ * priority. */
+static char *put_syslog_head(char *out, enum log_level level)
 {
-    if (sizeof log_state.gathered - log_state.used < LINE_BYTES)
-        log_flush();
+    time_t now = time(NULL);
+    struct tm local;
+    char second[32];
+    localtime_r(&now, &local);
+    strftime(second, sizeof second, "%b %e %H:%M:%S", &local);
+    return out + snprintf(out, HEAD_BYTES, "<%d>%s dispatchd[%d]: %s: ", LOG_DAEMON | level_priority(level),
+                          second, (int)getpid(), log_state.process);
+}
+
+static void put_line(enum log_level level, struct slice text)
+{
     char *line = log_state.gathered + log_state.used;
-    char *end = put(put_head(line, level), text.data, text.length);
+    char *end = log_output_is_syslog() ? put_syslog_head(line, level) : put_head(line, level);
+    end = put(end, text.data, text.length);
     *end++ = '\n';
     log_state.used += (size_t)(end - line);
+}
+
+static bool has_room(size_t lines)
+{
+    return sizeof log_state.gathered - log_state.used >= lines * LINE_BYTES;
+}
+
+/* In their place. */
+static void say_dropped(void)
+{
+    char text[64];
+    int length = snprintf(text, sizeof text, "%" PRIu64 " lines were dropped", log_state.dropped);
+    log_state.dropped = 0;
+    put_line(LOG_LEVEL_WARNING, slice_of(text, (size_t)length));
+}
+
+void log_flush(void)
+{
+    if (!write_gathered() || log_state.dropped == 0)
+        return;
+    say_dropped();
+    (void)write_gathered();
+}
+
+bool log_waits(void)
+{
+    return log_state.used > 0;
+}
+
+void log_finish(void)
+{
+    enum { TRIES = 10, WAIT_MS = 20 };
+    log_flush();
+    for (unsigned i = 0; i < TRIES && log_waits(); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_MS * 1000000L}, NULL);
+        log_flush();
+    }
+}
+
+/* What cannot be written waits, as long as there is room. */
+static void gather(enum log_level level, struct slice text)
+{
+    if (!has_room(1))
+        log_flush();
+    if (!has_room(log_state.dropped > 0 ? 2 : 1)) {
+        log_state.dropped++;
+        return;
+    }
+    if (log_state.dropped > 0)
+        say_dropped();
+    put_line(level, text);
     if (level <= LOG_LEVEL_ERROR)
         log_flush();
 }
@@ -221,10 +264,7 @@ void log_text(enum log_level level, struct slice text)
         size_t length = escape_controls(escaped, sizeof escaped, text);
         text = slice_of(escaped, length);
     }
-    if (log_state.to_syslog)
-        syslog(level_priority(level), "%s: %.*s", log_state.process, (int)text.length, text.data);
-    else
-        gather(level, text);
+    gather(level, text);
     errno = saved;
 }
 
@@ -252,6 +292,6 @@ void log_fatal(const char *format, ...)
     va_start(arguments, format);
     log_arguments(LOG_LEVEL_ERROR, format, arguments);
     va_end(arguments);
-    log_flush();
+    log_finish();
     _exit(1);
 }

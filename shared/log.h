@@ -9,8 +9,10 @@
 /*
  * The log of every process. A line is "TIME PROCESS[PID] LEVEL: TEXT" (syslog adds its own time). Lines at
  * level error and above are written at once; others are gathered and written by log_flush(), which a process
- * calls once in every pass of its loop, or when LOG_GATHERED_BYTES are waiting. Control characters in the
- * text are shown as \xNN.
+ * calls once in every pass of its loop, or when LOG_GATHERED_BYTES are waiting. What nobody takes, or what
+ * there is no room for on the disk, waits; lines beyond LOG_GATHERED_BYTES are dropped and counted, and a
+ * line says so in their place. No process waits for its log. Control characters in the text are shown as
+ * \xNN.
  */
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -24,6 +26,9 @@ enum { LOG_GATHERED_BYTES = 65536 };
  */
 [[gnu::warn_unused_result]] bool log_open(const char *destination, enum log_level level);
 
+/** Of the log, for who closes all others. -1: none is open. */
+int log_descriptor(void);
+
 /** Gives the file to a user. What is no file, or is that user's, stays as it is. False with errno (EMLINK:
  * the file has another name, and may be something else). */
 [[gnu::warn_unused_result]] bool log_give(uid_t uid, gid_t gid);
@@ -36,6 +41,14 @@ void log_process(const char *name);
 void log_reopen(void);
 
 void log_flush(void);
+
+enum { LOG_RETRY_MS = 50 };
+
+/** Whether something could not be written: call log_flush() again after LOG_RETRY_MS, whatever happens. */
+bool log_waits(void);
+
+/** At the end of a process: what waits is given a fifth of a second more. */
+void log_finish(void);
 
 /** Whether a line at @level would be written: ask before making an expensive text. */
 bool log_wants(enum log_level level);

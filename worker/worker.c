@@ -61,6 +61,7 @@ struct loop {
     struct worker *worker;
     struct event ring_event;
     struct event second;
+    struct event log; /* some of it could not be written yet */
     struct event hangup;
     unsigned seconds;
 };
@@ -96,6 +97,12 @@ static void on_hangup(evutil_socket_t fd, short what, void *argument)
     log_reopen();
 }
 
+/* Only wakes the loop, of which each pass writes what there is. */
+static void on_log(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what, (void)argument;
+}
+
 static void open_loop(struct loop *loop, struct worker *worker)
 {
     static const struct timeval second = {.tv_sec = 1};
@@ -103,6 +110,7 @@ static void open_loop(struct loop *loop, struct worker *worker)
     event_assign(&loop->ring_event, worker->base, ring_wakeup_fd(worker->ring, worker->slot),
                  EV_READ | EV_PERSIST, on_ring, loop);
     event_assign(&loop->second, worker->base, -1, EV_PERSIST, on_second, loop);
+    event_assign(&loop->log, worker->base, -1, 0, on_log, loop);
     event_assign(&loop->hangup, worker->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, loop);
     if (event_add(&loop->ring_event, NULL) || event_add(&loop->second, &second) ||
         event_add(&loop->hangup, NULL))
@@ -113,6 +121,7 @@ static void close_loop(struct loop *loop)
 {
     event_del(&loop->ring_event);
     event_del(&loop->second);
+    event_del(&loop->log);
     event_del(&loop->hangup);
 }
 
@@ -156,8 +165,10 @@ bool worker_pass(struct worker *worker)
     return more;
 }
 
-static void run(struct worker *worker)
+static void run(struct loop *loop)
 {
+    static const struct timeval retry = {.tv_usec = LOG_RETRY_MS * 1000};
+    struct worker *worker = loop->worker;
     bool more = true;
     while (worker->running) {
         bool sleeping = !more && ring_sleep(worker->ring, worker->slot, &worker->cursor);
@@ -165,6 +176,8 @@ static void run(struct worker *worker)
         if (sleeping)
             ring_awake(worker->ring, worker->slot);
         more = worker_pass(worker);
+        if (log_waits() && !event_pending(&loop->log, EV_TIMEOUT, NULL))
+            (void)event_add(&loop->log, &retry);
     }
 }
 
@@ -299,7 +312,7 @@ int worker_main(const struct inheritance *inheritance)
     if (worker.slot == 0)
         say_first_user(&worker);
     authority_bootstrap(worker.authority, orders_ready);
-    run(&worker);
+    run(&loop);
     orders_close();
     close_loop(&loop);
     worker_close(&worker);

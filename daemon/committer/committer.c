@@ -168,7 +168,9 @@ static void look_after(struct committer *committer)
 /* For a second at most, so that the master sees that it lives. */
 static void wait_for_work(struct committer *committer)
 {
-    int wait_ms = intake_has_work(&committer->intake) ? 0 : EACH_SECOND_MS;
+    int wait_ms = log_waits() ? LOG_RETRY_MS : EACH_SECOND_MS;
+    if (intake_has_work(&committer->intake))
+        wait_ms = 0;
     struct pollfd polled[POLL_MOST];
     unsigned links = intake_poll(&committer->intake, polled + POLL_LINKS);
     polled[POLL_ORDERS] = (struct pollfd){

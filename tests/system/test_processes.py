@@ -472,6 +472,69 @@ async def test_log_to_syslog(system_log, make_server):
     assert server.log() == ''
 
 
+def test_nobody_drains_the_log(make_server):
+    """A pipe that is full holds nobody up, and what did not go in is counted when it is read again."""
+    server = make_server(start=False)
+    pipe = os.path.join(server.directory, 'pipe')
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        server.before = ['sh', '-c', 'pipe=$1; shift; exec "$@" 2>"$pipe"', 'sh', pipe]
+        server.options = ['--log', 'stderr']
+        server.start()
+        fill(reader)
+        call_often(server)
+        wait_until(lambda: b' lines were dropped' in drain(server, reader), what='the number of lines that were dropped')
+    finally:
+        os.close(reader)
+
+
+def fill(pipe):
+    """Others write to it, too."""
+    try:
+        while True:
+            os.write(pipe, b'x' * 4095 + b'\n')
+    except BlockingIOError:
+        pass
+
+
+def drain(server, pipe):
+    """What is in it, when the processes have had something to do."""
+    with RawClient(server) as client:
+        client.open('reader')
+    try:
+        return os.read(pipe, 1 << 20)
+    except BlockingIOError:
+        return b''
+
+
+def call_often(server):
+    """More than a process keeps of its log."""
+    calls = 2000
+    with RawClient(server) as client:
+        client.open('editor')
+        for _ in range(calls // 100):
+            for _ in range(100):
+                client.send(frame(TEXT, json.dumps({'tid': 1, 'methodName': 'count', 'collectionName': 'notes'})))
+            client.call('count', 'notes')
+
+
+def test_nobody_drains_the_system_log(system_log, make_server):
+    server = make_server(options=['--log', 'syslog'], workers=1)
+    call_often(server)
+    system_log.setblocking(False)
+    wait_until(lambda: any(b' lines were dropped' in line for line in datagrams(system_log)),
+               what='the number of lines that were dropped')
+
+
+def datagrams(log):
+    try:
+        while True:
+            yield log.recv(65536)
+    except BlockingIOError:
+        pass
+
+
 async def test_log_levels(make_server):
     server = make_server(config=configuration(log_level='warning'))
     client = await Client.connect(server, 'editor')

@@ -1,5 +1,6 @@
 #include "shared/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,6 +162,112 @@ static void a_child_writes_under_its_own_number(void **state)
     assert_string_equal(text_of_line("info"), "the parent's, not yet written");
 }
 
+/* Writes @count numbered lines; whoever waits in it is ended by the alarm. */
+static void write_lines(unsigned first, unsigned count)
+{
+    alarm(20);
+    for (unsigned i = first; i < first + count; i++) {
+        log_info("line %u %0200d", i, 0);
+        if (i % 10 == 0)
+            log_flush();
+    }
+    log_flush();
+    alarm(0);
+}
+
+/* Reads what is there now, and lets the log write more, until it is all. */
+static char *drain(int fd)
+{
+    static char text[4 * READ_MOST];
+    size_t used = 0;
+    ssize_t got;
+    while ((got = read(fd, text + used, sizeof text - 1 - used)) > 0) {
+        used += (size_t)got;
+        log_flush();
+    }
+    text[used] = '\0';
+    return text;
+}
+
+/* Lines come whole and in order, and where some are missing a line says how many. Returns that number. */
+static unsigned check_lines(char *text, unsigned count)
+{
+    unsigned next = 0, dropped = 0;
+    for (char *at = text, *end; *at; at = end + 1) {
+        end = strchr(at, '\n');
+        assert_non_null(end);
+        *end = '\0';
+        char *said = strstr(at, "warning: ");
+        if (said) {
+            unsigned more = (unsigned)strtoul(said + strlen("warning: "), NULL, 10);
+            assert_non_null(strstr(said, " lines were dropped"));
+            dropped += more;
+            next += more;
+            continue;
+        }
+        said = strstr(at, "info: line ");
+        assert_non_null(said);
+        assert_int_equal(strtoul(said + strlen("info: line "), NULL, 10), next);
+        assert_int_equal(end - strrchr(at, ' '), 201);
+        next++;
+    }
+    assert_int_equal(next, count);
+    return dropped;
+}
+
+static void nobody_waits_for_a_pipe_that_is_full(void **state)
+{
+    (void)state;
+    enum { LINES = 3000, MORE = 100 };
+    char fifo[sizeof path + 8];
+    snprintf(fifo, sizeof fifo, "%s.fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int reader = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_true(log_open(fifo, LOG_LEVEL_INFO));
+    write_lines(0, LINES);
+    char *text = drain(reader);
+    assert_true(check_lines(text, LINES) > 1000);
+    write_lines(0, MORE); /* it goes on as before */
+    assert_int_equal(check_lines(drain(reader), MORE), 0);
+    assert_true(log_open(path, LOG_LEVEL_INFO));
+    close(reader);
+    unlink(fifo);
+}
+
+static void the_pipe_of_others_stays_as_it_is(void **state)
+{
+    (void)state;
+    enum { LINES = 3000 };
+    int ends[2], before = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    bool opened = log_open("stderr", LOG_LEVEL_INFO);
+    int flags = fcntl(STDERR_FILENO, F_GETFL);
+    write_lines(0, LINES);
+    char *text = drain(ends[0]);
+    dup2(before, STDERR_FILENO);
+    assert_true(opened);
+    assert_int_equal(flags & O_NONBLOCK, 0);
+    assert_true(check_lines(text, LINES) > 1000);
+    assert_true(log_open(path, LOG_LEVEL_INFO));
+    close(before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void on_a_full_disk_lines_wait(void **state)
+{
+    (void)state;
+    enum { LINES = 3000 };
+    assert_true(log_open("/dev/full", LOG_LEVEL_INFO));
+    write_lines(0, LINES);
+    assert_true(log_open(path, LOG_LEVEL_INFO)); /* where there is room */
+    log_flush();
+    assert_true(check_lines(take(), LINES) > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +275,9 @@ int main(void)
         cmocka_unit_test(control_characters_are_shown),
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(many_lines_come_whole),
+        cmocka_unit_test(nobody_waits_for_a_pipe_that_is_full),
+        cmocka_unit_test(the_pipe_of_others_stays_as_it_is),
+        cmocka_unit_test(on_a_full_disk_lines_wait),
         cmocka_unit_test(a_child_writes_under_its_own_number),
     };
     return cmocka_run_group_tests(tests, open_log, close_log);
