@@ -29,8 +29,28 @@ enum { JSON_QUERY_MESSAGE = 200, JSON_QUERY_NODES = 1000 };
                                                                   char message[JSON_QUERY_MESSAGE]);
 void json_query_free(struct json_query *query);
 
-/** Whether @document (an object) matches. */
+/** Whether @document (an object) matches, in one go. */
 bool json_query_matches(const struct json_query *query, struct json_value document);
+
+/**
+ * The same in steps of bounded work, however large the document and the query are. What it costs is counted
+ * in units of about 25 ns: one for each node that is visited and each comparison, and more for long texts. A
+ * step ends with the comparison of two values in which its units end.
+ */
+enum json_match { JSON_MATCH_NO, JSON_MATCH_YES, JSON_MATCH_MORE };
+
+struct json_matching;
+/** For one document after another; the query must live longer. */
+[[gnu::warn_unused_result]] struct json_matching *json_matching_create(const struct json_query *query);
+void json_matching_free(struct json_matching *matching);
+
+/** Forgets the document before: the next step is the first of another one. */
+void json_matching_begin(struct json_matching *matching);
+
+/** A step: *@units says how many it may take, and then how many it took. JSON_MATCH_MORE: all of them; go on
+ * with the same document, whose text (but not its nodes) may have moved. */
+[[gnu::warn_unused_result]] enum json_match json_matching_go_on(struct json_matching *matching,
+                                                                struct json_value document, uint64_t *units);
 
 /** The query's text, compact: for comparing declarations. Lives as long as the query. */
 struct slice json_query_text(const struct json_query *query);

@@ -1,14 +1,86 @@
 #include "shared/json/compare.h"
-#include "shared/json/query_parts.h"
 
-/* How a field's conditions are tried: with every value that its path leads to, until one holds. */
-struct walk {
-    const struct json_query *query;
-    const struct query_node *field;
-    const struct query_node
-        *conditions; /* whose children about values are tried; NULL: any present value will do */
-    bool arrived;    /* the path led to some value, or to an object without it */
+#include <stdlib.h>
+
+#include "shared/json/characters.h"
+#include "shared/json/query_parts.h"
+#include "shared/memory.h"
+
+/*
+ * What is known of the document so far is which leaves of the query hold: a leaf is what a field's conditions
+ * about values say, or whether the field is there. The tree above them is gone through anew each time, over
+ * what is known. Within a leaf the walk is a stack of arrays, so it can stop at each element, and between two
+ * conditions on one value.
+ */
+
+enum { UNKNOWN, FALSE, TRUE }; /* of a leaf */
+
+enum { ABSENT_NODE = UINT32_MAX };
+
+/* An array of the document whose elements come next. */
+struct place {
+    uint32_t next, end; /* nodes */
+    uint32_t position;  /* of the next element */
+    uint32_t step;      /* of the path; ->step_count: the elements are tried as values */
 };
+
+/* What the walk does next. */
+enum walk_state {
+    IDLE,   /* in no leaf */
+    FOLLOW, /* follow the path from ->step on in ->value */
+    TRY,    /* try ->value with the conditions from ->condition on */
+    NEXT,   /* take the next element of the last place */
+};
+
+struct json_matching {
+    const struct json_query *query;
+    unsigned char *known;  /* of each node of the query: about its leaf */
+    uint64_t units, taken; /* of this step: left, and taken */
+    /* the walk through one leaf */
+    enum walk_state state;
+    const struct query_node *field;
+    const struct query_node *conditions; /* whose children about values are tried; NULL: any present value */
+    uint32_t value, step;                /* node of the document, or ABSENT_NODE */
+    uint32_t condition;
+    bool element; /* ->value is one of an array at the path's end */
+    bool arrived; /* the path led to some value, or to an object without it */
+    unsigned depth;
+    struct place places[JSON_DEPTH_LIMIT + 1];
+};
+
+static void spend(struct json_matching *matching, uint64_t units)
+{
+    matching->taken += units;
+    matching->units -= units < matching->units ? units : matching->units;
+}
+
+/* ---- values ---- */
+
+enum { UNIT_BYTES = 64, UNIT_BYTES_READ = 8 }; /* compared at once; read one by one */
+
+/* What it costs at most to compare two values. */
+static uint64_t comparison(struct json_value a, struct json_value b)
+{
+    enum json_type type = json_type(a);
+    if (type != json_type(b) || type < JSON_NUMBER)
+        return 1;
+    size_t left = json_text(a).length, right = json_text(b).length;
+    size_t least = left < right ? left : right;
+    switch (type) {
+    case JSON_NUMBER:
+        return 1 + (left + right) / UNIT_BYTES_READ;
+    case JSON_STRING:
+        return 1 + least / (json_escaped(a) || json_escaped(b) ? UNIT_BYTES_READ : UNIT_BYTES);
+    case JSON_NONE:
+    case JSON_NULL:
+    case JSON_FALSE:
+    case JSON_TRUE:
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    return 1 + (json_count(a) == json_count(b) ? least / UNIT_BYTES_READ : 0);
+}
 
 static bool scalar_equal(struct json_value operand, struct json_value value)
 {
@@ -37,27 +109,41 @@ static bool in_sorted(const struct json_value *operands, uint32_t count, struct 
     return !value.json && count > 0 && json_type(operands[0]) == JSON_NULL;
 }
 
-static bool in_operands(const struct json_query *query, const struct query_node *node,
+/* One of the operands in the middle stands for all that the search compares with. */
+static uint64_t search_units(const struct json_value *operands, uint32_t count, struct json_value value)
+{
+    uint64_t units = 1;
+    for (uint32_t left = count; left; left /= 2)
+        units += comparison(operands[left / 2], value);
+    return units;
+}
+
+static bool in_operands(struct json_matching *matching, const struct query_node *node,
                         struct json_value value)
 {
     if (node->value_count == 0)
         return false;
-    const struct json_value *operands = query->values + node->values;
-    if (json_type(value) <= JSON_STRING)
+    const struct json_value *operands = matching->query->values + node->values;
+    if (json_type(value) <= JSON_STRING) {
+        spend(matching, search_units(operands, node->sorted_count, value));
         return node->sorted_count == 1 ? scalar_equal(operands[0], value)
                                        : in_sorted(operands, node->sorted_count, value);
-    for (uint32_t i = node->sorted_count; i < node->value_count; i++)
+    }
+    for (uint32_t i = node->sorted_count; i < node->value_count; i++) {
+        spend(matching, comparison(operands[i], value));
         if (json_equal(operands[i], value))
             return true;
+    }
     return false;
 }
 
-static bool value_holds(const struct json_query *query, const struct query_node *node,
+static bool value_holds(struct json_matching *matching, const struct query_node *node,
                         struct json_value value)
 {
     if (node->kind == QUERY_IN)
-        return in_operands(query, node, value);
-    struct json_value operand = query->values[node->values];
+        return in_operands(matching, node, value);
+    struct json_value operand = matching->query->values[node->values];
+    spend(matching, comparison(operand, value));
     if (json_type(value) != json_type(operand))
         return false;
     int order = json_order(value, operand);
@@ -83,94 +169,224 @@ static bool value_holds(const struct json_query *query, const struct query_node 
     return false;
 }
 
-static bool all_hold(const struct walk *walk, struct json_value value)
+/* ---- one leaf ---- */
+
+static void walk_to(struct json_matching *matching, enum walk_state state, uint32_t value)
 {
-    const struct query_node *nodes = walk->query->nodes;
-    for (uint32_t at = walk->conditions->child; at; at = nodes[at].sibling)
-        if (nodes[at].kind >= QUERY_IN && !value_holds(walk->query, &nodes[at], value))
-            return false;
-    return true;
+    matching->state = state;
+    matching->value = value;
 }
 
-/* The end of the path: the value, or one of its elements, must satisfy all conditions. */
-static bool try_value(struct walk *walk, struct json_value value)
+static void try_value(struct json_matching *matching, uint32_t value, bool element)
 {
-    walk->arrived = true;
-    if (!walk->conditions)
-        return value.json != NULL;
-    if (all_hold(walk, value))
-        return true;
-    if (json_type(value) == JSON_ARRAY)
-        for (struct json_iterator i = json_begin(value); json_step(&i);)
-            if (all_hold(walk, i.value))
-                return true;
-    return false;
+    matching->arrived = true;
+    matching->element = element;
+    matching->condition = matching->conditions ? matching->conditions->child : 0;
+    walk_to(matching, TRY, value);
 }
 
-/*
- * Follows the path from its step @step on. A number steps into an array; any other name goes on in each
- * element that is an object. There is one way to each value, so the cost is bounded by the document's size.
- */
-static bool follow(struct walk *walk, struct json_value value, uint32_t step)
+static void enter(struct json_matching *matching, const struct json_node *nodes, uint32_t array,
+                  uint32_t step)
 {
-    const struct query_step *steps = walk->query->steps + walk->field->steps;
-    while (step < walk->field->step_count && json_type(value) == JSON_OBJECT)
+    matching->places[matching->depth++] = (struct place){array + 1, nodes[array].next, 0, step};
+    matching->state = NEXT;
+}
+
+/* To where the path ends, or goes through an array. */
+static void follow(struct json_matching *matching, struct json_value document)
+{
+    const struct query_node *field = matching->field;
+    const struct query_step *steps = matching->query->steps + field->steps;
+    struct json_value value = {document.json, matching->value};
+    uint32_t step = matching->step;
+    while (step < field->step_count && json_type(value) == JSON_OBJECT) {
+        spend(matching, 1 + json_count(value) / 4);
         value = json_member(value, steps[step++].name);
-    if (step == walk->field->step_count)
-        return try_value(walk, value);
-    if (json_type(value) != JSON_ARRAY)
-        return try_value(walk, (struct json_value){NULL, 0});
-
-    uint32_t position = 0;
-    for (struct json_iterator i = json_begin(value); json_step(&i); position++) {
-        if (steps[step].position == position)
-            return follow(walk, i.value, step + 1);
-        if (steps[step].position == UINT32_MAX && json_type(i.value) == JSON_OBJECT &&
-            follow(walk, i.value, step))
-            return true;
     }
+    if (step == field->step_count)
+        try_value(matching, value.json ? value.index : ABSENT_NODE, false);
+    else if (json_type(value) == JSON_ARRAY)
+        enter(matching, document.json->nodes, value.index, step);
+    else
+        try_value(matching, ABSENT_NODE, false);
+}
+
+/* A number steps into an array; any other name goes on in each element that is an object. There is one way to
+ * each value, so the cost is bounded by the document's size. */
+static void next_element(struct json_matching *matching, const struct json_node *nodes)
+{
+    struct place *place = &matching->places[matching->depth - 1];
+    const struct query_node *field = matching->field;
+    const struct query_step *step = matching->query->steps + field->steps + place->step;
+    bool ends = place->step == field->step_count;
+    while (place->next < place->end && matching->units) {
+        uint32_t element = place->next, position = place->position++;
+        place->next = nodes[element].next;
+        spend(matching, 1);
+        if (ends) {
+            try_value(matching, element, true);
+            return;
+        }
+        if (step->position == position) {
+            matching->step = place->step + 1;
+            matching->depth--;
+            walk_to(matching, FOLLOW, element);
+            return;
+        }
+        if (step->position == UINT32_MAX && nodes[element].type == JSON_OBJECT) {
+            matching->step = place->step;
+            walk_to(matching, FOLLOW, element);
+            return;
+        }
+    }
+    if (place->next >= place->end)
+        matching->depth--;
+}
+
+/* True: the value satisfies all conditions. */
+static bool try_conditions(struct json_matching *matching, struct json_value document)
+{
+    const struct query_node *nodes = matching->query->nodes;
+    struct json_value value = {matching->value == ABSENT_NODE ? NULL : document.json, matching->value};
+    bool holds = matching->conditions || value.json;
+    while (holds && matching->condition) {
+        const struct query_node *node = &nodes[matching->condition];
+        if (!matching->units)
+            return false;
+        holds = node->kind < QUERY_IN || value_holds(matching, node, value);
+        matching->condition = node->sibling;
+    }
+    if (holds)
+        return true;
+    matching->state = NEXT;
+    if (!matching->element && matching->conditions && json_type(value) == JSON_ARRAY)
+        enter(matching, document.json->nodes, value.index, matching->field->step_count);
     return false;
 }
 
-static bool some_value_holds(const struct json_query *query, const struct query_node *field,
-                             const struct query_node *conditions, struct json_value document)
+static void begin_leaf(struct json_matching *matching, const struct query_node *field,
+                       const struct query_node *conditions)
 {
-    struct walk walk = {query, field, conditions, false};
-    if (follow(&walk, document, 0))
-        return true;
-    return !walk.arrived && try_value(&walk, (struct json_value){NULL, 0});
+    matching->field = field;
+    matching->conditions = conditions;
+    matching->step = 0;
+    matching->depth = 0;
+    matching->arrived = false;
+    walk_to(matching, FOLLOW, 0);
 }
 
-/* What the children of @conditions say about @field of the document. */
-static bool field_holds(const struct json_query *query, const struct query_node *field,
-                        const struct query_node *conditions, struct json_value document)
+/* Whether some value that the path leads to satisfies the conditions. */
+static enum json_match walk_leaf(struct json_matching *matching, struct json_value document)
 {
-    if (conditions->about_values && !some_value_holds(query, field, conditions, document))
-        return false;
-    for (uint32_t at = conditions->child; at; at = query->nodes[at].sibling) {
-        const struct query_node *node = &query->nodes[at];
-        if (node->kind == QUERY_NEGATED && field_holds(query, field, node, document))
-            return false;
-        if ((node->kind == QUERY_EXISTS || node->kind == QUERY_ABSENT) &&
-            some_value_holds(query, field, NULL, document) != (node->kind == QUERY_EXISTS))
-            return false;
+    while (matching->units) {
+        if (matching->state == FOLLOW)
+            follow(matching, document);
+        else if (matching->state == TRY && try_conditions(matching, document))
+            return JSON_MATCH_YES;
+        else if (matching->state == NEXT && matching->depth)
+            next_element(matching, document.json->nodes);
+        else if (matching->state == NEXT && matching->arrived)
+            return JSON_MATCH_NO;
+        else if (matching->state == NEXT)
+            try_value(matching, ABSENT_NODE, false);
     }
-    return true;
+    return JSON_MATCH_MORE;
 }
 
-static bool document_holds(const struct json_query *query, const struct query_node *node,
-                           struct json_value document)
+/* The leaf of the query's node @at. */
+static enum json_match leaf(struct json_matching *matching, uint32_t at, const struct query_node *field,
+                            const struct query_node *conditions, struct json_value document)
 {
-    if (node->kind == QUERY_FIELD)
-        return field_holds(query, node, node, document);
-    bool any = node->kind == QUERY_ANY;
-    for (uint32_t at = node->child; at; at = query->nodes[at].sibling)
-        if (document_holds(query, &query->nodes[at], document) == any)
-            return node->kind != QUERY_ALL;
-    return node->kind == QUERY_ALL;
+    unsigned char *known = &matching->known[at];
+    if (*known != UNKNOWN)
+        return *known == TRUE ? JSON_MATCH_YES : JSON_MATCH_NO;
+    if (matching->state == IDLE)
+        begin_leaf(matching, field, conditions);
+    enum json_match match = walk_leaf(matching, document);
+    if (match == JSON_MATCH_MORE)
+        return match;
+    matching->state = IDLE;
+    *known = match == JSON_MATCH_YES ? TRUE : FALSE;
+    return match;
+}
+
+/* ---- the tree ---- */
+
+static enum json_match opposite(enum json_match match)
+{
+    return match == JSON_MATCH_MORE ? match : match == JSON_MATCH_YES ? JSON_MATCH_NO : JSON_MATCH_YES;
+}
+
+/* What the children of the node @at say about @field of the document. */
+static enum json_match field_holds(struct json_matching *matching, const struct query_node *field,
+                                   uint32_t at, struct json_value document)
+{
+    const struct query_node *nodes = matching->query->nodes, *conditions = &nodes[at];
+    enum json_match match = JSON_MATCH_YES;
+    if (conditions->about_values)
+        match = leaf(matching, at, field, conditions, document);
+    for (uint32_t child = conditions->child; match == JSON_MATCH_YES && child; child = nodes[child].sibling) {
+        enum query_kind kind = nodes[child].kind;
+        if (kind == QUERY_NEGATED)
+            match = opposite(field_holds(matching, field, child, document));
+        else if (kind == QUERY_EXISTS)
+            match = leaf(matching, child, field, NULL, document);
+        else if (kind == QUERY_ABSENT)
+            match = opposite(leaf(matching, child, field, NULL, document));
+    }
+    return match;
+}
+
+static enum json_match document_holds(struct json_matching *matching, uint32_t at, struct json_value document)
+{
+    const struct query_node *nodes = matching->query->nodes;
+    enum query_kind kind = nodes[at].kind;
+    if (kind == QUERY_FIELD)
+        return field_holds(matching, &nodes[at], at, document);
+    enum json_match deciding = kind == QUERY_ANY ? JSON_MATCH_YES : JSON_MATCH_NO;
+    enum json_match match = opposite(deciding);
+    for (uint32_t child = nodes[at].child; child && match == opposite(deciding); child = nodes[child].sibling)
+        match = document_holds(matching, child, document);
+    return kind == QUERY_NOT ? opposite(match) : match;
+}
+
+struct json_matching *json_matching_create(const struct json_query *query)
+{
+    struct json_matching *matching = memory_zeroed(1, sizeof *matching);
+    matching->query = query;
+    matching->known = memory_zeroed(query->node_count, sizeof *matching->known);
+    return matching;
+}
+
+void json_matching_free(struct json_matching *matching)
+{
+    if (!matching)
+        return;
+    free(matching->known);
+    free(matching);
+}
+
+void json_matching_begin(struct json_matching *matching)
+{
+    memset(matching->known, UNKNOWN, matching->query->node_count);
+    matching->state = IDLE;
+}
+
+enum json_match json_matching_go_on(struct json_matching *matching, struct json_value document,
+                                    uint64_t *units)
+{
+    matching->units = *units;
+    matching->taken = 0;
+    enum json_match match = document_holds(matching, 0, document);
+    *units = matching->taken;
+    return match;
 }
 
 bool json_query_matches(const struct json_query *query, struct json_value document)
 {
-    return document_holds(query, query->nodes, document);
+    struct json_matching *matching = json_matching_create(query);
+    uint64_t units = UINT64_MAX;
+    enum json_match match = json_matching_go_on(matching, document, &units);
+    json_matching_free(matching);
+    return match == JSON_MATCH_YES;
 }
