@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "shared/memory.h"
+#include "shared/store/first_keys.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"
 #include "shared/store/record.h"
@@ -12,8 +13,12 @@
  * to the last one), or of keys in an index. Where it stands is a key, so it can go on in any later snapshot.
  *
  * In an index a document has one key, unless its field is an array; then it may be met several times, and is
- * given only where the first of its keys within the ranges is met. That needs no memory of what was given.
+ * given only where the first of its keys within the ranges is met. That needs no memory of what was given; to
+ * remember which key that is for the documents met last saves parsing them again.
  */
+
+/* Units of work (store.h). */
+enum { UNITS_ENTRY = 8, UNITS_LOOKUP = 40, UNIT_PARSED_BYTES = 16, UNITS_KEY = 8 };
 
 struct search_range {
     struct slice from, stop; /* included, excluded (absent: no end) */
@@ -35,6 +40,8 @@ struct store_search {
     MDB_cursor *cursor;
     struct json document;
     struct key_list keys;
+    struct first_keys first_keys;
+    uint64_t units, taken;                                /* of this step: left, and taken */
     bool (*sees)(const void *argument, struct slice tag); /* NULL: all of it */
     const void *argument;
 };
@@ -257,6 +264,7 @@ void store_search_free(struct store_search *search)
     buffer_free(&search->position);
     json_free(&search->document);
     key_list_free(&search->keys);
+    first_keys_free(&search->first_keys);
     free(search);
 }
 
@@ -283,24 +291,32 @@ static int move(struct store_search *search, MDB_val *key, MDB_val *value)
     return rc;
 }
 
-/** The next entry within the ranges. */
-static int next_entry(struct store_search *search, MDB_val *key, MDB_val *value)
+static void spend(struct store_search *search, uint64_t units)
 {
-    while (search->range < search->range_count) {
-        int rc = move(search, key, value);
-        if (rc)
-            return rc;
-        const struct search_range *range = &search->ranges[search->range];
-        if (!range->stop.data || slice_compare(store_slice(*key), range->stop) < 0) {
-            search->positioned = search->started = true;
-            buffer_clear(&search->position);
-            buffer_append_slice(&search->position, store_slice(*key));
-            return 0;
-        }
+    search->taken += units;
+    search->units -= units < search->units ? units : search->units;
+}
+
+/** The next entry of the present range, if @inside; if not, the next call looks at the next range. */
+static int next_entry(struct store_search *search, MDB_val *key, MDB_val *value, bool *inside)
+{
+    *inside = false;
+    if (search->range == search->range_count)
+        return MDB_NOTFOUND;
+    spend(search, search->positioned ? UNITS_ENTRY : UNITS_LOOKUP);
+    int rc = move(search, key, value);
+    if (rc)
+        return rc;
+    const struct search_range *range = &search->ranges[search->range];
+    *inside = !range->stop.data || slice_compare(store_slice(*key), range->stop) < 0;
+    search->positioned = search->started = *inside;
+    if (*inside) {
+        buffer_clear(&search->position);
+        buffer_append_slice(&search->position, store_slice(*key));
+    } else {
         search->range++;
-        search->positioned = search->started = false;
     }
-    return MDB_NOTFOUND;
+    return 0;
 }
 
 static bool in_ranges(const struct store_search *search, struct slice value)
@@ -316,19 +332,35 @@ static bool in_ranges(const struct store_search *search, struct slice value)
     return low > 0 && slice_compare(value, search->ranges[low - 1].stop) < 0;
 }
 
-/** Whether @value is the first of the document's keys that the search meets. (Of a document that is no JSON
- * it is: who looks at it will see.) */
-static bool is_first(struct store_search *search, struct slice value, const struct store_record *record)
+/** The first of the document's keys that the search meets; absent when it is no JSON: who looks at it will
+ * see. */
+static struct slice first_key(struct store_search *search, const struct store_record *record)
 {
-    if (!((unsigned char)value.data[0] & KEY_IN_ARRAY))
-        return true;
+    spend(search, record->full.length / UNIT_PARSED_BYTES);
     if (!json_parse(&search->document, record->full.data, record->full.length))
-        return true;
+        return (struct slice){0};
     index_keys_of(&search->keys, search->index, json_root(&search->document));
+    spend(search, search->document.count + search->keys.count * UNITS_KEY);
     for (size_t i = 0; i < search->keys.count; i++)
         if (in_ranges(search, search->keys.items[i]))
-            return slice_equal(search->keys.items[i], value);
-    return true;
+            return search->keys.items[i];
+    return (struct slice){0};
+}
+
+/** Whether @value is that key. */
+static bool is_first(struct store_search *search, struct slice value, struct slice id,
+                     const struct store_record *record)
+{
+    bool same;
+    if (!((unsigned char)value.data[0] & KEY_IN_ARRAY))
+        return true;
+    if (first_keys_find(&search->first_keys, id, record->version, value, &same))
+        return same;
+    struct slice first = first_key(search, record);
+    if (!first.data)
+        return true;
+    first_keys_add(&search->first_keys, id, record->version, first);
+    return slice_equal(first, value);
 }
 
 /** The document of an entry of the index. False: that cannot be read, or there is none. */
@@ -357,25 +389,38 @@ static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, s
         store_unreadable_document(search->store, 0, search->collection, *id);
         return false;
     }
+    spend(search, UNITS_LOOKUP);
     if (!indexed(search, store_slice(key), &value, id, record))
         return false;
     bool hidden = search->sees && !search->sees(search->argument, record->tag);
-    *given = hidden || is_first(search, value, record);
+    *given = hidden || is_first(search, value, *id, record);
     return true;
 }
 
-enum store_step store_search_step(struct store_search *search, struct slice *id, struct store_record *record)
+enum store_step store_search_some(struct store_search *search, struct slice *id, struct store_record *record,
+                                  uint64_t *units)
 {
     MDB_val key, value;
     int rc = 0;
-    bool given = false;
-    while (!search->failed && !given && !(rc = next_entry(search, &key, &value)))
-        search->failed = !candidate(search, key, value, id, record, &given);
+    bool given = false, inside;
+    search->units = *units;
+    search->taken = 0;
+    while (search->units && !search->failed && !given && !(rc = next_entry(search, &key, &value, &inside)))
+        search->failed = inside && !candidate(search, key, value, id, record, &given);
+    *units = search->taken;
     if (rc == MDB_NOTFOUND)
         return STORE_END;
     if (rc)
         store_unreadable(search->store, rc, "%s",
                          search->store->collections[search->collection].config->name);
     search->failed |= rc != 0;
+    if (!given)
+        *id = (struct slice){0};
     return search->failed ? STORE_FAILED : STORE_STEP;
+}
+
+enum store_step store_search_step(struct store_search *search, struct slice *id, struct store_record *record)
+{
+    uint64_t units = UINT64_MAX;
+    return store_search_some(search, id, record, &units);
 }

@@ -141,6 +141,12 @@ void store_search_limit(struct store_search *search, bool (*sees)(const void *ar
 void store_search_resume(struct store *store, struct store_search *search);
 [[gnu::warn_unused_result]] enum store_step store_search_step(struct store_search *search, struct slice *id,
                                                               struct store_record *record);
+/** The same in steps of bounded work: *@units says how many units of about 25 ns it may take, and then how
+ * many it took; a document that must be parsed to know whether it was given before counts. STORE_STEP with an
+ * absent
+ * @id: they are used up, and there may be more. */
+[[gnu::warn_unused_result]] enum store_step store_search_some(struct store_search *search, struct slice *id,
+                                                              struct store_record *record, uint64_t *units);
 void store_search_pause(struct store_search *search);
 /** The index that is used; NULL: a scan. For tests and logs. */
 const char *store_search_index(const struct store_search *search);
