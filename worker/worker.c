@@ -31,13 +31,7 @@
 #include "worker/stopping.h"
 #include "worker/thread_pool.h"
 
-enum {
-    WRITES_IN_A_PASS = 256,
-    WALKED_IN_A_PASS = 16384,
-    JOBS_BUDGET_US = 2000,
-    READERS_CHECK_S = 60,
-    BUFFER_KEPT = 256 * 1024
-};
+enum { WRITES_IN_A_PASS = 256, WALKED_IN_A_PASS = 16384, READERS_CHECK_S = 60, BUFFER_KEPT = 256 * 1024 };
 
 bool worker_snapshot(struct worker *worker)
 {
@@ -150,7 +144,7 @@ bool worker_pass(struct worker *worker)
     retry_after_failure(worker);
     bool more = ring_intake_some(worker);
     worker->walk_documents = WALKED_IN_A_PASS;
-    (void)!job_list_run(worker->jobs, JOBS_BUDGET_US);
+    (void)!job_list_run(worker->jobs);
     /* While rights are not known nothing goes out: what is behind their change may not be for who gets it. */
     if (authority_is_current(worker->authority))
         more |= network_flush(worker->network, WRITES_IN_A_PASS);
@@ -226,7 +220,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     work_start(&worker->work, worker->score);
     worker->backlog = backlog_create(worker->config->backlog_bytes);
     worker->viewers = viewer_table_create(worker->config);
-    worker->jobs = job_list_create();
+    worker->jobs = job_list_create(&worker->work);
     worker->link = committer_link_create(worker);
     worker->threads =
         thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);

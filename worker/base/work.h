@@ -37,11 +37,16 @@ enum {
     WORK_LOOKUP = 40,  /* an entry of the store found by its key */
     WORK_WRITE = 400,  /* a system call that sends; its bytes count beside it */
     WORK_RECORD = 8,   /* a change taken out of the ring; its bytes count beside it */
+    WORK_DOCUMENT = 8, /* a document that a walk comes to; its bytes count where they are looked at */
+    WORK_CALL = 200,   /* a call from its message to its answer, beside what it does and what is parsed */
     WORK_PASS = 262144 /* what one pass may spend, about 6 ms */
 };
 
 /* What is taken in leaves this to who is to be sent it: else it would only go on from the change log. */
 enum { WORK_KEPT_FOR_OUTPUT = WORK_PASS / 2 };
+
+/* Then calls are read and begun, then long jobs take turns; each leaves something to who comes after it. */
+enum { WORK_KEPT_BY_CALLS = WORK_PASS / 4, WORK_KEPT_BY_JOBS = WORK_PASS / 8, WORK_TURN = WORK_PASS / 16 };
 
 /** @work is zeroed: a pass begins, the first. */
 void work_start(struct work *work, struct scoreboard_worker *score);
@@ -52,6 +57,12 @@ void work_pass(struct work *work);
 static inline uint64_t work_bytes(size_t bytes)
 {
     return bytes / WORK_BYTES;
+}
+
+/** What it was to parse a text of @bytes into @nodes. */
+static inline uint64_t work_parsed(size_t bytes, size_t nodes)
+{
+    return bytes / 16 + nodes;
 }
 
 /** @work NULL, here and below: nobody counts, there is always some left. */

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "shared/clock.h"
 #include "shared/memory.h"
 
 TAILQ_HEAD(job_queue, job);
@@ -11,11 +10,13 @@ struct job_list {
     struct job_queue runnable;
     struct job_queue later;
     struct job_queue blocked;
+    struct work *work;
 };
 
-struct job_list *job_list_create(void)
+struct job_list *job_list_create(struct work *work)
 {
     struct job_list *jobs = memory_zeroed(1, sizeof *jobs);
+    jobs->work = work;
     TAILQ_INIT(&jobs->runnable);
     TAILQ_INIT(&jobs->later);
     TAILQ_INIT(&jobs->blocked);
@@ -66,7 +67,12 @@ static void step(struct job_list *jobs, struct job *job)
 
 void job_start(struct job_list *jobs, struct job *job)
 {
-    step(jobs, job);
+    if (work_left(jobs->work, WORK_KEPT_BY_CALLS)) {
+        step(jobs, job);
+        return;
+    }
+    job->runnable = true;
+    TAILQ_INSERT_TAIL(&jobs->runnable, job, queue);
 }
 
 void job_wake(struct job_list *jobs, struct job *job)
@@ -78,17 +84,15 @@ void job_wake(struct job_list *jobs, struct job *job)
     job->runnable = true;
 }
 
-bool job_list_run(struct job_list *jobs, uint64_t budget_us)
+bool job_list_run(struct job_list *jobs)
 {
     struct job *job;
-    uint64_t end = 0;
+    bool first = true;
     TAILQ_CONCAT(&jobs->runnable, &jobs->later, queue);
     while ((job = TAILQ_FIRST(&jobs->runnable))) {
-        uint64_t now = clock_monotonic_us();
-        if (!end)
-            end = now + budget_us;
-        else if (now >= end)
+        if (!work_left(jobs->work, WORK_KEPT_BY_JOBS) && !first)
             return true;
+        first = false;
         TAILQ_REMOVE(&jobs->runnable, job, queue);
         step(jobs, job);
     }

@@ -7,9 +7,10 @@
 #include "worker/worker.h"
 
 /*
- * Work that is too long for one pass of the loop (a scan, a sync): done in steps, each bounded, each with its
- * own snapshot, all jobs in turn. A job whose client does not read what it has made waits until the client's
- * queue is short again.
+ * Work that is too long for one pass of the loop (a scan, a sync): done in steps, each bounded (WORK_TURN,
+ * and what cannot be cut), each with its own snapshot, all jobs in turn as long as there is work left for
+ * them in a pass. A job whose client does not read what it has made waits until the client's queue is short
+ * again.
  */
 
 enum job_state {
@@ -28,18 +29,21 @@ struct job {
 
 struct job_list;
 
-struct job_list *job_list_create(void);
+/** @work: of the passes; NULL: nobody counts. */
+struct job_list *job_list_create(struct work *work);
 
 /** Frees all jobs. */
 void job_list_free(struct job_list **jobs);
 
-/** Runs the first step at once; if it is not the last, the job goes on in later passes. The list owns it. */
+/** Runs the first step at once, if there is work left for that in this pass; the job goes on in later ones.
+ * The list owns it. */
 void job_start(struct job_list *jobs, struct job *job);
 
 void job_wake(struct job_list *jobs, struct job *job);
 
-/** Runs jobs for at most about @budget_us, those for later among them. True: some are still runnable. */
-[[gnu::warn_unused_result]] bool job_list_run(struct job_list *jobs, uint64_t budget_us);
+/** Runs jobs, those for later among them: one step at least, and more while there is work left. True: some
+ * are still runnable. */
+[[gnu::warn_unused_result]] bool job_list_run(struct job_list *jobs);
 
 /** Whether some want another step. */
 bool job_list_runnable(const struct job_list *jobs);

@@ -7,23 +7,86 @@
 #include "worker/rpc/admission.h"
 #include "worker/session.h"
 
-/* Work in one step: documents looked at, and bytes parsed. */
-enum { STEP_DOCUMENTS = 512, STEP_BYTES = 512 * 1024 };
+/* What searches that stopped inside a document may keep of them, together: above that those go on first. And
+ * what one of them keeps between its steps of the memory for parsing. */
+enum { HELD_BYTES = 64 * 1024 * 1024, PARSED_KEPT = 256 * 1024 };
+
+static size_t all_held;
+
+static size_t parsed_bytes(const struct search *search)
+{
+    return search->document.capacity * sizeof *search->document.nodes;
+}
+
+/* The search goes on inside the candidate in a later snapshot: with a copy. */
+static void hold(struct search *search, struct slice id, const struct store_record *record)
+{
+    if (search->inside)
+        return;
+    buffer_append_slice(&search->text, record->full);
+    buffer_append_slice(&search->id, id);
+    search->record = *record;
+    search->record.tag = search->record.minimal = (struct slice){0};
+    search->record.full = buffer_slice(&search->text);
+    search->document.text = search->record.full.data;
+    search->held_bytes = record->full.length + parsed_bytes(search);
+    all_held += search->held_bytes;
+    search->inside = true;
+    work_charge(&search->transaction->worker->work, work_bytes(record->full.length));
+}
+
+static void let_go(struct search *search)
+{
+    all_held -= search->held_bytes;
+    search->held_bytes = 0;
+    search->inside = false;
+    buffer_free(&search->text);
+    buffer_free(&search->id);
+}
+
+/* Whether it matches, as far as the search's turn goes; then ->each says what becomes of it. */
+static enum search_verdict match(struct search *search, struct slice id, const struct store_record *record,
+                                 uint64_t most)
+{
+    struct work *work = &search->transaction->worker->work;
+    enum json_match match = JSON_MATCH_YES;
+    if (search->query) {
+        uint64_t units = work->used < most ? most - work->used : 1;
+        match = json_matching_go_on(search->matching, json_root(&search->document), &units);
+        work_charge(work, units);
+    }
+    enum search_verdict verdict = SEARCH_ON;
+    switch (match) {
+    case JSON_MATCH_MORE:
+        hold(search, id, record);
+        return SEARCH_ON;
+    case JSON_MATCH_YES:
+        verdict = search->each(search, id, record);
+        break;
+    case JSON_MATCH_NO:
+        break;
+    }
+    let_go(search);
+    return verdict;
+}
 
 /* A search that holds so little goes on whatever others hold. */
 enum { MEMORY_LITTLE = 64 * 1024 };
 
 /* A candidate that the caller may read. */
-static enum search_verdict look_at(struct search *search, struct slice id, const struct store_record *record)
+static enum search_verdict look_at(struct search *search, struct slice id, const struct store_record *record,
+                                   uint64_t most)
 {
     const struct transaction *transaction = search->transaction;
-    if ((search->query || search->parse) &&
-        !store_record_parse(transaction->worker->store, transaction->collection->index, id, record,
-                            &search->document))
-        return SEARCH_FAILED;
-    if (search->query && !json_query_matches(search->query, json_root(&search->document)))
-        return SEARCH_ON;
-    return search->each(search, id, record);
+    struct worker *worker = transaction->worker;
+    if (search->query || search->parse) {
+        if (!store_record_parse(worker->store, transaction->collection->index, id, record, &search->document))
+            return SEARCH_FAILED;
+        work_charge(&worker->work, work_parsed(record->full.length, search->document.count));
+    }
+    if (search->query)
+        json_matching_begin(search->matching);
+    return match(search, id, record, most);
 }
 
 struct sight {
@@ -37,31 +100,57 @@ static bool sees(const void *argument, struct slice tag)
     return sight->viewer && viewer_reads(sight->viewer, sight->collection, tag);
 }
 
-/* What may not be read costs the same whatever is in it: a look at its tag. */
-static enum search_verdict walk(struct search *search)
+/* The next candidate, if one is found within the turn. What may not be read costs the same whatever is in it:
+ * a look at its tag. */
+static enum search_verdict next_candidate(struct search *search, const struct sight *sight, uint64_t most)
 {
-    struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
-    size_t documents = 0, bytes = 0;
+    struct work *work = &search->transaction->worker->work;
     struct slice id;
     struct store_record record;
-    store_search_limit(search->walk, sees, &sight);
-    while (documents++ < STEP_DOCUMENTS && bytes < STEP_BYTES) {
-        switch (store_search_step(search->walk, &id, &record)) {
-        case STORE_STEP:
-            break;
-        case STORE_END:
-            return SEARCH_ENOUGH;
-        case STORE_FAILED:
-            return SEARCH_FAILED;
-        }
-        if (!sees(&sight, record.tag))
-            continue;
-        bytes += record.full.length;
-        enum search_verdict verdict = look_at(search, id, &record);
-        if (verdict != SEARCH_ON)
-            return verdict;
+    uint64_t units = most - work->used;
+    enum store_step step = store_search_some(search->walk, &id, &record, &units);
+    work_charge(work, units);
+    switch (step) {
+    case STORE_STEP:
+        break;
+    case STORE_END:
+        return SEARCH_ENOUGH;
+    case STORE_FAILED:
+        return SEARCH_FAILED;
     }
-    return SEARCH_ON;
+    return id.data && sees(sight, record.tag) ? look_at(search, id, &record, most) : SEARCH_ON;
+}
+
+static enum search_verdict walk(struct search *search, uint64_t most)
+{
+    struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
+    const struct work *work = &search->transaction->worker->work;
+    enum search_verdict verdict = SEARCH_ON;
+    store_search_limit(search->walk, sees, &sight);
+    while (verdict == SEARCH_ON && work->used < most && (search->inside || all_held < HELD_BYTES))
+        verdict = search->inside ? match(search, buffer_slice(&search->id), &search->record, most)
+                                 : next_candidate(search, &sight, most);
+    return verdict;
+}
+
+/* One turn: through the documents, and then through what ->conclude has to do with them. */
+static enum search_verdict take_turn(struct search *search)
+{
+    struct worker *worker = search->transaction->worker;
+    const uint64_t most = worker->work.used + WORK_TURN;
+    enum search_verdict verdict = SEARCH_ENOUGH;
+    work_charge(&worker->work, WORK_LOOKUP); /* the snapshot, and where the walk stands in it */
+    if (!search->walked) {
+        store_search_resume(worker->store, search->walk);
+        verdict = walk(search, most);
+        store_search_pause(search->walk);
+        search->walked = verdict == SEARCH_ENOUGH;
+    }
+    if (!search->inside && parsed_bytes(search) > PARSED_KEPT)
+        json_free(&search->document);
+    if (search->walked && search->conclude)
+        verdict = search->conclude(search, most);
+    return verdict;
 }
 
 static enum job_state give_up(struct search *search, enum error_code code, const char *message)
@@ -128,10 +217,7 @@ static enum job_state step(struct job *job)
         return give_up(search, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
     if (!search->walk)
         search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
-    store_search_resume(worker->store, search->walk);
-    enum search_verdict verdict = walk(search);
-    store_search_pause(search->walk);
-    return go_on(search, verdict);
+    return go_on(search, take_turn(search));
 }
 
 static void search_free(struct job *job)
@@ -145,6 +231,8 @@ static void search_free(struct job *job)
         search->release(search);
     if (search->walk)
         store_search_free(search->walk);
+    let_go(search);
+    json_matching_free(search->matching);
     json_query_free(search->query);
     json_free(&search->document);
     free(search);
@@ -155,6 +243,7 @@ struct search *search_create(struct transaction *transaction, struct json_query 
     struct search *search = memory_zeroed(1, sizeof *search);
     search->transaction = transaction;
     search->query = query;
+    search->matching = query ? json_matching_create(query) : NULL;
     search->job.step = step;
     search->job.free = search_free;
     return search;

@@ -6,7 +6,8 @@
 
 /*
  * A walk over the documents of a collection that match a query and that the caller may read, in steps of
- * bounded work. What to do with each, and at the end, is given by who starts it.
+ * bounded work: one ends inside a document where that is what it takes. What to do with each, and at the end,
+ * is given by who starts it.
  */
 
 enum search_verdict {
@@ -24,8 +25,18 @@ struct search {
     struct json_query *query; /* NULL: every document; owned */
     struct json document;     /* the candidate, parsed when there is a query or ->parse is set */
     bool parse;
+    struct json_matching *matching;
+    /* The candidate in which the last step ended: a copy, of what ->each may look at. */
+    bool inside;
+    struct buffer id, text;
+    struct store_record record;
+    size_t held_bytes;
+    bool walked; /* there are no more candidates, or no more are wanted */
     void *own;
     enum search_verdict (*each)(struct search *search, struct slice id, const struct store_record *record);
+    /* After the last one, until it says SEARCH_ENOUGH: as much as can be done until so many units of work
+     * have been used in all. May be NULL. */
+    enum search_verdict (*conclude)(struct search *search, uint64_t most);
     void (*finish)(struct search *search, struct transaction *transaction); /* answers */
     void (*release)(struct search *search);                                 /* frees ->own; may be NULL */
     size_t (*memory)(const struct search *search); /* bytes in ->own; NULL: next to nothing */
@@ -35,7 +46,7 @@ struct search {
  */
 struct search *search_create(struct transaction *transaction, struct json_query *query);
 
-/** Runs the first step at once. */
+/** Runs the first step at once, if there is work left for it in this pass. */
 void search_start(struct search *search);
 
 /** Compiles `query` of a call's data; absent is NULL. False: the call has been answered with `invalid`. */

@@ -5,58 +5,111 @@
 #include "shared/json/compare.h"
 #include "shared/memory.h"
 
-/* Bytes kept for one sorted answer, parsed documents included; and for all of this worker. */
+/* Bytes kept for one sorted answer; and for all of this worker. */
 enum { SORT_BYTES = 64 * 1024 * 1024, ALL_SORT_BYTES = 512 * 1024 * 1024 };
 
 static size_t all_bytes;
 
+/* What a document is sorted by, taken out of it once: comparing is then no more than looking at bytes. */
+struct sort_key {
+    enum json_type type;
+    bool unescaped;     /* ->bytes are in ->characters, else in the document's text */
+    struct slice bytes; /* a string's characters, a number's or container's text */
+};
+
 struct kept {
-    struct json json; /* parsed ->text */
-    size_t bytes;     /* what it takes */
+    size_t bytes; /* what it takes */
     char *text;
     size_t length;
     char *id;
     size_t id_length;
+    char *characters;
+    struct sort_key keys[];
 };
 
 struct find_sort {
+    struct work *work; /* may be NULL */
     char *paths[SORT_FIELDS];
     size_t path_lengths[SORT_FIELDS];
     bool descending[SORT_FIELDS];
     size_t fields;
+    struct sort_key keys[SORT_FIELDS]; /* of the document being added */
+    struct buffer characters;
     struct kept **kept; /* a heap with the last of them in front, until it is sorted */
     size_t count, next;
     size_t
         most; /* less once bytes ran out: what is kept is always the first so many of all that were added */
+    bool finishing;
+    size_t unsorted; /* then so many in front are a heap still */
     size_t bytes;
     bool cut;
 };
 
-static int order(const struct find_sort *sort, struct json_value a, struct slice id_a, struct json_value b,
-                 struct slice id_b)
+/* As json_order() has it. */
+static int order_keys(struct work *work, const struct sort_key *a, const struct sort_key *b)
+{
+    if (a->type != b->type)
+        return a->type < b->type ? -1 : 1;
+    size_t least = a->bytes.length < b->bytes.length ? a->bytes.length : b->bytes.length;
+    if (a->type == JSON_NUMBER) {
+        work_charge(work, least / 16);
+        return json_number_compare(a->bytes, b->bytes);
+    }
+    work_charge(work, work_bytes(least));
+    if (a->type == JSON_STRING)
+        return slice_compare(a->bytes, b->bytes);
+    if (a->type < JSON_ARRAY)
+        return 0;
+    if (a->bytes.length != b->bytes.length)
+        return a->bytes.length < b->bytes.length ? -1 : 1;
+    return slice_compare(a->bytes, b->bytes);
+}
+
+static int order(const struct find_sort *sort, const struct sort_key *a, struct slice id_a,
+                 const struct kept *b)
 {
     for (size_t i = 0; i < sort->fields; i++) {
-        struct slice path = slice_of(sort->paths[i], sort->path_lengths[i]);
-        int by_field = json_order(json_at_path(a, path), json_at_path(b, path));
+        work_charge(sort->work, WORK_NODE);
+        int by_field = order_keys(sort->work, &a[i], &b->keys[i]);
         if (by_field)
             return sort->descending[i] ? -by_field : by_field;
     }
-    return slice_compare(id_a, id_b);
+    return slice_compare(id_a, slice_of(b->id, b->id_length));
 }
 
 static int order_kept(const struct find_sort *sort, const struct kept *a, const struct kept *b)
 {
-    return order(sort, json_root(&a->json), slice_of(a->id, a->id_length), json_root(&b->json),
-                 slice_of(b->id, b->id_length));
+    return order(sort, a->keys, slice_of(a->id, a->id_length), b);
+}
+
+static void take_key(struct find_sort *sort, struct sort_key *key, struct json_value value)
+{
+    *key = (struct sort_key){.type = json_type(value), .bytes = json_text(value)};
+    if (key->type != JSON_STRING)
+        return;
+    size_t start = sort->characters.length;
+    key->bytes = json_string(value, &sort->characters);
+    key->unescaped = sort->characters.length > start;
+}
+
+/* Fills ->keys. Each path is a walk through as many members and elements as the document has at most. */
+static void take_keys(struct find_sort *sort, struct json_value document, struct slice full)
+{
+    buffer_clear(&sort->characters);
+    buffer_reserve(&sort->characters, full.length * sort->fields); /* nothing moves */
+    for (size_t i = 0; i < sort->fields; i++)
+        take_key(sort, &sort->keys[i],
+                 json_at_path(document, slice_of(sort->paths[i], sort->path_lengths[i])));
+    work_charge(sort->work, sort->fields * (1 + document.json->count / 4));
 }
 
 static void kept_free(struct find_sort *sort, struct kept *kept)
 {
     sort->bytes -= kept->bytes;
     all_bytes -= kept->bytes;
-    json_free(&kept->json);
     free(kept->text);
     free(kept->id);
+    free(kept->characters);
     free(kept);
 }
 
@@ -94,18 +147,26 @@ static void drop_last_in_order(struct find_sort *sort)
     sort->cut = true;
 }
 
+/* The document whose keys are in ->keys. */
 static void keep(struct find_sort *sort, struct slice id, struct slice full)
 {
-    struct kept *kept = memory_zeroed(1, sizeof *kept);
+    struct kept *kept = memory_zeroed(1, sizeof *kept + sort->fields * sizeof *kept->keys);
+    struct slice characters = buffer_slice(&sort->characters);
     kept->text = memory_copy(full.data, full.length);
     kept->length = full.length;
     kept->id = memory_copy(id.data, id.length);
     kept->id_length = id.length;
-    if (!json_parse(&kept->json, kept->text, kept->length)) {
-        kept_free(sort, kept); /* cannot be: it was parsed before it was stored */
-        return;
+    kept->characters = memory_copy(characters.data, characters.length);
+    for (size_t i = 0; i < sort->fields; i++) {
+        struct sort_key *key = &kept->keys[i];
+        *key = sort->keys[i];
+        if (key->bytes.data)
+            key->bytes.data = key->unescaped ? kept->characters + (key->bytes.data - characters.data)
+                                             : kept->text + (key->bytes.data - full.data);
     }
-    kept->bytes = sizeof *kept + id.length + full.length + kept->json.capacity * sizeof *kept->json.nodes;
+    kept->bytes =
+        sizeof *kept + sort->fields * sizeof *kept->keys + id.length + full.length + characters.length;
+    work_charge(sort->work, work_bytes(kept->bytes));
     sort->bytes += kept->bytes;
     all_bytes += kept->bytes;
     sort->kept = memory_resize(sort->kept, sort->count + 1, sizeof *sort->kept);
@@ -120,12 +181,14 @@ static bool is_too_much(const struct find_sort *sort)
 
 void find_sort_add(struct find_sort *sort, struct slice id, struct json_value document, struct slice full)
 {
+    if (sort->count >= sort->most && sort->count == 0) {
+        sort->cut = true;
+        return;
+    }
+    take_keys(sort, document, full);
     if (sort->count >= sort->most) {
         sort->cut = true;
-        if (sort->count == 0)
-            return;
-        const struct kept *last = sort->kept[0];
-        if (order(sort, document, id, json_root(&last->json), slice_of(last->id, last->id_length)) > 0)
+        if (order(sort, sort->keys, id, sort->kept[0]) > 0)
             return;
     }
     keep(sort, id, full);
@@ -137,22 +200,29 @@ void find_sort_add(struct find_sort *sort, struct slice id, struct json_value do
     }
 }
 
-void find_sort_finish(struct find_sort *sort)
+bool find_sort_finish(struct find_sort *sort, uint64_t units)
 {
-    for (size_t left = sort->count; left > 1; left--) {
+    const uint64_t most = sort->work ? sort->work->used + units : 0;
+    if (!sort->finishing)
+        sort->unsorted = sort->count;
+    sort->finishing = true;
+    while (sort->unsorted > 1) {
+        if (sort->work && sort->work->used >= most)
+            return false;
+        size_t left = sort->unsorted--;
         struct kept *last = sort->kept[0];
         sort->kept[0] = sort->kept[left - 1];
         sort->kept[left - 1] = last;
         sift_down(sort, 0, left - 1);
     }
+    return true;
 }
 
-bool find_sort_next(struct find_sort *sort, struct json_value *document, struct slice *full)
+bool find_sort_next(struct find_sort *sort, struct slice *full)
 {
     if (sort->next == sort->count)
         return false;
     const struct kept *kept = sort->kept[sort->next++];
-    *document = json_root(&kept->json);
     *full = slice_of(kept->text, kept->length);
     return true;
 }
@@ -204,6 +274,7 @@ bool find_sort_read(struct transaction *transaction, struct json_value value, ui
     }
     struct find_sort *sort = memory_zeroed(1, sizeof *sort);
     sort->most = (size_t)keep_most;
+    sort->work = transaction ? &transaction->worker->work : NULL;
     *out = sort;
     struct json_iterator each = json_begin(value);
     while (json_step(&each))
@@ -222,6 +293,7 @@ void find_sort_free(struct find_sort **slot)
     for (size_t i = 0; i < sort->fields; i++)
         free(sort->paths[i]);
     free(sort->kept);
+    buffer_free(&sort->characters);
     free(sort);
     *slot = NULL;
 }

@@ -22,10 +22,11 @@ struct find_sort;
 /** One match: @document is @full parsed. What is kept is copied. */
 void find_sort_add(struct find_sort *sort, struct slice id, struct json_value document, struct slice full);
 
-/** No more are added; now find_sort_next() gives them in order, parsed and as text. False at the end. */
-void find_sort_finish(struct find_sort *sort);
-[[gnu::warn_unused_result]] bool find_sort_next(struct find_sort *sort, struct json_value *document,
-                                                struct slice *full);
+/** No more are added: puts them in order, in steps of about @units of work. False: there is more to do. */
+[[gnu::warn_unused_result]] bool find_sort_finish(struct find_sort *sort, uint64_t units);
+
+/** Then it gives them in order. False at the end. */
+[[gnu::warn_unused_result]] bool find_sort_next(struct find_sort *sort, struct slice *full);
 
 /** Whether there were more matches than were kept: because they were more than @keep, or had too many bytes.
  */

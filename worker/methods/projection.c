@@ -4,6 +4,14 @@
 
 #include "shared/memory.h"
 
+static int by_length(const void *a, const void *b)
+{
+    const struct slice *left = a, *right = b;
+    if (left->length != right->length)
+        return left->length < right->length ? -1 : 1;
+    return slice_compare(*left, *right);
+}
+
 bool projection_read(struct transaction *transaction, struct json_value fields, struct projection *projection)
 {
     if (json_type(fields) <= JSON_NULL)
@@ -29,23 +37,24 @@ bool projection_read(struct transaction *transaction, struct json_value fields, 
         projection->fields[projection->count++] = slice_of(memory_copy(name.data, name.length), name.length);
         buffer_free(&scratch);
     }
+    qsort(projection->fields, projection->count, sizeof *projection->fields, by_length);
     return true;
 }
 
-static bool named(const struct projection *projection, struct json_value key)
+static bool named(struct projection *projection, struct json_value key)
 {
-    for (size_t i = 0; i < projection->count; i++)
-        if (json_string_is(key, projection->fields[i]))
-            return true;
-    return false;
+    buffer_clear(&projection->scratch);
+    struct slice name = json_string(key, &projection->scratch);
+    return bsearch(&name, projection->fields, projection->count, sizeof *projection->fields, by_length);
 }
 
-void projection_append(struct buffer *out, const struct projection *projection, struct json_value document,
-                       struct slice full)
+uint64_t projection_append(struct buffer *out, struct projection *projection, struct json_value document,
+                           struct slice full)
 {
+    size_t before = out->length;
     if (!projection->count) {
         buffer_append_slice(out, full);
-        return;
+        return WORK_NODE + work_bytes(full.length);
     }
     struct json_iterator each = json_begin(document);
     bool first = true;
@@ -61,6 +70,7 @@ void projection_append(struct buffer *out, const struct projection *projection, 
         buffer_append_slice(out, json_text(each.value));
     }
     buffer_append_byte(out, '}');
+    return WORK_NODE + 2 * (uint64_t)json_count(document) + work_bytes(out->length - before);
 }
 
 void projection_free(struct projection *projection)
@@ -68,5 +78,6 @@ void projection_free(struct projection *projection)
     for (size_t i = 0; i < projection->count; i++)
         free((char *)projection->fields[i].data);
     free(projection->fields);
+    buffer_free(&projection->scratch);
     *projection = (struct projection){0};
 }

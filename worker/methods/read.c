@@ -32,6 +32,7 @@ static bool answer_detail(struct transaction *transaction, struct slice id)
     const struct viewer *viewer = transaction_viewer(transaction);
     if (code == ERROR_NONE && !(viewer && viewer_reads(viewer, transaction->collection->index, record.tag)))
         code = ERROR_NOT_FOUND; /* what may not be read is not there */
+    work_charge(&worker->work, WORK_LOOKUP);
     if (code == ERROR_NONE)
         transaction_fulfill(transaction, record.full, 0);
     else
@@ -141,6 +142,7 @@ static void count(struct transaction *transaction, struct json_value data)
 struct find {
     struct projection projection;
     struct find_sort *sort; /* NULL: in the order of the walk */
+    struct json parsed;     /* of those that were sorted: the one being put into the answer */
     int64_t skip, limit;
     int64_t skipped, taken;
     uint64_t bytes_most;
@@ -148,7 +150,8 @@ struct find {
     bool more;
 };
 
-static enum search_verdict find_take(struct find *find, struct json_value document, struct slice full)
+static enum search_verdict find_take(struct find *find, struct work *work, struct json_value document,
+                                     struct slice full)
 {
     if (find->skipped < find->skip) {
         find->skipped++;
@@ -161,7 +164,7 @@ static enum search_verdict find_take(struct find *find, struct json_value docume
     }
     if (find->taken++)
         buffer_append_byte(&find->documents, ',');
-    projection_append(&find->documents, &find->projection, document, full);
+    work_charge(work, projection_append(&find->documents, &find->projection, document, full));
     return SEARCH_ON;
 }
 
@@ -171,21 +174,46 @@ static enum search_verdict find_each(struct search *search, struct slice id,
     struct find *find = search->own;
     struct json_value document = search->parse ? json_root(&search->document) : (struct json_value){0};
     if (!find->sort)
-        return find_take(find, document, record->full);
+        return find_take(find, &search->transaction->worker->work, document, record->full);
     find_sort_add(find->sort, id, document, record->full);
     return SEARCH_ON;
+}
+
+/* The next of those that were sorted. */
+static enum search_verdict take_sorted(struct find *find, struct work *work)
+{
+    struct json_value document = {0};
+    struct slice full;
+    work_charge(work, WORK_NODE);
+    if (!find_sort_next(find->sort, &full))
+        return SEARCH_ENOUGH;
+    if (find->projection.count && find->skipped == find->skip && find->taken < find->limit) {
+        if (!json_parse(&find->parsed, full.data, full.length))
+            return SEARCH_FAILED; /* cannot be: it was parsed before */
+        work_charge(work, work_parsed(full.length, find->parsed.count));
+        document = json_root(&find->parsed);
+    }
+    return find_take(find, work, document, full);
+}
+
+static enum search_verdict find_conclude(struct search *search, uint64_t most)
+{
+    struct find *find = search->own;
+    struct work *work = &search->transaction->worker->work;
+    enum search_verdict verdict = SEARCH_ON;
+    if (!find->sort)
+        return SEARCH_ENOUGH;
+    if (work->used >= most || !find_sort_finish(find->sort, most - work->used))
+        return SEARCH_ON;
+    while (verdict == SEARCH_ON && work->used < most)
+        verdict = take_sorted(find, work);
+    return verdict;
 }
 
 static void find_finish(struct search *search, struct transaction *transaction)
 {
     struct find *find = search->own;
     if (find->sort) {
-        struct json_value document;
-        struct slice full;
-        find_sort_finish(find->sort);
-        while (find_sort_next(find->sort, &document, &full))
-            if (find_take(find, document, full) != SEARCH_ON)
-                break;
         find->more |= find_sort_cut(find->sort);
         if (find->more && !find->taken && find->limit) {
             transaction_fail(
@@ -213,6 +241,7 @@ static void find_release(struct search *search)
     struct find *find = search->own;
     projection_free(&find->projection);
     find_sort_free(&find->sort);
+    json_free(&find->parsed);
     buffer_free(&find->documents);
     free(find);
 }
@@ -250,6 +279,7 @@ static void find(struct transaction *transaction, struct json_value data)
     search->own = own;
     search->parse = own->sort || own->projection.count;
     search->each = find_each;
+    search->conclude = find_conclude;
     search->finish = find_finish;
     search->release = find_release;
     search->memory = find_memory;
