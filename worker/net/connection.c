@@ -247,7 +247,7 @@ static bool reads_later(struct connection *connection)
 {
     static const struct timeval at_once = {0};
     struct network *network = connection->network;
-    if (work_left(network->options.work, 0) &&
+    if (work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
         (!network->events.ready || network->events.ready(network->context)))
         return false;
     bool unknown = connection->held_back || (connection->ahead && !connection->held);

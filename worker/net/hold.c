@@ -3,6 +3,8 @@
 #include "worker/net/read_ahead.h"
 
 /*
+ * Calls that are not taken up yet. What was read when no work is left in a pass waits for the next one.
+ *
  * Back-pressure on calls: while the owner takes no messages they wait, up to a window; behind that the
  * connection is not read, so that its client has to wait as well. One that does not read its answers before
  * all its calls are sent would wait for ever: so what stands in a full window is refused after a while.
@@ -33,7 +35,8 @@ bool connection_is_full(struct connection *connection)
 void connection_take_message(struct connection *connection, struct slice message, bool binary)
 {
     struct network *network = connection->network;
-    if (connection->held || connection->ahead)
+    bool later = !work_left(network->options.work, WORK_KEPT_BY_CALLS);
+    if (connection->held || connection->ahead || later)
         read_ahead_add(&connection->ahead, message, binary, clock_monotonic_ms());
     else
         network->events.message(network->context, connection, message, binary);
@@ -44,7 +47,7 @@ void connection_give_ahead(struct connection *connection)
     struct network *network = connection->network;
     struct slice message;
     bool binary;
-    while (!connection->held && connection->state == CONNECTION_OPEN && work_left(network->options.work, 0) &&
+    while (!connection->held && connection->state == CONNECTION_OPEN && work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.message(network->context, connection, message, binary);
     if (connection->state != CONNECTION_OPEN)

@@ -200,7 +200,9 @@ static bool take_message(struct session *session, struct slice text, struct mess
 {
     struct worker *worker = session->worker;
     const char *fault;
-    if (!json_parse(&worker->message, text.data, text.length)) {
+    bool good = json_parse(&worker->message, text.data, text.length);
+    work_charge(&worker->work, WORK_CALL + work_parsed(text.length, worker->message.count));
+    if (!good) {
         bad_message(session, worker->message.error, worker->message.error_offset + 1);
         return false;
     }

@@ -18,7 +18,9 @@ static const char *read_data(struct worker *worker, struct slice text, struct me
     if (text.length == 0)
         return NULL;
     buffer_reserve(&worker->scratch, text.length); /* as for a message: strings are put into it */
-    if (json_parse(&worker->message, text.data, text.length)) {
+    bool good = json_parse(&worker->message, text.data, text.length);
+    work_charge(&worker->work, WORK_CALL + work_parsed(text.length, worker->message.count));
+    if (good) {
         message->data = json_root(&worker->message);
         return NULL;
     }

@@ -17,6 +17,8 @@
 #include "worker/rpc/method.h"
 #include "worker/session.h"
 
+enum { COPIES = 3 }; /* of an answer on its way out: message, frame, queue */
+
 static const char *collection_name(const struct transaction *transaction)
 {
     return transaction->collection ? transaction->collection->name : "dispatcher";
@@ -127,8 +129,10 @@ void transaction_update(struct transaction *transaction, struct slice data, uint
 
 void transaction_fulfill(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
-    if (transaction->session)
+    if (transaction->session) {
+        work_charge(&transaction->worker->work, COPIES * work_bytes(data.length));
         transaction->answers->success(transaction, data, after_seq);
+    }
     transaction_end(transaction, ERROR_NONE);
 }
 
