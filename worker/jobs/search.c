@@ -7,87 +7,26 @@
 #include "worker/rpc/admission.h"
 #include "worker/session.h"
 
-/* What searches that stopped inside a document may keep of them, together: above that those go on first. And
- * what one of them keeps between its steps of the memory for parsing. */
-enum { HELD_BYTES = 64 * 1024 * 1024, PARSED_KEPT = 256 * 1024 };
-
-static size_t all_held;
-
-static size_t parsed_bytes(const struct search *search)
+/* Whether the candidate matches, as far as the search's turn goes; then ->each says what becomes of it. */
+static enum search_verdict match(struct search *search, uint64_t most)
 {
-    return search->document.capacity * sizeof *search->document.nodes;
-}
-
-/* The search goes on inside the candidate in a later snapshot: with a copy. */
-static void hold(struct search *search, struct slice id, const struct store_record *record)
-{
-    if (search->inside)
-        return;
-    buffer_append_slice(&search->text, record->full);
-    buffer_append_slice(&search->id, id);
-    search->record = *record;
-    search->record.tag = search->record.minimal = (struct slice){0};
-    search->record.full = buffer_slice(&search->text);
-    search->document.text = search->record.full.data;
-    search->held_bytes = record->full.length + parsed_bytes(search);
-    all_held += search->held_bytes;
-    search->inside = true;
-    work_charge(&search->transaction->worker->work, work_bytes(record->full.length));
-}
-
-static void let_go(struct search *search)
-{
-    all_held -= search->held_bytes;
-    search->held_bytes = 0;
-    search->inside = false;
-    buffer_free(&search->text);
-    buffer_free(&search->id);
-}
-
-/* Whether it matches, as far as the search's turn goes; then ->each says what becomes of it. */
-static enum search_verdict match(struct search *search, struct slice id, const struct store_record *record,
-                                 uint64_t most)
-{
-    struct work *work = &search->transaction->worker->work;
-    enum json_match match = JSON_MATCH_YES;
-    if (search->query) {
-        uint64_t units = work->used < most ? most - work->used : 1;
-        match = json_matching_go_on(search->matching, json_root(&search->document), &units);
-        work_charge(work, units);
-    }
+    struct candidate *candidate = &search->candidate;
     enum search_verdict verdict = SEARCH_ON;
-    switch (match) {
+    switch (candidate_match(candidate, &search->transaction->worker->work, most)) {
     case JSON_MATCH_MORE:
-        hold(search, id, record);
         return SEARCH_ON;
     case JSON_MATCH_YES:
-        verdict = search->each(search, id, record);
+        verdict = search->each(search, candidate->id, &candidate->record);
         break;
     case JSON_MATCH_NO:
         break;
     }
-    let_go(search);
+    candidate_let_go(candidate);
     return verdict;
 }
 
 /* A search that holds so little goes on whatever others hold. */
 enum { MEMORY_LITTLE = 64 * 1024 };
-
-/* A candidate that the caller may read. */
-static enum search_verdict look_at(struct search *search, struct slice id, const struct store_record *record,
-                                   uint64_t most)
-{
-    const struct transaction *transaction = search->transaction;
-    struct worker *worker = transaction->worker;
-    if (search->query || search->parse) {
-        if (!store_record_parse(worker->store, transaction->collection->index, id, record, &search->document))
-            return SEARCH_FAILED;
-        work_charge(&worker->work, work_parsed(record->full.length, search->document.count));
-    }
-    if (search->query)
-        json_matching_begin(search->matching);
-    return match(search, id, record, most);
-}
 
 struct sight {
     const struct viewer *viewer; /* NULL: sees nothing */
@@ -118,7 +57,12 @@ static enum search_verdict next_candidate(struct search *search, const struct si
     case STORE_FAILED:
         return SEARCH_FAILED;
     }
-    return id.data && sees(sight, record.tag) ? look_at(search, id, &record, most) : SEARCH_ON;
+    if (!id.data || !sees(sight, record.tag))
+        return SEARCH_ON;
+    return candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
+                          search->parse)
+               ? match(search, most)
+               : SEARCH_FAILED;
 }
 
 static enum search_verdict walk(struct search *search, uint64_t most)
@@ -127,9 +71,8 @@ static enum search_verdict walk(struct search *search, uint64_t most)
     const struct work *work = &search->transaction->worker->work;
     enum search_verdict verdict = SEARCH_ON;
     store_search_limit(search->walk, sees, &sight);
-    while (verdict == SEARCH_ON && work->used < most && (search->inside || all_held < HELD_BYTES))
-        verdict = search->inside ? match(search, buffer_slice(&search->id), &search->record, most)
-                                 : next_candidate(search, &sight, most);
+    while (verdict == SEARCH_ON && work->used < most && (search->candidate.held || candidate_room()))
+        verdict = search->candidate.held ? match(search, most) : next_candidate(search, &sight, most);
     return verdict;
 }
 
@@ -146,8 +89,7 @@ static enum search_verdict take_turn(struct search *search)
         store_search_pause(search->walk);
         search->walked = verdict == SEARCH_ENOUGH;
     }
-    if (!search->inside && parsed_bytes(search) > PARSED_KEPT)
-        json_free(&search->document);
+    candidate_pause(&search->candidate);
     if (search->walked && search->conclude)
         verdict = search->conclude(search, most);
     return verdict;
@@ -231,10 +173,8 @@ static void search_free(struct job *job)
         search->release(search);
     if (search->walk)
         store_search_free(search->walk);
-    let_go(search);
-    json_matching_free(search->matching);
+    candidate_free(&search->candidate);
     json_query_free(search->query);
-    json_free(&search->document);
     free(search);
 }
 
@@ -243,7 +183,7 @@ struct search *search_create(struct transaction *transaction, struct json_query 
     struct search *search = memory_zeroed(1, sizeof *search);
     search->transaction = transaction;
     search->query = query;
-    search->matching = query ? json_matching_create(query) : NULL;
+    candidate_open(&search->candidate, query);
     search->job.step = step;
     search->job.free = search_free;
     return search;

@@ -1,6 +1,7 @@
 #ifndef WORKER_JOBS_SEARCH_H
 #define WORKER_JOBS_SEARCH_H
 
+#include "worker/jobs/candidate.h"
 #include "worker/jobs/job.h"
 #include "worker/rpc/transaction.h"
 
@@ -23,14 +24,8 @@ struct search {
     struct store_search *walk;
     uint64_t rights_serial;   /* of the rights the caller had at the start */
     struct json_query *query; /* NULL: every document; owned */
-    struct json document;     /* the candidate, parsed when there is a query or ->parse is set */
-    bool parse;
-    struct json_matching *matching;
-    /* The candidate in which the last step ended: a copy, of what ->each may look at. */
-    bool inside;
-    struct buffer id, text;
-    struct store_record record;
-    size_t held_bytes;
+    bool parse;               /* candidates are parsed, also without a query */
+    struct candidate candidate;
     bool walked; /* there are no more candidates, or no more are wanted */
     void *own;
     enum search_verdict (*each)(struct search *search, struct slice id, const struct store_record *record);

@@ -9,7 +9,7 @@
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 
-enum { EXPORT_BYTES = 256 * 1024, STEP_DOCUMENTS = 512 };
+enum { EXPORT_BYTES = 256 * 1024 };
 
 /* False: answered. */
 static bool add_document(struct transaction *transaction, struct buffer *set, struct json_value document,
@@ -83,49 +83,64 @@ struct export
     struct job job;
     struct transaction *transaction;
     struct json_query *query;
-    struct json document;
+    struct candidate candidate;
     struct store_scan scan;
     struct buffer documents;
     struct buffer last; /* id of the last document looked at */
     size_t taken;
 };
 
-/* False: it is damaged. */
-static bool export_take(struct export *export, struct slice id, const struct store_record *record)
+static void export_match(struct export *export, uint64_t most)
 {
-    const struct transaction *transaction = export->transaction;
-    buffer_clear(&export->last);
-    buffer_append_slice(&export->last, id);
-    if (export->query && !store_record_parse(transaction->worker->store, transaction->collection->index, id,
-                                             record, &export->document))
-        return false;
-    if (export->query && !json_query_matches(export->query, json_root(&export->document)))
-        return true;
-    if (export->taken++)
-        buffer_append_byte(&export->documents, ',');
-    buffer_append_slice(&export->documents, record->full);
-    return true;
+    struct candidate *candidate = &export->candidate;
+    struct work *work = &export->transaction->worker->work;
+    enum json_match match = candidate_match(candidate, work, most);
+    if (match == JSON_MATCH_MORE)
+        return;
+    if (match == JSON_MATCH_YES) {
+        if (export->taken++)
+            buffer_append_byte(&export->documents, ',');
+        buffer_append_slice(&export->documents, candidate->record.full);
+        work_charge(work, work_bytes(candidate->record.full.length));
+    }
+    candidate_let_go(candidate);
 }
 
-/* As many documents as one step may look at. */
-static enum store_step export_walk(struct export *export)
+static enum store_step export_next(struct export *export, uint64_t most)
 {
+    struct worker *worker = export->transaction->worker;
     struct slice id;
     struct store_record record;
-    size_t looked_at = 0;
+    work_charge(&worker->work, WORK_DOCUMENT);
+    enum store_step result = store_scan_step(&export->scan, &id, &record);
+    if (result != STORE_STEP || (export->last.length && slice_equal(id, buffer_slice(&export->last))))
+        return result; /* that one was given before */
+    buffer_clear(&export->last);
+    buffer_append_slice(&export->last, id);
+    if (!candidate_take(&export->candidate, worker, export->transaction->collection->index, id, &record,
+                        false))
+        return STORE_FAILED;
+    export_match(export, most);
+    return STORE_STEP;
+}
+
+/* As far as a turn goes. */
+static enum store_step export_walk(struct export *export)
+{
+    struct worker *worker = export->transaction->worker;
+    const uint64_t most = worker->work.used + WORK_TURN;
     enum store_step result = STORE_STEP;
-    store_scan_resume(export->transaction->worker->store, &export->scan);
-    while (export->documents.length < EXPORT_BYTES && looked_at++ < STEP_DOCUMENTS) {
-        result = store_scan_step(&export->scan, &id, &record);
-        if (result != STORE_STEP)
-            break;
-        bool given = export->last.length && slice_equal(id, buffer_slice(&export->last));
-        if (!given && !export_take(export, id, &record)) {
-            result = STORE_FAILED;
-            break;
-        }
+    work_charge(&worker->work, WORK_LOOKUP);
+    store_scan_resume(worker->store, &export->scan);
+    while (result == STORE_STEP && export->documents.length < EXPORT_BYTES && worker->work.used < most &&
+           (export->candidate.held || candidate_room())) {
+        if (export->candidate.held)
+            export_match(export, most);
+        else
+            result = export_next(export, most);
     }
     store_scan_pause(&export->scan);
+    candidate_pause(&export->candidate);
     return result;
 }
 
@@ -173,8 +188,8 @@ static void export_free(struct job *job)
         export->transaction->job = NULL;
         transaction_fail(export->transaction, ERROR_UNAVAILABLE, "The server is stopping");
     }
+    candidate_free(&export->candidate);
     json_query_free(export->query);
-    json_free(&export->document);
     store_scan_free(&export->scan);
     buffer_free(&export->documents);
     buffer_free(&export->last);
@@ -197,6 +212,7 @@ static void export_documents(struct transaction *transaction, struct json_value 
     export->job.free = export_free;
     export->transaction = transaction;
     export->query = query;
+    candidate_open(&export->candidate, query);
     store_scan_start(&export->scan, transaction->collection->index, from, (struct slice){0});
     buffer_append_slice(&export->last, from);
     transaction->job = &export->job;

@@ -172,7 +172,8 @@ static enum search_verdict find_each(struct search *search, struct slice id,
                                      const struct store_record *record)
 {
     struct find *find = search->own;
-    struct json_value document = search->parse ? json_root(&search->document) : (struct json_value){0};
+    struct json_value document =
+        search->parse ? json_root(&search->candidate.document) : (struct json_value){0};
     if (!find->sort)
         return find_take(find, &search->transaction->worker->work, document, record->full);
     find_sort_add(find->sort, id, document, record->full);
