@@ -5,28 +5,55 @@
 #include "shared/memory.h"
 #include "worker/rpc/params.h"
 
-static int by_id(const void *a, const void *b)
+enum { ENTRY_WORK = 2 };
+
+/* The id in the manifest's own copy of the text, over the text that it was written as. */
+static struct slice own_id(struct manifest *manifest, struct json_value object, struct json_value key,
+                           struct buffer *scratch)
 {
-    const struct manifest_entry *left = a, *right = b;
-    return slice_compare(left->id, right->id);
+    struct slice raw = json_text(key);
+    char *own = manifest->memory.data + (raw.data - json_text(object).data) + 1;
+    buffer_clear(scratch);
+    struct slice id = json_string(key, scratch);
+    if (scratch->length)
+        memcpy(own, id.data, id.length);
+    return slice_of(own, id.length);
 }
 
-static bool read_entry(struct transaction *transaction, const struct json_iterator *each,
-                       struct buffer *memory, struct manifest_entry *entry)
+static bool read_entry(struct transaction *transaction, struct json_value version,
+                       struct manifest_entry *entry)
 {
-    size_t start = memory->length;
-    struct slice id = json_string(each->key, memory);
-    if (memory->length == start) /* had no escapes: it points into the message */
-        buffer_append_slice(memory, id);
-    entry->id = slice_of(memory->data + start, memory->length - start);
     if (!params_id_valid(entry->id)) {
         transaction_fail(transaction, ERROR_INVALID, "manifest: a key is no id of a document");
         return false;
     }
-    if (!json_integer(each->value, &entry->version) || entry->version < 0) {
+    if (!json_integer(version, &entry->version) || entry->version < 0) {
         transaction_fail(transaction, ERROR_INVALID, "manifest.%.*s: expected a version, found %s",
-                         (int)entry->id.length, entry->id.data, json_type_name(json_type(each->value)));
+                         (int)entry->id.length, entry->id.data, json_type_name(json_type(version)));
         return false;
+    }
+    return true;
+}
+
+static bool in_range(const struct manifest *manifest, struct slice id)
+{
+    return (!manifest->from.data || slice_compare(id, manifest->from) >= 0) &&
+           (!manifest->to.data || slice_compare(id, manifest->to) < 0);
+}
+
+static bool read_entries(struct transaction *transaction, struct json_value value, struct manifest *manifest,
+                         struct buffer *scratch)
+{
+    struct json_iterator each = json_begin(value);
+    while (json_step(&each)) {
+        struct manifest_entry *entry = &manifest->entries[manifest->count++];
+        entry->id = own_id(manifest, value, each.key, scratch);
+        if (!read_entry(transaction, each.value, entry))
+            return false;
+        manifest->outside = manifest->outside || !in_range(manifest, entry->id);
+        if (manifest->sorted == manifest->count - 1 &&
+            (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0))
+            manifest->sorted++;
     }
     return true;
 }
@@ -38,18 +65,68 @@ bool manifest_read(struct transaction *transaction, struct json_value value, str
                          json_type_name(json_type(value)));
         return false;
     }
-    buffer_reserve(&manifest->memory, json_text(value).length); /* all ids fit: nothing moves */
+    struct work *work = &transaction->worker->work; /* the transaction may end here */
+    struct buffer scratch = {0};
+    buffer_append_slice(&manifest->memory, json_text(value));
     manifest->entries = memory_zeroed(json_count(value), sizeof *manifest->entries);
-    struct json_iterator each = json_begin(value);
-    bool sorted = true; /* as a client that sends ranges has it anyway */
-    while (json_step(&each)) {
-        struct manifest_entry *entry = &manifest->entries[manifest->count++];
-        if (!read_entry(transaction, &each, &manifest->memory, entry))
-            return false;
-        sorted = sorted && (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0);
+    bool good = read_entries(transaction, value, manifest, &scratch);
+    buffer_free(&scratch);
+    work_charge(work, manifest->count * ENTRY_WORK);
+    return good;
+}
+
+enum { MERGED_AT_ONCE = 512 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Goes on with merging two sorted runs of ->width entries into one. */
+static void merge_some(struct manifest *manifest)
+{
+    const struct manifest_entry *from = manifest->entries;
+    size_t middle = least(manifest->run + manifest->width, manifest->count);
+    size_t end = least(middle + manifest->width, manifest->count);
+    size_t stop = least(manifest->merged + MERGED_AT_ONCE, end);
+    while (manifest->merged < stop) {
+        size_t left = manifest->left, right = middle + manifest->merged - left;
+        bool take_left = left < middle && (right == end || slice_compare(from[left].id, from[right].id) <= 0);
+        manifest->spare[manifest->merged++] = from[take_left ? manifest->left++ : right];
     }
-    if (!sorted)
-        qsort(manifest->entries, manifest->count, sizeof *manifest->entries, by_id);
+    if (stop == end)
+        manifest->run = manifest->left = end;
+}
+
+/* What was merged is what is merged next, in runs of twice the width. */
+static void next_round(struct manifest *manifest)
+{
+    struct manifest_entry *entries = manifest->spare;
+    manifest->spare = manifest->entries;
+    manifest->entries = entries;
+    manifest->run = manifest->left = manifest->merged = 0;
+    manifest->width *= 2;
+}
+
+bool manifest_sort(struct manifest *manifest, struct work *work, uint64_t most)
+{
+    if (manifest->sorted < manifest->count && !manifest->spare) {
+        manifest->spare = memory_zeroed(manifest->count, sizeof *manifest->spare);
+        manifest->width = 1;
+    }
+    while (manifest->sorted < manifest->count) {
+        if (work->used >= most)
+            return false;
+        size_t before = manifest->merged;
+        merge_some(manifest);
+        work_charge(work, (manifest->merged - before) * ENTRY_WORK);
+        if (manifest->merged == manifest->count)
+            next_round(manifest);
+        if (manifest->width >= manifest->count)
+            manifest->sorted = manifest->count;
+    }
+    free(manifest->spare);
+    manifest->spare = NULL;
     return true;
 }
 
@@ -77,10 +154,7 @@ bool manifest_read_range(struct transaction *transaction, struct json_value from
 
 bool manifest_in_range(const struct manifest *manifest)
 {
-    if (!manifest->count)
-        return true;
-    return (!manifest->from.data || slice_compare(manifest->entries[0].id, manifest->from) >= 0) &&
-           (!manifest->to.data || slice_compare(manifest->entries[manifest->count - 1].id, manifest->to) < 0);
+    return !manifest->outside;
 }
 
 size_t manifest_bytes(const struct manifest *manifest)
@@ -92,6 +166,7 @@ size_t manifest_bytes(const struct manifest *manifest)
 void manifest_free(struct manifest *manifest)
 {
     free(manifest->entries);
+    free(manifest->spare);
     buffer_free(&manifest->memory);
     buffer_free(&manifest->bounds);
     *manifest = (struct manifest){0};

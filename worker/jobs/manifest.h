@@ -16,15 +16,27 @@ struct manifest {
     struct manifest_entry *entries;
     size_t count;
     struct buffer memory;
+    bool outside;  /* some id is not in the range */
+    size_t sorted; /* so many in front are in order */
+    /* While it is sorted: runs of ->width entries are merged two by two into ->spare. */
+    size_t width;
+    size_t run;    /* where the two begin that are being merged */
+    size_t left;   /* what comes next of the first of them */
+    size_t merged; /* in all */
+    struct manifest_entry *spare;
     struct slice from, to; /* the range it speaks of; absent: open; in ->memory's neighbour ->bounds */
     struct buffer bounds;
 };
 
-/** Reads `{id: version}`. False: the call has been answered with `invalid`; free it all the same. */
+/** Reads `{id: version}`, as a step of its own: it costs less than it did to parse. The ids are in the order
+ * in which they came. False: the call has been answered with `invalid`; free it all the same. */
 [[gnu::warn_unused_result]] bool manifest_read(struct transaction *transaction, struct json_value value,
                                                struct manifest *manifest);
 
-/** Reads `from` and `to` (each absent or null: open). Call it before or after manifest_read(). */
+/** Puts the ids in order, until so many units of work have been used in all. False: there is more to do. */
+[[gnu::warn_unused_result]] bool manifest_sort(struct manifest *manifest, struct work *work, uint64_t most);
+
+/** Reads `from` and `to` (each absent or null: open). Call it before manifest_read(). */
 [[gnu::warn_unused_result]] bool manifest_read_range(struct transaction *transaction, struct json_value from,
                                                      struct json_value to, struct manifest *manifest);
 

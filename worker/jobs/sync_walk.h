@@ -24,12 +24,12 @@ struct sync_walk {
 void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bool same_history);
 
 /**
- * Compares on, looking at no more than @*documents documents (counted down), and with @batch (NULL: just
- * count) puts what differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
+ * Compares on until @most units of work have been used in all, and with @batch (NULL: just count) puts what
+ * differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
  * STORE_STEP: there may be more to compare.
  */
 [[gnu::warn_unused_result]] enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk,
-                                                           const struct viewer *viewer, unsigned *documents,
+                                                           const struct viewer *viewer, uint64_t most,
                                                            struct sync_batch *batch, size_t bytes_most);
 
 void sync_walk_free(struct sync_walk *walk);

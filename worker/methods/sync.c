@@ -19,8 +19,8 @@
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
-/* Work in one step: documents compared, bytes sent. */
-enum { STEP_DOCUMENTS = 4096, STEP_BYTES = 64 * 1024 };
+/* Bytes sent in one step; what is compared is a turn's work. */
+enum { STEP_BYTES = 64 * 1024 };
 
 struct sync {
     struct job job;
@@ -87,15 +87,17 @@ static void send_batch(struct sync *sync, uint64_t seq)
 /* One pass over the manifests, as far as this step goes. STORE_END: the pass is complete. */
 static enum store_step walk_manifests(struct worker *worker, struct sync *sync, const struct viewer *viewer)
 {
-    unsigned documents = STEP_DOCUMENTS;
+    const uint64_t most = worker->work.used + WORK_TURN;
     while (sync->at < sync->manifest_count) {
         enum store_step result = STORE_END;
         if (!skip_manifest(sync)) {
+            if (!manifest_sort(&sync->manifests[sync->at], &worker->work, most))
+                return STORE_STEP;
             if (!sync->walking)
                 sync_walk_start(&sync->walk, &sync->manifests[sync->at], sync->same_history);
             sync->walking = true;
-            result = sync_walk_step(worker, &sync->walk, viewer, &documents,
-                                    sync->sending ? &sync->batch : NULL, STEP_BYTES);
+            result = sync_walk_step(worker, &sync->walk, viewer, most, sync->sending ? &sync->batch : NULL,
+                                    STEP_BYTES);
         }
         if (result != STORE_END)
             return result;
