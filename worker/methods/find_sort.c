@@ -8,15 +8,22 @@
 /* Bytes kept for one sorted answer; and for all of this worker. */
 enum { SORT_BYTES = 64 * 1024 * 1024, ALL_SORT_BYTES = 512 * 1024 * 1024 };
 
+enum { SHORT_KEY = 64 }; /* bytes */
+
+/* Units of work to compare two documents that lie anywhere; to take memory for one, and to give it back; its
+ * bytes are written for the first time. */
+enum { COMPARE_WORK = 6, KEPT_WORK = 20, FIRST_WRITES = 2 };
+
 static size_t all_bytes;
 
 /* What a document is sorted by, taken out of it once: comparing is then no more than looking at bytes. */
 struct sort_key {
     enum json_type type;
-    bool unescaped;     /* ->bytes are in ->characters, else in the document's text */
+    bool apart;         /* ->bytes are in ->characters, else in the document's text */
     struct slice bytes; /* a string's characters, a number's or container's text */
 };
 
+/* Its keys and its id are in one piece: most of the time is spent waiting for memory. */
 struct kept {
     size_t bytes; /* what it takes */
     char *text;
@@ -24,7 +31,7 @@ struct kept {
     char *id;
     size_t id_length;
     char *characters;
-    struct sort_key keys[];
+    struct sort_key keys[]; /* then the id, then the characters */
 };
 
 struct find_sort {
@@ -68,8 +75,8 @@ static int order_keys(struct work *work, const struct sort_key *a, const struct 
 static int order(const struct find_sort *sort, const struct sort_key *a, struct slice id_a,
                  const struct kept *b)
 {
+    work_charge(sort->work, COMPARE_WORK);
     for (size_t i = 0; i < sort->fields; i++) {
-        work_charge(sort->work, WORK_NODE);
         int by_field = order_keys(sort->work, &a[i], &b->keys[i]);
         if (by_field)
             return sort->descending[i] ? -by_field : by_field;
@@ -85,11 +92,14 @@ static int order_kept(const struct find_sort *sort, const struct kept *a, const 
 static void take_key(struct find_sort *sort, struct sort_key *key, struct json_value value)
 {
     *key = (struct sort_key){.type = json_type(value), .bytes = json_text(value)};
-    if (key->type != JSON_STRING)
-        return;
     size_t start = sort->characters.length;
-    key->bytes = json_string(value, &sort->characters);
-    key->unescaped = sort->characters.length > start;
+    if (key->type == JSON_STRING)
+        key->bytes = json_string(value, &sort->characters);
+    if (sort->characters.length == start && key->bytes.length <= SHORT_KEY)
+        buffer_append_slice(&sort->characters, key->bytes);
+    key->apart = sort->characters.length > start;
+    if (key->apart)
+        key->bytes.data = sort->characters.data + start;
 }
 
 /* Fills ->keys. Each path is a walk through as many members and elements as the document has at most. */
@@ -108,8 +118,6 @@ static void kept_free(struct find_sort *sort, struct kept *kept)
     sort->bytes -= kept->bytes;
     all_bytes -= kept->bytes;
     free(kept->text);
-    free(kept->id);
-    free(kept->characters);
     free(kept);
 }
 
@@ -147,26 +155,34 @@ static void drop_last_in_order(struct find_sort *sort)
     sort->cut = true;
 }
 
-/* The document whose keys are in ->keys. */
-static void keep(struct find_sort *sort, struct slice id, struct slice full)
+static struct kept *kept_create(const struct find_sort *sort, struct slice id, struct slice full)
 {
-    struct kept *kept = memory_zeroed(1, sizeof *kept + sort->fields * sizeof *kept->keys);
     struct slice characters = buffer_slice(&sort->characters);
+    size_t keys = sort->fields * sizeof(struct sort_key);
+    struct kept *kept = memory_zeroed(1, sizeof *kept + keys + id.length + characters.length);
     kept->text = memory_copy(full.data, full.length);
     kept->length = full.length;
-    kept->id = memory_copy(id.data, id.length);
+    kept->id = (char *)kept->keys + keys;
     kept->id_length = id.length;
-    kept->characters = memory_copy(characters.data, characters.length);
+    kept->characters = kept->id + id.length;
+    memcpy(kept->id, id.data, id.length);
+    memcpy(kept->characters, characters.data, characters.length);
     for (size_t i = 0; i < sort->fields; i++) {
         struct sort_key *key = &kept->keys[i];
         *key = sort->keys[i];
         if (key->bytes.data)
-            key->bytes.data = key->unescaped ? kept->characters + (key->bytes.data - characters.data)
-                                             : kept->text + (key->bytes.data - full.data);
+            key->bytes.data = key->apart ? kept->characters + (key->bytes.data - characters.data)
+                                         : kept->text + (key->bytes.data - full.data);
     }
-    kept->bytes =
-        sizeof *kept + sort->fields * sizeof *kept->keys + id.length + full.length + characters.length;
-    work_charge(sort->work, work_bytes(kept->bytes));
+    kept->bytes = sizeof *kept + keys + id.length + characters.length + full.length;
+    return kept;
+}
+
+/* The document whose keys are in ->keys. */
+static void keep(struct find_sort *sort, struct slice id, struct slice full)
+{
+    struct kept *kept = kept_create(sort, id, full);
+    work_charge(sort->work, KEPT_WORK + FIRST_WRITES * work_bytes(kept->bytes));
     sort->bytes += kept->bytes;
     all_bytes += kept->bytes;
     sort->kept = memory_resize(sort->kept, sort->count + 1, sizeof *sort->kept);
@@ -220,8 +236,13 @@ bool find_sort_finish(struct find_sort *sort, uint64_t units)
 
 bool find_sort_next(struct find_sort *sort, struct slice *full)
 {
+    if (sort->next && sort->kept[sort->next - 1]) { /* all at once would take its time */
+        kept_free(sort, sort->kept[sort->next - 1]);
+        sort->kept[sort->next - 1] = NULL;
+    }
     if (sort->next == sort->count)
         return false;
+    work_charge(sort->work, KEPT_WORK);
     const struct kept *kept = sort->kept[sort->next++];
     *full = slice_of(kept->text, kept->length);
     return true;
@@ -289,7 +310,8 @@ void find_sort_free(struct find_sort **slot)
     if (!sort)
         return;
     while (sort->count)
-        kept_free(sort, sort->kept[--sort->count]);
+        if (sort->kept[--sort->count])
+            kept_free(sort, sort->kept[sort->count]);
     for (size_t i = 0; i < sort->fields; i++)
         free(sort->paths[i]);
     free(sort->kept);

@@ -25,7 +25,7 @@ void find_sort_add(struct find_sort *sort, struct slice id, struct json_value do
 /** No more are added: puts them in order, in steps of about @units of work. False: there is more to do. */
 [[gnu::warn_unused_result]] bool find_sort_finish(struct find_sort *sort, uint64_t units);
 
-/** Then it gives them in order. False at the end. */
+/** Then it gives them in order, each until the next is asked for. False at the end. */
 [[gnu::warn_unused_result]] bool find_sort_next(struct find_sort *sort, struct slice *full);
 
 /** Whether there were more matches than were kept: because they were more than @keep, or had too many bytes.
