@@ -31,9 +31,13 @@ bool lookup(struct worker *worker, unsigned collection, const char *field, struc
     bool more = true;
     store_search_resume(worker->store, search);
     while (more && result == STORE_STEP) {
-        result = store_search_step(search, &id, &record);
+        uint64_t units = UINT64_MAX;
+        result = store_search_some(search, &id, &record, &units);
+        work_charge(&worker->work, units);
         if (result == STORE_STEP && !store_record_parse(worker->store, collection, id, &record, &document))
             result = STORE_FAILED;
+        if (result == STORE_STEP)
+            work_charge(&worker->work, work_parsed(record.full.length, document.count));
         if (result == STORE_STEP && json_query_matches(query, json_root(&document)))
             more = found(argument, id, json_root(&document), record.version);
     }

@@ -22,7 +22,15 @@
 #include "worker/rpc/params.h"
 #include "worker/session.h"
 
-enum { STEP_ENTRIES = 4096, STEP_DOCUMENTS = 4096, STEP_BYTES = 64 * 1024 };
+/* One step: each entry of the log is looked up, and so is the document it is about; a document of a walk is
+ * compared for each of the former rights. */
+enum {
+    ENTRY_WORK = 2 * WORK_LOOKUP,
+    DOCUMENT_WORK = 2 * WORK_DOCUMENT,
+    STEP_ENTRIES = WORK_TURN / ENTRY_WORK,
+    STEP_DOCUMENTS = WORK_TURN / DOCUMENT_WORK,
+    STEP_BYTES = 64 * 1024
+};
 
 enum phase { READING_RIGHTS, WALKING_RIGHTS, WALKING_LOG };
 
@@ -78,7 +86,8 @@ static bool add_former(void *argument, const struct rights *rights, uint64_t fro
 static enum outcome read_rights(struct resume *resume)
 {
     const struct session *session = resume->transaction->session;
-    if (!session->account->control) /* whose rights are in no document, and always the same */
+    if (!session->account->control) { /* whose rights are in no document, and always the same */
+        work_charge(&resume->worker->work, STEP_ENTRIES * WORK_LOOKUP);
         switch (former_rights_step(resume->worker, resume->former, STEP_ENTRIES)) {
         case FORMER_RIGHTS_MORE:
             return ON;
@@ -87,6 +96,7 @@ static enum outcome read_rights(struct resume *resume)
         case FORMER_RIGHTS_KNOWN:
             break;
         }
+    }
     struct viewer *now = session->connection->output.viewer;
     rights_difference_open(&resume->difference, viewer_keep(now), resume->seq);
     resume->phase = WALKING_RIGHTS;
@@ -101,8 +111,10 @@ static enum outcome read_rights(struct resume *resume)
 static enum outcome walk_rights(struct resume *resume)
 {
     unsigned documents = STEP_DOCUMENTS;
-    switch (
-        rights_difference_walk(resume->worker, &resume->difference, &documents, &resume->batch, STEP_BYTES)) {
+    enum store_step result =
+        rights_difference_walk(resume->worker, &resume->difference, &documents, &resume->batch, STEP_BYTES);
+    work_charge(&resume->worker->work, (STEP_DOCUMENTS - documents) * DOCUMENT_WORK);
+    switch (result) {
     case STORE_STEP:
         return ON;
     case STORE_END:
@@ -139,24 +151,31 @@ static bool add_change(struct resume *resume, const struct log_change *change)
     return true;
 }
 
+/* The next entry that says something, among no more than @*entries. */
+static enum outcome walk_entry(struct resume *resume, unsigned *entries)
+{
+    struct log_change change;
+    unsigned before = *entries;
+    enum log_walk_result result = log_walk_next(resume->worker, &resume->seq, entries, &change);
+    work_charge(&resume->worker->work, (before - *entries) * ENTRY_WORK);
+    switch (result) {
+    case LOG_WALK_CHANGE:
+        return add_change(resume, &change) ? ON : UNREADABLE;
+    case LOG_WALK_END:
+        return COMPLETE;
+    case LOG_WALK_TRIMMED:
+        return TOO_OLD;
+    }
+    return TOO_OLD;
+}
+
 static enum outcome walk_log(struct resume *resume)
 {
-    struct worker *worker = resume->worker;
     unsigned entries = STEP_ENTRIES;
-    while (entries && sync_batch_bytes(&resume->batch) < STEP_BYTES) {
-        struct log_change change;
-        switch (log_walk_next(worker, &resume->seq, &entries, &change)) {
-        case LOG_WALK_CHANGE:
-            if (!add_change(resume, &change))
-                return UNREADABLE;
-            break;
-        case LOG_WALK_END:
-            return COMPLETE;
-        case LOG_WALK_TRIMMED:
-            return TOO_OLD;
-        }
-    }
-    return ON;
+    enum outcome outcome = ON;
+    while (outcome == ON && entries && sync_batch_bytes(&resume->batch) < STEP_BYTES)
+        outcome = walk_entry(resume, &entries);
+    return outcome;
 }
 
 static enum outcome run_phase(struct resume *resume)
@@ -214,6 +233,7 @@ static enum job_state step(struct job *job)
     bool last = resume->phase == WALKING_LOG;
     enum outcome outcome = run_phase(resume);
     sync_batch_finish(&resume->batch);
+    work_charge(&worker->work, work_bytes(resume->batch.frames.length));
     if (resume->batch.frames.length)
         transaction_send_frames(transaction, buffer_slice(&resume->batch.frames), seq);
     buffer_clear(&resume->batch.frames);
