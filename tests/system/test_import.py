@@ -131,6 +131,14 @@ def test_replace(server):
     assert {k: (d['n'], d['_version']) for k, d in stored.items()} == {'a': (2, 1), 'b': (1, 0), 'c': (3, 0)}
 
 
+def test_names_that_are_no_users(server):
+    """No import makes a user with the name under which the control socket acts."""
+    for name in ('(control)', 'ann (lab)', 'a)'):
+        failed = server.ctl('import', 'users', '-', text=json.dumps({'_id': name, 'groups': []}) + '\n', check=False)
+        assert failed.returncode == 1 and 'parentheses' in failed.stderr
+    server.ctl('import', 'groups', '-', text='{"_id": "lab (old)", "permissions": {}}\n')
+
+
 def test_compressed_and_standard_input_and_empty_lines(server):
     lines = documents(100)
     server.ctl('import', 'notes', write(server, 'packed.jsonl.gz', lines, gzip.open))

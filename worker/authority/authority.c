@@ -26,6 +26,7 @@ struct authority {
     struct session_list tokens[BUCKETS];     /* sessions with a token, by its hash */
     TAILQ_HEAD(session_queue, session) used; /* sessions with a token, the longest connected first */
     TAILQ_HEAD(, account) outdated;
+    struct account *control; /* while somebody has it; no user has it, whatever the user's name is */
     uint64_t last_rights_serial;
     uint64_t applied_seq; /* all accounts have what changed up to here */
     struct json user;     /* a document being read; reused */
@@ -95,7 +96,7 @@ static struct account *account_find(struct authority *authority, struct slice us
 {
     struct account *account;
     LIST_FOREACH (account, bucket_of(authority, user), all)
-        if (slice_equal(slice_of(account->user, account->user_length), user))
+        if (!account->control && slice_equal(slice_of(account->user, account->user_length), user))
             return account;
     return NULL;
 }
@@ -103,6 +104,8 @@ static struct account *account_find(struct authority *authority, struct slice us
 static void account_free(struct authority *authority, struct account *account)
 {
     LIST_REMOVE(account, all);
+    if (account->control)
+        authority->control = NULL;
     if (account->outdated)
         TAILQ_REMOVE(&authority->outdated, account, queue);
     rights_free(&account->rights);
@@ -119,7 +122,7 @@ enum error_code account_get(struct authority *authority, struct slice user, stru
         known = load(authority, account);
     }
     *out = NULL;
-    if (!account->exists && !account->control) {
+    if (!account->exists) {
         if (account->references == 0)
             account_free(authority, account);
         return known ? ERROR_NOT_FOUND : ERROR_INTERNAL;
@@ -131,15 +134,13 @@ enum error_code account_get(struct authority *authority, struct slice user, stru
 
 struct account *account_control(struct authority *authority)
 {
-    /* No user can have this id: parentheses are refused in user names. */
-    struct account *account = account_find(authority, SLICE("(control)"));
-    if (!account) {
-        account = account_new(authority, SLICE("(control)"));
-        account->control = true;
-        rights_of_administrator(&account->rights);
+    if (!authority->control) {
+        authority->control = account_new(authority, SLICE("(control)"));
+        authority->control->control = true;
+        rights_of_administrator(&authority->control->rights);
     }
-    account->references++;
-    return account;
+    authority->control->references++;
+    return authority->control;
 }
 
 void account_put(struct authority *authority, struct account *account)

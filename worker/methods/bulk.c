@@ -6,6 +6,7 @@
 #include "shared/random.h"
 #include "worker/jobs/job.h"
 #include "worker/jobs/search.h"
+#include "worker/methods/user_sets.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 
@@ -32,6 +33,8 @@ static bool add_document(struct transaction *transaction, struct buffer *set, st
     } else if (!params_id(transaction, given, "_id", &transaction->worker->scratch, &id)) {
         return false;
     }
+    if (transaction->collection->index == COLLECTION_USERS && !user_name_allowed(transaction, id))
+        return false;
     json_append_compact(&compact, document);
     struct change change = {
         .operation = replace ? CHANGE_REPLACE : CHANGE_INSERT,

@@ -27,6 +27,9 @@ void user_free(struct user_document *document);
 /** Answers a call for which one of these was not found (@missing says so) or cannot be read. Frees. */
 void user_fail(struct transaction *transaction, enum error_code code, const char *missing);
 
+/** Parentheses mark names that are no users, such as (control). False: answered. */
+bool user_name_allowed(struct transaction *transaction, struct slice user);
+
 /** Also no when that cannot be read. */
 bool user_is_administrator(struct worker *worker, struct slice user);
 /** Whether the document names the group. */

@@ -81,15 +81,6 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-/* Parentheses mark names that are no users, such as (control). */
-static bool name_allowed(struct transaction *transaction, struct slice user)
-{
-    if (!memchr(user.data, '(', user.length) && !memchr(user.data, ')', user.length))
-        return true;
-    transaction_fail(transaction, ERROR_INVALID, "_id: a user's name has no parentheses");
-    return false;
-}
-
 static bool named_before(struct json_value groups, struct slice group, uint32_t at)
 {
     struct json_iterator each = json_begin(groups);
@@ -135,7 +126,7 @@ static void add(struct transaction *transaction, struct json_value data)
     struct addition *addition;
     if (params_object(transaction, data, keys, 5) &&
         params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) &&
-        name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
+        user_name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
         params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
         read_groups(transaction, json_member(data, SLICE("groups")), &groups) &&
         (addition = addition_create(transaction, COLLECTION_USERS, json_member(data, SLICE("take_over")),

@@ -179,6 +179,26 @@ static void local_control_needs_no_user(void **state)
     client_close(&control);
 }
 
+/* An import of an earlier version may have put one in. */
+static void a_user_with_the_name_of_local_control_is_any_other(void **state)
+{
+    (void)state;
+    static const char new_group[] = "{\"_id\":\"more\"}";
+    struct client control, user;
+    char user_token[64];
+    world_add_user(&world, "(control)", "[\"staff\"]", user_token);
+    client_open(&control, &world, NULL);
+    client_open(&user, &world, user_token);
+    assert_non_null(strstr(client_call(&user, "groups", "add", new_group), "\"forbidden\""));
+    assert_non_null(strstr(client_call(&user, "viruses", "export", "{}"), "\"unknown_method\""));
+    assert_string_equal(client_call(&control, "groups", "add", new_group), "\"more\"");
+    client_close(&control);
+    client_open(&control, &world, NULL);
+    assert_non_null(strstr(client_call(&control, "groups", "add", new_group), "\"exists\""));
+    client_close(&user);
+    client_close(&control);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +211,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(logging_out_ends_the_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_user_is_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(local_control_needs_no_user, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_user_with_the_name_of_local_control_is_any_other, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
