@@ -261,11 +261,23 @@ static enum error_code take_room(struct store *store, bool once, struct apply_re
     return refuse(result, ERROR_STORE_FULL, "The store is full; removing documents makes room");
 }
 
+/** A remembered answer is for who may still have it: who acts is looked at first. */
+static enum error_code act_all(struct store *store, struct change_set set, struct apply_result *result)
+{
+    struct change change;
+    while (!result->code && change_set_next(&set, &change) > 0)
+        if (change.operation == CHANGE_ACTOR)
+            result->code = principal_act(store, &change, result->message);
+    return result->code;
+}
+
 static enum error_code apply(struct store *store, const struct change_set *set, const struct change *once,
                              struct apply_result *result)
 {
     struct writer *writer = store->writer;
     int rc;
+    if (once && act_all(store, *set, result))
+        return result->code;
     if (once) {
         rc = once_get(store, writer->txn, once->body, once->collection, once->id, writer->now_ms,
                       &result->answer, &result->seq);

@@ -379,6 +379,23 @@ static void an_actor_must_be_there(void **state)
     assert_int_equal(set_run(f), ERROR_NONE);
 }
 
+static void a_remembered_answer_is_no_way_around_that(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 2; round++) {
+        begin_as(f, "ann", "", NULL, false);
+        set_add(f, CHANGE_ONCE, 0, "plain.replace", "key", 5000, "ann");
+        assert_int_equal(set_run(f), ERROR_NONE);
+    }
+    begin_as(f, "ann", "no session", NULL, false);
+    set_add(f, CHANGE_ONCE, 0, "plain.replace", "key", 5000, "ann");
+    assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
+    begin_as(f, "ann", "", NULL, true);
+    set_add(f, CHANGE_ONCE, 0, "plain.replace", "key", 5000, "ann");
+    assert_int_equal(set_run(f), ERROR_FORBIDDEN);
+    assert_int_equal(f->result.at_fault, 0);
+}
+
 static void its_session_must_hold(void **state)
 {
     struct fixture *f = *state;
@@ -641,6 +658,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_rights_are_not_limited, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rights_are_those_of_the_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_actor_must_be_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_remembered_answer_is_no_way_around_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(its_session_must_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(its_permissions_must_be_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_place_in_the_order_decides, set_up, tear_down),
