@@ -15,7 +15,7 @@
  * shared with children over a fork and last until the last copy of the descriptor is closed. */
 enum { LOCK_MASTER = 0, LOCK_FAMILY = 1 };
 
-enum { RETRY_MS = 50 };
+enum { RETRY_MS = 50, PATH_MOST = 4096 };
 
 static bool lock_byte(int fd, off_t byte)
 {
@@ -49,10 +49,24 @@ static bool is_safe(const char *path, const struct stat *status, uid_t service, 
     return true;
 }
 
+/* A copy that was put back may have come with other modes, or with its owner. */
+static bool files_are_safe(const char *path, int fd, uid_t service, char *message)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb", "lock"};
+    char name[PATH_MOST];
+    struct stat status;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(name, sizeof name, "%s/%s", path, files[i]);
+        if (fstatat(fd, files[i], &status, 0) == 0 && !is_safe(name, &status, service, message))
+            return false;
+    }
+    return true;
+}
+
 /* Root gives away only what nobody else can have put in the place of the directory that was meant. */
 static bool give_directory(const char *path, int fd, const struct service_user *user, char *message)
 {
-    char inside[4096];
+    char inside[PATH_MOST];
     int length = snprintf(inside, sizeof inside, "%s/.", path);
     if (length < 0 || (size_t)length >= sizeof inside || service_user_leads(user, inside)) {
         snprintf(message, DATA_DIRECTORY_MESSAGE,
@@ -78,7 +92,8 @@ static bool check_directory(const char *path, int fd, const struct service_user 
         return false;
     }
     bool asked_for = user->uid != (uid_t)-1;
-    if (!is_safe(path, &status, asked_for ? user->uid : geteuid(), message))
+    uid_t service = asked_for ? user->uid : geteuid();
+    if (!is_safe(path, &status, service, message) || !files_are_safe(path, fd, service, message))
         return false;
     if (asked_for && status.st_uid != user->uid && !give_directory(path, fd, user, message))
         return false;

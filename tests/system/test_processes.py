@@ -384,6 +384,20 @@ def test_data_directory_that_others_may_write_to(make_server):
     server.start()
 
 
+@pytest.mark.parametrize('name', ['data.mdb', 'lock.mdb', 'lock'])
+def test_files_that_others_may_write_to(make_server, name):
+    """Whoever gets into the directory could change the store in its place."""
+    server = make_server(start=False)
+    path = os.path.join(server.data, name)
+    for mode in (0o660, 0o602):
+        os.chmod(path, mode)
+        one_line(server.run_once('--foreground', '--log', 'stderr'), path, f'mode {mode:04o}', f'chmod go-w {path}')
+    if os.geteuid() == 0:
+        os.chmod(path, 0o600)
+        os.chown(path, pwd.getpwnam('daemon').pw_uid, -1)
+        one_line(server.run_once('--foreground', '--log', 'stderr'), path, f'chown -R 0 {path}')
+
+
 def test_data_directory_of_somebody_else(make_server):
     if os.geteuid() != 0:
         pytest.skip('needs root, to give it away')
