@@ -46,10 +46,9 @@ int former_name_find(MDB_txn *txn, const struct store *store, unsigned collectio
     return 0;
 }
 
-enum error_code store_name_was_used(struct store *store, unsigned collection, struct slice name, bool *used)
+enum error_code store_name_was_used(struct store *store, unsigned collection, struct slice name,
+                                    uint64_t *seq)
 {
-    uint64_t seq;
-    int rc = former_name_find(store->snapshot, store, collection, name, &seq);
-    *used = seq != 0;
+    int rc = former_name_find(store->snapshot, store, collection, name, seq);
     return rc ? store_error("a former name cannot be read", rc) : ERROR_NONE;
 }

@@ -88,9 +88,10 @@ struct store_record {
 [[gnu::warn_unused_result]] bool store_record_parse(struct store *store, unsigned collection, struct slice id,
                                                     const struct store_record *record, struct json *out);
 
-/** *@used: whether somebody had this name in `users` or `groups` who was removed. */
+/** *@seq: the change that removed the last one who had this name in `users` or `groups` and lost it; 0:
+ * nobody did. */
 [[gnu::warn_unused_result]] enum error_code store_name_was_used(struct store *store, unsigned collection,
-                                                                struct slice name, bool *used);
+                                                                struct slice name, uint64_t *seq);
 
 /** *@count: documents of a collection, in all (not only those in the sync set). */
 [[gnu::warn_unused_result]] enum error_code store_count(struct store *store, unsigned collection,

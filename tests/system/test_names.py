@@ -2,11 +2,14 @@
 
 import itertools
 import json
+import os
+import signal
 
 from client import Client
 from configuration import configuration
 from http_client import HttpClient
 from server import wait_until
+from test_rights_at_commit import Held, outcome, submit
 
 NEW = 'a password of the later one'
 REMOVED = '{} was removed, and documents may still name it; an administrator can give the name to another one with ' \
@@ -65,6 +68,38 @@ async def test_a_removed_user(make_server):
     # For a name that nobody had it says nothing.
     assert await admin.call('add', 'users', {'_id': 'new', 'password': NEW, 'take_over': True}) is None
     assert server.log().count(' takes over, ') == 1
+
+
+async def connect_beside(server, worker, user=None):
+    """A client on another of two workers than this one."""
+    for _ in range(4):
+        before = server.connections()
+        client = await Client.connect(server, user)
+        if server.connections()[worker] == before[worker]:
+            return client
+    raise AssertionError('all connections went to the same worker')
+
+
+async def test_the_answer_of_a_former_user_shows_nothing_of_the_later_one(make_server):
+    """A worker that is held up answers when somebody else has the name: not with what that one has set."""
+    server = make_server(config=configuration(user_settings={'note': {'type': 'string', 'default': ''}}))
+    before = server.connections()
+    former = await Client.connect(server, 'carl')
+    worker = [b - a for a, b in zip(before, server.connections())].index(1)
+    admin, later = await connect_beside(server, worker, 'admin'), await connect_beside(server, worker)
+    with Held(server):
+        answer = await submit(former, 'change_user_setting', 'users', {'key': 'note', 'value': 'mine'})
+        pid = server.worker_pids()[worker]
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await admin.call('remove_user', 'users', {'_id': 'carl'})
+        await admin.call('add', 'users', {'_id': 'carl', 'password': NEW, 'take_over': True})
+        await later.log_in('carl', NEW)
+        assert await later.call('change_user_setting', 'users', {'key': 'note', 'value': 'of the later'}) == {'note': 'of the later'}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert await outcome(answer) == 'not_found'
+    assert 'of the later' not in json.dumps(former.messages)
 
 
 async def test_keys_over_http(server):

@@ -58,7 +58,7 @@ static bool check_free(const struct addition *addition)
 static bool check_former(struct addition *addition)
 {
     struct transaction *transaction = addition->attempt.transaction;
-    bool used;
+    uint64_t used;
     if (store_name_was_used(transaction->worker->store, addition->collection, slice_text(name_of(addition)),
                             &used) != ERROR_NONE) {
         transaction_fail_unreadable(transaction, NULL);

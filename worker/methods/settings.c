@@ -31,11 +31,18 @@ static void setting_change_free(struct setting_change *change)
     free(change);
 }
 
-/* Appends a user's own settings. ERROR_NOT_FOUND: there is no such user. */
-static enum error_code append_own(struct buffer *out, struct worker *worker, const char *user)
+/* Appends the settings of the user who had the name at change @since. ERROR_NOT_FOUND: there is no such user
+ * any more, though another one may have the name by now. */
+static enum error_code append_own(struct buffer *out, struct worker *worker, const char *user, uint64_t since)
 {
     struct user_document document;
-    enum error_code code = user_get(worker, COLLECTION_USERS, slice_text(user), &document);
+    uint64_t removed;
+    enum error_code code = store_name_was_used(worker->store, COLLECTION_USERS, slice_text(user), &removed);
+    if (code == ERROR_NONE && removed > since)
+        code = ERROR_NOT_FOUND;
+    if (code != ERROR_NONE)
+        return code;
+    code = user_get(worker, COLLECTION_USERS, slice_text(user), &document);
     if (code == ERROR_NONE)
         settings_append(out, &worker->config->user_settings, json_member(document.root, SLICE("settings")));
     user_free(&document);
@@ -54,8 +61,9 @@ static enum error_code append_all(struct buffer *out, struct worker *worker)
     return ERROR_NONE;
 }
 
-/* Answers with the settings as they are now, in their place among the changes. */
-static void answer(struct transaction *transaction, const char *user)
+/* Answers with the settings as they are now, in their place among the changes. @user: whose they were at
+ * change @since; NULL: everybody's. */
+static void answer(struct transaction *transaction, const char *user, uint64_t since)
 {
     struct worker *worker = transaction->worker;
     struct buffer out = {0};
@@ -63,7 +71,7 @@ static void answer(struct transaction *transaction, const char *user)
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
         return;
     }
-    enum error_code code = user ? append_own(&out, worker, user) : append_all(&out, worker);
+    enum error_code code = user ? append_own(&out, worker, user, since) : append_all(&out, worker);
     if (code == ERROR_NONE)
         transaction_fulfill(transaction, buffer_slice(&out), store_seq(worker->store));
     else
@@ -75,7 +83,7 @@ static void changed(void *argument, const struct committer_result *result)
 {
     struct setting_change *change = argument;
     if (result->code == ERROR_NONE)
-        answer(change->transaction, change->user);
+        answer(change->transaction, change->user, result->seq);
     else
         transaction_fail(change->transaction, result->code, "%.*s", (int)result->text.length,
                          result->text.data);
@@ -164,7 +172,7 @@ static bool read_changes(struct transaction *transaction, struct json_value data
 static void download(struct transaction *transaction, struct json_value data)
 {
     if (json_type(data) <= JSON_NULL || params_object(transaction, data, NULL, 0))
-        answer(transaction, NULL);
+        answer(transaction, NULL, 0);
 }
 
 static void set(struct transaction *transaction, struct json_value data)
@@ -174,7 +182,7 @@ static void set(struct transaction *transaction, struct json_value data)
         transaction_fail(transaction, ERROR_INVALID, "data: expected {setting: value, ...}, found %s",
                          json_type_name(json_type(data)));
     else if (json_count(data) == 0)
-        answer(transaction, NULL);
+        answer(transaction, NULL, 0);
     else if (read_changes(transaction, data, &patch))
         submit(transaction, "settings", document_id, buffer_slice(&patch), NULL);
     buffer_free(&patch);

@@ -36,11 +36,11 @@ static void removal(struct fixture *f, const char *collection, const char *name)
 
 static bool was_used(struct fixture *f, unsigned collection, const char *name)
 {
-    bool used;
+    uint64_t used;
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_int_equal(store_name_was_used(f->store, collection, slice_text(name), &used), ERROR_NONE);
     store_end(f->store);
-    return used;
+    return used != 0;
 }
 
 static void a_name_is_not_had_again(void **state)
