@@ -1,12 +1,15 @@
 """A sync or resume whose connection comes to be somebody else's, or nobody's, on the way."""
 
 import json
+import os
+import signal
 
 import pytest
 
 from client import Client
-from configuration import password
+from configuration import configuration, password
 from raw import TEXT, RawClient, frame
+from test_names import connect_beside
 
 # More than the buffers of the kernel hold for a client that does not read: none of these calls ends by itself.
 DOCUMENTS, BYTES = 12000, 1000
@@ -139,3 +142,32 @@ async def test_the_same_user_logs_in_again(filled, ended):
                 expect_interrupted(messages, place_of(messages, 'deauthorize'))
             else:
                 assert messages[place_of(messages, 'fulfill', 'long')]['data']['success']
+
+
+@pytest.mark.parametrize('how', ['removed', 'reset'])
+async def test_a_session_that_ended_gets_nothing_of_what_the_account_was_given_later(make_server, how):
+    """A worker that is held up learns of both at once: of the rights when it looks at an earlier change of the account.
+    They may be those of somebody else, who has the name by now."""
+    server = make_server(config=configuration(user_settings={'note': {'type': 'string', 'default': ''}}))
+    before = server.connections()
+    former = await Client.connect(server, 'carl')
+    worker = [b - a for a, b in zip(before, server.connections())].index(1)
+    admin = await connect_beside(server, worker, 'admin')
+    await admin.call('insert', 'samples', {'_id': 'hidden', 'name': 'secret of the admin'})
+    pid = server.worker_pids()[worker]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await admin.call('set_group', 'users', {'user_id': 'carl', 'group_id': 'lab', 'member': True})
+        for _ in range(3):  # more than it takes in at once
+            await admin.call('insert', 'notes', [{'n': n} for n in range(8000)])
+        if how == 'removed':
+            await admin.call('remove_user', 'users', {'_id': 'carl'})
+            await admin.call('add', 'users', {'_id': 'carl', 'password': 'of the later one', 'take_over': True})
+        else:
+            await admin.call('set_force_reset', 'users', {'_id': 'carl', 'force_reset': True})
+        await admin.call('set_group', 'users', {'user_id': 'carl', 'group_id': 'administrator', 'member': True})
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await former.until(lambda: former.of('deauthorize', 'users'))
+    assert former.copy('samples') == {}
+    assert all('administrator' not in m['data']['groups'] for m in former.of('amend', 'users'))

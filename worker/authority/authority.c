@@ -14,6 +14,8 @@
 #include "worker/dispatch/backlog.h"
 #include "worker/session.h"
 
+static const char session_over[] = "The session has ended";
+
 LIST_HEAD(account_list, account);
 LIST_HEAD(session_list, session);
 
@@ -149,18 +151,39 @@ void account_put(struct authority *authority, struct account *account)
         account_free(authority, account);
 }
 
-/* Tells the account's sessions what changed for them. Sessions may end on the way. */
-static void tell_sessions(struct account *account, bool known, bool blinked, struct slice document)
+/* Whether the stored session of that token is over. When that cannot be known now it counts as over: the
+ * client may come back with its token. */
+static bool token_ended(struct authority *authority, const uint8_t *hash)
+{
+    struct worker *worker = authority->worker;
+    struct store_record record;
+    char id[TOKEN_ID + 1];
+    token_id(hash, id);
+    return !worker_snapshot(worker) ||
+           store_get(worker->store, COLLECTION_SESSIONS, slice_text(id), &record) != ERROR_NONE ||
+           !json_parse(&authority->user, record.full.data, record.full.length) ||
+           json_type(json_member(json_root(&authority->user), SLICE("ended"))) != JSON_NONE;
+}
+
+/*
+ * Tells the account's sessions what changed for them. Sessions may end on the way. The rights are those of
+ * the snapshot, which may be ahead of what was taken in: a session that is over there has no part in them,
+ * which may even be those of somebody who has the name by now.
+ */
+static void tell_sessions(struct authority *authority, struct account *account, bool known, bool blinked,
+                          struct slice document)
 {
     struct session *session = LIST_FIRST(&account->sessions);
     while (session) {
         struct session *next = LIST_NEXT(session, of_account);
         if (!known)
             session_cut(session, "your rights cannot be read");
-        else if (account->exists)
-            session_rights_changed(session, blinked, document);
-        else
+        else if (!account->exists)
             session_deauthorize(session, "Your account was removed");
+        else if (token_ended(authority, session->token_hash))
+            session_deauthorize(session, session_over);
+        else
+            session_rights_changed(session, blinked, document);
         session = next;
     }
 }
@@ -204,7 +227,7 @@ static void reload(struct authority *authority, struct account *account)
     if (account->exists)
         user_document_append(&document, authority->worker, account, json_text(json_root(&authority->user)));
     account->references++; /* the last session may end on the way */
-    tell_sessions(account, known, blinked, buffer_slice(&document));
+    tell_sessions(authority, account, known, blinked, buffer_slice(&document));
     account_put(authority, account);
     buffer_free(&document);
 }
@@ -243,20 +266,6 @@ static void group_changed(struct authority *authority, struct slice group)
 bool authority_is_current(const struct authority *authority)
 {
     return TAILQ_EMPTY(&authority->outdated);
-}
-
-/* Whether the stored session of that token is over. When that cannot be known now it counts as over: the
- * client may come back with its token. */
-static bool token_ended(struct authority *authority, const uint8_t *hash)
-{
-    struct worker *worker = authority->worker;
-    struct store_record record;
-    char id[TOKEN_ID + 1];
-    token_id(hash, id);
-    return !worker_snapshot(worker) ||
-           store_get(worker->store, COLLECTION_SESSIONS, slice_text(id), &record) != ERROR_NONE ||
-           !json_parse(&authority->user, record.full.data, record.full.length) ||
-           json_type(json_member(json_root(&authority->user), SLICE("ended"))) != JSON_NONE;
 }
 
 /* The hash is one already. */
@@ -301,7 +310,7 @@ static void end_sessions(struct authority *authority, const uint8_t *hash)
     while (session) {
         struct session *next = LIST_NEXT(session, of_token);
         if (memcmp(session->token_hash, hash, TOKEN_HASH_BYTES) == 0)
-            session_deauthorize(session, "The session has ended");
+            session_deauthorize(session, session_over);
         session = next;
     }
 }
@@ -327,7 +336,7 @@ static void tokens_changed(struct authority *authority)
         while (session) {
             struct session *next = LIST_NEXT(session, of_token);
             if (token_ended(authority, session->token_hash))
-                session_deauthorize(session, "The session has ended");
+                session_deauthorize(session, session_over);
             session = next;
         }
     }
