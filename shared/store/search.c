@@ -18,7 +18,7 @@
  */
 
 /* Units of work (store.h). */
-enum { UNITS_ENTRY = 8, UNITS_LOOKUP = 40, UNIT_PARSED_BYTES = 16, UNITS_KEY = 8 };
+enum { UNITS_ENTRY = 8, UNITS_LOOKUP = 40, UNIT_PARSED_BYTES = 8, UNITS_KEY = 8 };
 
 struct search_range {
     struct slice from, stop; /* included, excluded (absent: no end) */

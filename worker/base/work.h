@@ -62,7 +62,7 @@ static inline uint64_t work_bytes(size_t bytes)
 /** What it was to parse a text of @bytes into @nodes. */
 static inline uint64_t work_parsed(size_t bytes, size_t nodes)
 {
-    return bytes / 16 + nodes;
+    return bytes / 8 + nodes;
 }
 
 /** @work NULL, here and below: nobody counts, there is always some left. */

@@ -147,7 +147,8 @@ static enum job_state step(struct job *job)
     }
     if (!transaction->session->account) /* what was found so far is not the answer */
         return give_up(search, ERROR_UNAUTHORIZED, "Log in first");
-    if (!transaction_may_go_on(transaction))
+    /* What it holds of a document others wait for: it goes on until it can let go of that. */
+    if (!search->candidate.held && !transaction_may_go_on(transaction))
         return JOB_BLOCKED;
     if (!worker_snapshot(worker))
         return give_up(search, ERROR_INTERNAL, "The store cannot be read now");
