@@ -25,7 +25,7 @@ HOLD_SECONDS, RUN_SECONDS = 0.3, 0.2  # at most, when nobody calls
 SAMPLES = {'rights': COLLECTIONS['samples']['rights'], 'methods': FREE}
 CONFIGURATION = configuration(
     permissions=[*PERMISSIONS, 'write_papers', 'remove_papers'], log_level='notice', backlog_bytes='64M',
-    limits={'login_attempts': 1000000, 'handshake_ms': 600000},
+    limits={'login_attempts': 1000000, 'stranger_calls': 1000000, 'handshake_ms': 600000},
     collections={
         'samples': SAMPLES, 'secrets': {'read': 'see_secrets', 'methods': FREE},
         'notes': {'methods': FREE}, 'ballast': {'methods': FREE},

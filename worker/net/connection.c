@@ -262,6 +262,9 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
     struct connection *connection = argument;
     struct network *network = connection->network;
     network_enter(network);
+    /* With its time libevent takes the descriptor out, too. */
+    if (what & EV_TIMEOUT && connection->armed && event_add(&connection->event, NULL) != 0)
+        log_fatal("descriptor %d could not be watched", connection->fd);
     if (what & EV_WRITE) { /* in its turn, behind what the owner does in front of network_flush() */
         connection->blocked = false;
         connection_arm(connection);

@@ -121,6 +121,36 @@ static void calls_that_are_held_back_are_not_forgotten(void **state)
     world_close(&world);
 }
 
+/* What was read when the work of a pass ran out is looked at in the next one, and then the connection is read
+ * again. */
+static void a_pass_that_is_used_up_leaves_nothing_unread(void **state)
+{
+    (void)state;
+    enum { CALLS = 200 };
+    struct world world;
+    struct client client;
+    world_open(&world, collections, 0, 0);
+    client_open(&client, &world, NULL);
+    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned answers = client.answers;
+        for (unsigned i = 0; i < CALLS; i++) {
+            char text[128];
+            snprintf(text, sizeof text, "{\"tid\":%u,\"methodName\":\"count\",\"collectionName\":\"items\"}",
+                     i);
+            client_send(&client, text);
+        }
+        world.worker.work.left = WORK_KEPT_BY_CALLS + 2000;
+        pass(&world);
+        client_read(&client, SIZE_MAX);
+        assert_true(client.answers - answers < CALLS);
+        client_settle(&client);
+        assert_int_equal(client.answers - answers, CALLS);
+    }
+    client_close(&client);
+    world_close(&world);
+}
+
 /* Many catch up from the change log at once: the pass is one for all, and each gets its turn. */
 static void catching_up_shares_the_pass(void **state)
 {
@@ -171,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_call_waits_while_its_worker_is_far_behind),
         cmocka_unit_test(a_call_does_not_run_with_rights_from_before),
         cmocka_unit_test(calls_that_are_held_back_are_not_forgotten),
+        cmocka_unit_test(a_pass_that_is_used_up_leaves_nothing_unread),
         cmocka_unit_test(catching_up_shares_the_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
