@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "shared/log.h"
 #include "shared/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/former_name.h"
@@ -178,9 +179,19 @@ static void rights_changed(struct writer *writer, const struct staged *staged)
     principals_forget(writer->principals);
 }
 
+static void log_taking_over(const struct writer *writer, const struct staged *staged)
+{
+    struct slice actor = writer->actor.acts ? writer->actor.user : SLICE("local control");
+    log_notice("%s %.*s: has the name of one who was removed and whose documents it takes over, as %.*s said",
+               staged->collection == COLLECTION_USERS ? "user" : "group", (int)staged->id.length,
+               staged->id.data, (int)actor.length, actor.data);
+}
+
 static int put_staged(struct store *store, const struct staged *staged)
 {
     struct writer *writer = store->writer;
+    if (staged->took_over)
+        log_taking_over(writer, staged);
     int rc = put_record(store, staged);
     if (!rc)
         rc = put_keys(writer, staged);

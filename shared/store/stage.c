@@ -10,6 +10,7 @@
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
+#include "shared/store/former_name.h"
 #include "shared/store/principal.h"
 #include "shared/store/record.h"
 #include "shared/store/set_work.h"
@@ -279,6 +280,7 @@ static enum error_code stage_text(struct work *work)
     if (code)
         return code;
     struct staged *staged = staged_new(work);
+    staged->took_over = !work->there && is_of_names(work->number) && work->change->flags & CHANGE_TAKE_OVER;
     make_record(work, staged, version, root);
     code = stage_indexes(work, staged, root);
     if (code)

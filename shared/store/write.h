@@ -29,6 +29,7 @@ struct staged {
     struct slice id;
     struct slice bytes;         /* the record's */
     struct store_record record; /* into ->bytes; when removed: just the version that was there */
+    bool took_over;             /* has the name of a user or group that was removed */
     bool disowned;              /* removed by somebody who could not have made it their own */
     struct slice former_owner;  /* then: whose it was; empty: nobody's */
     struct slice tag_before;

@@ -1,6 +1,5 @@
 #include "worker/methods/addition.h"
 
-#include "shared/log.h"
 #include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
 
@@ -14,18 +13,6 @@ static const char *name_of(const struct addition *addition)
     return addition->collection == COLLECTION_USERS ? addition->attempt.user : addition->attempt.group;
 }
 
-static bool done(struct attempt *attempt, const struct committer_result *result)
-{
-    const struct addition *addition = (struct addition *)attempt;
-    struct transaction *transaction = attempt->transaction;
-    if (addition->takes_over)
-        log_notice("%s %s: has the name of one who was removed and whose documents it takes over, as %s said",
-                   addition->collection == COLLECTION_USERS ? "user" : "group", name_of(addition),
-                   attempt->caller);
-    transaction_fulfill(transaction, result->text, result->seq);
-    return false;
-}
-
 struct addition *addition_create(struct transaction *transaction, unsigned collection,
                                  struct json_value take_over,
                                  bool (*evaluate)(struct attempt *attempt, struct buffer *set))
@@ -36,7 +23,6 @@ struct addition *addition_create(struct transaction *transaction, unsigned colle
     struct addition *addition = (struct addition *)attempt_create(transaction, sizeof *addition, evaluate);
     addition->collection = collection;
     addition->take_over = wanted;
-    addition->attempt.done = done;
     return addition;
 }
 

@@ -6,7 +6,7 @@
 
 /*
  * What users.add and groups.add share: the name. One that somebody had who was removed goes on standing in
- * documents; only an administrator gives it to another one, with `take_over`, which is logged.
+ * documents; only an administrator gives it to another one, with `take_over`, which the committer logs.
  */
 struct addition {
     struct attempt attempt;
