@@ -47,7 +47,8 @@ void connection_give_ahead(struct connection *connection)
     struct network *network = connection->network;
     struct slice message;
     bool binary;
-    while (!connection->held && connection->state == CONNECTION_OPEN && work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+    while (!connection->held && connection->state == CONNECTION_OPEN &&
+           work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.message(network->context, connection, message, binary);
     if (connection->state != CONNECTION_OPEN)
