@@ -5,13 +5,10 @@
 #include <stdlib.h>
 
 #include "shared/json/compare.h"
-#include "shared/json/merge_patch.h"
-#include "shared/json/patch.h"
 #include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
 #include "shared/store/former_name.h"
-#include "shared/store/principal.h"
 #include "shared/store/record.h"
 #include "shared/store/set_work.h"
 
@@ -47,7 +44,7 @@ enum error_code stage_failed(struct work *work, const char *what, int rc)
     return stage_refuse(work, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
 }
 
-static enum error_code parse(struct work *work, struct json *json, struct slice text)
+enum error_code stage_parse(struct work *work, struct json *json, struct slice text)
 {
     enum error_code code = stage_charge(work, WORK_BYTE_PARSED * (uint64_t)text.length);
     if (code)
@@ -60,7 +57,7 @@ static enum error_code parse(struct work *work, struct json *json, struct slice 
 
 /* ---- what is there ---- */
 
-static enum error_code look_up(struct work *work)
+enum error_code stage_look_up(struct work *work)
 {
     const struct staged *staged = staging_find(&work->writer->documents, work->number, work->change->id);
     if (staged) {
@@ -92,12 +89,11 @@ enum error_code stage_need_old(struct work *work)
     return work->old_parsed ? ERROR_NONE : stage_failed(work, "a stored document is damaged", MDB_CORRUPTED);
 }
 
-/** Parses the document in ->text into ->next, once. */
-static enum error_code need_next(struct work *work)
+enum error_code stage_need_next(struct work *work)
 {
     if (work->next_parsed)
         return ERROR_NONE;
-    enum error_code code = parse(work, &work->writer->next, buffer_slice(&work->writer->text));
+    enum error_code code = stage_parse(work, &work->writer->next, buffer_slice(&work->writer->text));
     work->next_parsed = !code;
     return code;
 }
@@ -109,7 +105,7 @@ static bool looks_inside(const struct store_collection *collection)
     return config->projector_count || config->sync_filter || config->has_rights || collection->index_count;
 }
 
-static enum error_code check_version(struct work *work)
+enum error_code stage_check_version(struct work *work)
 {
     int64_t wanted = work->change->version;
     if (wanted == CHANGE_ANY_VERSION || (uint64_t)wanted == work->current.version)
@@ -118,7 +114,7 @@ static enum error_code check_version(struct work *work)
                         ID_OF(work), (unsigned long long)work->current.version, (long long)wanted);
 }
 
-static enum error_code missing(struct work *work)
+enum error_code stage_missing(struct work *work)
 {
     return stage_refuse(work, ERROR_NOT_FOUND, "Document " ID_FORMAT " does not exist in %s", ID_OF(work),
                         NAME_OF(work));
@@ -126,7 +122,7 @@ static enum error_code missing(struct work *work)
 
 /* ---- staging ---- */
 
-static void add_outcome(struct work *work, enum outcome_kind kind, uint64_t version)
+void stage_add_outcome(struct work *work, enum outcome_kind kind, uint64_t version)
 {
     struct writer *writer = work->writer;
     if (writer->outcome_count == writer->outcome_capacity) {
@@ -138,7 +134,7 @@ static void add_outcome(struct work *work, enum outcome_kind kind, uint64_t vers
         (struct outcome){kind, work->change->operation == CHANGE_REPLACE, work->change->id, version};
 }
 
-static struct staged *staged_new(struct work *work)
+struct staged *stage_new(struct work *work)
 {
     struct writer *writer = work->writer;
     struct staged *staged = arena_allocate(&writer->arena, sizeof *staged);
@@ -154,7 +150,7 @@ static struct staged *staged_new(struct work *work)
     return staged;
 }
 
-static void staged_add(struct work *work, struct staged *staged)
+void stage_add(struct work *work, struct staged *staged)
 {
     struct writer *writer = work->writer;
     if (writer->staged_count == writer->staged_capacity) {
@@ -191,19 +187,17 @@ static void make_record(struct work *work, struct staged *staged, uint64_t versi
         abort();
 }
 
-/** The version of the document that is there, or the one with which it will begin. */
-static uint64_t text_version(const struct work *work)
+uint64_t stage_text_version(const struct work *work)
 {
     if (work->there)
         return work->current.version;
     return work->change->flags & CHANGE_NEW_ID ? 0 : work->writer->floors[work->number].staged;
 }
 
-/** Sets ->text to the document with the members of @body. It is as good JSON as @body. */
-static void compose(struct work *work, struct json_value body)
+void stage_compose(struct work *work, struct json_value body)
 {
     buffer_clear(&work->writer->text);
-    document_append(&work->writer->text, work->change->id, text_version(work), body);
+    document_append(&work->writer->text, work->change->id, stage_text_version(work), body);
     if (work->acts && !work->there)
         stage_give_owner(work, body);
     work->next_parsed = false;
@@ -236,11 +230,10 @@ static enum error_code too_large(struct work *work)
                         work->writer->text.length, (unsigned long long)work->writer->bounds.document_bytes);
 }
 
-/** Stages the document in ->text, which has the version that is there, or the first one. */
-static enum error_code stage_text(struct work *work)
+enum error_code stage_text(struct work *work)
 {
     struct writer *writer = work->writer;
-    uint64_t version = text_version(work);
+    uint64_t version = stage_text_version(work);
     enum error_code code = ERROR_NONE;
     struct slice text = buffer_slice(&writer->text);
     if (work->there) {
@@ -251,13 +244,13 @@ static enum error_code stage_text(struct work *work)
         if (!same) {
             code = stage_need_old(work);
             if (!code)
-                code = need_next(work);
+                code = stage_need_next(work);
             same = !code && json_same_digits(json_root(&writer->old), json_root(&writer->next));
         }
         if (code)
             return code;
         if (same) {
-            add_outcome(work, OUTCOME_SAME, work->current.version);
+            stage_add_outcome(work, OUTCOME_SAME, work->current.version);
             return ERROR_NONE;
         }
         version++;
@@ -270,7 +263,7 @@ static enum error_code stage_text(struct work *work)
     if (!code && !work->there)
         code = stage_former_name(work);
     if (!code && (work->limited || looks_inside(work->collection))) {
-        code = need_next(work);
+        code = stage_need_next(work);
         root = json_root(&writer->next);
     }
     if (!code && work->limited)
@@ -279,263 +272,13 @@ static enum error_code stage_text(struct work *work)
         code = stage_former_owner(work);
     if (code)
         return code;
-    struct staged *staged = staged_new(work);
+    struct staged *staged = stage_new(work);
     staged->took_over = !work->there && is_of_names(work->number) && work->change->flags & CHANGE_TAKE_OVER;
     make_record(work, staged, version, root);
     code = stage_indexes(work, staged, root);
     if (code)
         return code;
-    staged_add(work, staged);
-    add_outcome(work, work->there ? OUTCOME_CHANGED : OUTCOME_INSERTED, version);
+    stage_add(work, staged);
+    stage_add_outcome(work, work->there ? OUTCOME_CHANGED : OUTCOME_INSERTED, version);
     return ERROR_NONE;
-}
-
-/* ---- operations ---- */
-
-static enum error_code need_object(struct work *work, const char *what)
-{
-    enum error_code code = parse(work, &work->writer->body, work->change->body);
-    if (code)
-        return code;
-    enum json_type type = json_type(json_root(&work->writer->body));
-    if (type == JSON_OBJECT)
-        return ERROR_NONE;
-    return stage_refuse(work, ERROR_INVALID, "%s must be an object, not %s", what, json_type_name(type));
-}
-
-static enum error_code insert_or_replace(struct work *work)
-{
-    enum error_code code = need_object(work, "A document");
-    if (code)
-        return code;
-    const struct change *change = work->change;
-    bool insert = change->operation == CHANGE_INSERT;
-    if (work->hidden && !insert)
-        return missing(work);
-    if (work->hidden || (work->there && insert && !(change->flags & CHANGE_SKIP_SAME)))
-        return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s", ID_OF(work),
-                            NAME_OF(work));
-    if (!insert) {
-        if (!work->there && change->version != CHANGE_ANY_VERSION)
-            return missing(work);
-        code = work->there ? check_version(work) : ERROR_NONE;
-        if (code)
-            return code;
-    }
-    compose(work, json_root(&work->writer->body));
-    if (work->there && insert) {
-        code = stage_need_old(work);
-        if (!code)
-            code = need_next(work);
-        if (!code && !json_same_digits(json_root(&work->writer->old), json_root(&work->writer->next)))
-            return stage_refuse(work, ERROR_EXISTS,
-                                "Document " ID_FORMAT " exists already in %s, with other content",
-                                ID_OF(work), NAME_OF(work));
-        if (!code)
-            add_outcome(work, OUTCOME_SAME, work->current.version);
-        return code;
-    }
-    return stage_text(work);
-}
-
-static enum error_code id_stays(struct work *work, struct json_value id, bool needed)
-{
-    if ((!id.json && !needed) || json_string_is(id, work->change->id))
-        return ERROR_NONE;
-    return stage_refuse(work, ERROR_INVALID, "_id cannot be changed");
-}
-
-/** Stages what a patch made of the document, in ->patched. */
-static enum error_code stage_patched(struct work *work)
-{
-    struct writer *writer = work->writer;
-    buffer_clear(&writer->scratch);
-    document_append_head(&writer->scratch, work->change->id, text_version(work));
-    size_t head = writer->scratch.length;
-    struct slice patched = buffer_slice(&writer->patched);
-    bool complete = work->there || !work->acts; /* otherwise it may need its owner */
-    if (complete && patched.length > head && memcmp(patched.data, writer->scratch.data, head) == 0 &&
-        (patched.data[head] == ',' || patched.data[head] == '}')) {
-        struct buffer taken = writer->text;
-        writer->text = writer->patched;
-        writer->patched = taken;
-        work->next_parsed = false;
-        enum error_code code = need_next(work); /* it may be nested too deeply now */
-        return code ? code : stage_text(work);
-    }
-    enum error_code code = parse(work, &writer->body, patched);
-    if (code)
-        return code;
-    struct json_value root = json_root(&writer->body);
-    if (json_type(root) != JSON_OBJECT)
-        return stage_refuse(work, ERROR_INVALID, "The changes would make the document %s",
-                            json_type_name(json_type(root)));
-    code = id_stays(work, json_member(root, SLICE("_id")), work->there);
-    if (code)
-        return code;
-    compose(work, root);
-    return stage_text(work);
-}
-
-static enum error_code merge(struct work *work)
-{
-    struct writer *writer = work->writer;
-    enum error_code code = need_object(work, "The changes");
-    if (code)
-        return code;
-    unsigned flags = work->change->flags;
-    if (!work->there && flags & CHANGE_SKIP_MISSING) {
-        add_outcome(work, OUTCOME_MISSING, 0);
-        return ERROR_NONE;
-    }
-    code = id_stays(work, json_member(json_root(&writer->body), SLICE("_id")), false);
-    if (code)
-        return code;
-    if (!work->there &&
-        (work->hidden || !(flags & CHANGE_UPSERT) || work->change->version != CHANGE_ANY_VERSION))
-        return missing(work);
-    struct json_value patch = json_root(&writer->body), old = {0};
-    if (work->there)
-        code = check_version(work);
-    if (!code && work->there)
-        code = stage_need_old(work);
-    if (code)
-        return code;
-    if (work->there)
-        old = json_root(&writer->old);
-    code = stage_charge(work, 2 * (uint64_t)(work->change->body.length + json_text(old).length));
-    if (code)
-        return code;
-    buffer_clear(&writer->patched);
-    json_merge_patch(&writer->patched, old, patch);
-    return stage_patched(work);
-}
-
-static enum error_code patch(struct work *work)
-{
-    struct writer *writer = work->writer;
-    enum error_code code = parse(work, &writer->body, work->change->body);
-    if (code)
-        return code;
-    if (!work->there)
-        return missing(work);
-    code = check_version(work);
-    if (!code)
-        code = stage_need_old(work);
-    if (code)
-        return code;
-    char message[JSON_PATCH_MESSAGE];
-    struct json_patch_bounds bounds = {.bytes = writer->bounds.document_bytes,
-                                       .work = writer->bounds.work - writer->set_work};
-    buffer_clear(&writer->patched);
-    enum json_patch_result result =
-        json_patch(&writer->patched, json_root(&writer->old), json_root(&writer->body), &bounds, message);
-    code = stage_charge(work, bounds.done);
-    if (code)
-        return code;
-    switch (result) {
-    case JSON_PATCH_OK:
-        return stage_patched(work);
-    case JSON_PATCH_MALFORMED:
-    case JSON_PATCH_NO_TARGET:
-        return stage_refuse(work, ERROR_INVALID, "%s", message);
-    case JSON_PATCH_TEST_FAILED:
-        return stage_refuse(work, ERROR_CONFLICT, "%s", message);
-    case JSON_PATCH_TOO_LARGE:
-        return stage_refuse(work, ERROR_TOO_LARGE, "%s", message);
-    }
-    return ERROR_INTERNAL;
-}
-
-static enum error_code remove_document(struct work *work)
-{
-    if (!work->there && work->change->flags & CHANGE_SKIP_MISSING) {
-        add_outcome(work, OUTCOME_MISSING, 0);
-        return ERROR_NONE;
-    }
-    if (!work->there)
-        return missing(work);
-    enum error_code code = check_version(work);
-    if (code)
-        return code;
-    code = stage_charge(work, WORK_CHANGE);
-    if (code)
-        return code;
-    struct staged *staged = staged_new(work);
-    staged->removed = true;
-    staged->record.version = work->current.version;
-    staged->disowned = work->limited && !work->owns;
-    if (staged->disowned)
-        staged->former_owner = stage_owner(work);
-    version_floor_raise(&work->writer->floors[work->number], work->current.version);
-    code = stage_indexes(work, staged, (struct json_value){0});
-    if (code)
-        return code;
-    add_outcome(work, OUTCOME_REMOVED, work->current.version);
-    staged_add(work, staged);
-    return ERROR_NONE;
-}
-
-static enum error_code assert_version(struct work *work)
-{
-    if (work->change->flags & CHANGE_ABSENT) {
-        if (work->there || work->hidden)
-            return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s",
-                                ID_OF(work), NAME_OF(work));
-        return ERROR_NONE;
-    }
-    return work->there ? check_version(work) : missing(work);
-}
-
-enum error_code stage_operation(struct store *store, const struct change *change, char message[APPLY_MESSAGE])
-{
-    struct work work = {.store = store, .writer = store->writer, .change = change, .message = message};
-    if (change->operation == CHANGE_ONCE)
-        return ERROR_NONE;
-    if (change->operation == CHANGE_ACTOR)
-        return principal_act(store, change, message);
-    const struct config_collection *config = config_collection(store->config, change->collection);
-    if (!config)
-        return stage_refuse(&work, ERROR_UNKNOWN_COLLECTION, "There is no such collection");
-    work.number = config->index;
-    work.collection = &store->collections[work.number];
-    if (!document_id_valid(change->id))
-        return stage_refuse(&work, ERROR_INVALID,
-                            "_id must be 1 to %d bytes of UTF-8 without control characters", STORE_ID_BYTES);
-    enum error_code code = stage_charge(&work, WORK_OPERATION);
-    if (!code)
-        code = look_up(&work);
-    if (!code && store->writer->actor.acts && config->has_rights)
-        code = stage_rights(&work);
-    if (code)
-        return code;
-    switch (change->operation) {
-    case CHANGE_INSERT:
-    case CHANGE_REPLACE:
-        return insert_or_replace(&work);
-    case CHANGE_MERGE:
-        return merge(&work);
-    case CHANGE_PATCH:
-        return patch(&work);
-    case CHANGE_REMOVE:
-        return remove_document(&work);
-    case CHANGE_ASSERT:
-        return assert_version(&work);
-    case CHANGE_ONCE:
-    case CHANGE_ACTOR:
-        break;
-    }
-    return ERROR_NONE;
-}
-
-void stage_clear(struct store *store, bool applied)
-{
-    struct writer *writer = store->writer;
-    version_floors_settle(writer->floors, store->collection_count, applied);
-    writer->staged_count = 0;
-    writer->outcome_count = 0;
-    writer->actor = (struct actor){0};
-    writer->set_work = 0;
-    staging_clear(&writer->documents);
-    staging_clear(&writer->uniques);
 }

@@ -107,7 +107,7 @@ void writer_free(struct store *store);
 /** Before something else deletes in the cursor's database. */
 void writer_cursor_close(MDB_cursor **cursor);
 
-/* stage.c */
+/* stage_operation.c */
 
 /** Checks one operation against what is there and what the set has staged, and stages what it does. */
 enum error_code stage_operation(struct store *store, const struct change *change,
