@@ -1,5 +1,7 @@
 #include "daemon/committer/apply.h"
 
+#include <time.h>
+
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -157,6 +159,24 @@ static const struct batch_set *next_set(struct applier *applier, size_t at)
     return next;
 }
 
+static uint64_t thread_cpu_us(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+/* The transaction that began at @since_us of the processor's time has ended. */
+static void show_work(struct applier *applier, uint64_t since_us)
+{
+    struct scoreboard_committer *row = applier->row;
+    uint64_t work = store_write_work(applier->store), cpu_us = thread_cpu_us() - since_us;
+    if (work > atomic_load(&row->largest_work))
+        atomic_store(&row->largest_work, work);
+    if (cpu_us > atomic_load(&row->largest_cpu_us))
+        atomic_store(&row->largest_cpu_us, cpu_us);
+}
+
 /*
  * Applies the sets from @from up to @to (SIZE_MAX: as many as wait) in one transaction, as far as there is
  * room and time for them in it. Returns the first that was not done; @from when the transaction failed.
@@ -165,6 +185,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
 {
     const struct batch_set *set;
     size_t good = 0, end = from;
+    uint64_t began_us = thread_cpu_us();
     begin(applier);
     for (; end < to && store_write_work(applier->store) < APPLY_WORK && (set = next_set(applier, end));
          end++) {
@@ -186,6 +207,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
         publish_committed(applier);
     }
     settle_results(applier);
+    show_work(applier, began_us);
     atomic_fetch_add(&applier->row->sets, good);
     atomic_fetch_add(&applier->row->refused, end - from - good);
     return end;

@@ -178,6 +178,7 @@ async def test_open_calls_of_a_worker_hold_bounded_memory(make_server):
             await other.call('detail', 'notes', {'_id': 'd0'})
             largest = max(largest, server.memory(worker) - before)
         assert largest < scaled(80, 400) * MIB, largest
+        assert 0 < server.status()['workers'][0]['calls_bytes'] < 12 * MIB
     finally:
         for client in greedy:
             client.socket.close()
