@@ -407,8 +407,15 @@ static bool ready(void *context)
     return ring_intake_keeps_up(context);
 }
 
+static bool may_write(void *context)
+{
+    const struct worker *worker = context;
+    return authority_is_current(worker->authority);
+}
+
 const struct network_events session_events = {
     .ready = ready,
+    .may_write = may_write,
     .opened = opened,
     .message = message,
     .closed = closed,

@@ -277,7 +277,8 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
     }
     /* A pass of the loop may bring calls on thousands of connections: their answers shall not all wait in
      * memory. */
-    if (network->fresh >= FRESH_MOST && network->depth == 1)
+    if (network->fresh >= FRESH_MOST && network->depth == 1 &&
+        (!network->events.may_write || network->events.may_write(network->context)))
         (void)!network_flush(network, FRESH_MOST);
     network_leave(network);
 }

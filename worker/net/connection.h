@@ -96,6 +96,10 @@ struct network_events {
     /** Whether the owner may be given what comes from clients now; else they are read in a later pass of the
      * loop. May be NULL. */
     bool (*ready)(void *context);
+    /** Whether anything may be written now, within a pass: not while it is unknown who may see what. NULL:
+     * yes.
+     */
+    bool (*may_write)(void *context);
     /** The handshake is complete and the 101 is queued; set ->owner. */
     void (*opened)(void *context, struct connection *connection, const struct handshake *handshake);
     /** A whole message. The connection may be closed or paused in it; the rest then waits or is thrown away.

@@ -104,6 +104,11 @@ static bool on_owes(void *context, const struct connection *connection)
     return ((struct world *)context)->owes;
 }
 
+static bool on_may_write(void *context)
+{
+    return !((struct world *)context)->holds_writes;
+}
+
 static void on_refill(void *context, struct connection *connection)
 {
     struct world *world = context;
@@ -118,6 +123,7 @@ void world_open(struct world *world, const struct network_options *options)
                                                  .closed = on_closed,
                                                  .refill = on_refill,
                                                  .owes = on_owes,
+                                                 .may_write = on_may_write,
                                                  .drained = on_drained,
                                                  .request = on_request,
                                                  .finished = on_finished};

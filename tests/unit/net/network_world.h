@@ -25,7 +25,7 @@ struct world {
     void (*on_refill)(struct world *world, struct connection *connection);
     void (*on_closed)(struct world *world, struct connection *connection);
     void (*on_request)(struct world *world, struct connection *connection);
-    bool owes; /* what the network is told when it asks */
+    bool owes, holds_writes; /* what the network is told when it asks */
     unsigned opened, messages, closed, drained, requests, finished;
     uint64_t seq;
 };
