@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from client import Client
 from configuration import configuration
 from server import scaled
@@ -53,3 +55,22 @@ async def test_as_many_small_documents_as_one_call_may_have(server):
     assert len(answer['_ids']) == 10000
     answer = await client.call('remove', 'viruses', {'_id': [document['_id'] for document in documents]})
     assert len(answer['_ids']) == 10000
+
+
+@pytest.mark.skipif(scaled(0, 1) == 1, reason='hundreds of MiB')
+async def test_sizes_at_the_ends_of_their_ranges_end_no_process(make_server):
+    """Documents and changes that are as large as the options allow pass, or are too large."""
+    limits = {'message_bytes': '128M', 'document_bytes': '128M', 'committer_queue_bytes': '1G', 'bulk_documents': 1000000}
+    server = make_server(workers=1, config=configuration(
+        limits=limits, ring_bytes='1G', backlog_bytes='512M', map_bytes='16G', durability='relaxed', log_level='notice'))
+    client = await Client.connect(server, 'ann')
+    pids = server.status()['committer']['pid'], server.worker_pids()
+    await client.call('insert', 'notes', {'_id': 'large', 'text': 'x' * 70 * MIB})
+    assert await client.call('remove', 'notes', {'_id': 'large'}) == {'_ids': ['large']}
+    server.load('notes', [{'_id': f'd{i:0>6}'} for i in range(3000)])
+    # The changes of one call are repeated for each document: 70 MiB and 300 MiB of them.
+    answer = await client.call('update', 'notes', {'query': {}, 'changes': {'text': 'y' * 24000}})
+    assert len(answer['_ids']) == 3000
+    await client.fails('too_large', 'update', 'notes', {'query': {}, 'changes': {'text': 'y' * 100000}})
+    assert await client.call('count', 'notes') == 3000
+    assert (server.status()['committer']['pid'], server.worker_pids()) == pids

@@ -103,12 +103,27 @@ static enum job_state give_up(struct search *search, enum error_code code, const
     return JOB_DONE;
 }
 
-/* Counts what the search holds. False: it is much, and there is no room for more. */
-static bool has_memory(struct search *search)
+/* Counts what the search holds. ERROR_BUSY: it is much, and there is no room for more now; ERROR_TOO_LARGE:
+ * there never is. */
+static enum error_code count_memory(struct search *search)
 {
+    const struct worker *worker = search->transaction->worker;
     size_t bytes = search->memory ? search->memory(search) : 0;
     transaction_hold(search->transaction, bytes);
-    return bytes < MEMORY_LITTLE || admission_has_room(search->transaction->worker);
+    if (bytes >= worker->config->limits.worker_calls_bytes)
+        return ERROR_TOO_LARGE;
+    return bytes < MEMORY_LITTLE || admission_has_room(worker) ? ERROR_NONE : ERROR_BUSY;
+}
+
+/* After a step that was not the last one. */
+static enum job_state another_step(struct search *search)
+{
+    enum error_code code = count_memory(search);
+    if (code == ERROR_TOO_LARGE)
+        return give_up(search, code, "The call would hold more memory than limits.worker_calls_bytes");
+    if (code == ERROR_BUSY)
+        return give_up(search, code, "The calls of all clients hold too much memory; try again");
+    return JOB_MORE;
 }
 
 static enum job_state go_on(struct search *search, enum search_verdict verdict)
@@ -119,9 +134,7 @@ static enum job_state go_on(struct search *search, enum search_verdict verdict)
     case SEARCH_ON:
         search->transaction = transaction;
         worker_snapshot_end(transaction->worker);
-        return has_memory(search)
-                   ? JOB_MORE
-                   : give_up(search, ERROR_BUSY, "The calls of all clients hold too much memory; try again");
+        return another_step(search);
     case SEARCH_ENOUGH:
         transaction->job = NULL;
         search->finish(search, transaction);

@@ -110,7 +110,7 @@ static void test_wrong(void **state)
         {"--limits elephants=3", "--limits: unknown limit \"elephants\""},
         {"--limits pongs=0", "--limits.pongs: expected a number from 1 to 1024, found \"0\""},
         {"--limits message_bytes=1Q",
-         "--limits.message_bytes: expected a number of bytes from 1K to 256M, found \"1Q\""},
+         "--limits.message_bytes: expected a number of bytes from 1K to 128M, found \"1Q\""},
         {"--ring-bytes 4M",
          "ring_bytes: expected at least 8 times limits.message_bytes (8388608), found 4194304"},
         {"--config /nowhere/at/all",
