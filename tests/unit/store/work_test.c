@@ -259,6 +259,7 @@ static void each_set_has_its_bound(void **state)
     assert_true(store_write_work(f->store) > 50 * (needed / 2));
     store_write_abort(f->store);
     /* A document that is larger than the set allows, whatever this host's limits are. */
+    change.id = SLICE("c");
     buffer_clear(&f->set);
     change_set_begin(&f->set, (struct change_bounds){10, UINT64_MAX}, ANSWER_IDS, (struct slice){0});
     change_set_add(&f->set, &change);
