@@ -7,7 +7,7 @@ import pytest
 from client import Client
 from configuration import configuration
 from http_client import HttpClient
-from raw import MORE, TEXT, RawClient, frame
+from raw import MORE, PING, PONG, TEXT, RawClient, frame
 from server import scaled, wait_until
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -93,3 +93,23 @@ def test_what_has_come_in_part_is_bounded(make_server, way):
         for client in clients:
             client.socket.close()
     wait_until(lambda: sum(server.connections()) == 0, what='all being forgotten')
+
+
+def test_what_has_come_whole_is_not_counted(make_server):
+    """Connections that rest behind large requests over HTTP leave room for others."""
+    server = make_server(workers=1, config=configuration(limits={'strangers_bytes': '1M'}))
+    text = {'text': 'x' * 400 * KIB}
+    clients = [HttpClient(server, 'reader') for _ in range(4)]
+    try:
+        for client in clients:
+            assert client.post('insert', 'notes', text).status == 200
+        with RawClient(server) as other:
+            other.open()
+            other.send(frame(TEXT, b'x' * 8000, final=False))
+            other.send(frame(PING) + frame(MORE, b'x'))
+            while other.frame() != (PONG, b''):
+                pass
+            assert other.message()['data']['data']['code'] == 'bad_message'
+    finally:
+        for client in clients:
+            client.socket.close()

@@ -39,6 +39,7 @@ void connection_arm(struct connection *connection)
 static bool on_message(void *owner, struct slice message, bool binary)
 {
     struct connection *connection = owner;
+    connection_uncount_half_read(connection); /* it is whole: from here on it is its call's */
     if (connection->state == CONNECTION_OPEN)
         connection_take_message(connection, message, binary);
     return !connection_is_full(connection);

@@ -91,14 +91,17 @@ static void begin_response(struct connection *connection)
     struct http_exchange *http = connection->http;
     http->phase = HTTP_RESPONSE;
     buffer_free(&http->content);
+    (void)!connection_count_half_read(connection); /* perhaps nothing more comes on it for long */
     connection->network->fresh++;
     deadline(connection, true);
     connection_queue(connection);
 }
 
+/* What has come whole is counted as its call's. */
 size_t http_content_bytes(const struct connection *connection)
 {
-    return connection->http->content.length;
+    const struct http_exchange *http = connection->http;
+    return http->phase == HTTP_BODY ? http->content.length : 0;
 }
 
 /* What the client may still send is not read as a request. */
@@ -128,6 +131,7 @@ static void give(struct connection *connection)
     http->phase = HTTP_CALL;
     http->given = true;
     http->call.data = buffer_slice(&http->content);
+    connection_uncount_half_read(connection);
     deadline(connection, false);
     network->events.request(network->context, connection, &http->call);
 }
