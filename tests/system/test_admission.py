@@ -139,6 +139,23 @@ def test_who_reads_nothing_is_cut_off(make_server, data):
         wait_until(lambda: sum(server.connections()) == 0, what='the connection being closed')
 
 
+def test_pongs_do_not_keep_who_reads_nothing(make_server):
+    """They may be sent without a ping: whether it takes bytes tells."""
+    server = make_server(workers=1, options=['--ping-interval-ms', '200'])
+    server.load('notes', documents([500 * KIB]))
+    with RawClient(server, receive_buffer=4096) as client:
+        client.open('reader')
+        client.send(b''.join(call(tid, 'detail', 'notes', {'_id': 'd0'}) for tid in range(100, 140)))
+
+        def is_closed():
+            try:
+                client.send(frame(PONG, b''))
+            except ConnectionError:
+                pass
+            return sum(server.connections()) == 0
+        wait_until(is_closed, what='the connection being closed')
+
+
 def test_who_reads_slowly_is_not(make_server):
     """For many intervals, with a window that is full: it takes bytes."""
     server = make_server(workers=1, options=['--ping-interval-ms', '200', '--limits', 'read_ahead_bytes=1K'])

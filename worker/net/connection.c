@@ -57,7 +57,7 @@ static bool on_pong(void *owner, struct slice payload)
 {
     (void)payload;
     struct connection *connection = owner;
-    connection->missed_pongs = 0;
+    connection_ponged(connection);
     return !connection_is_full(connection);
 }
 

@@ -73,7 +73,7 @@ struct connection {
     bool paused : 1;       /* not reading: more than enough of the next request over HTTP is there */
     bool held : 1;         /* the owner takes no messages: those that come wait in ->ahead */
     bool full : 1;         /* ->held, and not reading: as much waits as may */
-    bool was_full : 1;     /* since the last ping: its pong may wait behind calls */
+    bool judged : 1;       /* by whether it takes bytes: since the last ping its pong may have waited */
     bool held_back : 1;    /* ->reader or ->head has bytes that came before a pause and were not looked at */
     bool peer_done : 1;    /* it has closed: while we are open only answers to its calls are waited for */
     bool close_urgent : 1; /* the close frame is the last of the urgent ones, not of the replies */

@@ -17,9 +17,9 @@ static void become_full(struct connection *connection, bool full)
     connection->full = full;
     connection->network->full += full;
     connection->network->full -= !full;
-    if (full && !connection->was_full)
+    if (full && !connection->judged)
         connection_mark_unread(connection);
-    connection->was_full |= full;
+    connection->judged |= full;
 }
 
 bool connection_is_full(struct connection *connection)
@@ -69,12 +69,14 @@ void connection_hold(struct connection *connection, bool hold)
     connection_arm(connection);
 }
 
+/* As far as there is room for the answers: one that reads none of them is not for them. */
 static void refuse_all(struct connection *connection)
 {
     struct network *network = connection->network;
     struct slice message;
     bool binary;
     while (connection->state == CONNECTION_OPEN &&
+           connection->output.reply_bytes < connection_reply_limit(connection) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.refused(network->context, connection, message);
     if (connection->state != CONNECTION_OPEN)

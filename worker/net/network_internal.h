@@ -166,6 +166,8 @@ void connection_write(struct connection *connection);
 /* pings.c */
 /** Its time has come. */
 void connection_ping(struct connection *connection);
+/** A pong has come. */
+void connection_ponged(struct connection *connection);
 /** Queues the message `ping`. */
 void connection_ping_say(struct connection *connection);
 /** Whether one is due that may be made now, before the next write. */

@@ -90,18 +90,28 @@ void connection_ping_late(struct connection *connection)
     connection_ping_say(connection);
 }
 
+/* One that comes while the kernel takes no more may be of a ping of long ago, or of none: whether the client
+ * reads, the next ping looks at. */
+void connection_ponged(struct connection *connection)
+{
+    if (connection->blocked)
+        connection->judged = true;
+    else
+        connection->missed_pongs = 0;
+}
+
 void connection_ping(struct connection *connection)
 {
-    if (connection->was_full && connection_has_taken(connection)) /* its pong stands behind its calls */
+    if ((connection->judged || connection->blocked) && connection_has_taken(connection))
         connection->missed_pongs = 0;
-    connection->was_full = connection->full;
+    connection->judged = connection->full;
     if (connection->missed_pongs >= MISSED_PONGS_MOST) {
         connection_gone(connection);
         return;
     }
     connection->missed_pongs++;
     connection->ping_due = connection->network->options.application_pings;
-    if (!connection->full || !connection->output.urgent) {
+    if (!connection->output.urgent) {
         struct buffer *scratch = &connection->network->scratch;
         buffer_clear(scratch);
         frame_control_append(scratch, OPCODE_PING, SLICE(""));
