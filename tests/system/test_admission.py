@@ -96,6 +96,24 @@ def test_who_closes_behind_calls_that_wait_is_answered(standing):
         assert client.close_code() == 1000
 
 
+def test_who_closes_behind_a_sync_is_not_kept_waiting(make_server):
+    """A sync is not gone on with for a client that has closed: neither the calls behind it wait for it, nor the end."""
+    server = make_server(workers=1, options=['--limits', 'calls_in_flight=1'])
+    server.load('notes', documents([50 * KIB] * 100))
+    with RawClient(server, receive_buffer=4096) as client:
+        client.open('reader')
+        client.send(b''.join(call(tid, method, 'notes', data) for tid, method, data in (
+            (100, 'sync', {'manifest': {}}), (101, 'insert', {'_id': 'behind'}), (102, 'sync', {'manifest': {}}))) +
+                    frame(CLOSE, b'\x03\xe8'))
+        found = {}
+        while (item := client.frame())[0] != CLOSE:
+            message = json.loads(item[1]) if item[0] == TEXT else {'operation': None}
+            if message['operation'] == 'fulfill':
+                found[message['data']['tid']] = message['data']['success']
+        assert found == {101: True}
+    assert 'behind' in server.export('notes')
+
+
 @pytest.mark.long
 def test_calls_that_stand_for_long_are_refused(standing):
     """The window is full and nothing moves: so that the stream goes on, what is in it is answered `busy`."""

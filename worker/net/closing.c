@@ -7,6 +7,7 @@
 #include "shared/ipc/scoreboard.h"
 #include "shared/log.h"
 #include "worker/net/network_internal.h"
+#include "worker/net/read_ahead.h"
 
 /*
  * How a connection ends, whoever begins it, RFC 6455 section 7.1.1 and RFC 9112 section 9.6:
@@ -176,8 +177,12 @@ void connection_settle(struct connection *connection)
 {
     struct network *network = connection->network;
     bool owes = network->events.owes && network->events.owes(network->context, connection);
-    if (!owes && !connection->ahead)
+    if (owes)
+        return;
+    if (read_ahead_bytes(connection->ahead) == 0)
         close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
+    else if (connection_is_read(connection)) /* what is open is not for a client that has closed */
+        connection_hold(connection, false);
 }
 
 /* Our close frame will have @code. */

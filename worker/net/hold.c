@@ -53,6 +53,8 @@ void connection_give_ahead(struct connection *connection)
         network->events.message(network->context, connection, message, binary);
     if (connection->state != CONNECTION_OPEN)
         connection_forget_ahead(connection);
+    else if (connection->peer_done)
+        connection_queue(connection); /* to be settled, also when nothing is answered */
 }
 
 void connection_forget_ahead(struct connection *connection)
