@@ -85,6 +85,7 @@ static bool at_least(const char *name, uint64_t value, unsigned times, const cha
     snprintf(what, sizeof what, "at least %s%s (%" PRIu64 ")",
              times == 8   ? "8 times "
              : times == 4 ? "4 times "
+             : times == 2 ? "twice "
                           : "",
              other, base * times);
     return wrong_size(message, name, what, value);
@@ -103,7 +104,11 @@ static bool check_sizes(const struct config *config, char message[CONFIG_MESSAGE
         return wrong_size(message, "map_bytes", "a multiple of 4096", config->map_bytes);
     return at_least("ring_bytes", config->ring_bytes, 8, name, largest, message) &&
            at_least("backlog_bytes", config->backlog_bytes, 4, name, largest, message) &&
-           at_least("limits.committer_queue_bytes", limits->committer_queue_bytes, 1, name, largest, message);
+           at_least("limits.committer_queue_bytes", limits->committer_queue_bytes, 1, name, largest,
+                    message) &&
+           at_least("limits.worker_calls_bytes", limits->worker_calls_bytes, 2, name, largest, message) &&
+           at_least("limits.worker_calls_bytes", limits->worker_calls_bytes, 2, "limits.result_bytes",
+                    limits->result_bytes, message);
 }
 
 bool config_check(struct config *config, char message[CONFIG_MESSAGE])

@@ -310,6 +310,11 @@ static void test_check(void **state)
         {"{\"map_bytes\": 1048577}", "map_bytes: expected a multiple of 4096, found 1048577"},
         {"{\"limits\": {\"committer_queue_bytes\": \"64K\"}}",
          "limits.committer_queue_bytes: expected at least limits.message_bytes (1048576), found 65536"},
+        {"{\"limits\": {\"worker_calls_bytes\": \"2047K\"}}",
+         "limits.worker_calls_bytes: expected at least twice limits.message_bytes (2097152), found 2096128"},
+        {"{\"limits\": {\"worker_calls_bytes\": \"2M\"}}", NULL},
+        {"{\"limits\": {\"worker_calls_bytes\": \"3M\", \"result_bytes\": \"2M\"}}",
+         "limits.worker_calls_bytes: expected at least twice limits.result_bytes (4194304), found 3145728"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char message[CONFIG_MESSAGE] = "";
