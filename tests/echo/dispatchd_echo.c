@@ -205,6 +205,7 @@ int main(int count, char **arguments)
 {
     struct echo echo = {.running = true};
     echo.config.limits = (struct config_limits){.message_bytes = 64 << 20,
+                                                .worker_calls_bytes = UINT64_MAX,
                                                 .reply_queue_bytes = 256 << 20,
                                                 .connections = 100000,
                                                 .pongs = 16,

@@ -113,3 +113,21 @@ def test_what_has_come_whole_is_not_counted(make_server):
     finally:
         for client in clients:
             client.socket.close()
+
+
+def test_what_has_come_in_part_of_those_who_have_logged_in_is_bounded(make_server):
+    """It leaves room for the calls of others."""
+    server = make_server(workers=1, config=configuration(limits={'worker_calls_bytes': '4M'}))
+    clients = []
+    try:
+        for _ in range(6):
+            clients.append(RawClient(server).open('ann'))
+            clients[-1].send(frame(TEXT, b'x' * 900 * KIB, final=False))
+        wait_until(lambda: sum(server.connections()) == 2, what='those beyond half of it being closed')
+        with RawClient(server) as other:
+            other.open('reader')
+            assert other.call('count', 'notes')['success']
+        assert sorted(client.close_code() for client in clients[2:]) == [1013] * 4
+    finally:
+        for client in clients:
+            client.socket.close()

@@ -195,7 +195,7 @@ static void take_bytes(struct connection *connection, struct slice bytes)
     if (!connection_alive(connection) || connection_count_half_read(connection))
         return;
     if (connection->state == CONNECTION_OPEN)
-        connection_cut(connection, CLOSE_TRY_AGAIN, "too much of clients that have not logged in");
+        connection_cut(connection, CLOSE_TRY_AGAIN, "too much has come in part");
     else
         connection_gone(connection);
 }

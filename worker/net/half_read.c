@@ -2,7 +2,8 @@
 
 /*
  * Memory of what has come in part: messages, heads of requests and their contents. Who has not logged in may
- * send little at once, and all of them together may not make more of it than limits.strangers_bytes.
+ * send little at once, and all of them together may not make more of it than limits.strangers_bytes; those
+ * who have, than half of limits.worker_calls_bytes.
  */
 
 enum { NOTHING_MUCH = 1024 }; /* bytes that everybody may have, whatever others do */
@@ -48,11 +49,16 @@ bool connection_count_half_read(struct connection *connection)
     connection_uncount_half_read(connection);
     connection->half_read = (uint32_t)held_bytes(connection);
     network->half_read += connection->half_read;
-    if (!is_strange(connection))
+    bool strange = is_strange(connection);
+    if (strange)
+        network->strangers_half_read += connection->half_read;
+    if (connection->half_read <= before || connection->half_read <= NOTHING_MUCH ||
+        connection->kind == CONNECTION_CONTROL)
         return true;
-    network->strangers_half_read += connection->half_read;
-    return connection->half_read <= before || connection->half_read <= NOTHING_MUCH ||
-           network->strangers_half_read <= network->options.config->limits.strangers_bytes;
+    /* The other half is for calls. */
+    const struct config_limits *limits = &network->options.config->limits;
+    return strange ? network->strangers_half_read <= limits->strangers_bytes
+                   : network->half_read <= limits->worker_calls_bytes / 2;
 }
 
 uint64_t network_half_read(const struct network *network)

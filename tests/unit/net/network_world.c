@@ -25,6 +25,7 @@ void world_prepare(struct world *world)
                                                   .reply_queue_bytes = 4 << 20,
                                                   .stranger_message_bytes = UINT64_MAX,
                                                   .strangers_bytes = UINT64_MAX,
+                                                  .worker_calls_bytes = UINT64_MAX,
                                                   .pongs = 16,
                                                   .handshake_ms = 60000,
                                                   .request_ms = 60000,
