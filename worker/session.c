@@ -407,6 +407,11 @@ static bool ready(void *context)
     return ring_intake_keeps_up(context);
 }
 
+static bool knows(void *context, struct slice token)
+{
+    return token_is_known(context, token);
+}
+
 static bool may_write(void *context)
 {
     const struct worker *worker = context;
@@ -416,6 +421,7 @@ static bool may_write(void *context)
 const struct network_events session_events = {
     .ready = ready,
     .may_write = may_write,
+    .knows = knows,
     .opened = opened,
     .message = message,
     .closed = closed,

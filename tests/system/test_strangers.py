@@ -131,3 +131,27 @@ def test_what_has_come_in_part_of_those_who_have_logged_in_is_bounded(make_serve
     finally:
         for client in clients:
             client.socket.close()
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_a_token_over_http_tells_whose_the_content_is(make_server, known):
+    """Contents that come at the same time in pieces: of those who have logged in they are no strangers'."""
+    server = make_server(workers=1, config=configuration(limits={'strangers_bytes': '256K'}))
+    token = server.tokens['reader'] if known else 'A' * 43
+    body = json.dumps({'text': 'x' * 200 * KIB}).encode()
+    head = (f'POST /api/notes/insert HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n'
+            f'Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n').encode()
+    clients = [RawClient(server) for _ in range(6)]
+    try:
+        for client in clients:
+            client.send(head + body[:190 * KIB])
+        if not known:
+            wait_until(lambda: sum(server.connections()) <= 2, what='most being closed')
+            return
+        for client in clients:
+            client.send(body[190 * KIB:])
+            status, _ = client.request(b'')
+            assert status == 200
+    finally:
+        for client in clients:
+            client.socket.close()

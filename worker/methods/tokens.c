@@ -76,6 +76,20 @@ const char *token_authorize(struct session *session, struct slice token, struct 
     return wrong;
 }
 
+bool token_is_known(struct worker *worker, struct slice token)
+{
+    uint8_t hash[TOKEN_HASH_BYTES];
+    char id[TOKEN_ID + 1];
+    struct json json = {0};
+    struct buffer user = {0};
+    token_hash(token, hash);
+    token_id(hash, id);
+    bool known = worker_snapshot(worker) && !read_session(worker, slice_text(id), &json, &user);
+    json_free(&json);
+    buffer_free(&user);
+    return known;
+}
+
 void token_authorize_handshake(struct session *session, struct slice token)
 {
     struct buffer document = {0}, data = {0};

@@ -14,6 +14,9 @@ void token_authorize_handshake(struct session *session, struct slice token);
  * is wrong, for the client. */
 const char *token_authorize(struct session *session, struct slice token, struct buffer *document);
 
+/** Whether a token is that of a stored session that is not over. Takes a snapshot. */
+[[nodiscard]] bool token_is_known(struct worker *worker, struct slice token);
+
 /** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to @hash.
  */
 void token_add_session(struct buffer *set, struct slice user, const char *address, struct slice browser,

@@ -118,6 +118,8 @@ struct network_events {
     bool (*owes)(void *context, const struct connection *connection);
     /** connection_is_read() has become true again: what waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
+    /** Whether a token is one of somebody who has logged in, as of now. NULL: none is. */
+    bool (*knows)(void *context, struct slice token);
     /** A whole HTTP request for a method; set ->owner. It is answered now or later with http_respond(). NULL:
      * there is no HTTP here. */
     void (*request)(void *context, struct connection *connection, const struct http_call *call);

@@ -73,12 +73,22 @@ static struct http_exchange *exchange_create(const struct http_call *call)
     return http;
 }
 
+/* For the time of the exchange; says whose what has come in part is. */
+static void set_authorized(struct connection *connection, bool authorized)
+{
+    if (connection->authorized == authorized)
+        return;
+    connection_uncount_half_read(connection);
+    connection->authorized = authorized;
+}
+
 /* Tells the owner, and forgets the exchange. */
 static void exchange_end(struct connection *connection)
 {
     struct network *network = connection->network;
     struct http_exchange *http = connection->http;
     connection->http = NULL;
+    set_authorized(connection, false);
     if (http->given)
         network->events.finished(network->context, connection);
     buffer_free(&http->content);
@@ -185,6 +195,9 @@ void http_begin(struct connection *connection, const struct http_request *reques
     connection->http->last = http_request_lists(request, SLICE("Connection"), SLICE("close"), &count);
     connection->http->head_only = slice_equal(request->method, SLICE("HEAD"));
     connection_become(connection, CONNECTION_HTTP);
+    if (!refusal && call.token.data && network->events.knows &&
+        network->events.knows(network->context, call.token))
+        set_authorized(connection, true);
     deadline(connection, true);
     if (refusal) {
         refuse(connection, refusal);
