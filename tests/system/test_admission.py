@@ -11,7 +11,7 @@ import pytest
 from client import Client
 from configuration import configuration
 from raw import CLOSE, PING, PONG, TEXT, RawClient, frame
-from server import PATIENCE, scaled, wait_until
+from server import PATIENCE, scaled, wait_until, wait_until_async
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -217,7 +217,9 @@ async def test_open_calls_of_a_worker_hold_bounded_memory(make_server):
     finally:
         for client in greedy:
             client.socket.close()
-    while True:  # room comes back
+    # Room comes back, all of it.
+    await wait_until_async(lambda: server.status()['workers'][0]['calls_bytes'] == 0, what='no call holding any memory')
+    while True:
         try:
             assert len((await other.call('find', 'notes', {'sort': {'_id': 1}}))['documents']) >= 9
             break

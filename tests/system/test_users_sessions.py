@@ -119,7 +119,10 @@ async def test_log_ins_at_once_keep_to_the_bound(make_server):
     server = make_server(options=['--limits', 'sessions_per_user=3', '--limits', 'login_queue=1000'])
     admin = await Client.connect(server, 'admin')
     clients = [await Client.connect(server) for _ in range(scaled(16, 6))]
-    await asyncio.gather(*(client.log_in('reader') for client in clients))
+    answers = await asyncio.gather(*(client.log_in('reader') for client in clients), return_exceptions=True)
+    # One may give way to the next ones before it is connected.
+    lost = [answer for answer in answers if isinstance(answer, Exception)]
+    assert {answer.message for answer in lost} <= {'Token does not exist'} and len(answers) - len(lost) >= 3
     assert len(await sessions(admin, {'user_id': 'reader'})) == 3
 
 
