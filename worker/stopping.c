@@ -41,8 +41,10 @@ static void tell(struct connection *connection, void *argument)
 static void say_goodbye(struct connection *connection, void *argument)
 {
     (void)argument;
-    if (connection->owner)
+    if (connection->owner) {
         session_abandon_calls(connection->owner);
+        connection_refuse_waiting(connection);
+    }
     connection_close(connection, 1001, "the server is stopping");
 }
 

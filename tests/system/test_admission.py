@@ -1,6 +1,7 @@
 """Which calls are taken up: whoever reads is never cut off, whatever it asks for at once; who does not costs little."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -65,7 +66,8 @@ def standing(make_server):
     server = make_server(workers=1, options=['--limits', 'calls_in_flight=2', '--limits', 'read_ahead_bytes=16K'])
     committer = server.committer_pid()
     yield server, lambda stop: os.kill(committer, signal.SIGSTOP if stop else signal.SIGCONT)
-    os.kill(committer, signal.SIGCONT)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(committer, signal.SIGCONT)
 
 
 def test_pings_are_answered_while_calls_wait(standing):
@@ -247,3 +249,20 @@ def test_manifests_of_one_that_does_not_read(make_server):
             pass
         assert sent < 60
         assert server.memory(worker) - before < scaled(60, 300) * MIB
+
+
+def test_calls_that_wait_when_the_server_stops_are_answered(standing):
+    """Those in the window, too: nobody will take them up."""
+    server, hold = standing
+    with RawClient(server) as client:
+        client.open('reader')
+        hold(True)
+        client.send(b''.join(call(tid, 'insert', 'notes', {'n': tid}) for tid in range(10)) + frame(PING, b'behind'))
+        while client.frame() != (PONG, b'behind'):
+            pass
+        server.signal(signal.SIGTERM)
+        found = answers(client, 10)
+        assert {found[tid]['data']['code'] for tid in range(2)} == {'timeout'}
+        assert {found[tid]['data']['code'] for tid in range(2, 10)} == {'unavailable'}
+        hold(False)
+    assert server.wait_exit() == 0

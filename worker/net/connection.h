@@ -199,6 +199,9 @@ void connection_cut(struct connection *connection, uint16_t code, const char *re
  * 10 s what is kept is given to refused(). */
 void connection_hold(struct connection *connection, bool hold);
 
+/** Gives what waits to refused(), before the connection is closed: nobody will take it. */
+void connection_refuse_waiting(struct connection *connection);
+
 /** Bytes of messages, requests and heads of all connections that have come in part. */
 uint64_t network_half_read(const struct network *network);
 

@@ -87,6 +87,16 @@ static void refuse_all(struct connection *connection)
         connection_arm(connection);
 }
 
+void connection_refuse_waiting(struct connection *connection)
+{
+    struct network *network = connection->network;
+    struct slice message;
+    bool binary;
+    while (connection->state == CONNECTION_OPEN &&
+           read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
+        network->events.refused(network->context, connection, message);
+}
+
 void network_refuse_standing(struct network *network)
 {
     uint64_t now_ms = clock_monotonic_ms();

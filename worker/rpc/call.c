@@ -236,8 +236,12 @@ void call_handle(struct session *session, struct slice text)
 void call_refuse(struct session *session, struct slice text)
 {
     struct message message;
+    bool stopping = session->worker->stopping;
     if (take_message(session, text, &message))
-        transaction_fail(call_begin(session, &message, &answer_messages), ERROR_BUSY,
-                         "Your calls have waited for too long; read their answers, and send fewer at once");
+        transaction_fail(call_begin(session, &message, &answer_messages),
+                         stopping ? ERROR_UNAVAILABLE : ERROR_BUSY, "%s",
+                         stopping ? "The server is stopping"
+                                  : "Your calls have waited for too long; read their answers, and send fewer "
+                                    "at once");
     buffer_clear(&session->worker->scratch);
 }

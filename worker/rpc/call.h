@@ -9,7 +9,7 @@
  */
 void call_handle(struct session *session, struct slice message);
 
-/** Answers a message `busy` that has waited for too long. */
+/** Answers a message that waited and is not taken: `busy`, or `unavailable` when the worker stops. */
 void call_refuse(struct session *session, struct slice message);
 
 /** Opens a call of the session whose answers go @answers. */
