@@ -10,6 +10,7 @@
 #include "shared/memory.h"
 #include "worker/net/http_api.h"
 #include "worker/net/network_internal.h"
+#include "worker/net/read_ahead.h"
 
 /* One connection: reading, the heads of requests, the handshake, frames, and what its owner may ask of it. */
 
@@ -217,6 +218,8 @@ static void connection_read(struct connection *connection)
 {
     struct network *network = connection->network;
     connection_give_ahead(connection);
+    if (!connection->held && read_ahead_bytes(connection->ahead) > 0)
+        return; /* the pass is used up: no more is read before that is given */
     if (!reads(connection))
         return;
     if (connection->held_back) {

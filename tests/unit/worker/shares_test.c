@@ -6,6 +6,8 @@
 
 #include "shared/memory.h"
 #include "tests/unit/worker/worker_world.h"
+#include "worker/net/connection.h"
+#include "worker/net/read_ahead.h"
 
 /* A pass may spend WORK_PASS and end with a step that was begun before. */
 enum { LARGE = 60000, PASSES_MOST = 200, STEP_MOST = WORK_PASS / 4, PASS_MOST = WORK_PASS + STEP_MOST };
@@ -151,6 +153,42 @@ static void a_pass_that_is_used_up_leaves_nothing_unread(void **state)
     world_close(&world);
 }
 
+static void sum_ahead(struct connection *connection, void *argument)
+{
+    *(size_t *)argument += read_ahead_bytes(connection->ahead);
+}
+
+/* Nor is more read than one read's worth while what was read before waits for work: who sends faster than its
+ * calls are run fills its socket, not our memory. */
+static void what_waits_for_work_is_bounded(void **state)
+{
+    (void)state;
+    enum { CALLS = 80, ONE_READ = 64 * 1024, SOME = 1024, PASSES = 6 };
+    struct world world;
+    struct client client;
+    char text[1500];
+    world_open(&world, collections, 0, 0);
+    client_open(&client, &world, NULL);
+    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    unsigned answers = client.answers;
+    snprintf(text, sizeof text, "{\"tid\":1,\"methodName\":\"count\",\"collectionName\":\"items\"%1200s}",
+             "");
+    for (unsigned i = 0; i < CALLS; i++)
+        client_send(&client, text);
+    for (unsigned i = 0; i < PASSES; i++) {
+        size_t ahead = 0;
+        world.worker.work.left = WORK_KEPT_BY_CALLS + 1;
+        pass(&world);
+        client_read(&client, SIZE_MAX);
+        network_each(world.worker.network, sum_ahead, &ahead);
+        assert_true(ahead > 0 && ahead <= ONE_READ + SOME);
+    }
+    client_settle(&client);
+    assert_int_equal(client.answers - answers, CALLS);
+    client_close(&client);
+    world_close(&world);
+}
+
 /* Many catch up from the change log at once: the pass is one for all, and each gets its turn. */
 static void catching_up_shares_the_pass(void **state)
 {
@@ -202,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_call_does_not_run_with_rights_from_before),
         cmocka_unit_test(calls_that_are_held_back_are_not_forgotten),
         cmocka_unit_test(a_pass_that_is_used_up_leaves_nothing_unread),
+        cmocka_unit_test(what_waits_for_work_is_bounded),
         cmocka_unit_test(catching_up_shares_the_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
