@@ -82,6 +82,7 @@ class Person:
         self.then = {}           # {tid: what is done when the answer arrives}
         self.counts = {'resync': 0, 'amend': 0, 'connections': 0, 'resumes': 0, 'refused resumes': 0, 'syncs': 0,
                        'log-ins': 0, 'kills': 0}
+        self.ending = False
         self.alive = asyncio.Event()  # else it does not come back
         self.alive.set()
         self.news = asyncio.Event()
@@ -128,7 +129,7 @@ class Person:
     # ---- what it does ----
 
     async def live(self):
-        while True:
+        while not self.ending:
             await self.alive.wait()
             line = self.line
             try:
@@ -293,6 +294,7 @@ class Person:
         self.line = None
 
     def come_back(self):
+        self.ending = False
         self.task = asyncio.get_running_loop().create_task(self.live())
 
     async def visit(self, messages):
@@ -307,8 +309,9 @@ class Person:
         self.line = None
 
     async def end(self):
+        self.ending = True
         self.cut_off()
-        for _ in range(PATIENCE * 10):  # asyncio.wait_for() may lose a cancellation
+        for _ in range(PATIENCE * 10):  # asyncio.wait_for() may lose a cancellation; it does not connect anew then
             if self.task.done():
                 return
             self.task.cancel()
