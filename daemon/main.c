@@ -9,19 +9,20 @@
  * end stops everything in order.
  *
  * What to read next:
- *   master.c         the order in which all that happens, and how it is undone
- *   supervisor.c     the life of the children; child_process.c what is between the fork and their main
- * function handover.c       from accept(2) to a worker; order_channel.c the way to a child control.c the
- * control socket; status.c what it answers shared/ipc/inheritance.h   all that a child gets
- *   committer/committer.c, worker/worker.c   where the children go on
+ *   master/master.c          the order in which all that happens, and how it is undone
+ *   master/supervisor.c      the life of the children; child_process.c what is between the fork and their main function
+ *   master/handover.c        from accept(2) to a worker; order_channel.c the way to a child
+ *   master/control.c         the control socket; status.c what it answers
+ *   shared/ipc/inheritance.h all that a child gets
+ *   committer/committer.c, worker/main.c: where the children go on
  */
 #include <stdio.h>
 
-#include "daemon/command_line.h"
-#include "daemon/master.h"
-#include "daemon/process_title.h"
-#include "shared/log.h"
-#include "shared/standard_descriptors.h"
+#include "daemon/master/command_line.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process_title.h"
+#include "shared/base/log.h"
+#include "shared/base/standard_descriptors.h"
 
 int main(int argc, char **argv)
 {

@@ -4,10 +4,10 @@
 #include <event2/event_struct.h>
 #include <unistd.h>
 
+#include "shared/base/log.h"
 #include "shared/ipc/descriptors.h"
 #include "shared/ipc/orders.h"
-#include "shared/log.h"
-#include "worker/committer_link.h"
+#include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
 #include "worker/stopping.h"
 

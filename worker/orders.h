@@ -1,7 +1,7 @@
 #ifndef WORKER_ORDERS_H
 #define WORKER_ORDERS_H
 
-#include "worker/worker.h"
+#include "worker/base/worker.h"
 
 /* What the master says over the order channel, shared/ipc/orders.h, and what is reported back. */
 

@@ -3,11 +3,11 @@
 #include <event2/event_struct.h>
 #include <stdio.h>
 
-#include "shared/clock.h"
-#include "shared/random.h"
-#include "worker/committer_link.h"
+#include "shared/base/clock.h"
+#include "shared/base/random.h"
+#include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /* Clients come back within this; parts of the time allowed are for open calls and for the peers' close
  * frames. */

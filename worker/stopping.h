@@ -1,8 +1,8 @@
 #ifndef WORKER_STOPPING_H
 #define WORKER_STOPPING_H
 
+#include "worker/base/worker.h"
 #include "worker/net/connection.h"
-#include "worker/worker.h"
 
 /*
  * The orderly stop of a worker: clients are told when to come back (spread, so that they do not come all at

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
 #include "shared/json/json.h"
 
 enum { ANSWER_LIMIT = 16 << 20 };

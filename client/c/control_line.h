@@ -1,9 +1,9 @@
-#ifndef CLIENT_CONTROL_LINE_H
-#define CLIENT_CONTROL_LINE_H
+#ifndef CLIENT_C_CONTROL_LINE_H
+#define CLIENT_C_CONTROL_LINE_H
 
 #include <stdbool.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 /* The control socket's questions of one line: "status" and "stop". dispatchctl(8). */
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
 
 /* Waits for the socket; sends what is queued as it goes. 1 something may be there, 0 time or a signal. */
 static int wait_for_input(struct session *session, uint64_t deadline)

@@ -1,5 +1,5 @@
-#ifndef CLIENT_SESSION_H
-#define CLIENT_SESSION_H
+#ifndef CLIENT_C_SESSION_H
+#define CLIENT_C_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

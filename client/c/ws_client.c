@@ -8,9 +8,9 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
 #include "shared/ipc/frame_header.h"
-#include "shared/memory.h"
-#include "shared/random.h"
 
 /*
  * RFC 6455 asks for a random nonce in the handshake. It protects against caches that answer by themselves; a

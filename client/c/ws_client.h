@@ -1,13 +1,13 @@
-#ifndef CLIENT_WS_CLIENT_H
-#define CLIENT_WS_CLIENT_H
+#ifndef CLIENT_C_WS_CLIENT_H
+#define CLIENT_C_WS_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "client/c/ws_target.h"
-#include "shared/buffer.h"
-#include "shared/slice.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 
 /*
  * The client's side of a WebSocket (RFC 6455), for the tools: one connection, no event loop of its own, never

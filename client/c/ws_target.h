@@ -1,5 +1,5 @@
-#ifndef CLIENT_WS_TARGET_H
-#define CLIENT_WS_TARGET_H
+#ifndef CLIENT_C_WS_TARGET_H
+#define CLIENT_C_WS_TARGET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
 
 #include <time.h>
 
-#include "shared/clock.h"
-#include "shared/log.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
 
 /* ---- the results of one link in this batch: u64 incarnation, then RESULT messages; so they are stored, too
  * ---- */

@@ -23,12 +23,12 @@
 #include "daemon/committer/apply.h"
 #include "daemon/committer/intake.h"
 #include "daemon/committer/publish.h"
-#include "shared/clock.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/fdpass.h"
 #include "shared/ipc/inheritance.h"
 #include "shared/ipc/orders.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "shared/store/store_write.h"
 
 enum { EACH_SECOND_MS = 1000, READERS_MS = 60000 };

@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/log.h"
-#include "shared/memory.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 
 /* READ_BYTES in one go; a link is read until ENOUGH_BYTES wait in it (or one whole message, when that is
  * longer). */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/ipc/committer_messages.h"
 #include "shared/ring/ring.h"
 

@@ -1,8 +1,8 @@
 #include "daemon/committer/publish.h"
 
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/change_frame.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "shared/store/access_tag.h"
 
 static bool is_in_sync(struct slice tag)

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/base/memory.h"
 #include "shared/config/collections.h"
 #include "shared/config/options.h"
-#include "shared/memory.h"
 
 const struct config_collection *config_collection(const struct config *config, struct slice name)
 {

@@ -1,14 +1,14 @@
-#ifndef SHARED_CONFIG_H
-#define SHARED_CONFIG_H
+#ifndef SHARED_CONFIG_CONFIG_H
+#define SHARED_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/log.h"
 #include "shared/config/permission.h"
 #include "shared/config/settings.h"
 #include "shared/json/query.h"
-#include "shared/log.h"
 
 /*
  * What the configuration file and the command line said, checked: dispatchd.conf(5). Built once by the master

@@ -8,8 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "shared/buffer.h"
-#include "shared/memory.h"
+#include "shared/base/buffer.h"
+#include "shared/base/memory.h"
 
 /* STALL_LEAST_MS: the processes are looked at once a second. */
 enum { PAGE_BYTES = 4096, STALL_LEAST_MS = 3000 };

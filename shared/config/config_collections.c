@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "shared/base/memory.h"
 #include "shared/config/collections.h"
-#include "shared/memory.h"
 
 enum { FIELD_LIMIT = 64 }; /* in one list */
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/base/memory.h"
 #include "shared/config/options.h"
 #include "shared/config/reader.h"
-#include "shared/memory.h"
 
 enum { FILE_BYTES = 16 << 20, READ_BYTES = 65536 };
 

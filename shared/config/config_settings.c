@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
-#include "shared/memory.h"
 
 static char *copy_json(struct json_value value)
 {

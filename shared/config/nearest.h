@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /*
  * "Did you mean": the closest of some known names by edit distance (insert, delete, replace, swap neighbours;

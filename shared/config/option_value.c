@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 
 enum { LIST_LIMIT = 256, SHOWN_BYTES = 60 };
 

@@ -1,9 +1,9 @@
-#ifndef SHARED_OPTIONS_H
-#define SHARED_OPTIONS_H
+#ifndef SHARED_CONFIG_OPTIONS_H
+#define SHARED_CONFIG_OPTIONS_H
 
 #include <stddef.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/config/config.h"
 
 /*

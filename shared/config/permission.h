@@ -1,5 +1,5 @@
-#ifndef SHARED_PERMISSION_H
-#define SHARED_PERMISSION_H
+#ifndef SHARED_CONFIG_PERMISSION_H
+#define SHARED_CONFIG_PERMISSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #ifndef SHARED_CONFIG_READER_H
 #define SHARED_CONFIG_READER_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/config/config.h"
 #include "shared/config/nearest.h"
 

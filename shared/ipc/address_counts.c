@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 /*
  * A row is a table of sets; an address has its places in one set of each row. A place is one word, so whoever

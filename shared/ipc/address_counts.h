@@ -1,5 +1,5 @@
-#ifndef SHARED_ADDRESS_COUNTS_H
-#define SHARED_ADDRESS_COUNTS_H
+#ifndef SHARED_IPC_ADDRESS_COUNTS_H
+#define SHARED_IPC_ADDRESS_COUNTS_H
 
 #include <stdint.h>
 

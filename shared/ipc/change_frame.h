@@ -1,9 +1,9 @@
-#ifndef SHARED_CHANGE_FRAME_H
-#define SHARED_CHANGE_FRAME_H
+#ifndef SHARED_IPC_CHANGE_FRAME_H
+#define SHARED_IPC_CHANGE_FRAME_H
 
 #include <stdint.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 
 /*
  * The messages that carry changes, as complete WebSocket text frames (header and payload), appended to a

@@ -1,11 +1,11 @@
-#ifndef SHARED_COMMITTER_MESSAGES_H
-#define SHARED_COMMITTER_MESSAGES_H
+#ifndef SHARED_IPC_COMMITTER_MESSAGES_H
+#define SHARED_IPC_COMMITTER_MESSAGES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
-#include "shared/error_code.h"
+#include "shared/base/buffer.h"
+#include "shared/base/error_code.h"
 
 /*
  * The stream between a worker and the committer. Each message: u32 length of what follows, u8 type, body;

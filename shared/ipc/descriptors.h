@@ -1,5 +1,5 @@
-#ifndef SHARED_DESCRIPTORS_H
-#define SHARED_DESCRIPTORS_H
+#ifndef SHARED_IPC_DESCRIPTORS_H
+#define SHARED_IPC_DESCRIPTORS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef SHARED_FDPASS_H
-#define SHARED_FDPASS_H
+#ifndef SHARED_IPC_FDPASS_H
+#define SHARED_IPC_FDPASS_H
 
 #include <stdbool.h>
 #include <stddef.h>

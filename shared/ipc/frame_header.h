@@ -1,5 +1,5 @@
-#ifndef SHARED_FRAME_HEADER_H
-#define SHARED_FRAME_HEADER_H
+#ifndef SHARED_IPC_FRAME_HEADER_H
+#define SHARED_IPC_FRAME_HEADER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef SHARED_INHERITANCE_H
-#define SHARED_INHERITANCE_H
+#ifndef SHARED_IPC_INHERITANCE_H
+#define SHARED_IPC_INHERITANCE_H
 
 #include "shared/config/config.h"
 #include "shared/ipc/scoreboard.h"
@@ -15,7 +15,7 @@ struct inheritance {
     int order_channel; /* to the master: orders.h */
 };
 
-/** The worker process, from after the fork to its end; returns its exit status. worker/worker.c */
+/** The worker process, from after the fork to its end; returns its exit status. worker/main.c */
 int worker_main(const struct inheritance *inheritance);
 
 /** The committer process. daemon/committer/committer.c */

@@ -1,5 +1,5 @@
-#ifndef SHARED_ORDERS_H
-#define SHARED_ORDERS_H
+#ifndef SHARED_IPC_ORDERS_H
+#define SHARED_IPC_ORDERS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef SHARED_PRESENCE_H
-#define SHARED_PRESENCE_H
+#ifndef SHARED_IPC_PRESENCE_H
+#define SHARED_IPC_PRESENCE_H
 
 #include <stdbool.h>
 #include <stdint.h>

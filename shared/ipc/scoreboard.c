@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#include "shared/clock.h"
-#include "shared/random.h"
+#include "shared/base/clock.h"
+#include "shared/base/random.h"
 
 struct scoreboard *scoreboard_create(uint32_t workers)
 {

@@ -1,5 +1,5 @@
-#ifndef SHARED_SCOREBOARD_H
-#define SHARED_SCOREBOARD_H
+#ifndef SHARED_IPC_SCOREBOARD_H
+#define SHARED_IPC_SCOREBOARD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
 
 static const char *state_name(uint32_t state)
 {

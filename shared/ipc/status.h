@@ -1,7 +1,7 @@
 #ifndef SHARED_IPC_STATUS_H
 #define SHARED_IPC_STATUS_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/ipc/scoreboard.h"
 
 /** Appends the status of the whole as a JSON object, from what all processes write into the scoreboard: the

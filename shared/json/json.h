@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
-#include "shared/slice.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 
 /*
  * Strict JSON (RFC 8259) read in one pass into a flat array of nodes that point into the text. Nothing is

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
 #include "shared/json/characters.h"
-#include "shared/memory.h"
-#include "shared/random.h"
 
 struct hash_state {
     uint64_t v0, v1, v2, v3;

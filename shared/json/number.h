@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /** Whether a number text that the parser has accepted is exactly an integer of 64 bits. Only for shared/json.
  */

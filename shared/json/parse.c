@@ -1,9 +1,9 @@
 #include "shared/json/json.h"
 
+#include "shared/base/memory.h"
 #include "shared/json/characters.h"
 #include "shared/json/key_set.h"
 #include "shared/json/utf8.h"
-#include "shared/memory.h"
 
 /* What is known of a container while it is open. */
 struct level {

@@ -3,9 +3,9 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 
 static cJSON *present(cJSON *item)
 {

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/characters.h"
 #include "shared/json/compare.h"
 #include "shared/json/number.h"
-#include "shared/memory.h"
 
 struct compiler {
     struct json_query *query;

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/characters.h"
 #include "shared/json/query_parts.h"
-#include "shared/memory.h"
 
 /*
  * What is known of the document so far is which leaves of the query hold: a leaf is what a field's conditions

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "shared/ring/layout.h"
 
 enum { RING_MOST_BYTES = 1 << 30 }; /* lengths of records are 32 bits */

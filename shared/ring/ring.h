@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
-#include "shared/slice.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 
 /*
  * The change ring: shared memory with one producer (the committer) and any number of readers (the workers)

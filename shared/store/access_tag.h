@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 #include "shared/config/config.h"
-#include "shared/slice.h"
 
 /*
  * Everything that decides who must see a document, and who may change it, computed once when it is written: a

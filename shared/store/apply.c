@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "shared/log.h"
-#include "shared/memory.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/former_name.h"
 #include "shared/store/former_owner.h"

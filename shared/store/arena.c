@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 
 enum { CHUNK_BYTES = 1024 * 1024, CHUNKS_KEPT = 8 };
 

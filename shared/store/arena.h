@@ -1,7 +1,7 @@
 #ifndef SHARED_STORE_ARENA_H
 #define SHARED_STORE_ARENA_H
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /* Memory that lives as long as a write transaction: taken in big pieces, given back all at once. */
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /* Integers in stored bytes: little-endian in values, big-endian in keys (so that byte order is numeric
  * order). */

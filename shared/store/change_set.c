@@ -1,6 +1,6 @@
 #include "shared/store/change_set.h"
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 #include "shared/store/bytes.h"
 #include "shared/store/set_work.h"
 

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 #include "shared/config/config.h"
-#include "shared/slice.h"
 
 /*
  * A change set: what a method wants to have changed, as plain data; atomic as a whole and deterministic to

@@ -1,7 +1,7 @@
 #ifndef SHARED_STORE_DOCUMENT_H
 #define SHARED_STORE_DOCUMENT_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/config/config.h"
 #include "shared/store/store.h"
 

@@ -9,8 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "shared/log.h"
-#include "shared/memory.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/store/bytes.h"
 #include "shared/store/write.h"
 

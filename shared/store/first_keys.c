@@ -3,8 +3,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "shared/memory.h"
-#include "shared/random.h"
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
 
 /* Each document has one of the few slots side by side that its hash says. */
 enum { SLOTS_FIRST = 256, WAYS = 8, TAKEN_AFTER = 8 };

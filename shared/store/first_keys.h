@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /*
  * What a search in an index has found out about documents with several keys there: which of the keys is the

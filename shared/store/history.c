@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/store/bytes.h"
 
 /** The list as it is stored; empty when there is none. An error of LMDB. */

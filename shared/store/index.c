@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/number.h"
-#include "shared/memory.h"
 #include "shared/store/keys.h"
 
 static void add(struct key_list *list, const struct key_value *key)

@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
+#include "shared/base/slice.h"
 #include "shared/json/json.h"
-#include "shared/slice.h"
 
 /*
  * Keys of the indexes: the value, so encoded that byte order is the order of values, and the document's id

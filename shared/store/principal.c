@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/json.h"
-#include "shared/memory.h"
 #include "shared/store/record.h"
 
 /* So many users and sessions are kept; then they are looked up anew. */

@@ -1,6 +1,6 @@
 #include "shared/store/environment.h"
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 #include "shared/store/record.h"
 
 static int snapshot_take(struct store *store)

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
 #include "shared/json/json.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/change_log.h"
 #include "shared/store/document.h"

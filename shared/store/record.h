@@ -1,7 +1,7 @@
 #ifndef SHARED_STORE_RECORD_H
 #define SHARED_STORE_RECORD_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "shared/store/store.h"
 
 /*

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 
 const char administrator_group[] = "administrator";
 

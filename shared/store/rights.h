@@ -1,9 +1,9 @@
 #ifndef SHARED_STORE_RIGHTS_H
 #define SHARED_STORE_RIGHTS_H
 
+#include "shared/base/slice.h"
 #include "shared/config/config.h"
 #include "shared/json/json.h"
-#include "shared/slice.h"
 
 /* What a user may do, worked out from its document and those of its groups, as they are or as they were. */
 

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "shared/log.h"
+#include "shared/base/log.h"
 #include "shared/store/write.h"
 
 enum {

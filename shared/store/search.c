@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "shared/store/first_keys.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
-#include "shared/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/document.h"
 #include "shared/store/former_name.h"

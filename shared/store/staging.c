@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
-#include "shared/random.h"
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
 
 enum { SMALLEST_SIZE = 64 };
 

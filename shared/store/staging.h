@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /*
  * What a change set has staged so far, found by id (or unique value) when a later operation of the same set

@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
+#include "shared/base/error_code.h"
+#include "shared/base/slice.h"
 #include "shared/config/config.h"
-#include "shared/error_code.h"
 #include "shared/json/json.h"
-#include "shared/slice.h"
 
 /*
  * The store: one LMDB environment in config->data, opened after the fork, read-only by the workers, written

@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "shared/error_code.h"
-#include "shared/slice.h"
+#include "shared/base/error_code.h"
+#include "shared/base/slice.h"
 
 /* What is said in the log when something stored cannot be read. Callers may ask for the same thing again and
  * again: each is named once a minute. */

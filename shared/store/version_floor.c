@@ -1,7 +1,7 @@
 #include "shared/store/version_floor.h"
 
-#include "shared/log.h"
-#include "shared/memory.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/store/bytes.h"
 
 enum { FLOOR_BYTES = 8 };

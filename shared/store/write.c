@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/log.h"
-#include "shared/memory.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
 #include "shared/store/principal.h"

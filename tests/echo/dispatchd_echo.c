@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shared/base/log.h"
 #include "shared/ipc/frame_header.h"
-#include "shared/log.h"
 #include "worker/net/connection.h"
 
 enum { LISTEN_BACKLOG = 1024, ACCEPT_BATCH = 64, FLUSH_BATCH = 256, BACKLOG_BYTES = 1 << 20 };

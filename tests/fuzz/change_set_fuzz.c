@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "shared/store/store_write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

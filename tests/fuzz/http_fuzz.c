@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "worker/net/http_api.h"
+#include "worker/net/http/http_api.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -18,7 +18,7 @@ from watch import WATCH
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('DISPATCHD_BUILD', os.path.join(TOP, 'build'))
 DISPATCHD = os.path.join(BUILD, 'daemon', 'dispatchd')
-DISPATCHCTL = os.path.join(BUILD, 'daemon', 'ctl', 'dispatchctl')
+DISPATCHCTL = os.path.join(BUILD, 'client', 'ctl', 'dispatchctl')
 # Under sanitizers everything is several times slower: tests then use smaller numbers, and wait longer.
 SANITIZE = bool(os.environ.get('DISPATCHD_TEST_SANITIZE'))
 PATIENCE = 60 if SANITIZE else 20

@@ -11,7 +11,7 @@ import websockets
 from configuration import FREE, configuration
 from server import BUILD, PATIENCE
 
-DISPATCHBENCH = os.path.join(BUILD, 'bench', 'dispatchbench')
+DISPATCHBENCH = os.path.join(BUILD, 'client', 'bench', 'dispatchbench')
 FAULTS = ('losses', 'duplicates', 'reorderings')
 
 CASES = {

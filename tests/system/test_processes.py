@@ -17,7 +17,7 @@ import websockets
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHD, PATIENCE, scaled, title, wait_until, wait_until_async
+from server import DISPATCHCTL, DISPATCHD, PATIENCE, scaled, title, wait_until, wait_until_async
 
 
 def test_titles(server):
@@ -634,7 +634,7 @@ async def test_a_large_control_message_does_not_stay_in_memory(make_server):
 
 def test_tail(server):
     with subprocess.Popen(
-            [os.path.join(os.path.dirname(DISPATCHD), 'ctl', 'dispatchctl'), '--control', server.control, 'tail',
+            [DISPATCHCTL, '--control', server.control, 'tail',
              'notes'], stdout=subprocess.PIPE, text=True, env=server.environment()) as tail:
         try:
             wait_until(lambda: sum(server.connections()) >= 1, what='the session')

@@ -8,7 +8,7 @@ import pytest
 from client import Client
 from server import BUILD, DISPATCHCTL, DISPATCHD, PATIENCE, status_pids
 
-DISPATCHBENCH = os.path.join(BUILD, 'bench', 'dispatchbench')
+DISPATCHBENCH = os.path.join(BUILD, 'client', 'bench', 'dispatchbench')
 
 
 def run(redirections, *command, text=''):

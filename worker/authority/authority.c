@@ -2,17 +2,17 @@
 
 #include <stdlib.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/presence.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "shared/store/change_set.h"
-#include "worker/authority/former_rights.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_document.h"
-#include "worker/committer_link.h"
-#include "worker/dispatch/backlog.h"
-#include "worker/session.h"
+#include "worker/base/committer_link.h"
+#include "worker/history/former_rights.h"
+#include "worker/output/backlog.h"
+#include "worker/session/session.h"
 
 static const char session_over[] = "The session has ended";
 

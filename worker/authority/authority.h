@@ -6,7 +6,7 @@
 #include <sys/queue.h>
 
 #include "shared/store/rights.h"
-#include "worker/worker.h"
+#include "worker/base/worker.h"
 
 /*
  * Who may do what: one struct account for each user with a live connection in this worker, made from the

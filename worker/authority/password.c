@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <sodium.h>
 
-#include "shared/memory.h"
-#include "worker/thread_pool.h"
+#include "shared/base/memory.h"
+#include "worker/base/thread_pool.h"
 
 /* What is checked when there is no such user: a hash of random bytes, made with the same parameters. */
 static const char nobody[] = "$argon2id$v=19$m=65536,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"

@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "shared/slice.h"
-#include "worker/worker.h"
+#include "shared/base/slice.h"
+#include "worker/base/worker.h"
 
 /* Argon2id (RFC 9106) in the thread pool: a check costs about 100 ms and 64 MiB wherever it happens. */
 

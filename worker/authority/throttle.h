@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/base/slice.h"
 #include "shared/ipc/scoreboard.h"
-#include "shared/slice.h"
 
 /*
  * Failed log-ins, counted for each key (a user, an address) over a minute, in a table of fixed size that all

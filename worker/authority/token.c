@@ -2,7 +2,7 @@
 
 #include <sodium.h>
 
-#include "shared/random.h"
+#include "shared/base/random.h"
 
 void token_make(char text[TOKEN_TEXT + 1])
 {

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 #include "worker/authority/authority.h"
 
 /* Session tokens: 256 random bits as text; only their hash is stored. */

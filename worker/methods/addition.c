@@ -1,6 +1,6 @@
 #include "worker/methods/addition.h"
 
-#include "worker/methods/user_sets.h"
+#include "worker/authority/user_sets.h"
 #include "worker/rpc/params.h"
 
 static const char *what_of(const struct addition *addition)

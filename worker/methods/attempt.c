@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "shared/clock.h"
-#include "shared/memory.h"
-#include "worker/committer_link.h"
-#include "worker/methods/user_sets.h"
+#include "shared/base/clock.h"
+#include "shared/base/memory.h"
+#include "worker/authority/user_sets.h"
+#include "worker/base/committer_link.h"
 #include "worker/rpc/method.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /* Each time, one of those that are in each other's way gets through: so many may meet at one document. */
 enum { TRIES_MOST = 256 };

@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
-#include "shared/random.h"
-#include "worker/jobs/job.h"
-#include "worker/jobs/search.h"
-#include "worker/methods/user_sets.h"
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
+#include "worker/authority/user_sets.h"
+#include "worker/base/job.h"
+#include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 

@@ -1,8 +1,8 @@
 #include "worker/methods/credentials.h"
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
 #include "worker/authority/throttle.h"
-#include "worker/methods/user_sets.h"
+#include "worker/authority/user_sets.h"
 
 struct login_source credentials_source(const struct session *session)
 {

@@ -1,9 +1,9 @@
 #ifndef WORKER_METHODS_CREDENTIALS_H
 #define WORKER_METHODS_CREDENTIALS_H
 
-#include "shared/buffer.h"
+#include "shared/base/buffer.h"
 #include "worker/rpc/transaction.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /* What all calls share that try a password: the throttle, and the stored hash. */
 

@@ -2,13 +2,13 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/ipc/status.h"
-#include "shared/memory.h"
 #include "worker/methods/resume.h"
 #include "worker/methods/sync.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /* Reads a list of names of collections into flags by index. False: answered. */
 static bool read_collections(struct transaction *transaction, struct json_value names, bool *flags)

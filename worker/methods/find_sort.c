@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
-#include "shared/memory.h"
 
 /* Bytes kept for one sorted answer; and for all of this worker. */
 enum { SORT_BYTES = 64 * 1024 * 1024, ALL_SORT_BYTES = 512 * 1024 * 1024 };

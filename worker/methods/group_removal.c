@@ -7,11 +7,11 @@
 
 #include "worker/methods/group_removal.h"
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/authority/lookup.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
-#include "worker/methods/lookup.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
 
 enum { MEMBERS_AT_ONCE = 64 };

@@ -1,13 +1,13 @@
 /* The methods of `groups` beside the reading ones. */
 
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
 #include "shared/json/merge_patch.h"
-#include "shared/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/group_removal.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 

@@ -5,17 +5,17 @@
 
 #include "worker/methods/login.h"
 
-#include "shared/clock.h"
-#include "shared/memory.h"
-#include "shared/random.h"
+#include "shared/base/clock.h"
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
 #include "worker/authority/password.h"
 #include "worker/authority/token.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
-#include "worker/methods/tokens.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
+#include "worker/session/tokens.h"
 
 enum { BROWSER_MOST = 128 };
 

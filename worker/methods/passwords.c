@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "worker/authority/password.h"
 #include "worker/authority/token.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/credentials.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 static void hashed(void *argument, const char *hash)
 {

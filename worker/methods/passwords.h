@@ -1,8 +1,8 @@
 #ifndef WORKER_METHODS_PASSWORDS_H
 #define WORKER_METHODS_PASSWORDS_H
 
+#include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/method.h"
 
 /** users.change_password: {_id, old_password, new_password}. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 
 static int by_length(const void *a, const void *b)
 {

@@ -5,15 +5,15 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/compare.h"
-#include "shared/memory.h"
-#include "worker/dispatch/ring_intake.h"
-#include "worker/jobs/search.h"
+#include "worker/intake/ring_intake.h"
 #include "worker/methods/find_sort.h"
 #include "worker/methods/projection.h"
+#include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 enum { FIND_LIMIT = 1000, FIND_SKIP = 1000000 };
 

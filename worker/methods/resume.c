@@ -12,15 +12,15 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
-#include "worker/authority/former_rights.h"
-#include "worker/dispatch/log_walk.h"
-#include "worker/dispatch/rights_difference.h"
-#include "worker/dispatch/ring_intake.h"
-#include "worker/dispatch/sync_batch.h"
-#include "worker/jobs/position.h"
+#include "shared/base/memory.h"
+#include "worker/history/former_rights.h"
+#include "worker/history/log_walk.h"
+#include "worker/history/rights_difference.h"
+#include "worker/history/sync_batch.h"
+#include "worker/intake/ring_intake.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/rpc/position.h"
+#include "worker/session/session.h"
 
 /* One step: each entry of the log is looked up, and so is the document it is about; a document of a walk is
  * compared for each of the former rights. */

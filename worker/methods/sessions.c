@@ -7,15 +7,15 @@
 
 #include <stdlib.h>
 
-#include "shared/clock.h"
-#include "shared/memory.h"
+#include "shared/base/clock.h"
+#include "shared/base/memory.h"
+#include "worker/authority/lookup.h"
 #include "worker/authority/token.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
-#include "worker/methods/lookup.h"
-#include "worker/methods/token_use.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
+#include "worker/session/token_use.h"
 
 /* ---- sessions ---- */
 

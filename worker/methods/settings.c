@@ -8,12 +8,12 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/config/nearest.h"
-#include "shared/memory.h"
-#include "worker/committer_link.h"
-#include "worker/methods/user_sets.h"
+#include "worker/authority/user_sets.h"
+#include "worker/base/committer_link.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 enum { SHOWN_KEY_BYTES = 64 };
 

@@ -11,13 +11,13 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
-#include "worker/dispatch/rights_change.h"
-#include "worker/dispatch/ring_intake.h"
-#include "worker/jobs/position.h"
-#include "worker/jobs/sync_walk.h"
+#include "shared/base/memory.h"
+#include "worker/intake/ring_intake.h"
+#include "worker/methods/sync_walk.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/rpc/position.h"
+#include "worker/session/rights_change.h"
+#include "worker/session/session.h"
 
 /* Bytes sent in one step; what is compared is a turn's work. */
 enum { STEP_BYTES = 64 * 1024 };

@@ -2,10 +2,10 @@
 
 #include "worker/methods/user_groups.h"
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/params.h"
 
 /* ---- set_group: ->flag is `member`, if it is ->given ---- */

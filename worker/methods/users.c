@@ -2,8 +2,9 @@
  * table. A user is two documents: what others may see, and the password's hash in the internal collection
  * `credentials`. */
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "worker/authority/authority.h"
+#include "worker/authority/user_sets.h"
 #include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
@@ -12,7 +13,6 @@
 #include "worker/methods/sessions.h"
 #include "worker/methods/settings.h"
 #include "worker/methods/user_groups.h"
-#include "worker/methods/user_sets.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 

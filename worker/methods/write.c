@@ -6,13 +6,13 @@
 
 #include <stdlib.h>
 
-#include "shared/memory.h"
-#include "shared/random.h"
-#include "worker/committer_link.h"
-#include "worker/jobs/search.h"
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
+#include "worker/base/committer_link.h"
+#include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
 {

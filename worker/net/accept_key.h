@@ -1,7 +1,7 @@
 #ifndef WORKER_NET_ACCEPT_KEY_H
 #define WORKER_NET_ACCEPT_KEY_H
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 enum { ACCEPT_KEY_LENGTH = 28, CLIENT_KEY_LENGTH = 24 };
 

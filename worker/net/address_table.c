@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "shared/base/memory.h"
+#include "shared/base/random.h"
 #include "shared/ipc/address_counts.h"
-#include "shared/memory.h"
-#include "shared/random.h"
 
 enum { FIRST_BUCKETS = 64, PREFIX_BYTES = 8 };
 

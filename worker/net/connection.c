@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/frame_header.h"
 #include "shared/ipc/scoreboard.h"
-#include "shared/log.h"
-#include "shared/memory.h"
-#include "worker/net/http_api.h"
+#include "worker/net/http/http_api.h"
 #include "worker/net/network_internal.h"
 #include "worker/net/read_ahead.h"
 

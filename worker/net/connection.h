@@ -9,10 +9,10 @@
 
 #include "shared/config/config.h"
 #include "shared/ipc/orders.h"
-#include "worker/dispatch/backlog.h"
-#include "worker/dispatch/output.h"
 #include "worker/net/frame.h"
 #include "worker/net/handshake.h"
+#include "worker/output/backlog.h"
+#include "worker/output/output.h"
 
 /*
  * Connections of one worker: reading, handshake, frames, pings, close handshake, and writing what output.h

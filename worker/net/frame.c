@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <wslay/wslay.h>
 
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/frame_header.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "worker/net/utf8.h"
 
 enum {

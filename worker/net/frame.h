@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
-#include "shared/slice.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 
 /*
  * Frames from the client, RFC 6455 sections 5 to 8, on wslay's frame API: the only file that includes wslay.

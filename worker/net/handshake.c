@@ -1,7 +1,7 @@
 #include "worker/net/handshake.h"
 
 #include "worker/net/accept_key.h"
-#include "worker/net/http_text.h"
+#include "worker/net/http/http_text.h"
 
 struct refusal {
     const char *status, *more, *text; /* @more: further header lines, each with its CRLF */

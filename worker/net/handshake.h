@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/buffer.h"
-#include "shared/slice.h"
-#include "worker/net/http_request.h"
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
+#include "worker/net/http/http_request.h"
 
 /*
  * The opening handshake, RFC 6455 section 4.2: pure functions of a request's head, no socket. How strictly

@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/scoreboard.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "worker/net/network_internal.h"
 
 /*

@@ -1,11 +1,11 @@
 #ifndef WORKER_NET_NETWORK_INTERNAL_H
 #define WORKER_NET_NETWORK_INTERNAL_H
 
-#include "worker/dispatch/output_plan.h"
 #include "worker/net/address_table.h"
 #include "worker/net/connection.h"
-#include "worker/net/http_request.h"
+#include "worker/net/http/http_request.h"
 #include "worker/net/timers.h"
+#include "worker/output/output_plan.h"
 
 /* What network.c, connection.c, http.c, closing.c, write.c and timers.c share. Nobody else includes this,
  * except tests in which time passes. */

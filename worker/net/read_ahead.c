@@ -1,7 +1,7 @@
 #include "worker/net/read_ahead.h"
 
-#include "shared/buffer.h"
-#include "shared/memory.h"
+#include "shared/base/buffer.h"
+#include "shared/base/memory.h"
 
 /* Before each message stands its length and whether it is binary. */
 struct head {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /*
  * Messages that came while the owner takes none, in their order. They are read all the same, up to a window,

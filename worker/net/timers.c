@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "shared/clock.h"
-#include "shared/log.h"
-#include "shared/memory.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "worker/net/network_internal.h"
 
 enum {

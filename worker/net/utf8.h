@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 
 /** Where in a character a text stands that comes in pieces. All zero: between characters. */
 struct utf8_state {

@@ -1,6 +1,6 @@
 #include "worker/rpc/admission.h"
 
-#include "worker/jobs/job.h"
+#include "worker/base/job.h"
 #include "worker/net/connection.h"
 
 static bool holds_much(const struct session *session)

@@ -2,7 +2,7 @@
 #define WORKER_RPC_ADMISSION_H
 
 #include "worker/rpc/transaction.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /*
  * The one place that decides which calls are taken up. Those of a connection wait while

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/buffer.h"
-#include "shared/error_code.h"
-#include "shared/slice.h"
+#include "shared/base/buffer.h"
+#include "shared/base/error_code.h"
+#include "shared/base/slice.h"
 
 /*
  * Where the answers to a call go. A transaction has one of these ways and knows no more of it; its session is

@@ -1,8 +1,8 @@
 #include "worker/rpc/answer.h"
 
-#include "worker/net/http.h"
+#include "worker/net/http/http.h"
 #include "worker/rpc/transaction.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /* The answer to a call over HTTP: what would be the data of its `fulfill`, with a status. */
 

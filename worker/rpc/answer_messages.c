@@ -3,7 +3,7 @@
 #include "shared/json/json.h"
 #include "worker/net/connection.h"
 #include "worker/rpc/transaction.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /* The answers of dispatchd-protocol(7): `update` and `fulfill` of the collection `transaction`. */
 

@@ -1,12 +1,12 @@
 #include "worker/rpc/call.h"
 
-#include "shared/clock.h"
-#include "shared/memory.h"
-#include "worker/dispatch/rights_change.h"
-#include "worker/dispatch/ring_intake.h"
+#include "shared/base/clock.h"
+#include "shared/base/memory.h"
+#include "worker/intake/ring_intake.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
+#include "worker/session/rights_change.h"
 
 static bool tid_in_use(const struct session *session, struct slice tid)
 {

@@ -1,9 +1,9 @@
 #ifndef WORKER_RPC_CALL_H
 #define WORKER_RPC_CALL_H
 
-#include "shared/slice.h"
+#include "shared/base/slice.h"
 #include "worker/rpc/message.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 /** Handles one message of a session: from its text to the method that runs it, with every check on the way.
  */

@@ -2,11 +2,11 @@
 
 #include <stdio.h>
 
-#include "worker/dispatch/ring_intake.h"
-#include "worker/methods/tokens.h"
+#include "worker/intake/ring_intake.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/message.h"
+#include "worker/session/tokens.h"
 
 enum { FAULT_BYTES = 160 };
 

@@ -1,8 +1,8 @@
 #ifndef WORKER_RPC_HTTP_CALL_H
 #define WORKER_RPC_HTTP_CALL_H
 
-#include "worker/net/http_api.h"
-#include "worker/session.h"
+#include "worker/net/http/http_api.h"
+#include "worker/session/session.h"
 
 /** Handles a call that came over HTTP, as call_handle() does with a message: @session is nobody's yet, and is
  * the request's own. A token that is not valid is answered, whatever is called. */

@@ -5,17 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/json/json.h"
-#include "shared/log.h"
-#include "shared/memory.h"
 #include "worker/authority/token.h"
-#include "worker/committer_link.h"
+#include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 enum { COPIES = 3 }; /* of an answer on its way out: message, frame, queue */
 

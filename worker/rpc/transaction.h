@@ -5,11 +5,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "shared/error_code.h"
+#include "shared/base/error_code.h"
 #include "shared/store/change_set.h"
 #include "worker/authority/authority.h"
-#include "worker/jobs/job.h"
-#include "worker/worker.h"
+#include "worker/base/job.h"
+#include "worker/base/worker.h"
 
 /*
  * One open call. A method may answer at once or later; it answers exactly once, with transaction_fulfill() or

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
 
 enum { SMALL = 64 * 1024 };

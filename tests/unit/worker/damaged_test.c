@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/authority.h"
 #include "worker/authority/token.h"

@@ -9,7 +9,7 @@
 
 #include "shared/ipc/committer_messages.h"
 #include "tests/unit/worker/worker_world.h"
-#include "worker/committer_link.h"
+#include "worker/base/committer_link.h"
 
 static const char collections[] =
     "\"items\": {\"methods\": {\"insert\": [], \"update\": [], \"patch\": [], \"remove\": []}}";

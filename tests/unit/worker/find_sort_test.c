@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/methods/projection.h"
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
-#include "worker/session.h"
+#include "worker/session/session.h"
 
 enum { KEPT = 5, MISSED = 20, SMALL = 64 * 1024 };
 

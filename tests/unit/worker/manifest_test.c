@@ -1,6 +1,6 @@
 /* Manifests: read from any text, and put in order in steps. */
 
-#include "worker/jobs/manifest.h"
+#include "worker/methods/manifest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

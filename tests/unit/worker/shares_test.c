@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/memory.h"
+#include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/net/connection.h"
 #include "worker/net/read_ahead.h"

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
 #include "shared/ipc/presence.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/token.h"
-#include "worker/methods/token_use.h"
-#include "worker/methods/tokens.h"
+#include "worker/session/token_use.h"
+#include "worker/session/tokens.h"
 
 enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S };
 

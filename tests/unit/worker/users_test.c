@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
 #include "worker/authority/token.h"
 
 static const char collections[] = "\"notes\": {}}, \"limits\": {\"committer_queue_bytes\": \"1M\"";

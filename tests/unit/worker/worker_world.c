@@ -6,12 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/clock.h"
+#include "shared/base/clock.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/committer_messages.h"
 #include "shared/ipc/frame_header.h"
-#include "shared/memory.h"
 #include "worker/authority/token.h"
-#include "worker/committer_link.h"
+#include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
 
 enum { ROUNDS_MOST = 200000 };

@@ -3,8 +3,8 @@
 
 #include "daemon/committer/publish.h"
 #include "shared/ipc/inheritance.h"
-#include "tests/unit/store/store_fixture.h"
-#include "worker/worker.h"
+#include "tests/unit/shared/store/store_fixture.h"
+#include "worker/base/worker.h"
 
 /*
  * A whole worker with a real store and a real ring. The test is its master, its committer and its clients,

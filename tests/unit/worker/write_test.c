@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/worker/worker_world.h"
-#include "worker/committer_link.h"
+#include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
 
 static const char collections[] =

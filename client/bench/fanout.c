@@ -1,0 +1,23 @@
+#include "client/bench/traffic.h"
+
+static void defaults(struct bench_options *options)
+{
+    options->subscribers = 1000;
+    options->in_flight = 32;
+    options->duration = 10;
+    options->document_bytes = 256;
+    options->warm_up = 200;
+}
+
+static bool run(struct bench *bench)
+{
+    return traffic_run(bench, false);
+}
+
+const struct bench_case case_fanout = {
+    .name = "fanout",
+    .options = "subscribers in-flight until-answered duration count warm-up document-bytes keep",
+    .help = "changes as fast as they go to many subscribers: CPU of the server for each delivery",
+    .defaults = defaults,
+    .run = run,
+};

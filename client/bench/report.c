@@ -1,0 +1,69 @@
+#include "client/bench/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "shared/json/json.h"
+
+static void begin(struct report *report, const char *key, const char *label)
+{
+    if (report->json)
+        buffer_append_format(&report->text, "%s\"%s\":", report->text.length ? "," : "{", key);
+    else
+        buffer_append_format(&report->text, "%-34s ", label);
+}
+
+static void end(struct report *report, const char *unit)
+{
+    if (!report->json)
+        buffer_append_format(&report->text, "%s%s\n", *unit ? " " : "", unit);
+}
+
+void report_number(struct report *report, const char *key, const char *label, double value, int decimals,
+                   const char *unit)
+{
+    begin(report, key, label);
+    buffer_append_format(&report->text, report->json ? "%.*f" : "%16.*f", decimals, value);
+    end(report, unit);
+}
+
+void report_count(struct report *report, const char *key, const char *label, uint64_t value, const char *unit)
+{
+    begin(report, key, label);
+    buffer_append_format(&report->text, report->json ? "%" PRIu64 : "%16" PRIu64, value);
+    end(report, unit);
+}
+
+void report_text(struct report *report, const char *key, const char *label, const char *value)
+{
+    begin(report, key, label);
+    if (report->json)
+        json_append_string(&report->text, slice_text(value));
+    else
+        buffer_append_format(&report->text, "%16s", value);
+    end(report, "");
+}
+
+void report_latency(struct report *report, const char *prefix, const char *label,
+                    const struct histogram *histogram)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } points[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99_9", 0.999}, {"max", 1}};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        char key[64], text[64];
+        snprintf(key, sizeof key, "%s_%s_ms", prefix, points[i].name);
+        snprintf(text, sizeof text, "%s %s", label, i == 2 ? "p99.9" : points[i].name);
+        report_number(report, key, text, (double)histogram_at(histogram, points[i].share) / 1e6, 3, "ms");
+    }
+}
+
+bool report_print(struct report *report)
+{
+    if (report->json)
+        buffer_append_text(&report->text, report->text.length ? "}\n" : "{}\n");
+    bool written = fwrite(report->text.data, 1, report->text.length, stdout) == report->text.length;
+    buffer_free(&report->text);
+    return written && fflush(stdout) == 0;
+}

@@ -1,0 +1,102 @@
+#include "client/bench/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/bench/document.h"
+
+enum { PASSWORD_BYTES = 1024, REMOVE_AT_ONCE = 1000 };
+
+static void read_password(const struct bench *bench, char password[PASSWORD_BYTES])
+{
+    if (bench->options.password_stdin) {
+        if (!fgets(password, PASSWORD_BYTES, stdin))
+            bench_fail("no password on the standard input");
+        password[strcspn(password, "\n")] = 0;
+        return;
+    }
+    const char *given = getenv("DISPATCHBENCH_PASSWORD");
+    if (!given)
+        bench_fail("--login needs --password-stdin or the variable DISPATCHBENCH_PASSWORD");
+    snprintf(password, PASSWORD_BYTES, "%s", given);
+}
+
+static void log_in(struct bench *bench)
+{
+    char password[PASSWORD_BYTES];
+    read_password(bench, password);
+    struct buffer *data = &bench->login;
+    buffer_append_text(data, "{\"username\":");
+    json_append_string(data, slice_text(bench->options.login));
+    buffer_append_text(data, ",\"password\":");
+    json_append_string(data, slice_text(password));
+    buffer_append_byte(data, '}');
+    struct session session;
+    struct session_reply reply;
+    setup_session(bench, &session);
+    if (!session_call(&session, "users", "authorize_by_login", buffer_slice(data), &reply, SETUP_MS))
+        bench_fail("cannot log in: %s", session.message);
+    buffer_clear(&session.scratch);
+    struct slice token = json_string(json_member(reply.data, SLICE("token")), &session.scratch);
+    if (!token.data)
+        bench_fail("the server answered the log-in without a token");
+    buffer_append_slice(&bench->token, token);
+    buffer_append_byte(&bench->token, 0);
+    session_close(&session);
+}
+
+void setup_token(struct bench *bench)
+{
+    if (bench->options.token) {
+        buffer_append_text(&bench->token, bench->options.token);
+        buffer_append_byte(&bench->token, 0);
+    } else if (bench->options.login) {
+        log_in(bench);
+    }
+}
+
+void setup_session(const struct bench *bench, struct session *session)
+{
+    if (!session_open(session, &bench->target, bench_token(bench), SETUP_MS))
+        bench_fail("%s: %s", bench->options.url, session->message);
+}
+
+void setup_control_session(const struct bench *bench, struct session *session)
+{
+    struct ws_target target;
+    char message[WS_TARGET_MESSAGE];
+    if (!ws_target_control(&target, bench->options.control, message))
+        bench_fail("%s", message);
+    if (!session_open(session, &target, NULL, SETUP_MS))
+        bench_fail("%s: %s", bench->options.control, session->message);
+}
+
+void setup_call(struct session *session, const struct bench *bench, const char *method, struct slice data,
+                struct session_reply *reply)
+{
+    if (!session_call(session, bench->options.collection, method, data, reply, SETUP_MS))
+        bench_fail("%s.%s: %s", bench->options.collection, method, session->message);
+}
+
+void setup_remove(const struct bench *bench, uint64_t from, uint64_t to)
+{
+    if (bench->options.keep || from >= to)
+        return;
+    struct session session;
+    struct session_reply reply;
+    struct buffer data = {0};
+    setup_session(bench, &session);
+    for (uint64_t i = from; i < to;) {
+        buffer_clear(&data);
+        buffer_append_text(&data, "{\"_id\":");
+        for (unsigned n = 0; n < REMOVE_AT_ONCE && i < to; n++, i++) {
+            buffer_append_byte(&data, n == 0 ? '[' : ',');
+            document_append_id(&data, bench->run, i);
+        }
+        buffer_append_text(&data, "]}");
+        setup_call(&session, bench, "remove", buffer_slice(&data), &reply);
+    }
+    session_close(&session);
+    buffer_free(&data);
+}

@@ -1,0 +1,85 @@
+#include <getopt.h>
+#include <string.h>
+
+#include "client/ctl/ctl.h"
+
+/* {"query":...,"after":...}; both optional. @after is the text of a JSON string, or absent. */
+static void compose(struct buffer *data, const char *query, struct slice after)
+{
+    buffer_clear(data);
+    buffer_append_byte(data, '{');
+    if (query)
+        buffer_append_format(data, "\"query\":%s", query);
+    if (after.data) {
+        buffer_append_text(data, query ? ",\"after\":" : "\"after\":");
+        buffer_append_slice(data, after);
+    }
+    buffer_append_byte(data, '}');
+}
+
+/* The server gives a batch and the id after which the next begins; no id: that was the last. */
+static int export(const struct ctl *ctl, struct session *session, const char *collection, const char *query)
+{
+    struct buffer data = {0};
+    struct slice after = {0};
+    int status = 0;
+    do {
+        struct session_reply reply;
+        compose(&data, query, after);
+        if (!session_call(session, collection, "export", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
+            status = ctl_session_failed(ctl, session);
+            break;
+        }
+        struct json_iterator each = json_begin(json_member(reply.data, SLICE("documents")));
+        while (json_step(&each)) {
+            ctl_print(json_text(each.value));
+            ctl_print(SLICE("\n"));
+        }
+        struct json_value last = json_member(reply.data, SLICE("after"));
+        after = json_type(last) == JSON_STRING ? json_text(last) : (struct slice){0};
+    } while (after.data);
+    buffer_free(&data);
+    return status;
+}
+
+static bool is_json_object(const char *text)
+{
+    struct json json = {0};
+    bool parsed = json_parse(&json, text, strlen(text));
+    bool object = parsed && json_type(json_root(&json)) == JSON_OBJECT;
+    if (!parsed)
+        ctl_fail("the query is no JSON: %s at byte %zu", json.error, json.error_offset);
+    else if (!object)
+        ctl_fail("the query is %s, expected an object", json_type_name(json_type(json_root(&json))));
+    json_free(&json);
+    return object;
+}
+
+static int run(const struct ctl *ctl, int argc, char **argv)
+{
+    static const struct option options[] = {{"query", required_argument, NULL, 'q'}, {0}};
+    const char *query = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 'q')
+            return ctl_usage(&command_export);
+        query = optarg;
+    }
+    if (argc - optind != 1)
+        return ctl_usage(&command_export);
+    if (query && !is_json_object(query))
+        return 1;
+    struct session session;
+    int status = 1;
+    if (ctl_session_quiet(ctl, &session))
+        status = export(ctl, &session, argv[optind], query);
+    session_close(&session);
+    return status;
+}
+
+const struct ctl_command command_export = {
+    .name = "export",
+    .usage = "COLLECTION [--query JSON]",
+    .help = "prints the documents of a collection (those that match), one JSON document a line",
+    .run = run,
+};

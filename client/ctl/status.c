@@ -1,0 +1,179 @@
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/c/control_line.h"
+#include "client/ctl/ctl.h"
+
+/* The status is one line of JSON; this shows it as a table for people. A key that is absent counts as 0 or
+ * "". */
+
+static uint64_t number(struct json_value object, const char *key)
+{
+    int64_t value = 0;
+    if (!json_integer(json_member(object, slice_text(key)), &value) || value < 0)
+        return 0;
+    return (uint64_t)value;
+}
+
+/* Names and states of the service itself: plain words, shown as they are written. */
+static struct slice word(struct json_value value)
+{
+    struct slice text = json_text(value);
+    if (json_type(value) == JSON_STRING)
+        text = slice_of(text.data + 1, text.length - 2);
+    return text.data ? text : SLICE("");
+}
+
+static const char *bytes_text(char out[32], uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024 && unit < 4) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return out;
+}
+
+static const char *duration_text(char out[48], uint64_t ms)
+{
+    uint64_t s = ms / 1000;
+    uint64_t days = s / 86400;
+    int at = days ? snprintf(out, 48, "%" PRIu64 " d ", days) : 0;
+    snprintf(out + at, 48 - (size_t)at, "%02u:%02u:%02u", (unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60),
+             (unsigned)(s % 60));
+    return out;
+}
+
+static void print_service(struct json_value status)
+{
+    char text[48], one[32], two[32];
+    struct slice version = word(json_member(status, SLICE("version")));
+    printf("dispatchd %.*s, pid %" PRIu64 ", up %s, children restarted %" PRIu64 "\n", (int)version.length,
+           version.data, number(status, "pid"), duration_text(text, number(status, "uptime_ms")),
+           number(status, "restarts"));
+    printf("listening on");
+    struct json_iterator each = json_begin(json_member(status, SLICE("listen")));
+    while (json_step(&each)) {
+        struct slice address = word(each.value);
+        printf(" %.*s", (int)address.length, address.data);
+    }
+    struct json_value rates = json_member(status, SLICE("rates"));
+    printf("\na second: %" PRIu64 " calls, %" PRIu64 " changes, %" PRIu64 " deliveries, %" PRIu64
+           " connections accepted\n",
+           number(rates, "calls"), number(rates, "changes"), number(rates, "deliveries"),
+           number(rates, "accepted"));
+    struct json_value ring = json_member(status, SLICE("ring"));
+    printf("seq %" PRIu64 ", ring %s at %" PRIu64 " up to seq %" PRIu64 "\n", number(status, "seq"),
+           bytes_text(one, number(ring, "bytes")), number(ring, "head"), number(ring, "last_seq"));
+    struct json_value committer = json_member(status, SLICE("committer"));
+    bool full = false, short_of_descriptors = false;
+    if (json_boolean(json_member(status, SLICE("short_of_descriptors")), &short_of_descriptors) &&
+        short_of_descriptors)
+        printf("NO DESCRIPTORS ARE LEFT: connections are refused, %" PRIu64 " so far\n",
+               number(status, "refused"));
+    if (json_boolean(json_member(committer, SLICE("store_full")), &full) && full)
+        printf("THE STORE IS FULL: writing is refused\n");
+    printf("store %s of %s\n\n", bytes_text(one, number(committer, "store_used_bytes")),
+           bytes_text(two, number(committer, "store_map_bytes")));
+}
+
+static void print_committer(struct json_value committer)
+{
+    struct slice state = word(json_member(committer, SLICE("state")));
+    printf("%-10s %7s %-8s %11s %11s %11s %11s\n", "PROCESS", "PID", "STATE", "COMMITS", "SETS", "CHANGES",
+           "REFUSED");
+    printf("%-10s %7" PRIu64 " %-8.*s %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64 "\n\n",
+           "committer", number(committer, "pid"), (int)state.length, state.data, number(committer, "commits"),
+           number(committer, "sets"), number(committer, "changes"), number(committer, "refused"));
+}
+
+static void print_still(const char *name, struct json_value process)
+{
+    uint64_t still_ms = number(process, "still_ms");
+    if (still_ms > 0)
+        printf("%s HAS STOOD STILL for %" PRIu64 " s\n", name, still_ms / 1000);
+}
+
+static void print_worker(struct json_value worker)
+{
+    char name[32], lag[32], backlog[32], out[32];
+    struct slice state = word(json_member(worker, SLICE("state")));
+    bool catching_up = false;
+    uint64_t behind = number(worker, "catching_up"); /* a number of connections, or a flag */
+    if (behind == 0 && json_boolean(json_member(worker, SLICE("catching_up")), &catching_up))
+        behind = catching_up;
+    snprintf(name, sizeof name, "worker %" PRIu64, number(worker, "slot"));
+    printf("%-10s %7" PRIu64 " %-8.*s %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64
+           " %10s %10s %10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.1f\n",
+           name, number(worker, "pid"), (int)state.length, state.data, number(worker, "connections"),
+           number(worker, "authorized"), number(worker, "calls"), number(worker, "deliveries"),
+           bytes_text(out, number(worker, "bytes_out")), bytes_text(lag, number(worker, "ring_lag_bytes")),
+           bytes_text(backlog, number(worker, "backlog_bytes")), number(worker, "backlog_frames"),
+           number(worker, "overruns"), behind, number(worker, "largest_step_units"),
+           (double)number(worker, "largest_pass_cpu_us") / 1000);
+}
+
+static void print_table(struct json_value status)
+{
+    print_service(status);
+    print_committer(json_member(status, SLICE("committer")));
+    printf("%-10s %7s %-8s %11s %11s %11s %11s %10s %10s %10s %8s %8s %8s %8s %8s\n", "PROCESS", "PID",
+           "STATE", "CONNECTIONS", "AUTHORIZED", "CALLS", "DELIVERIES", "SENT", "RING LAG", "BACKLOG",
+           "FRAMES", "OVERRUNS", "BEHIND", "STEP", "PASS MS");
+    struct json_iterator each = json_begin(json_member(status, SLICE("workers")));
+    while (json_step(&each))
+        print_worker(each.value);
+    print_still("committer", json_member(status, SLICE("committer")));
+    each = json_begin(json_member(status, SLICE("workers")));
+    while (json_step(&each)) {
+        char name[32];
+        snprintf(name, sizeof name, "worker %" PRIu64, number(each.value, "slot"));
+        print_still(name, each.value);
+    }
+}
+
+static int run(const struct ctl *ctl, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    bool as_json = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 'j')
+            return ctl_usage(&command_status);
+        as_json = true;
+    }
+    if (optind != argc)
+        return ctl_usage(&command_status);
+    struct buffer answer = {0};
+    char message[CONTROL_LINE_MESSAGE];
+    int fd = control_line_ask(ctl->control, "status", CTL_TIMEOUT_MS, &answer, message);
+    if (fd < 0) {
+        buffer_free(&answer);
+        return ctl_fail("%s", message);
+    }
+    close(fd);
+    if (as_json) {
+        buffer_append_byte(&answer, '\n');
+        ctl_print(buffer_slice(&answer));
+    } else {
+        struct json json = {0};
+        if (json_parse(&json, answer.data, answer.length))
+            print_table(json_root(&json));
+        json_free(&json);
+    }
+    buffer_free(&answer);
+    return 0;
+}
+
+const struct ctl_command command_status = {
+    .name = "status",
+    .usage = "[--json]",
+    .help = "shows processes, connections, the sequence number, rates, ring and store",
+    .run = run,
+};

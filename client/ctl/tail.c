@@ -1,0 +1,87 @@
+#include <getopt.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "client/ctl/ctl.h"
+
+static volatile sig_atomic_t interrupted;
+static int connection = -1;
+
+/* Ends the reading side, so that a wait which begins just now ends as well. */
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+    shutdown(connection, SHUT_RD);
+}
+
+static void compose(struct buffer *data, char *const *names, int count)
+{
+    buffer_append_text(data, "{\"collections\":");
+    for (int i = 0; i < count; i++) {
+        buffer_append_byte(data, i == 0 ? '[' : ',');
+        json_append_string(data, slice_text(names[i]));
+    }
+    buffer_append_text(data, count > 0 ? "]}" : "null}");
+}
+
+static bool is_of_interest(const struct session_reply *reply)
+{
+    return !json_string_is(json_member(reply->root, SLICE("operation")), SLICE("ping")) &&
+           !json_string_is(json_member(reply->root, SLICE("collectionName")), SLICE("transaction"));
+}
+
+static int follow(const struct ctl *ctl, struct session *session, uint64_t subscribed)
+{
+    for (;;) {
+        struct session_reply reply;
+        switch (session_next(session, &reply, -1)) {
+        case SESSION_REPLY:
+            if (reply.tid == subscribed && !reply.success) {
+                session_explain(session, &reply);
+                return ctl_fail("%s", session->message);
+            }
+            break;
+        case SESSION_OTHER:
+            if (!is_of_interest(&reply))
+                break;
+            ctl_print(reply.text);
+            ctl_print(SLICE("\n"));
+            ctl_flush();
+            break;
+        case SESSION_TIMEOUT: /* a signal, and not one of ours */
+            break;
+        case SESSION_FAILED:
+            return interrupted ? 0 : ctl_session_failed(ctl, session);
+        }
+    }
+}
+
+static int run(const struct ctl *ctl, int argc, char **argv)
+{
+    static const struct option options[] = {{0}};
+    if (getopt_long(argc, argv, "", options, NULL) != -1)
+        return ctl_usage(&command_tail);
+    struct session session;
+    int status = 1;
+    if (ctl_session(ctl, &session)) {
+        connection = session.ws.fd;
+        struct sigaction action = {.sa_handler = on_signal};
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
+        struct buffer data = {0};
+        compose(&data, argv + optind, argc - optind);
+        status =
+            follow(ctl, &session, session_send(&session, "dispatcher", "subscribe", buffer_slice(&data)));
+        buffer_free(&data);
+    }
+    session_close(&session);
+    return status;
+}
+
+const struct ctl_command command_tail = {
+    .name = "tail",
+    .usage = "[COLLECTION]...",
+    .help = "prints every change as it happens, one JSON message a line",
+    .run = run,
+};

@@ -1,0 +1,84 @@
+#include "daemon/master/child.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "daemon/master/order_channel.h"
+#include "shared/base/log.h"
+
+static void show(const struct child *child)
+{
+    struct scoreboard *scoreboard = child->scoreboard;
+    int32_t pid = (int32_t)child->pid;
+    if (child->is_committer) {
+        atomic_store(&scoreboard->committer.pid, pid);
+        atomic_store(&scoreboard->committer.state, (uint32_t)child->state);
+    } else {
+        atomic_store(&scoreboard->worker[child->slot].pid, pid);
+        atomic_store(&scoreboard->worker[child->slot].state, (uint32_t)child->state);
+    }
+}
+
+void child_set_state(struct child *child, enum process_state state)
+{
+    child->state = state;
+    show(child);
+}
+
+/* Nobody else writes the row of a dead child. */
+void child_clear_row(const struct child *child)
+{
+    struct scoreboard *scoreboard = child->scoreboard;
+    if (child->is_committer)
+        memset((void *)&scoreboard->committer, 0, sizeof scoreboard->committer);
+    else
+        memset((void *)&scoreboard->worker[child->slot], 0, sizeof scoreboard->worker[0]);
+    /* Its connections went with it. */
+    if (!child->is_committer && scoreboard->addresses)
+        address_counts_clear(scoreboard->addresses, child->slot);
+    if (!child->is_committer && scoreboard->presence)
+        presence_clear(scoreboard->presence, child->slot);
+}
+
+void child_reopen_log(struct child *child)
+{
+    if (child->state == PROCESS_READY || child->state == PROCESS_STOPPING)
+        kill(child->pid, SIGHUP);
+    else
+        child->reopen_owed = true;
+}
+
+void child_stop(struct child *child)
+{
+    struct order order = {.type = ORDER_STOP};
+    event_del(child->timer);
+    if (!child->pid || child->state == PROCESS_STOPPING)
+        return;
+    child_set_state(child, PROCESS_STOPPING);
+    if (!order_channel_send(child->channel, &order, NULL))
+        kill(child->pid, SIGKILL);
+}
+
+void child_kill_late(const struct child *child)
+{
+    if (!child->pid || child->state != PROCESS_STOPPING)
+        return;
+    log_warning("%s (process %d) did not stop in time: it is killed", child->name, (int)child->pid);
+    kill(child->pid, SIGKILL);
+}
+
+void child_kill(const struct child *child)
+{
+    if (child->pid && kill(child->pid, SIGKILL) == 0)
+        while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+}
+
+void child_release(struct child *child)
+{
+    order_channel_free(&child->channel);
+    event_free(child->timer);
+}

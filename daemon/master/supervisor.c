@@ -1,0 +1,449 @@
+#include "daemon/master/supervisor.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/master/child.h"
+#include "daemon/master/child_process.h"
+#include "daemon/master/order_channel.h"
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
+
+/* How long a child may take until it reports ready. The first committer may have to rebuild collections. */
+enum { READY_WORKER_MS = 20000, READY_COMMITTER_MS = 60000, READY_FIRST_COMMITTER_MS = 600000 };
+
+enum { BACKOFF_FIRST_MS = 100 };
+
+struct supervisor {
+    struct event_base *base;
+    const struct inheritance *common;
+    int family_lock;
+    const struct supervisor_callbacks *callbacks;
+    void *context;
+    bool started; /* everything was ready once */
+    bool stopping;
+    struct event *stop_timer;
+    uint64_t ticked_ms; /* monotonic; 0: never */
+    unsigned worker_count;
+    struct child committer;
+    struct child *workers;
+};
+
+static void start_child(struct child *child);
+
+uint64_t supervisor_backoff_ms(unsigned failures)
+{
+    if (failures <= 1)
+        return 0;
+    uint64_t wait = BACKOFF_FIRST_MS;
+    for (unsigned i = 2; i < failures && wait < SUPERVISOR_BACKOFF_MOST_MS; i++)
+        wait *= 2;
+    return wait < SUPERVISOR_BACKOFF_MOST_MS ? wait : SUPERVISOR_BACKOFF_MOST_MS;
+}
+
+static struct timeval milliseconds(uint64_t value)
+{
+    return (struct timeval){.tv_sec = (time_t)(value / 1000), .tv_usec = (suseconds_t)(value % 1000 * 1000)};
+}
+
+static void set_timer(struct event *timer, uint64_t wait_ms)
+{
+    struct timeval wait = milliseconds(wait_ms);
+    if (event_add(timer, &wait) != 0)
+        log_fatal("a timer cannot be set");
+}
+
+/* ---- links between workers and the committer ---- */
+
+static bool send_link(struct child *to, unsigned slot, int end)
+{
+    struct order order = {.type = ORDER_LINK, .slot = slot, .count = 1};
+    if (order_channel_send(to->channel, &order, &end))
+        return true;
+    log_error("%s takes no orders: it is killed", to->name);
+    kill(to->pid, SIGKILL);
+    return false;
+}
+
+static void link_worker(struct supervisor *supervisor, struct child *worker)
+{
+    struct child *committer = &supervisor->committer;
+    if (worker->linked || !worker->pid || committer->state != PROCESS_READY)
+        return;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+        log_error("%s cannot be linked with the committer: %m; it is killed", worker->name);
+        kill(worker->pid, SIGKILL);
+        return;
+    }
+    worker->linked = true;
+    if (!send_link(committer, worker->slot, ends[0])) {
+        close(ends[1]);
+        return;
+    }
+    (void)send_link(worker, worker->slot, ends[1]);
+}
+
+/* ---- what children report ---- */
+
+static bool all_workers_ready(const struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        if (supervisor->workers[i].state != PROCESS_READY)
+            return false;
+    return true;
+}
+
+static void start_missing_workers(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->worker_count; i++) {
+        struct child *worker = &supervisor->workers[i];
+        if (!worker->pid && !event_pending(worker->timer, EV_TIMEOUT, NULL))
+            start_child(worker);
+        else
+            link_worker(supervisor, worker);
+    }
+}
+
+static void child_ready(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+    if (child->state != PROCESS_STARTING)
+        return;
+    event_del(child->timer);
+    child_set_state(child, PROCESS_READY);
+    log_info("%s (process %d) is ready", child->name, (int)child->pid);
+    if (child->reopen_owed)
+        kill(child->pid, SIGHUP);
+    child->reopen_owed = false;
+    if (supervisor->stopping)
+        return;
+    if (child->is_committer)
+        start_missing_workers(supervisor);
+    else
+        supervisor->callbacks->workers_changed(supervisor->context);
+    if (!supervisor->started && all_workers_ready(supervisor)) {
+        supervisor->started = true;
+        supervisor->callbacks->started(supervisor->context);
+    }
+}
+
+/* The other end is closed, or will be replaced with this one. supervisor_tick() makes another. */
+static void link_lost(struct supervisor *supervisor, unsigned slot)
+{
+    if (slot < supervisor->worker_count)
+        supervisor->workers[slot].linked = false;
+}
+
+static void on_report(void *context, const struct order *report)
+{
+    struct child *child = context;
+    switch (report->type) {
+    case REPORT_READY:
+        child_ready(child);
+        return;
+    case REPORT_FAILED:
+        snprintf(child->last_words, sizeof child->last_words, "%.*s", ORDER_TEXT, report->text);
+        if (child->supervisor->started)
+            log_error("%s: %s", child->name, child->last_words);
+        return;
+    case REPORT_LINK_LOST:
+        link_lost(child->supervisor, child->is_committer ? report->slot : child->slot);
+        return;
+    case REPORT_STOP_REQUESTED:
+        log_notice("%s asks for an orderly stop on behalf of a client", child->name);
+        child->supervisor->callbacks->stop_requested(child->supervisor->context);
+        return;
+    }
+    log_error("%s sent a report of unknown type %u", child->name, report->type);
+}
+
+static void on_drained(void *context)
+{
+    struct child *child = context;
+    if (!child->is_committer)
+        child->supervisor->callbacks->workers_changed(child->supervisor->context);
+}
+
+static const struct order_channel_callbacks channel_callbacks = {on_report, on_drained};
+
+/* ---- start, death, start again ---- */
+
+static uint64_t ready_within_ms(const struct child *child)
+{
+    if (!child->is_committer)
+        return READY_WORKER_MS;
+    return child->supervisor->started ? READY_COMMITTER_MS : READY_FIRST_COMMITTER_MS;
+}
+
+static void try_again_later(struct child *child)
+{
+    child->failures++;
+    uint64_t wait_ms = supervisor_backoff_ms(child->failures);
+    if (wait_ms > 0)
+        log_notice("%s starts again in %u ms", child->name, (unsigned)wait_ms);
+    set_timer(child->timer, wait_ms);
+}
+
+static void start_child(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+    struct inheritance inheritance = *supervisor->common;
+    inheritance.slot = child->slot;
+    struct child_start start = {.name = child->name,
+                                .main = child->is_committer ? committer_main : worker_main,
+                                .family_lock = supervisor->family_lock,
+                                .urgent = child->is_committer};
+    int end = -1;
+    pid_t pid = child_process_start(&start, &inheritance, &end);
+    if (pid < 0) {
+        log_error("%s cannot be started: %m", child->name);
+        try_again_later(child);
+        return;
+    }
+    child->pid = pid;
+    child->linked = false;
+    child->reopen_owed = false;
+    child->last_words[0] = '\0';
+    child->started_ms = clock_monotonic_ms();
+    child->channel = order_channel_create(supervisor->base, end, &channel_callbacks, child);
+    if (!child->channel)
+        log_fatal("%s: its order channel cannot be watched", child->name);
+    child_set_state(child, PROCESS_STARTING);
+    set_timer(child->timer, ready_within_ms(child));
+    if (!child->is_committer)
+        link_worker(supervisor, child);
+}
+
+static void on_child_timer(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what;
+    struct child *child = argument;
+    if (child->pid) {
+        log_error("%s (process %d) did not become ready in %u s: it is killed", child->name, (int)child->pid,
+                  (unsigned)(ready_within_ms(child) / 1000));
+        kill(child->pid, SIGKILL);
+        return;
+    }
+    if (child->supervisor->stopping)
+        return;
+    if (child->supervisor->started)
+        atomic_fetch_add(&child->supervisor->common->scoreboard->restarts, 1);
+    start_child(child);
+}
+
+static void stop_committer(struct supervisor *supervisor);
+
+static void after_death(struct child *child)
+{
+    struct supervisor *supervisor = child->supervisor;
+    if (supervisor->stopping) {
+        stop_committer(supervisor);
+        return;
+    }
+    if (!supervisor->started) {
+        supervisor->callbacks->failed(supervisor->context, child->last_words);
+        return;
+    }
+    if (clock_monotonic_ms() - child->started_ms >= SUPERVISOR_SOUND_MS)
+        child->failures = 0;
+    try_again_later(child);
+    if (!child->is_committer)
+        supervisor->callbacks->workers_changed(supervisor->context);
+}
+
+static void child_died(struct child *child, int status)
+{
+    char cause[128];
+    child_process_cause(status, cause, sizeof cause);
+    order_channel_read(child->channel); /* its last words may still be there */
+    bool expected = child->state == PROCESS_STOPPING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!child->last_words[0])
+        snprintf(child->last_words, sizeof child->last_words, "%s (process %d) %s", child->name,
+                 (int)child->pid, cause);
+    if (child->supervisor->started)
+        log_line(expected ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s (process %d) %s", child->name,
+                 (int)child->pid, cause);
+    child->pid = 0;
+    order_channel_free(&child->channel);
+    event_del(child->timer);
+    child_clear_row(child);
+    child_set_state(child, PROCESS_NONE);
+    child->linked = false;
+    for (unsigned i = 0; child->is_committer && i < child->supervisor->worker_count; i++)
+        child->supervisor->workers[i].linked = false;
+    after_death(child);
+}
+
+static struct child *find_child(struct supervisor *supervisor, pid_t pid)
+{
+    if (supervisor->committer.pid == pid)
+        return &supervisor->committer;
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        if (supervisor->workers[i].pid == pid)
+            return &supervisor->workers[i];
+    return NULL;
+}
+
+void supervisor_reap(struct supervisor *supervisor)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct child *child = find_child(supervisor, pid);
+        if (child)
+            child_died(child, status);
+    }
+}
+
+void supervisor_start(struct supervisor *supervisor)
+{
+    start_child(&supervisor->committer);
+}
+
+/* ---- the rest of a child's life ---- */
+
+void supervisor_reopen_logs(struct supervisor *supervisor)
+{
+    child_reopen_log(&supervisor->committer);
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        child_reopen_log(&supervisor->workers[i]);
+}
+
+/* A worker that goes on can take connections again. */
+static void look_for_stalls(struct supervisor *supervisor)
+{
+    uint64_t now = clock_monotonic_ms();
+    uint64_t passed_ms = supervisor->ticked_ms ? now - supervisor->ticked_ms : 0;
+    uint64_t timeout_ms = supervisor->common->config->stall_timeout_ms;
+    bool one_goes_on = false;
+    supervisor->ticked_ms = now;
+    (void)stall_look(&supervisor->committer, passed_ms, timeout_ms);
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        one_goes_on |= stall_look(&supervisor->workers[i], passed_ms, timeout_ms) == STALL_GOES_ON;
+    if (one_goes_on)
+        supervisor->callbacks->workers_changed(supervisor->context);
+}
+
+void supervisor_tick(struct supervisor *supervisor)
+{
+    look_for_stalls(supervisor);
+    for (unsigned i = 0; !supervisor->stopping && i < supervisor->worker_count; i++)
+        link_worker(supervisor, &supervisor->workers[i]);
+}
+
+struct order_channel *supervisor_worker_channel(const struct supervisor *supervisor, unsigned slot)
+{
+    if (slot >= supervisor->worker_count || supervisor->workers[slot].state != PROCESS_READY)
+        return NULL;
+    return supervisor->workers[slot].channel;
+}
+
+static unsigned running_workers(const struct supervisor *supervisor)
+{
+    unsigned running = 0;
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        running += supervisor->workers[i].pid != 0;
+    return running;
+}
+
+/* The committer stops when nobody can give it anything any more. */
+static void stop_committer(struct supervisor *supervisor)
+{
+    if (running_workers(supervisor) > 0)
+        return;
+    struct child *committer = &supervisor->committer;
+    if (!committer->pid) {
+        event_del(supervisor->stop_timer);
+        supervisor->callbacks->stopped(supervisor->context);
+        return;
+    }
+    if (committer->state != PROCESS_STOPPING) {
+        child_stop(committer);
+        set_timer(supervisor->stop_timer, supervisor->common->config->stop_timeout_ms);
+    }
+}
+
+static void on_stop_timer(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd, (void)what;
+    struct supervisor *supervisor = argument;
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        child_kill_late(&supervisor->workers[i]);
+    child_kill_late(&supervisor->committer);
+}
+
+void supervisor_stop(struct supervisor *supervisor)
+{
+    if (supervisor->stopping)
+        return;
+    supervisor->stopping = true;
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        child_stop(&supervisor->workers[i]);
+    event_del(supervisor->committer.timer);
+    set_timer(supervisor->stop_timer, supervisor->common->config->stop_timeout_ms);
+    stop_committer(supervisor);
+}
+
+void supervisor_kill(struct supervisor *supervisor)
+{
+    supervisor->stopping = true;
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        child_kill(&supervisor->workers[i]);
+    child_kill(&supervisor->committer);
+}
+
+static void init_child(struct supervisor *supervisor, struct child *child)
+{
+    child->supervisor = supervisor;
+    child->scoreboard = supervisor->common->scoreboard;
+    child->timer = event_new(supervisor->base, -1, 0, on_child_timer, child);
+    if (!child->timer)
+        log_fatal("out of memory");
+}
+
+struct supervisor *supervisor_create(struct event_base *base, const struct inheritance *common,
+                                     int family_lock, const struct supervisor_callbacks *callbacks,
+                                     void *context)
+{
+    struct supervisor *supervisor = memory_zeroed(1, sizeof *supervisor);
+    supervisor->base = base;
+    supervisor->common = common;
+    supervisor->family_lock = family_lock;
+    supervisor->callbacks = callbacks;
+    supervisor->context = context;
+    supervisor->stop_timer = event_new(base, -1, 0, on_stop_timer, supervisor);
+    if (!supervisor->stop_timer)
+        log_fatal("out of memory");
+    supervisor->worker_count = common->scoreboard->workers;
+    supervisor->workers = memory_zeroed(supervisor->worker_count, sizeof *supervisor->workers);
+    supervisor->committer.is_committer = true;
+    snprintf(supervisor->committer.name, sizeof supervisor->committer.name, "committer");
+    init_child(supervisor, &supervisor->committer);
+    for (unsigned i = 0; i < supervisor->worker_count; i++) {
+        supervisor->workers[i].slot = i;
+        snprintf(supervisor->workers[i].name, sizeof supervisor->workers[i].name, "worker %u", i);
+        init_child(supervisor, &supervisor->workers[i]);
+    }
+    return supervisor;
+}
+
+void supervisor_free(struct supervisor **supervisor)
+{
+    struct supervisor *gone = *supervisor;
+    if (!gone)
+        return;
+    *supervisor = NULL;
+    child_release(&gone->committer);
+    for (unsigned i = 0; i < gone->worker_count; i++)
+        child_release(&gone->workers[i]);
+    event_free(gone->stop_timer);
+    free(gone->workers);
+    free(gone);
+}

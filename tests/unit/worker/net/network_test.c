@@ -1,0 +1,585 @@
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/base/clock.h"
+#include "shared/ipc/address_counts.h"
+#include "shared/ipc/frame_header.h"
+#include "shared/ipc/scoreboard.h"
+#include "tests/unit/worker/net/frame_sample.h"
+#include "tests/unit/worker/net/network_world.h"
+#include "worker/net/address_table.h"
+
+#include <cmocka.h>
+
+/* Many connections: their times, their bounds, and how the backlog reaches them. */
+
+#define PING_TEXT "\x81\x36{\"operation\":\"ping\",\"collectionName\":null,\"data\":null}"
+
+static bool nobody_is_left(void *argument)
+{
+    return network_descriptors(((struct world *)argument)->network) == 0;
+}
+
+struct waiting {
+    struct world *world;
+    struct peer *peer;
+    size_t bytes; /* until so many have come */
+};
+
+static bool has_come(void *argument)
+{
+    struct waiting *waiting = argument;
+    peer_read(waiting->peer, SIZE_MAX);
+    return waiting->peer->ended || waiting->peer->bytes.length >= waiting->bytes;
+}
+
+static void both_pings_come_and_silence_ends_the_connection(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world.config.ping_interval_ms = 50;
+    world_open(&world, &(struct network_options){.application_pings = true});
+    struct peer silent, alive;
+    peer_open(&world, &alive, true);
+    peer_open(&world, &silent, true);
+    size_t one = sizeof PING_TEXT - 1 + 2;
+    for (int i = 0; i < 6; i++) {
+        struct waiting waiting = {&world, &alive, one};
+        world_until(&world, has_come, &waiting);
+        assert_true(slice_equal(buffer_slice(&alive.bytes), SLICE("\x89\x00" PING_TEXT)));
+        buffer_clear(&alive.bytes);
+        peer_send_frame(&alive, FINAL | OPCODE_PONG, SLICE(""));
+    }
+    struct waiting waiting = {&world, &silent, SIZE_MAX};
+    world_until(&world, has_come, &waiting);
+    assert_int_equal(silent.bytes.length, 3 * one);
+    assert_int_equal(world.closed, 1);
+    assert_int_equal(network_descriptors(world.network), 1);
+    peer_close(&alive);
+    peer_close(&silent);
+    world_close(&world);
+}
+
+/* Connections that came together are pinged one after the other. */
+static void pings_are_spread_over_the_interval(void **state)
+{
+    (void)state;
+    enum { PEERS = 10 };
+    struct world world;
+    world_prepare(&world);
+    world.config.ping_interval_ms = 100;
+    world_open(&world, NULL);
+    struct peer peers[PEERS];
+    for (size_t i = 0; i < PEERS; i++)
+        peer_open(&world, &peers[i], true);
+    size_t pinged = 0, most = 0;
+    while (pinged < PEERS) {
+        size_t now = 0;
+        assert_int_not_equal(event_base_loop(world.base, EVLOOP_ONCE), -1);
+        while (network_flush(world.network, PEERS)) {
+        }
+        for (size_t i = 0; i < PEERS; i++) {
+            size_t before = peers[i].bytes.length;
+            peer_read(&peers[i], SIZE_MAX);
+            if (before == 0 && peers[i].bytes.length > 0)
+                now++;
+        }
+        pinged += now;
+        most = now > most ? now : most;
+    }
+    assert_int_equal(most, 1);
+    for (size_t i = 0; i < PEERS; i++)
+        peer_close(&peers[i]);
+    world_close(&world);
+}
+
+static void handshakes_and_authorisation_must_come_in_time(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world.config.limits.handshake_ms = 20;
+    world.config.limits.authorize_ms = 20;
+    world_open(&world, NULL);
+    struct peer silent, authorized, unauthorized;
+    peer_open(&world, &authorized, true);
+    connection_authorized(world.last, true);
+    peer_open(&world, &unauthorized, true);
+    peer_open(&world, &silent, false);
+    peer_send(&silent, SLICE("GET /ws HTTP/1.1\r\n"));
+    struct waiting waiting = {&world, &silent, SIZE_MAX};
+    world_until(&world, has_come, &waiting);
+    assert_int_equal(silent.bytes.length, 0);
+    waiting = (struct waiting){&world, &unauthorized, 2};
+    world_until(&world, has_come, &waiting);
+    assert_memory_equal(unauthorized.bytes.data, "\x88\x18\x03\xf0", 4);
+    peer_send_frame(&authorized, FINAL | OPCODE_PING, SLICE("still here"));
+    peer_expect(&world, &authorized,
+                SLICE("\x8a\x0a"
+                      "still here"));
+    peer_close(&silent);
+    peer_close(&authorized);
+    peer_close(&unauthorized);
+    world_until(&world, nobody_is_left, &world);
+    world_close(&world);
+}
+
+static void slow_peer(struct world *world, struct peer *peer)
+{
+    peer_open(world, peer, true);
+    const int small = 4096;
+    assert_int_equal(setsockopt(world->last->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+}
+
+static char *filler(size_t length)
+{
+    char *text = malloc(length + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < length; i++)
+        text[i] = (char)('a' + i % 26);
+    return text;
+}
+
+/* However few bytes the client takes at a time, it gets each once and in order. */
+static void half_written_frames_are_finished(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 20, LENGTH = 10007 };
+    struct world world;
+    world_prepare(&world);
+    world.config.limits.reply_queue_bytes = MESSAGES * (LENGTH + 4);
+    world_open(&world, NULL);
+    struct peer peer;
+    slow_peer(&world, &peer);
+    struct connection *connection = world.last;
+    char *text = filler(LENGTH);
+    struct buffer expected = {0};
+    for (int i = 0; i < MESSAGES; i++) {
+        frame_append(&expected, OPCODE_TEXT, slice_of(text + i, (size_t)(LENGTH - i)));
+        connection_send(connection, slice_of(text + i, (size_t)(LENGTH - i)), 0);
+    }
+    size_t step = 1, before;
+    world_turn(&world);
+    assert_true(connection->blocked);
+    do {
+        before = peer.bytes.length;
+        peer_read(&peer, step);
+        step = step * 5 % 3989 + 1;
+        world_turn(&world);
+        world_turn(&world);
+    } while (peer.bytes.length > before);
+    assert_true(slice_equal(buffer_slice(&peer.bytes), buffer_slice(&expected)));
+    assert_false(connection->blocked);
+    assert_int_equal(world.drained, 1);
+    free(text);
+    buffer_free(&expected);
+    peer_close(&peer);
+    world_close(&world);
+}
+
+/* Skips one frame of the server's; what is its opcode? */
+static unsigned skip_frame(struct slice *bytes)
+{
+    assert_true(bytes->length >= 4);
+    const uint8_t *header = (const uint8_t *)bytes->data;
+    size_t length = header[1] == 126 ? 4 + (size_t)(header[2] << 8 | header[3]) : 2 + (size_t)header[1];
+    assert_true(bytes->length >= length);
+    bytes->data += length;
+    bytes->length -= length;
+    return header[0] & 0xF;
+}
+
+static void a_client_that_does_not_read_is_closed(void **state)
+{
+    (void)state;
+    enum { LENGTH = 10000, LIMIT = 100000 };
+    struct world world;
+    world_prepare(&world);
+    world.config.limits.reply_queue_bytes = LIMIT;
+    world_open(&world, NULL);
+    struct peer peer;
+    slow_peer(&world, &peer);
+    struct connection *connection = world.last;
+    char *text = filler(LENGTH);
+    int sent = 0;
+    while (connection->state == CONNECTION_OPEN) {
+        connection_send(connection, slice_of(text, LENGTH), 0);
+        world_turn(&world);
+        assert_true(connection->output.reply_bytes <= LIMIT + 200);
+        assert_true(++sent < 100);
+    }
+    assert_int_equal(connection->close_code, 1008);
+    peer_settle(&world, &peer);
+    struct slice bytes = buffer_slice(&peer.bytes);
+    int whole = 0;
+    while (skip_frame(&bytes) == OPCODE_TEXT)
+        whole++;
+    assert_int_equal(bytes.length, 0); /* nothing behind the close frame */
+    assert_true(whole > 0 && whole < sent);
+    free(text);
+    peer_close(&peer);
+    world_turn(&world);
+    world_close(&world);
+}
+
+static void waiting_pongs_are_bounded_and_the_newest_is_sent(void **state)
+{
+    (void)state;
+    enum { PINGS = 20000, PONGS = 4 };
+    struct world world;
+    world_prepare(&world);
+    world.config.limits.pongs = PONGS;
+    world_open(&world, NULL);
+    struct peer peer;
+    slow_peer(&world, &peer);
+    struct connection *connection = world.last;
+    for (uint32_t i = 0; i < PINGS; i++) {
+        peer_send_frame(&peer, FINAL | OPCODE_PING, slice_of((char *)&i, sizeof i));
+        world_turn(&world);
+        assert_true(connection->output.reply_bytes <= PONGS * 6);
+    }
+    assert_true(connection->blocked);
+    peer_settle(&world, &peer);
+    assert_true(peer.bytes.length % 6 == 0 && peer.bytes.length < PINGS * 6);
+    int64_t before = -1;
+    for (size_t at = 0; at < peer.bytes.length; at += 6) {
+        uint32_t number;
+        memcpy(&number, peer.bytes.data + at + 2, sizeof number);
+        assert_true(number > before);
+        before = number;
+    }
+    assert_int_equal(before, PINGS - 1);
+    peer_close(&peer);
+    world_close(&world);
+}
+
+static void append_change(struct world *world, const char *text)
+{
+    struct buffer frame = {0};
+    frame_append(&frame, OPCODE_TEXT, slice_text(text));
+    backlog_append(world->backlog, &(struct ring_record){.seq = ++world->seq,
+                                                         .tag_after = SLICE("\x03"),
+                                                         .update_frame = buffer_slice(&frame)});
+    buffer_free(&frame);
+    network_backlog_grew(world->network);
+}
+
+/* Everybody gets each change once, in whatever state the growing of the backlog found him. */
+static void the_backlog_reaches_everybody(void **state)
+{
+    (void)state;
+    enum { PEERS = 8, CHANGES = 200 };
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    struct viewer_table *table = viewer_table_create(&world.config);
+    struct viewer_rights rights = {.everything = true};
+    rights.collections[0] = true;
+    struct viewer *viewer = viewer_get(table, &rights);
+    struct peer peers[PEERS];
+    struct connection *connections[PEERS];
+    for (size_t i = 0; i < PEERS; i++) {
+        peer_open(&world, &peers[i], true);
+        connections[i] = world.last;
+        connections[i]->output.viewer = viewer;
+    }
+    struct buffer expected[PEERS] = {0};
+    for (int i = 0; i < CHANGES; i++) {
+        size_t asker = (size_t)(i * 7) % PEERS;
+        append_change(&world, "change");
+        for (size_t j = 0; j < PEERS; j++)
+            buffer_append_text(&expected[j], "\x81\x06"
+                                             "change");
+        connection_send(connections[asker], SLICE("reply"), world.seq);
+        buffer_append_text(&expected[asker], "\x81\x05reply");
+        if (i % 3 == 0)
+            assert_int_equal(network_flush(world.network, 3), true);
+        if (i % 11 == 0)
+            world_turn(&world);
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        peer_expect(&world, &peers[i], buffer_slice(&expected[i]));
+        buffer_free(&expected[i]);
+        connections[i]->output.viewer = NULL;
+        peer_close(&peers[i]);
+    }
+    viewer_put(table, viewer);
+    world_close(&world);
+    viewer_table_free(&table);
+}
+
+/* A reply that speaks of a change not yet seen waits for it; its connection is not polled meanwhile. */
+static void a_reply_waits_for_its_change(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    struct peer peer;
+    peer_open(&world, &peer, true);
+    connection_send(world.last, SLICE("reply"), 1);
+    peer_expect(&world, &peer, SLICE(""));
+    assert_false(network_flush(world.network, 1));
+    append_change(&world, "change");
+    peer_expect(&world, &peer, SLICE("\x81\x05reply"));
+    peer_close(&peer);
+    world_close(&world);
+}
+
+static void changes_do_not_follow_a_close_frame(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    struct viewer_table *table = viewer_table_create(&world.config);
+    struct viewer_rights rights = {.everything = true};
+    rights.collections[0] = true;
+    struct viewer *viewer = viewer_get(table, &rights);
+    struct peer peer;
+    peer_open(&world, &peer, true);
+    world.last->output.viewer = viewer;
+    append_change(&world, "before");
+    connection_close(world.last, 1001, "");
+    append_change(&world, "behind");
+    peer_expect(&world, &peer,
+                SLICE("\x81\x06"
+                      "before"
+                      "\x88\x02\x03\xe9"));
+    append_change(&world, "far behind");
+    peer_expect_end(&world, &peer, SLICE(""));
+    peer_close(&peer);
+    world_turn(&world);
+    viewer_put(table, viewer);
+    world_close(&world);
+    viewer_table_free(&table);
+}
+
+static void refill_to_the_close(struct world *world, struct connection *connection)
+{
+    assert_int_equal(output_refill_most(&connection->output, world->backlog), 2);
+    output_refill(&connection->output,
+                  SLICE("\x81\x06"
+                        "folded"),
+                  2);
+}
+
+/* A connection that falls behind the backlog while it closes gets what it missed, then its close frame. */
+static void a_closing_connection_catches_up(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    world.on_refill = refill_to_the_close;
+    struct viewer_table *table = viewer_table_create(&world.config);
+    struct viewer_rights rights = {.everything = true};
+    rights.collections[0] = true;
+    struct viewer *viewer = viewer_get(table, &rights);
+    struct peer peer;
+    peer_open(&world, &peer, true);
+    world.last->output.viewer = viewer;
+    append_change(&world, "first");
+    append_change(&world, "second");
+    connection_close(world.last, 1001, "");
+    network_backlog_drops(world.network, backlog_next(world.backlog));
+    assert_true(world.last->output.catching_up);
+    peer_expect(&world, &peer,
+                SLICE("\x81\x06"
+                      "folded"
+                      "\x88\x02\x03\xe9"));
+    peer_close(&peer);
+    world_turn(&world);
+    viewer_put(table, viewer);
+    world_close(&world);
+    viewer_table_free(&table);
+}
+
+/* Who broke the rules is told how before it is told to go; changes it need not see any more. */
+static void answers_go_out_before_a_close_for_bad_behaviour(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    struct peer peer;
+    peer_open(&world, &peer, true);
+    connection_send(world.last, SLICE("first"), 0);
+    connection_send(world.last, SLICE("second"), 0);
+    connection_close(world.last, 1008, "");
+    append_change(&world, "behind");
+    peer_expect(&world, &peer,
+                SLICE("\x81\x05"
+                      "first"
+                      "\x81\x06"
+                      "second"
+                      "\x88\x02\x03\xf0"));
+    peer_close(&peer);
+    world_turn(&world);
+    world_close(&world);
+}
+
+static void answer(struct world *world, struct connection *connection, struct slice message)
+{
+    (void)world;
+    connection_send(connection, message, 0);
+}
+
+static void count_waiting(struct connection *connection, void *argument)
+{
+    *(unsigned *)argument += connection->output.first != NULL;
+}
+
+/* Calls that come on many connections in one pass of the loop do not leave all their answers in memory,
+ * unless nothing may be written in between. */
+static void answers_of_one_pass(bool held)
+{
+    enum { PEERS = 400, WAITING_MOST = 256 };
+    struct world world;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    world.on_message = answer;
+    world.holds_writes = held;
+    static struct peer peers[PEERS];
+    for (size_t i = 0; i < PEERS; i++)
+        peer_open(&world, &peers[i], true);
+    for (size_t i = 0; i < PEERS; i++)
+        peer_send_frame(&peers[i], FINAL | OPCODE_TEXT, SLICE("call"));
+    for (unsigned pass = 0; world.messages < PEERS; pass++) {
+        unsigned waiting = 0;
+        assert_int_not_equal(event_base_loop(world.base, EVLOOP_ONCE | EVLOOP_NONBLOCK), -1);
+        network_each(world.network, count_waiting, &waiting);
+        assert_true(held ? waiting == world.messages : waiting < WAITING_MOST);
+        assert_true(pass < PEERS);
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        peer_expect(&world, &peers[i],
+                    SLICE("\x81\x04"
+                          "call"));
+        peer_close(&peers[i]);
+    }
+    world_close(&world);
+}
+
+static void answers_of_one_pass_are_bounded(void **state)
+{
+    (void)state;
+    answers_of_one_pass(false);
+}
+
+static void nothing_is_written_in_a_pass_while_it_may_not(void **state)
+{
+    (void)state;
+    answers_of_one_pass(true);
+}
+
+static void connections_are_bounded(void **state)
+{
+    (void)state;
+    struct world world;
+    world_prepare(&world);
+    world.config.limits.connections = 2;
+    struct scoreboard_worker score = {.connections = 3};
+    world_open(&world, &(struct network_options){.score = &score});
+    struct peer peers[3];
+    for (size_t i = 0; i < 3; i++)
+        peer_open(&world, &peers[i], i < 2);
+    peer_expect_end(&world, &peers[2], SLICE(""));
+    assert_int_equal(network_descriptors(world.network), 2);
+    assert_int_equal(atomic_load(&score.connections), 2);
+    assert_int_equal(atomic_load(&score.accepted), 2);
+    assert_true(atomic_load(&score.bytes_out) > 200);
+    for (size_t i = 0; i < 3; i++)
+        peer_close(&peers[i]);
+    world_until(&world, nobody_is_left, &world);
+    assert_int_equal(atomic_load(&score.connections), 0);
+    world_close(&world);
+}
+
+static void addresses_are_counted(void **state)
+{
+    (void)state;
+    struct address_table *table = address_table_create(NULL, 0);
+    uint8_t address[16] = {192, 0, 2, 1};
+    assert_true(address_table_add(table, AF_INET, address, 2));
+    assert_true(address_table_add(table, AF_INET, address, 2));
+    assert_false(address_table_add(table, AF_INET, address, 2));
+    assert_true(address_table_add(table, AF_UNIX, address, 0));
+    address_table_remove(table, AF_INET, address);
+    assert_true(address_table_add(table, AF_INET, address, 2));
+    uint8_t first[16] = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 1}, same[16] = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 2};
+    uint8_t other[16] = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 2, 1};
+    assert_true(address_table_add(table, AF_INET6, first, 1));
+    assert_false(address_table_add(table, AF_INET6, same, 1));
+    assert_true(address_table_add(table, AF_INET6, other, 1));
+    assert_int_equal(address_table_size(table), 3);
+    for (unsigned i = 0; i < 5000; i++) {
+        memcpy(address, &i, sizeof i);
+        address[3] = 10;
+        assert_true(address_table_add(table, AF_INET, address, 1));
+        assert_false(address_table_add(table, AF_INET, address, 1));
+    }
+    assert_int_equal(address_table_size(table), 5003);
+    for (unsigned i = 0; i < 5000; i++) {
+        memcpy(address, &i, sizeof i);
+        address[3] = 10;
+        address_table_remove(table, AF_INET, address);
+    }
+    assert_int_equal(address_table_size(table), 3);
+    address_table_free(&table);
+    assert_null(table);
+}
+
+static void addresses_are_counted_over_all_workers(void **state)
+{
+    (void)state;
+    struct address_counts *counts = address_counts_create(3, 1000);
+    assert_non_null(counts);
+    struct address_table *first = address_table_create(counts, 0), *second = address_table_create(counts, 1);
+    const uint8_t address[16] = {192, 0, 2, 1}, other[16] = {192, 0, 2, 2};
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(second, AF_INET, address, 3));
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_false(address_table_add(second, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(second, AF_INET, other, 1));
+    address_table_remove(first, AF_INET, address);
+    assert_true(address_table_add(second, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    /* The second worker dies, its connections with it. */
+    address_counts_clear(counts, 1);
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_true(address_table_add(first, AF_INET, address, 3));
+    assert_false(address_table_add(first, AF_INET, address, 3));
+    address_table_free(&first);
+    address_table_free(&second);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_pings_come_and_silence_ends_the_connection),
+        cmocka_unit_test(pings_are_spread_over_the_interval),
+        cmocka_unit_test(handshakes_and_authorisation_must_come_in_time),
+        cmocka_unit_test(half_written_frames_are_finished),
+        cmocka_unit_test(a_client_that_does_not_read_is_closed),
+        cmocka_unit_test(waiting_pongs_are_bounded_and_the_newest_is_sent),
+        cmocka_unit_test(the_backlog_reaches_everybody),
+        cmocka_unit_test(a_reply_waits_for_its_change),
+        cmocka_unit_test(changes_do_not_follow_a_close_frame),
+        cmocka_unit_test(a_closing_connection_catches_up),
+        cmocka_unit_test(answers_go_out_before_a_close_for_bad_behaviour),
+        cmocka_unit_test(answers_of_one_pass_are_bounded),
+        cmocka_unit_test(nothing_is_written_in_a_pass_while_it_may_not),
+        cmocka_unit_test(connections_are_bounded),
+        cmocka_unit_test(addresses_are_counted),
+        cmocka_unit_test(addresses_are_counted_over_all_workers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+#include "worker/history/former_rights.h"
+
+#include <stdlib.h>
+
+#include "shared/base/memory.h"
+
+/* One change of the user's document, or of a group's. */
+struct former_change {
+    uint64_t seq;
+    bool of_user;
+    struct slice id;     /* allocated */
+    struct slice before; /* the document, allocated; absent: it was not there */
+};
+
+struct former_rights {
+    uint64_t since;    /* the log is read from here */
+    uint64_t seq;      /* up to here */
+    struct slice user; /* allocated */
+    struct former_change *changes;
+    size_t change_count;
+};
+
+static struct slice copy(struct slice text)
+{
+    return text.data ? slice_of(memory_copy(text.data, text.length), text.length) : text;
+}
+
+static void slice_free(struct slice text)
+{
+    free((char *)(uintptr_t)text.data);
+}
+
+struct former_rights *former_rights_create(struct slice user, uint64_t seq)
+{
+    struct former_rights *former = memory_zeroed(1, sizeof *former);
+    former->since = former->seq = seq;
+    former->user = copy(user);
+    return former;
+}
+
+void former_rights_free(struct former_rights **former)
+{
+    if (!*former)
+        return;
+    for (size_t i = 0; i < (*former)->change_count; i++) {
+        slice_free((*former)->changes[i].id);
+        slice_free((*former)->changes[i].before);
+    }
+    slice_free((*former)->user);
+    free((*former)->changes);
+    free(*former);
+    *former = NULL;
+}
+
+/* False: there is no room. */
+static bool take_entry(struct former_rights *former, const struct store_log_entry *entry)
+{
+    bool of_user = entry->collection == COLLECTION_USERS && slice_equal(entry->id, former->user);
+    if (!of_user && entry->collection != COLLECTION_GROUPS)
+        return true;
+    if (former->change_count == FORMER_CHANGES)
+        return false;
+    former->changes = memory_resize(former->changes, former->change_count + 1, sizeof *former->changes);
+    former->changes[former->change_count++] =
+        (struct former_change){entry->seq, of_user, copy(entry->id), copy(entry->before)};
+    return true;
+}
+
+enum former_rights_result former_rights_step(struct worker *worker, struct former_rights *former,
+                                             unsigned entries)
+{
+    struct store_log_entry entry;
+    if (former->seq < store_log_horizon(worker->store))
+        return FORMER_RIGHTS_UNKNOWN;
+    while (entries-- > 0) {
+        switch (store_log_next(worker->store, former->seq, &entry)) {
+        case STORE_STEP:
+            break;
+        case STORE_END:
+            return FORMER_RIGHTS_KNOWN;
+        case STORE_FAILED:
+            return FORMER_RIGHTS_UNKNOWN;
+        }
+        former->seq = entry.seq;
+        if (!take_entry(former, &entry))
+            return FORMER_RIGHTS_UNKNOWN;
+    }
+    return FORMER_RIGHTS_MORE;
+}
+
+uint64_t former_rights_last(const struct former_rights *former)
+{
+    return former->change_count ? former->changes[former->change_count - 1].seq - 1 : former->since;
+}
+
+/* The documents as they were before change number ->from, which is the first that matters for each of them.
+ */
+struct lookup {
+    struct worker *worker;
+    const struct former_rights *former;
+    size_t from;
+    bool failed; /* a document cannot be read */
+};
+
+static bool find(struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
+{
+    struct store_record record;
+    for (size_t i = lookup->from; i < lookup->former->change_count; i++) {
+        const struct former_change *change = &lookup->former->changes[i];
+        if (change->of_user == of_user && slice_equal(change->id, id)) {
+            *document = change->before;
+            return document->data != NULL;
+        }
+    }
+    enum error_code code =
+        store_get(lookup->worker->store, of_user ? COLLECTION_USERS : COLLECTION_GROUPS, id, &record);
+    lookup->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    if (code == ERROR_NONE)
+        *document = record.full;
+    return code == ERROR_NONE;
+}
+
+static bool find_group(void *argument, struct slice group, struct slice *document)
+{
+    return find(argument, false, group, document);
+}
+
+bool former_rights_undo(struct worker *worker, const struct former_rights *former, former_rights_each *each,
+                        void *argument)
+{
+    bool good = true;
+    struct json user = {0};
+    for (size_t i = former->change_count; good && i-- > 0;) {
+        struct lookup lookup = {worker, former, i, false};
+        struct slice text;
+        struct rights rights = {0};
+        good = find(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length);
+        if (good) {
+            good = rights_read(&rights, worker->config, json_root(&user), find_group, &lookup) &&
+                   !lookup.failed &&
+                   each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0,
+                        former->changes[i].seq - 1);
+        }
+        rights_free(&rights);
+    }
+    json_free(&user);
+    return good;
+}

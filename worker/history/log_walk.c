@@ -1,0 +1,68 @@
+#include "worker/history/log_walk.h"
+
+#include <limits.h>
+
+#include "shared/ipc/change_frame.h"
+#include "shared/store/access_tag.h"
+
+static void look_at(struct worker *worker, struct log_change *change)
+{
+    const struct store_log_entry *entry = &change->entry;
+    struct store_record record;
+    change->update = false;
+    change->remove = false;
+    change->unknown = false;
+    change->tag_now = (struct slice){0};
+    if (entry->collection == UINT_MAX)
+        return;
+    enum error_code code = store_get(worker->store, entry->collection, entry->id, &record);
+    change->unknown = code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    uint64_t newer = 0;
+    if (code == ERROR_NONE && record.seq > entry->seq)
+        newer = record.seq;
+    else if (code == ERROR_NOT_FOUND && !entry->removed)
+        newer = store_seq(worker->store); /* it was removed, at the latest then */
+    if (newer > change->folded_seq)
+        change->folded_seq = newer;
+    if (code == ERROR_NONE) {
+        change->update = record.seq == entry->seq;
+        change->minimal = record.minimal;
+        change->tag_now = record.tag;
+    }
+    change->remove = entry->tag_before.length && !access_tag_same_sight(entry->tag_before, entry->tag_after);
+}
+
+enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigned *entries,
+                                   struct log_change *change)
+{
+    change->folded_seq = 0;
+    if (*seq < store_log_horizon(worker->store))
+        return LOG_WALK_TRIMMED;
+    enum store_step step;
+    while ((step = store_log_next(worker->store, *seq, &change->entry)) == STORE_STEP) {
+        *seq = change->entry.seq;
+        look_at(worker, change);
+        if (*entries == 0 || --*entries == 0 || change->update || change->remove || change->unknown)
+            return LOG_WALK_CHANGE;
+    }
+    if (step == STORE_FAILED)
+        return LOG_WALK_TRIMMED;
+    *seq = store_seq(worker->store);
+    return LOG_WALK_END;
+}
+
+void log_change_append_update(struct buffer *out, const struct worker *worker,
+                              const struct log_change *change)
+{
+    const struct config *config = worker->config;
+    const struct store_log_entry *entry = &change->entry;
+    if (entry->collection != COLLECTION_SETTINGS) {
+        change_frame_update(out, slice_text(config->collections[entry->collection].name), change->minimal,
+                            entry->seq);
+        return;
+    }
+    struct buffer settings = {0};
+    settings_append_stored(&settings, &config->settings, change->minimal);
+    change_frame_settings(out, buffer_slice(&settings));
+    buffer_free(&settings);
+}

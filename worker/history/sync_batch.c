@@ -1,0 +1,51 @@
+#include "worker/history/sync_batch.h"
+
+#include "shared/ipc/change_frame.h"
+#include "shared/json/json.h"
+
+enum { MESSAGE_BYTES = 32 * 1024 };
+
+void sync_batch_finish(struct sync_batch *batch)
+{
+    if (!batch->collection)
+        return;
+    change_frame_sync(&batch->frames, batch->kind == BACKLOG_UPDATE ? "update" : "remove",
+                      slice_text(batch->collection->name), buffer_slice(&batch->list));
+    buffer_clear(&batch->list);
+    batch->collection = NULL;
+}
+
+static void next(struct sync_batch *batch, const struct config_collection *collection, enum backlog_kind kind)
+{
+    if (batch->collection != collection || batch->kind != kind || batch->list.length >= MESSAGE_BYTES)
+        sync_batch_finish(batch);
+    if (batch->collection)
+        buffer_append_byte(&batch->list, ',');
+    batch->collection = collection;
+    batch->kind = kind;
+}
+
+void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection,
+                       struct slice document)
+{
+    next(batch, collection, BACKLOG_UPDATE);
+    buffer_append_slice(&batch->list, document);
+}
+
+void sync_batch_remove(struct sync_batch *batch, const struct config_collection *collection, struct slice id)
+{
+    next(batch, collection, BACKLOG_REMOVE);
+    json_append_string(&batch->list, id);
+}
+
+size_t sync_batch_bytes(const struct sync_batch *batch)
+{
+    return batch->frames.length + batch->list.length;
+}
+
+void sync_batch_free(struct sync_batch *batch)
+{
+    buffer_free(&batch->frames);
+    buffer_free(&batch->list);
+    batch->collection = NULL;
+}

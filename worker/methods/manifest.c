@@ -1,0 +1,173 @@
+#include "worker/methods/manifest.h"
+
+#include <stdlib.h>
+
+#include "shared/base/memory.h"
+#include "worker/rpc/params.h"
+
+enum { ENTRY_WORK = 2 };
+
+/* The id in the manifest's own copy of the text, over the text that it was written as. */
+static struct slice own_id(struct manifest *manifest, struct json_value object, struct json_value key,
+                           struct buffer *scratch)
+{
+    struct slice raw = json_text(key);
+    char *own = manifest->memory.data + (raw.data - json_text(object).data) + 1;
+    buffer_clear(scratch);
+    struct slice id = json_string(key, scratch);
+    if (scratch->length)
+        memcpy(own, id.data, id.length);
+    return slice_of(own, id.length);
+}
+
+static bool read_entry(struct transaction *transaction, struct json_value version,
+                       struct manifest_entry *entry)
+{
+    if (!params_id_valid(entry->id)) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest: a key is no id of a document");
+        return false;
+    }
+    if (!json_integer(version, &entry->version) || entry->version < 0) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest.%.*s: expected a version, found %s",
+                         (int)entry->id.length, entry->id.data, json_type_name(json_type(version)));
+        return false;
+    }
+    return true;
+}
+
+static bool in_range(const struct manifest *manifest, struct slice id)
+{
+    return (!manifest->from.data || slice_compare(id, manifest->from) >= 0) &&
+           (!manifest->to.data || slice_compare(id, manifest->to) < 0);
+}
+
+static bool read_entries(struct transaction *transaction, struct json_value value, struct manifest *manifest,
+                         struct buffer *scratch)
+{
+    struct json_iterator each = json_begin(value);
+    while (json_step(&each)) {
+        struct manifest_entry *entry = &manifest->entries[manifest->count++];
+        entry->id = own_id(manifest, value, each.key, scratch);
+        if (!read_entry(transaction, each.value, entry))
+            return false;
+        manifest->outside = manifest->outside || !in_range(manifest, entry->id);
+        if (manifest->sorted == manifest->count - 1 &&
+            (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0))
+            manifest->sorted++;
+    }
+    return true;
+}
+
+bool manifest_read(struct transaction *transaction, struct json_value value, struct manifest *manifest)
+{
+    if (json_type(value) != JSON_OBJECT) {
+        transaction_fail(transaction, ERROR_INVALID, "manifest: expected {id: version, ...}, found %s",
+                         json_type_name(json_type(value)));
+        return false;
+    }
+    struct work *work = &transaction->worker->work; /* the transaction may end here */
+    struct buffer scratch = {0};
+    buffer_append_slice(&manifest->memory, json_text(value));
+    manifest->entries = memory_zeroed(json_count(value), sizeof *manifest->entries);
+    bool good = read_entries(transaction, value, manifest, &scratch);
+    buffer_free(&scratch);
+    work_charge(work, manifest->count * ENTRY_WORK);
+    return good;
+}
+
+enum { MERGED_AT_ONCE = 512 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Goes on with merging two sorted runs of ->width entries into one. */
+static void merge_some(struct manifest *manifest)
+{
+    const struct manifest_entry *from = manifest->entries;
+    size_t middle = least(manifest->run + manifest->width, manifest->count);
+    size_t end = least(middle + manifest->width, manifest->count);
+    size_t stop = least(manifest->merged + MERGED_AT_ONCE, end);
+    while (manifest->merged < stop) {
+        size_t left = manifest->left, right = middle + manifest->merged - left;
+        bool take_left = left < middle && (right == end || slice_compare(from[left].id, from[right].id) <= 0);
+        manifest->spare[manifest->merged++] = from[take_left ? manifest->left++ : right];
+    }
+    if (stop == end)
+        manifest->run = manifest->left = end;
+}
+
+/* What was merged is what is merged next, in runs of twice the width. */
+static void next_round(struct manifest *manifest)
+{
+    struct manifest_entry *entries = manifest->spare;
+    manifest->spare = manifest->entries;
+    manifest->entries = entries;
+    manifest->run = manifest->left = manifest->merged = 0;
+    manifest->width *= 2;
+}
+
+bool manifest_sort(struct manifest *manifest, struct work *work, uint64_t most)
+{
+    if (manifest->sorted < manifest->count && !manifest->spare) {
+        manifest->spare = memory_zeroed(manifest->count, sizeof *manifest->spare);
+        manifest->width = 1;
+    }
+    while (manifest->sorted < manifest->count) {
+        if (work->used >= most)
+            return false;
+        size_t before = manifest->merged;
+        merge_some(manifest);
+        work_charge(work, (manifest->merged - before) * ENTRY_WORK);
+        if (manifest->merged == manifest->count)
+            next_round(manifest);
+        if (manifest->width >= manifest->count)
+            manifest->sorted = manifest->count;
+    }
+    free(manifest->spare);
+    manifest->spare = NULL;
+    return true;
+}
+
+bool manifest_read_range(struct transaction *transaction, struct json_value from, struct json_value to,
+                         struct manifest *manifest)
+{
+    struct buffer *bounds = &manifest->bounds;
+    struct buffer scratch = {0};
+    bool good = true;
+    buffer_reserve(bounds, json_text(from).length + json_text(to).length + 2);
+    if (json_type(from) > JSON_NULL &&
+        (good = params_id(transaction, from, "from", &scratch, &manifest->from))) {
+        buffer_append_slice(bounds, manifest->from);
+        manifest->from.data = bounds->data;
+    }
+    buffer_clear(&scratch);
+    if (good && json_type(to) > JSON_NULL &&
+        (good = params_id(transaction, to, "to", &scratch, &manifest->to))) {
+        buffer_append_slice(bounds, manifest->to);
+        manifest->to.data = bounds->data + manifest->from.length;
+    }
+    buffer_free(&scratch);
+    return good;
+}
+
+bool manifest_in_range(const struct manifest *manifest)
+{
+    return !manifest->outside;
+}
+
+size_t manifest_bytes(const struct manifest *manifest)
+{
+    return manifest->count * sizeof *manifest->entries + manifest->memory.capacity +
+           manifest->bounds.capacity;
+}
+
+void manifest_free(struct manifest *manifest)
+{
+    free(manifest->entries);
+    free(manifest->spare);
+    buffer_free(&manifest->memory);
+    buffer_free(&manifest->bounds);
+    *manifest = (struct manifest){0};
+}

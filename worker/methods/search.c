@@ -1,0 +1,223 @@
+#include "worker/methods/search.h"
+
+#include <stdlib.h>
+
+#include "shared/base/memory.h"
+#include "worker/intake/ring_intake.h"
+#include "worker/rpc/admission.h"
+#include "worker/session/session.h"
+
+/* Whether the candidate matches, as far as the search's turn goes; then ->each says what becomes of it. */
+static enum search_verdict match(struct search *search, uint64_t most)
+{
+    struct candidate *candidate = &search->candidate;
+    enum search_verdict verdict = SEARCH_ON;
+    switch (candidate_match(candidate, &search->transaction->worker->work, most)) {
+    case JSON_MATCH_MORE:
+        return SEARCH_ON;
+    case JSON_MATCH_YES:
+        verdict = search->each(search, candidate->id, &candidate->record);
+        break;
+    case JSON_MATCH_NO:
+        break;
+    }
+    candidate_let_go(candidate);
+    return verdict;
+}
+
+/* A search that holds so little goes on whatever others hold. */
+enum { MEMORY_LITTLE = 64 * 1024 };
+
+struct sight {
+    const struct viewer *viewer; /* NULL: sees nothing */
+    unsigned collection;
+};
+
+static bool sees(const void *argument, struct slice tag)
+{
+    const struct sight *sight = argument;
+    return sight->viewer && viewer_reads(sight->viewer, sight->collection, tag);
+}
+
+/* The next candidate, if one is found within the turn. What may not be read costs the same whatever is in it:
+ * a look at its tag. */
+static enum search_verdict next_candidate(struct search *search, const struct sight *sight, uint64_t most)
+{
+    struct work *work = &search->transaction->worker->work;
+    struct slice id;
+    struct store_record record;
+    uint64_t units = most - work->used;
+    enum store_step step = store_search_some(search->walk, &id, &record, &units);
+    work_charge(work, units);
+    switch (step) {
+    case STORE_STEP:
+        break;
+    case STORE_END:
+        return SEARCH_ENOUGH;
+    case STORE_FAILED:
+        return SEARCH_FAILED;
+    }
+    if (!id.data || !sees(sight, record.tag))
+        return SEARCH_ON;
+    return candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
+                          search->parse)
+               ? match(search, most)
+               : SEARCH_FAILED;
+}
+
+static enum search_verdict walk(struct search *search, uint64_t most)
+{
+    struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
+    const struct work *work = &search->transaction->worker->work;
+    enum search_verdict verdict = SEARCH_ON;
+    store_search_limit(search->walk, sees, &sight);
+    while (verdict == SEARCH_ON && work->used < most && (search->candidate.held || candidate_room()))
+        verdict = search->candidate.held ? match(search, most) : next_candidate(search, &sight, most);
+    return verdict;
+}
+
+/* One turn: through the documents, and then through what ->conclude has to do with them. */
+static enum search_verdict take_turn(struct search *search)
+{
+    struct worker *worker = search->transaction->worker;
+    const uint64_t most = worker->work.used + WORK_TURN;
+    enum search_verdict verdict = SEARCH_ENOUGH;
+    work_charge(&worker->work, WORK_LOOKUP); /* the snapshot, and where the walk stands in it */
+    if (!search->walked) {
+        store_search_resume(worker->store, search->walk);
+        verdict = walk(search, most);
+        store_search_pause(search->walk);
+        search->walked = verdict == SEARCH_ENOUGH;
+    }
+    candidate_pause(&search->candidate);
+    if (search->walked && search->conclude)
+        verdict = search->conclude(search, most);
+    return verdict;
+}
+
+static enum job_state give_up(struct search *search, enum error_code code, const char *message)
+{
+    struct transaction *transaction = search->transaction;
+    search->transaction = NULL;
+    transaction_fail(transaction, code, "%s", message);
+    return JOB_DONE;
+}
+
+/* Counts what the search holds. ERROR_BUSY: it is much, and there is no room for more now; ERROR_TOO_LARGE:
+ * there never is. */
+static enum error_code count_memory(struct search *search)
+{
+    const struct worker *worker = search->transaction->worker;
+    size_t bytes = search->memory ? search->memory(search) : 0;
+    transaction_hold(search->transaction, bytes);
+    if (bytes >= worker->config->limits.worker_calls_bytes)
+        return ERROR_TOO_LARGE;
+    return bytes < MEMORY_LITTLE || admission_has_room(worker) ? ERROR_NONE : ERROR_BUSY;
+}
+
+/* After a step that was not the last one. */
+static enum job_state another_step(struct search *search)
+{
+    enum error_code code = count_memory(search);
+    if (code == ERROR_TOO_LARGE)
+        return give_up(search, code, "The call would hold more memory than limits.worker_calls_bytes");
+    if (code == ERROR_BUSY)
+        return give_up(search, code, "The calls of all clients hold too much memory; try again");
+    return JOB_MORE;
+}
+
+static enum job_state go_on(struct search *search, enum search_verdict verdict)
+{
+    struct transaction *transaction = search->transaction;
+    search->transaction = NULL;
+    switch (verdict) {
+    case SEARCH_ON:
+        search->transaction = transaction;
+        worker_snapshot_end(transaction->worker);
+        return another_step(search);
+    case SEARCH_ENOUGH:
+        transaction->job = NULL;
+        search->finish(search, transaction);
+        return JOB_DONE;
+    case SEARCH_ANSWERED:
+        return JOB_DONE;
+    case SEARCH_FAILED:
+        transaction_fail_unreadable(transaction, transaction->collection);
+        return JOB_DONE;
+    }
+    return JOB_DONE;
+}
+
+static enum job_state step(struct job *job)
+{
+    struct search *search = (struct search *)job;
+    struct transaction *transaction = search->transaction;
+    struct worker *worker = transaction->worker;
+    if (!transaction->session) {
+        search->transaction = NULL;
+        transaction_fulfill(transaction, SLICE("null"), 0);
+        return JOB_DONE;
+    }
+    if (!transaction->session->account) /* what was found so far is not the answer */
+        return give_up(search, ERROR_UNAUTHORIZED, "Log in first");
+    /* What it holds of a document others wait for: it goes on until it can let go of that. */
+    if (!search->candidate.held && !transaction_may_go_on(transaction))
+        return JOB_BLOCKED;
+    if (!worker_snapshot(worker))
+        return give_up(search, ERROR_INTERNAL, "The store cannot be read now");
+    if (!ring_intake_covers_rights(worker)) {
+        worker_snapshot_end(worker);
+        return JOB_LATER;
+    }
+    if (search->rights_serial != transaction->session->account->rights_serial) /* nor for these rights */
+        return give_up(search, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
+    if (!search->walk)
+        search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
+    return go_on(search, take_turn(search));
+}
+
+static void search_free(struct job *job)
+{
+    struct search *search = (struct search *)job;
+    if (search->transaction) { /* the worker stops */
+        search->transaction->job = NULL;
+        transaction_fail(search->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+    }
+    if (search->release)
+        search->release(search);
+    if (search->walk)
+        store_search_free(search->walk);
+    candidate_free(&search->candidate);
+    json_query_free(search->query);
+    free(search);
+}
+
+struct search *search_create(struct transaction *transaction, struct json_query *query)
+{
+    struct search *search = memory_zeroed(1, sizeof *search);
+    search->transaction = transaction;
+    search->query = query;
+    candidate_open(&search->candidate, query);
+    search->job.step = step;
+    search->job.free = search_free;
+    return search;
+}
+
+void search_start(struct search *search)
+{
+    search->transaction->job = &search->job;
+    search->rights_serial = search->transaction->session->account->rights_serial;
+    job_start(search->transaction->worker->jobs, &search->job);
+}
+
+bool search_query(struct transaction *transaction, struct json_value query, struct json_query **out)
+{
+    char message[JSON_QUERY_MESSAGE];
+    *out = NULL;
+    if (json_type(query) == JSON_NONE || json_type(query) == JSON_NULL)
+        return true;
+    *out = json_query_compile(query, message);
+    if (!*out)
+        transaction_fail(transaction, ERROR_INVALID, "query: %s", message);
+    return *out != NULL;
+}

@@ -1,0 +1,114 @@
+#include "shared/base/clock.h"
+#include "worker/net/network_internal.h"
+#include "worker/net/read_ahead.h"
+
+/*
+ * Calls that are not taken up yet. What was read when no work is left in a pass waits for the next one.
+ *
+ * Back-pressure on calls: while the owner takes no messages they wait, up to a window; behind that the
+ * connection is not read, so that its client has to wait as well. One that does not read its answers before
+ * all its calls are sent would wait for ever: so what stands in a full window is refused after a while.
+ */
+
+static void become_full(struct connection *connection, bool full)
+{
+    if (connection->full == full)
+        return;
+    connection->full = full;
+    connection->network->full += full;
+    connection->network->full -= !full;
+    if (full && !connection->judged)
+        connection_mark_unread(connection);
+    connection->judged |= full;
+}
+
+bool connection_is_full(struct connection *connection)
+{
+    uint64_t window = connection->network->options.config->limits.read_ahead_bytes;
+    if (connection->kind == CONNECTION_CONTROL)
+        window *= CONTROL_BOUNDS;
+    become_full(connection, connection->held && connection->state == CONNECTION_OPEN &&
+                                read_ahead_bytes(connection->ahead) >= window);
+    return connection->full;
+}
+
+void connection_take_message(struct connection *connection, struct slice message, bool binary)
+{
+    struct network *network = connection->network;
+    bool later = !work_left(network->options.work, WORK_KEPT_BY_CALLS);
+    if (connection->held || connection->ahead || later)
+        read_ahead_add(&connection->ahead, message, binary, clock_monotonic_ms());
+    else
+        network->events.message(network->context, connection, message, binary);
+}
+
+void connection_give_ahead(struct connection *connection)
+{
+    struct network *network = connection->network;
+    struct slice message;
+    bool binary;
+    while (!connection->held && connection->state == CONNECTION_OPEN &&
+           work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+           read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
+        network->events.message(network->context, connection, message, binary);
+    if (connection->state != CONNECTION_OPEN)
+        connection_forget_ahead(connection);
+    else if (connection->peer_done)
+        connection_queue(connection); /* to be settled, also when nothing is answered */
+}
+
+void connection_forget_ahead(struct connection *connection)
+{
+    become_full(connection, false);
+    read_ahead_free(&connection->ahead);
+}
+
+void connection_hold(struct connection *connection, bool hold)
+{
+    if (connection->held == hold || connection->state != CONNECTION_OPEN)
+        return;
+    connection->held = hold;
+    connection_arm(connection);
+}
+
+/* As far as there is room for the answers: one that reads none of them is not for them. */
+static void refuse_all(struct connection *connection)
+{
+    struct network *network = connection->network;
+    struct slice message;
+    bool binary;
+    while (connection->state == CONNECTION_OPEN && work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+           connection->output.reply_bytes < connection_reply_limit(connection) &&
+           read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
+        network->events.refused(network->context, connection, message);
+    if (connection->state != CONNECTION_OPEN)
+        connection_forget_ahead(connection);
+    else
+        connection_arm(connection);
+}
+
+void connection_refuse_waiting(struct connection *connection)
+{
+    struct network *network = connection->network;
+    struct slice message;
+    bool binary;
+    while (connection->state == CONNECTION_OPEN &&
+           read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
+        network->events.refused(network->context, connection, message);
+}
+
+void network_refuse_standing(struct network *network)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    if (network->full == 0)
+        return;
+    network_enter(network);
+    struct connection *connection = LIST_FIRST(&network->all), *next;
+    for (; connection; connection = next) {
+        next = LIST_NEXT(connection, all);
+        if (connection->full && connection->ahead &&
+            now_ms - read_ahead_moved_ms(connection->ahead) >= STANDS_MS)
+            refuse_all(connection);
+    }
+    network_leave(network);
+}

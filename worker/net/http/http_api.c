@@ -1,0 +1,164 @@
+#include "worker/net/http/http_api.h"
+
+#include "worker/net/http/http_text.h"
+
+static const struct http_refusal AMBIGUOUS = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
+                                              "The length of the body is ambiguous"};
+static const struct http_refusal TWICE = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
+                                          "A header that may stand there once is there twice"};
+static const struct http_refusal BAD_KEY = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
+                                            "Idempotency-Key: expected 1 to 128 printable characters"};
+static const struct http_refusal NO_BEARER = {"401 Unauthorized", "WWW-Authenticate: Bearer\r\n",
+                                              ERROR_UNAUTHORIZED, "Authorization: expected Bearer TOKEN"};
+static const struct http_refusal BAD_TOKEN = {"401 Unauthorized",
+                                              "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n",
+                                              ERROR_UNAUTHORIZED, "Token does not exist"};
+static const struct http_refusal BAD_ORIGIN = {"403 Forbidden", "", ERROR_FORBIDDEN,
+                                               "Pages of this origin may not call"};
+static const struct http_refusal NO_SUCH_PATH = {"404 Not Found", "", ERROR_UNKNOWN_METHOD,
+                                                 "Methods are at /api/COLLECTION/METHOD"};
+static const struct http_refusal NOT_POST = {"405 Method Not Allowed", "Allow: POST\r\n", ERROR_BAD_MESSAGE,
+                                             "Methods are called with POST"};
+static const struct http_refusal TOO_LARGE = {
+    "413 Content Too Large", "", ERROR_TOO_LARGE,
+    "The body is larger than limits.message_bytes, or without a token "
+    "limits.stranger_message_bytes, allow"};
+static const struct http_refusal NO_JSON = {"415 Unsupported Media Type", "Accept: application/json\r\n",
+                                            ERROR_BAD_MESSAGE, "The body is application/json in UTF-8"};
+static const struct http_refusal NO_EXPECTATION = {"417 Expectation Failed", "", ERROR_BAD_MESSAGE,
+                                                   "Only 100-continue can be expected"};
+static const struct http_refusal NO_CODING = {"501 Not Implemented", "", ERROR_BAD_MESSAGE,
+                                              "Transfer-Encoding is chunked here, or absent"};
+
+static const struct slice prefix = SLICE("/api/");
+
+bool http_api_is_meant(const struct http_request *request)
+{
+    struct slice path = request->path;
+    return (path.length >= prefix.length && slice_equal(slice_of(path.data, prefix.length), prefix)) ||
+           slice_equal(path, SLICE("/api"));
+}
+
+static bool read_path(struct slice path, struct http_call *call)
+{
+    if (path.length <= prefix.length)
+        return false;
+    struct slice names = slice_of(path.data + prefix.length, path.length - prefix.length);
+    const char *slash = memchr(names.data, '/', names.length);
+    if (!slash)
+        return false;
+    call->collection = slice_of(names.data, (size_t)(slash - names.data));
+    call->method = slice_of(slash + 1, names.length - call->collection.length - 1);
+    return http_is_token(call->collection) && http_is_token(call->method);
+}
+
+/* application/json, in UTF-8 when it says so (RFC 8259 section 11). */
+static bool is_json(struct slice type)
+{
+    struct slice part;
+    if (!http_next_element(&type, ';', &part) || !http_same(part, SLICE("application/json")))
+        return false;
+    while (http_next_element(&type, ';', &part))
+        if (!http_same(part, SLICE("charset=utf-8")) && !http_same(part, SLICE("charset=\"utf-8\"")))
+            return false;
+    return true;
+}
+
+static const struct http_refusal *check_content(const struct http_request *request)
+{
+    size_t types, codings;
+    struct slice type = http_request_only(request, SLICE("Content-Type"), &types);
+    struct slice coding = http_request_only(request, SLICE("Content-Encoding"), &codings);
+    bool plain = codings == 0 || http_same(coding, SLICE("identity"));
+    return plain && (types == 0 || (types == 1 && is_json(type))) ? NULL : &NO_JSON;
+}
+
+static const struct http_refusal *check_expectation(const struct http_request *request, bool *waits)
+{
+    size_t count;
+    struct slice expected = http_request_only(request, SLICE("Expect"), &count);
+    *waits = count == 1 && http_same(expected, SLICE("100-continue"));
+    return count == 0 || *waits ? NULL : &NO_EXPECTATION;
+}
+
+static const struct http_refusal *read_token(const struct http_request *request, struct http_call *call)
+{
+    size_t count;
+    struct slice authorization = http_request_only(request, SLICE("Authorization"), &count);
+    if (count == 0)
+        return NULL;
+    if (count > 1)
+        return &TWICE;
+    call->token = http_bearer(authorization);
+    if (!call->token.data)
+        return &NO_BEARER;
+    return call->token.length <= HTTP_TOKEN_MOST ? NULL : &BAD_TOKEN;
+}
+
+static const struct http_refusal *read_key(const struct http_request *request, struct http_call *call)
+{
+    size_t count;
+    call->once = http_request_only(request, SLICE("Idempotency-Key"), &count);
+    if (count == 0)
+        return NULL;
+    for (size_t i = 0; i < call->once.length; i++)
+        if (call->once.data[i] < ' ' || call->once.data[i] > '~')
+            return &BAD_KEY;
+    return call->once.length > 0 && call->once.length <= HTTP_KEY_MOST ? NULL : &BAD_KEY;
+}
+
+static const struct http_refusal *check_origin(const struct http_request *request,
+                                               const struct handshake_options *options)
+{
+    switch (http_request_origin(request, options->origins, options->origin_count)) {
+    case HTTP_ORIGIN_TWICE:
+        return &TWICE;
+    case HTTP_ORIGIN_FOREIGN:
+        return &BAD_ORIGIN;
+    case HTTP_ORIGIN_FINE:
+        break;
+    }
+    return NULL;
+}
+
+static const struct http_refusal *read_framing(const struct http_request *request, uint64_t most,
+                                               struct http_body *body, bool *fits)
+{
+    uint64_t length;
+    enum http_framing framing = http_request_framing(request, &length);
+    switch (framing) {
+    case HTTP_FRAMING_AMBIGUOUS:
+        return &AMBIGUOUS;
+    case HTTP_FRAMING_UNKNOWN:
+        return &NO_CODING;
+    case HTTP_FRAMING_LENGTH:
+    case HTTP_FRAMING_CHUNKED:
+        break;
+    }
+    *fits = http_body_start(body, framing, length, most);
+    return NULL;
+}
+
+const struct http_refusal *http_api_read(const struct http_request *request,
+                                         const struct handshake_options *options, uint64_t most,
+                                         uint64_t strange_most, struct http_call *call,
+                                         struct http_body *body, bool *waits)
+{
+    bool fits = false;
+    *call = (struct http_call){0};
+    const struct http_refusal *bad_token = read_token(request, call);
+    const struct http_refusal *refusal =
+        read_framing(request, call->token.data ? most : strange_most, body, &fits);
+    if (refusal)
+        return refusal;
+    if (!read_path(request->path, call))
+        return &NO_SUCH_PATH;
+    if (!slice_equal(request->method, SLICE("POST")))
+        return &NOT_POST;
+    if ((refusal = check_origin(request, options)) || (refusal = check_expectation(request, waits)) ||
+        (refusal = check_content(request)))
+        return refusal;
+    if (!fits)
+        return &TOO_LARGE;
+    return bad_token ? bad_token : read_key(request, call);
+}

@@ -1,0 +1,434 @@
+#include "worker/session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/base/clock.h"
+#include "shared/base/log.h"
+#include "shared/base/memory.h"
+#include "shared/ipc/change_frame.h"
+#include "worker/authority/token.h"
+#include "worker/intake/ring_intake.h"
+#include "worker/rpc/admission.h"
+#include "worker/rpc/call.h"
+#include "worker/rpc/http_call.h"
+#include "worker/rpc/method.h"
+#include "worker/session/catch_up.h"
+#include "worker/session/rights_change.h"
+#include "worker/session/tokens.h"
+#include "worker/stopping.h"
+
+enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
+
+struct slice session_user(const struct session *session)
+{
+    return session->account ? slice_of(session->account->user, session->account->user_length)
+                            : (struct slice){0};
+}
+
+bool session_may(const struct session *session, unsigned permission)
+{
+    return session->account && permission_has(&session->account->rights.permissions, permission);
+}
+
+static void compose(struct buffer *message, const char *operation, const char *collection, struct slice data)
+{
+    buffer_append_format(message, "{\"operation\":\"%s\",\"collectionName\":", operation);
+    if (collection)
+        json_append_string(message, slice_text(collection));
+    else
+        buffer_append_slice(message, SLICE("null"));
+    buffer_append_slice(message, SLICE(",\"data\":"));
+    buffer_append_slice(message, data);
+    buffer_append_byte(message, '}');
+}
+
+void session_send(struct session *session, const char *operation, const char *collection, struct slice data)
+{
+    struct buffer message = {0};
+    compose(&message, operation, collection, data);
+    connection_send(session->connection, buffer_slice(&message), 0);
+    buffer_free(&message);
+}
+
+static bool sees(const struct session *session, const struct rights *rights,
+                 const struct config_collection *collection)
+{
+    if (collection->index == COLLECTION_SETTINGS) /* everybody, whatever else they want */
+        return true;
+    return !collection->internal && (!session->subscribed || session->subscribed[collection->index]) &&
+           permission_covers(&rights->permissions, &collection->sight);
+}
+
+struct viewer *session_viewer(const struct session *session, const struct rights *rights)
+{
+    const struct worker *worker = session->worker;
+    struct viewer_rights viewer = {
+        .everything = rights->administrator,
+        .user = session_user(session),
+        .groups = rights->groups,
+        .group_count = rights->group_count,
+    };
+    for (size_t i = 0; i < worker->config->collection_count; i++)
+        viewer.collections[i] = sees(session, rights, &worker->config->collections[i]);
+    return viewer_get(worker->viewers, &viewer);
+}
+
+/* From here on it sees that, and nobody looks at what its client may hold. */
+static void review(struct session *session)
+{
+    struct output *output = &session->connection->output;
+    struct viewer *before = output->viewer;
+    output->viewer = session->account ? session_viewer(session, &session->account->rights) : NULL;
+    if (before)
+        viewer_put(session->worker->viewers, before);
+}
+
+/* The connection closes, or is there for one call over HTTP. Nobody brings a copy in line any more, so when
+ * another view begins, the client gets only what came before, and nothing that says that it has more. */
+static void review_ending(struct session *session)
+{
+    struct output *output = &session->connection->output;
+    const struct viewer *before = output->viewer;
+    review(session);
+    if (session->connection->state == CONNECTION_CLOSING && output->viewer != before &&
+        output->hold_seq == OUTPUT_NO_HOLD)
+        output_hold(output, session->worker->backlog);
+}
+
+void session_subscribe(struct session *session, bool *collections)
+{
+    free(session->subscribed);
+    session->subscribed = collections;
+    if (session->rights_change)
+        rights_change_subscribed(session, session_viewer(session, &session->account->rights));
+    else
+        review(session);
+}
+
+void session_rights_changed(struct session *session, bool blinked, struct slice document)
+{
+    struct worker *worker = session->worker;
+    if (session->connection->state != CONNECTION_OPEN) {
+        review_ending(session);
+        return;
+    }
+    struct viewer *now = session_viewer(session, &session->account->rights);
+    if (now == session->connection->output.viewer) {
+        viewer_put(worker->viewers, now);
+        struct buffer message = {0};
+        compose(&message, "amend", "users", document);
+        connection_send(session->connection, buffer_slice(&message), backlog_last_seq(worker->backlog));
+        buffer_free(&message);
+        if (blinked) /* nobody knows what was for these rights, and what for those in between */
+            session_resync(session, "Your rights have changed", store_seq(worker->store));
+        return;
+    }
+    struct buffer message = {0}, frame = {0};
+    compose(&message, "amend", "users", document);
+    change_frame_text(&frame, buffer_slice(&message));
+    rights_change_begin(session, now, buffer_slice(&frame));
+    buffer_free(&message);
+    buffer_free(&frame);
+}
+
+/* Somebody else (or nobody) sees: what is not out yet was for who it was before, and came before these rights
+ * were read. */
+static void begin_anew(struct session *session)
+{
+    struct worker *worker = session->worker;
+    if (session->connection->state != CONNECTION_OPEN) {
+        review_ending(session);
+        return;
+    }
+    review(session);
+    output_pass_over(&session->connection->output, worker->backlog,
+                     worker->snapshot ? store_seq(worker->store) : 0);
+    connection_queue(session->connection);
+}
+
+static void take_token(struct session *session, const uint8_t *hash)
+{
+    struct authority *authority = session->worker->authority;
+    if (session->has_token)
+        authority_forget_token(authority, session);
+    session->has_token = hash != NULL;
+    if (!hash)
+        return;
+    memcpy(session->token_hash, hash, TOKEN_HASH_BYTES);
+    authority_watch_token(authority, session);
+}
+
+/* An answer is queued that says that the copy is complete up to a change that is not out yet. */
+static bool claims_more(const struct session *session)
+{
+    return session->position_seq > output_sent_seq(&session->connection->output, session->worker->backlog);
+}
+
+void session_authorize(struct session *session, struct account *account, const uint8_t *hash)
+{
+    if (session->account == account) { /* the same again, whose copy is kept right all the while */
+        account_put(session->worker->authority, account);
+        take_token(session, hash);
+        return;
+    }
+    bool claims = session->account && session->connection->state == CONNECTION_OPEN && claims_more(session);
+    if (session->account)
+        session_deauthorize(session, NULL);
+    session->account = account;
+    session->account_changes++;
+    LIST_INSERT_HEAD(&account->sessions, session, of_account);
+    take_token(session, hash);
+    atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
+    begin_anew(session);
+    connection_authorized(session->connection, true);
+    if (claims) /* for the copy of who was there before, and what was in front of it is not sent any more */
+        connection_cut(session->connection, CLOSE_TRY_AGAIN, "somebody else has logged in");
+}
+
+void session_deauthorize(struct session *session, const char *reason)
+{
+    struct account *account = session->account;
+    if (!account)
+        return;
+    bool claims = session->connection->state == CONNECTION_OPEN && claims_more(session);
+    LIST_REMOVE(session, of_account);
+    take_token(session, NULL);
+    session->account = NULL;
+    session->account_changes++;
+    atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
+    account_put(session->worker->authority, account);
+    rights_change_end(session);
+    begin_anew(session);
+    if (!reason)
+        return;
+    if (claims) { /* as in session_resync(): what was in front of it is not sent any more */
+        connection_cut(session->connection, CLOSE_TRY_AGAIN, reason);
+        return;
+    }
+    struct buffer data = {0};
+    buffer_append_slice(&data, SLICE("{\"reason\":"));
+    json_append_string(&data, slice_text(reason));
+    buffer_append_byte(&data, '}');
+    session_send(session, "deauthorize", "users", buffer_slice(&data));
+    buffer_free(&data);
+    connection_authorized(session->connection, false);
+}
+
+void session_resync(struct session *session, const char *reason, uint64_t seq)
+{
+    struct connection *connection = session->connection;
+    const struct backlog *backlog = session->worker->backlog;
+    rights_change_end(session);
+    if (claims_more(session)) {
+        connection_cut(connection, CLOSE_TRY_AGAIN, reason);
+        return;
+    }
+    uint64_t waits = output_reply_seq(&connection->output);
+    if (seq < waits)
+        seq = waits;
+    if (seq < backlog_last_seq(backlog))
+        seq = backlog_last_seq(backlog);
+    output_pass_over(&connection->output, backlog, seq);
+    connection_queue(connection);
+    if (!session->account)
+        return;
+    struct buffer message = {0}, data = {0};
+    buffer_append_slice(&data, SLICE("{\"reason\":"));
+    json_append_string(&data, slice_text(reason));
+    buffer_append_byte(&data, '}');
+    compose(&message, "resync", NULL, buffer_slice(&data));
+    connection_send(connection, buffer_slice(&message), seq);
+    buffer_free(&message);
+    buffer_free(&data);
+}
+
+/* What is queued stays behind: it may claim that nothing is missing in front of it. */
+void session_cut(struct session *session, const char *reason)
+{
+    session_deauthorize(session, NULL);
+    connection_cut(session->connection, CLOSE_INTERNAL, reason);
+}
+
+void session_bad_message(struct session *session, struct slice text)
+{
+    struct buffer message = {0};
+    buffer_append_slice(&message,
+                        SLICE("{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{"
+                              "\"tid\":null,\"success\":false,\"data\":{\"warning\":true,"
+                              "\"code\":\"bad_message\",\"message\":"));
+    json_append_string(&message, text);
+    buffer_append_slice(&message, SLICE("}}}"));
+    connection_answer(session->connection, buffer_slice(&message), 0);
+    buffer_free(&message);
+    uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
+    if (now_s - session->bad_since_s >= BAD_MESSAGES_S) {
+        session->bad_since_s = now_s;
+        session->bad_messages = 0;
+    }
+    if (++session->bad_messages >= BAD_MESSAGES_MOST)
+        connection_close(session->connection, 1008, "too many messages that are none");
+}
+
+bool session_strange_call(struct session *session)
+{
+    uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
+    if (now_s - session->strange_since_s >= BAD_MESSAGES_S) {
+        session->strange_since_s = now_s;
+        session->strange_calls = 0;
+    }
+    if (session->strange_calls++ < session->worker->config->limits.stranger_calls)
+        return true;
+    connection_close(session->connection, 1008, "too many calls before a log-in");
+    return false;
+}
+
+static struct session *create(struct worker *worker, struct connection *connection)
+{
+    struct session *session = memory_zeroed(1, sizeof *session);
+    session->worker = worker;
+    session->connection = connection;
+    TAILQ_INIT(&session->calls);
+    connection->owner = session;
+    return session;
+}
+
+static void opened(void *context, struct connection *connection, const struct handshake *handshake)
+{
+    struct worker *worker = context;
+    struct session *session = create(worker, connection);
+    if (connection->kind == CONNECTION_CONTROL)
+        session_authorize(session, account_control(worker->authority), NULL);
+    else if (handshake->token[0])
+        token_authorize_handshake(session, slice_text(handshake->token));
+    if (worker->stopping)
+        stopping_turn_away(connection);
+}
+
+static void message(void *context, struct connection *connection, struct slice text, bool binary)
+{
+    (void)context, (void)binary;
+    call_handle(connection->owner, text);
+}
+
+/* The call goes on without its client: what it answers goes nowhere. */
+static void leave_call(struct session *session, struct transaction *transaction)
+{
+    char address[64];
+    struct slice user = session_user(session);
+    struct buffer who = {0};
+    buffer_append_format(&who, "%.*s (%s)", user.data ? (int)user.length : 1, user.data ? user.data : "-",
+                         connection_address(session->connection, address));
+    transaction->who = memory_copy(who.data, who.length);
+    buffer_free(&who);
+    admission_leave(transaction);
+    transaction->session = NULL;
+    if (transaction->job)
+        job_wake(session->worker->jobs, transaction->job);
+}
+
+void session_abandon_calls(struct session *session)
+{
+    struct transaction *transaction;
+    while ((transaction = TAILQ_FIRST(&session->calls))) {
+        transaction_send_failure(transaction, ERROR_TIMEOUT,
+                                 SLICE("The server is stopping; whether the call changed anything is not "
+                                       "known; with a key of `once` it is safe to send it again"),
+                                 (struct slice){0});
+        leave_call(session, transaction);
+    }
+}
+
+static void closed(void *context, struct connection *connection)
+{
+    (void)context;
+    struct session *session = connection->owner;
+    struct transaction *transaction;
+    while ((transaction = TAILQ_FIRST(&session->calls)))
+        leave_call(session, transaction);
+    if (session->account)
+        session_deauthorize(session, NULL);
+    free(session->subscribed);
+    free(session);
+    connection->owner = NULL;
+}
+
+/* Over HTTP a session lasts as long as its one call and the answer to that. */
+static void request(void *context, struct connection *connection, const struct http_call *call)
+{
+    struct worker *worker = context;
+    struct session *session = create(worker, connection);
+    if (worker->stopping)
+        connection_close(connection, 0, NULL); /* behind the answer */
+    http_call_handle(session, call);
+}
+
+static bool owes(void *context, const struct connection *connection)
+{
+    (void)context;
+    const struct session *session = connection->owner;
+    const struct transaction *transaction;
+    TAILQ_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->method->access != METHOD_LASTING)
+            return true;
+    return false;
+}
+
+static void drained(void *context, struct connection *connection)
+{
+    struct worker *worker = context;
+    struct session *session = connection->owner;
+    struct transaction *transaction;
+    TAILQ_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->job)
+            job_wake(worker->jobs, transaction->job);
+    admission_review(session);
+}
+
+static void refused(void *context, struct connection *connection, struct slice text)
+{
+    (void)context;
+    call_refuse(connection->owner, text);
+}
+
+static void refill(void *context, struct connection *connection)
+{
+    struct worker *worker = context;
+    struct session *session = connection->owner;
+    if (session->rights_change && output_at_hold(&connection->output, worker->backlog))
+        rights_change_step(session);
+    else
+        catch_up_refill(worker, connection);
+}
+
+/* No call runs with rights that are not current, no answer of the committer's comes before its changes. */
+static bool ready(void *context)
+{
+    return ring_intake_keeps_up(context);
+}
+
+static bool knows(void *context, struct slice token)
+{
+    return token_is_known(context, token);
+}
+
+static bool may_write(void *context)
+{
+    const struct worker *worker = context;
+    return authority_is_current(worker->authority);
+}
+
+const struct network_events session_events = {
+    .ready = ready,
+    .may_write = may_write,
+    .knows = knows,
+    .opened = opened,
+    .message = message,
+    .closed = closed,
+    .refill = refill,
+    .owes = owes,
+    .drained = drained,
+    .refused = refused,
+    .request = request,
+    .finished = closed,
+};

@@ -1,0 +1,93 @@
+#ifndef WORKER_SESSION_SESSION_H
+#define WORKER_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "worker/authority/authority.h"
+#include "worker/net/connection.h"
+#include "worker/rpc/transaction.h"
+
+/* What the message layer knows of one connection: who it is, what it wants to see, its open calls. */
+struct session {
+    LIST_ENTRY(session) of_account;
+    LIST_ENTRY(session) of_token;    /* when ->has_token: with others of the same hash */
+    TAILQ_ENTRY(session) by_use;     /* when ->has_token: in the order of ->used_ms */
+    TAILQ_HEAD(, transaction) calls; /* open, in the order in which they came */
+    size_t held;                     /* bytes of memory that these hold */
+    struct worker *worker;
+    struct connection *connection;
+    struct account *account;             /* NULL: not logged in */
+    bool *subscribed;                    /* by collection; NULL: all */
+    struct rights_change *rights_change; /* while its copy is brought in line with other rights; else NULL */
+    uint64_t synced_seq;      /* the newest snapshot that a piece of a sync or resume was made of */
+    uint64_t position_seq;    /* up to where an answer to one of them says that the copy is complete */
+    uint32_t account_changes; /* how often ->account has become another one, or nobody */
+    uint32_t open_calls;
+    uint32_t bad_since_s;     /* start of the minute in which ->bad_messages are counted */
+    uint64_t used_ms;         /* monotonic: when the token last counted as used */
+    uint32_t strange_since_s; /* start of the minute in which ->strange_calls are counted */
+    uint32_t strange_calls;   /* before somebody has logged in */
+    uint8_t bad_messages;
+    bool jobs_wait; /* a job of a call was told to wait until others have ended */
+    bool has_token;
+    uint8_t token_hash[TOKEN_HASH_BYTES]; /* _id of its document in `sessions`, before hex */
+};
+
+/** Wires a worker's network to sessions. */
+extern const struct network_events session_events;
+
+/** The session is now this account's (takes the reference); sees changes from here on. */
+void session_authorize(struct session *session, struct account *account, const uint8_t *token_hash);
+
+/** Nobody's again; the client is told `deauthorize` with @reason. */
+void session_deauthorize(struct session *session, const char *reason);
+
+/** The session ends at once: what its client would have to be sent, or who it is, cannot be read. The client
+ * may come back. */
+void session_cut(struct session *session, const char *reason);
+
+/** What the session would see with these rights, and wants to, with one more reference. */
+struct viewer *session_viewer(const struct session *session, const struct rights *rights);
+
+/** Only these collections from now on, by index (taken over); NULL: all. */
+void session_subscribe(struct session *session, bool *collections);
+
+/** The account's rights, or its document (@document, JSON), changed: the session is told, and what it may
+ * hold is brought in line. @blinked: the rights are the same again, after others. Needs a snapshot. */
+void session_rights_changed(struct session *session, bool blinked, struct slice document);
+
+/** Sends {"operation":..., "collectionName":..., "data":...}; @collection NULL is null. */
+void session_send(struct session *session, const char *operation, const char *collection, struct slice data);
+
+/**
+ * What the client has missed, or what it holds, is not known any more: it is told to `resync`, and sees
+ * changes again that come after @seq and after all that is known here now.
+ *
+ * The client moves the position of its copy on by the numbers of changes, and one that is cut off goes on
+ * from there. So none goes out in front of `resync` that comes behind what is missing: all are passed over
+ * that are not out yet, and those that a queued reply waits for. Those replies still go in front of it, for
+ * pieces of a sync that came behind it would bring back what a sync that begins with it does not look at.
+ * Only an answer that says how far the copy is complete must not: then the connection is closed, and the
+ * client, when it is back, goes on from where it was and is told the same by `resume`.
+ */
+void session_resync(struct session *session, const char *reason, uint64_t seq);
+
+/** The session's user id; "(control)"; absent when nobody. */
+struct slice session_user(const struct session *session);
+
+bool session_may(const struct session *session, unsigned permission);
+
+/** The worker stops: every open call is answered with `timeout`. It goes on, and may still change something;
+ * what it comes to goes nowhere. */
+void session_abandon_calls(struct session *session);
+
+/** One more call before somebody has logged in. False: it is one too many in this minute; closed with 1008.
+ */
+[[gnu::warn_unused_result]] bool session_strange_call(struct session *session);
+
+/** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */
+void session_bad_message(struct session *session, struct slice message);
+
+#endif
