@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/committer/apply.h"
+#include "daemon/committer/first_group.h"
 #include "daemon/committer/intake.h"
 #include "daemon/committer/publish.h"
 #include "shared/base/clock.h"
@@ -242,6 +243,10 @@ static bool start(struct committer *committer)
     committer->applier->store = committer->store;
     committer->applier->publisher = &committer->publisher;
     committer->applier->row = &inheritance->scoreboard->committer;
+    if (!first_group_make(committer->store, inheritance->config)) {
+        report(committer, REPORT_FAILED, "the group administrator could not be made");
+        return false;
+    }
     if (!open_signals(committer) || !publish_missed(&committer->publisher, committer->store)) {
         report(committer, REPORT_FAILED, "the store was opened but cannot be read");
         return false;
