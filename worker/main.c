@@ -8,7 +8,7 @@
  * session/session.c and rpc/call.c (messages), intake/ring_intake.c (changes).
  */
 
-#include "worker/base/worker.h"
+#include "worker/main.h"
 
 #include <event2/event_struct.h>
 #include <malloc.h>
@@ -23,33 +23,16 @@
 #include "worker/authority/authority.h"
 #include "worker/base/committer_link.h"
 #include "worker/base/job.h"
+#include "worker/base/snapshot.h"
 #include "worker/base/thread_pool.h"
+#include "worker/events.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/net/connection.h"
 #include "worker/orders.h"
-#include "worker/session/session.h"
 #include "worker/session/token_use.h"
 #include "worker/stopping.h"
 
 enum { WRITES_IN_A_PASS = 256, WALKED_IN_A_PASS = 16384, READERS_CHECK_S = 60, BUFFER_KEPT = 256 * 1024 };
-
-bool worker_snapshot(struct worker *worker)
-{
-    /* What was acknowledged has been published before, so a snapshot as new as the ring has all of it. */
-    if (worker->snapshot && store_seq(worker->store) >= ring_last_seq(worker->ring))
-        return true;
-    worker_snapshot_end(worker);
-    worker->snapshot = store_begin(worker->store) == ERROR_NONE;
-    worker->snapshot_failed |= !worker->snapshot;
-    return worker->snapshot;
-}
-
-void worker_snapshot_end(struct worker *worker)
-{
-    if (worker->snapshot)
-        store_end(worker->store);
-    worker->snapshot = false;
-}
 
 struct loop {
     struct worker *worker;
@@ -145,12 +128,11 @@ bool worker_pass(struct worker *worker)
     bool more = ring_intake_some(worker);
     worker->walk_documents = WALKED_IN_A_PASS;
     (void)!job_list_run(worker->jobs);
-    /* While rights are not known nothing goes out: what is behind their change may not be for who gets it. */
-    if (authority_is_current(worker->authority))
+    if (authority_is_current(worker->authority)) /* events.c, may_write() */
         more |= network_flush(worker->network, WRITES_IN_A_PASS);
     more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
     committer_link_flush(worker->link);
-    worker_snapshot_end(worker);
+    snapshot_end(worker);
     trim_buffers(worker);
     stopping_step(worker);
     work_pass(&worker->work);
@@ -223,10 +205,11 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->backlog = backlog_create(worker->config->backlog_bytes);
     worker->viewers = viewer_table_create(worker->config);
     worker->jobs = job_list_create(&worker->work);
-    worker->link = committer_link_create(worker);
+    worker->link = committer_link_create(worker, events_link_may_read);
     worker->threads =
         thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
-    worker->authority = authority_create(worker);
+    worker->authority = authority_create(worker, &events_of_authority);
+    worker->accounts = authority_accounts(worker->authority);
     struct network_options options = {
         .config = worker->config,
         .backlog = worker->backlog,
@@ -238,7 +221,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
         .address_counts = worker->scoreboard->addresses,
         .slot = worker->slot,
     };
-    worker->network = network_create(worker->base, &options, &session_events, worker);
+    worker->network = network_create(worker->base, &options, &events_of_network, worker);
     ring_intake_start(worker);
 }
 
@@ -249,13 +232,14 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
  */
 void worker_close(struct worker *worker)
 {
-    worker_snapshot_end(worker);
+    snapshot_end(worker);
+    stopping_free(worker);
     network_free(&worker->network);
     thread_pool_free(&worker->threads);
     job_list_free(&worker->jobs);
     committer_link_free(&worker->link);
     authority_free(&worker->authority);
-    worker_snapshot_end(worker); /* who was told of an end may have looked something up */
+    snapshot_end(worker); /* who was told of an end may have looked something up */
     viewer_table_free(&worker->viewers);
     backlog_free(&worker->backlog);
     store_close(&worker->store);
@@ -270,12 +254,12 @@ void worker_close(struct worker *worker)
 static void say_first_user(struct worker *worker)
 {
     char line[FIRST_USER_LINE];
-    if (!worker_snapshot(worker))
+    if (!snapshot_take(worker))
         return;
     uint64_t users = 1; /* as long as nobody knows better */
     (void)!store_count(worker->store, COLLECTION_USERS, &users);
     bool nobody = users == 0;
-    worker_snapshot_end(worker);
+    snapshot_end(worker);
     atomic_store(&worker->score->no_user, nobody);
     if (!nobody)
         return;
@@ -307,9 +291,9 @@ int worker_main(const struct inheritance *inheritance)
     orders_open(&worker);
     if (worker.slot == 0)
         say_first_user(&worker);
-    authority_bootstrap(worker.authority, orders_ready);
+    orders_ready(&worker);
     run(&loop);
-    orders_close();
+    orders_close(&worker);
     close_loop(&loop);
     worker_close(&worker);
     log_flush();

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "shared/base/log.h"
+#include "shared/base/memory.h"
 #include "shared/ipc/descriptors.h"
 #include "shared/ipc/orders.h"
 #include "worker/base/committer_link.h"
@@ -14,7 +16,9 @@
 /* Packets taken in one pass of the loop: each may carry a batch of connections. */
 enum { PACKETS_IN_A_PASS = 8 };
 
-static struct event readable; /* one channel in a process */
+struct orders {
+    struct event readable;
+};
 
 static void close_descriptors(const int *descriptors, size_t count)
 {
@@ -83,7 +87,7 @@ static void on_order(evutil_socket_t fd, short what, void *argument)
         }
         if (got <= 0) {
             log_error("the master is gone: stopping");
-            event_del(&readable);
+            event_del(&worker->orders->readable);
             worker->running = false;
             return;
         }
@@ -96,15 +100,18 @@ static void on_order(evutil_socket_t fd, short what, void *argument)
     }
 }
 
-void worker_request_stop(struct worker *worker)
+static void request_stop(struct worker *worker)
 {
     report(worker, REPORT_STOP_REQUESTED);
 }
 
 void orders_open(struct worker *worker)
 {
-    event_assign(&readable, worker->base, worker->order_channel, EV_READ | EV_PERSIST, on_order, worker);
-    if (event_add(&readable, NULL) != 0)
+    struct orders *orders = worker->orders = memory_zeroed(1, sizeof *orders);
+    worker->request_stop = request_stop;
+    event_assign(&orders->readable, worker->base, worker->order_channel, EV_READ | EV_PERSIST, on_order,
+                 worker);
+    if (event_add(&orders->readable, NULL) != 0)
         log_fatal("the order channel cannot be watched");
 }
 
@@ -116,7 +123,9 @@ void orders_ready(struct worker *worker)
     report(worker, REPORT_READY);
 }
 
-void orders_close(void)
+void orders_close(struct worker *worker)
 {
-    event_del(&readable);
+    event_del(&worker->orders->readable);
+    free(worker->orders);
+    worker->orders = NULL;
 }

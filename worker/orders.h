@@ -11,6 +11,6 @@ void orders_open(struct worker *worker);
 /** Reports that this worker is ready: from now on it gets connections. */
 void orders_ready(struct worker *worker);
 
-void orders_close(void);
+void orders_close(struct worker *worker);
 
 #endif

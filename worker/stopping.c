@@ -2,24 +2,26 @@
 
 #include <event2/event_struct.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/memory.h"
 #include "shared/base/random.h"
 #include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
-#include "worker/session/session.h"
+#include "worker/rpc/open_calls.h"
 
 /* Clients come back within this; parts of the time allowed are for open calls and for the peers' close
  * frames. */
 enum { COME_BACK_MS = 5000, TICK_MS = 50 };
 
-static struct {
+struct stopping {
     uint64_t calls_until_ms;
     uint64_t look_ms; /* when to look again for open calls */
     uint64_t end_ms;
     bool closing;
     struct event tick; /* so that the loop passes while nothing happens */
-} stop;
+};
 
 static void on_tick(evutil_socket_t fd, short what, void *argument)
 {
@@ -42,7 +44,7 @@ static void say_goodbye(struct connection *connection, void *argument)
 {
     (void)argument;
     if (connection->owner) {
-        session_abandon_calls(connection->owner);
+        open_calls_abandon(connection->owner);
         connection_refuse_waiting(connection);
     }
     connection_close(connection, 1001, "the server is stopping");
@@ -76,31 +78,39 @@ void stopping_begin(struct worker *worker)
     static const struct timeval tick = {.tv_usec = TICK_MS * 1000};
     if (worker->stopping)
         return;
+    struct stopping *stopping = memory_zeroed(1, sizeof *stopping);
     uint64_t now_ms = clock_monotonic_ms();
-    worker->stopping = true;
-    stop.calls_until_ms = now_ms + worker->config->stop_timeout_ms / 2;
-    stop.end_ms = now_ms + worker->config->stop_timeout_ms * 8 / 10;
-    stop.look_ms = now_ms;
-    stop.closing = false;
+    worker->stopping = stopping;
+    stopping->calls_until_ms = now_ms + worker->config->stop_timeout_ms / 2;
+    stopping->end_ms = now_ms + worker->config->stop_timeout_ms * 8 / 10;
+    stopping->look_ms = now_ms;
     network_each(worker->network, tell, NULL);
-    event_assign(&stop.tick, worker->base, -1, EV_PERSIST, on_tick, NULL);
-    (void)event_add(&stop.tick, &tick);
+    event_assign(&stopping->tick, worker->base, -1, EV_PERSIST, on_tick, NULL);
+    (void)event_add(&stopping->tick, &tick);
 }
 
 void stopping_step(struct worker *worker)
 {
-    if (!worker->stopping || !worker->running)
+    struct stopping *stopping = worker->stopping;
+    if (!stopping || !worker->running)
         return;
     uint64_t now_ms = clock_monotonic_ms();
-    if (!stop.closing && now_ms >= stop.look_ms) {
-        stop.look_ms = now_ms + TICK_MS;
-        stop.closing = now_ms >= stop.calls_until_ms || !calls_are_open(worker);
-        if (!stop.closing)
+    if (!stopping->closing && now_ms >= stopping->look_ms) {
+        stopping->look_ms = now_ms + TICK_MS;
+        stopping->closing = now_ms >= stopping->calls_until_ms || !calls_are_open(worker);
+        if (!stopping->closing)
             return;
         network_each(worker->network, say_goodbye, NULL);
     }
-    if (stop.closing && (network_connections(worker->network) == 0 || now_ms >= stop.end_ms)) {
-        event_del(&stop.tick);
+    if (stopping->closing && (network_connections(worker->network) == 0 || now_ms >= stopping->end_ms))
         worker->running = false;
-    }
+}
+
+void stopping_free(struct worker *worker)
+{
+    if (!worker->stopping)
+        return;
+    event_del(&worker->stopping->tick);
+    free(worker->stopping);
+    worker->stopping = NULL;
 }

@@ -18,4 +18,7 @@ void stopping_turn_away(struct connection *connection);
 /** In every pass of the loop. */
 void stopping_step(struct worker *worker);
 
+/** When the loop has ended. */
+void stopping_free(struct worker *worker);
+
 #endif

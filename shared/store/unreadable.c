@@ -5,18 +5,10 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/base/slice.h"
 #include "shared/store/environment.h"
 
 enum { SUBJECT_BYTES = 512 };
-
-/* FNV-1a. */
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 /* Whether it was said within the last minute; if not, it counts as said now. */
 static bool said_lately(struct unreadable *unreadable, uint64_t hash)
@@ -42,7 +34,7 @@ enum error_code store_unreadable(struct store *store, int rc, const char *format
     va_start(arguments, format);
     vsnprintf(subject, sizeof subject, format, arguments);
     va_end(arguments);
-    if (!said_lately(&store->unreadable, hash_of(subject)))
+    if (!said_lately(&store->unreadable, slice_hash(slice_text(subject))))
         log_error("store: %s cannot be read: %s", subject, rc ? mdb_strerror(rc) : "it is damaged");
     return ERROR_INTERNAL;
 }

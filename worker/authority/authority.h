@@ -1,67 +1,47 @@
 #ifndef WORKER_AUTHORITY_AUTHORITY_H
 #define WORKER_AUTHORITY_AUTHORITY_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/queue.h>
-
-#include "shared/store/rights.h"
-#include "worker/base/worker.h"
+#include "worker/authority/account.h"
 
 /*
- * Who may do what: one struct account for each user with a live connection in this worker, made from the
- * documents of `users` and `groups`, and made again when one of these changes (the change comes through the
- * ring, in its place among all others).
+ * What changes of users, groups and stored sessions mean for those who are connected. A change comes through
+ * the ring, in its place among all others; accounts are then made again, and who is logged in as one of them
+ * is told, by way of the events.
  */
 
-struct session;
-
-enum { TOKEN_HASH_BYTES = 32 };
-
-struct account {
-    LIST_ENTRY(account) all;
-    LIST_HEAD(, session) sessions;
-    char *user;
-    size_t user_length;
-    struct rights rights;   /* local control has those of an administrator */
-    uint64_t rights_serial; /* another one for other rights, and for every account */
-    bool control;           /* the control socket's */
-    bool exists;            /* the user's document is there */
-    bool outdated;          /* to be read again: in the authority's queue */
-    TAILQ_ENTRY(account) queue;
-    uint64_t version;    /* of the user's document */
-    uint64_t loaded_seq; /* the last change that the rights were read after */
-    unsigned references;
+struct authority_events {
+    /** The rights of the login's account, or its document (JSON), are others now. @blinked: the rights are the
+     * same again, after others. Needs a snapshot. */
+    void (*changed)(struct login *login, bool blinked, struct slice document);
+    /** It is over: @reason is for the client. */
+    void (*ended)(struct login *login, const char *reason);
+    /** Who it is, or what it may do, cannot be read. */
+    void (*unreadable)(struct login *login);
+    /** Whether the account's rights, the same now, were others for a while since change @since: what was
+     * numbered in that while was for other eyes than these. When that cannot be found out soon, they were. */
+    bool (*have_blinked)(struct worker *worker, const struct account *account, uint64_t since);
 };
 
-struct authority *authority_create(struct worker *worker);
+struct authority *authority_create(struct worker *worker, const struct authority_events *events);
 void authority_free(struct authority **authority);
 
-/** *@account: the account of a user, with one more reference. ERROR_NOT_FOUND: there is no such user;
- *  ERROR_INTERNAL: who it is, or what it may do, cannot be read. Needs a snapshot. */
-[[gnu::warn_unused_result]] enum error_code account_get(struct authority *authority, struct slice user,
-                                                        struct account **account);
+struct account_table *authority_accounts(struct authority *authority);
 
-/** The account of the control socket, with one more reference. */
-struct account *account_control(struct authority *authority);
-
-void account_put(struct authority *authority, struct account *account);
-
-/** Has the session's token watched: when its stored session ends, the session does. To all workers it is
+/** Has the login's token watched: when its stored session ends, the login does. To all workers it is
  * connected from now on. */
-void authority_watch_token(struct authority *authority, struct session *session);
+void authority_watch_token(struct authority *authority, struct login *login);
 
 /** Ends that. */
-void authority_forget_token(struct authority *authority, struct session *session);
+void authority_forget_token(struct authority *authority, struct login *login);
 
-/** The session whose token has been connected for longest without counting as used, if that is @every_ms ago
- * or longer, or it last did before @since_ms: it counts as used now. NULL: none. @now_ms, @since_ms:
- * monotonic. */
-struct session *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms,
-                                    uint64_t since_ms);
+/** The login whose token has been connected for longest without counting as used, if that is @every_ms ago or
+ * longer, or it last did before @since_ms: it counts as used now. NULL: none. @now_ms, @since_ms: monotonic.
+ */
+struct login *authority_take_used(struct authority *authority, uint64_t now_ms, uint64_t every_ms,
+                                  uint64_t since_ms);
 
-/** A document of `users`, `groups` or `sessions` changed: live connections feel it, those
- * of a token at once, the others with authority_apply(). */
+/** A document of `users`, `groups` or `sessions` changed: live connections feel it, those of a token at once,
+ * the others with authority_apply(). */
 void authority_changed(struct authority *authority, unsigned collection, struct slice id);
 
 /** All of them may have changed (the ring was overrun). */
@@ -73,9 +53,5 @@ void authority_apply(struct authority *authority);
 
 /** Whether nothing is left for authority_apply(). */
 bool authority_is_current(const struct authority *authority);
-
-/** The group administrator is there from the start: makes it when it is not, and calls @done when it is there
- * (or cannot be made, which is logged). Only then may there be connections. */
-void authority_bootstrap(struct authority *authority, void (*done)(struct worker *worker));
 
 #endif

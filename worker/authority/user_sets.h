@@ -4,7 +4,6 @@
 #include "shared/json/json.h"
 #include "shared/store/change_set.h"
 #include "worker/base/worker.h"
-#include "worker/rpc/transaction.h"
 
 /*
  * What the methods of users and groups look up, and the operations they put together change sets from. All of
@@ -23,12 +22,6 @@ struct user_document {
 [[gnu::warn_unused_result]] enum error_code user_get(struct worker *worker, unsigned collection,
                                                      struct slice id, struct user_document *document);
 void user_free(struct user_document *document);
-
-/** Answers a call for which one of these was not found (@missing says so) or cannot be read. Frees. */
-void user_fail(struct transaction *transaction, enum error_code code, const char *missing);
-
-/** Parentheses mark names that are no users, such as (control). False: answered. */
-bool user_name_allowed(struct transaction *transaction, struct slice user);
 
 /** Also no when that cannot be read. */
 bool user_is_administrator(struct worker *worker, struct slice user);

@@ -9,7 +9,6 @@
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
-#include "worker/intake/ring_intake.h"
 
 enum { READ_BYTES = 65536, DOWN_MOST_MS = 10000, SETS_LEAST = 64, SETS_KEPT = 4096 };
 
@@ -24,6 +23,7 @@ struct waiting_set {
 
 struct committer_link {
     struct worker *worker;
+    committer_link_may_read *may_read;
     enum link_state state;
     int fd;
     struct event readable, writable;
@@ -212,8 +212,7 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct committer_link *link = argument;
-    /* Results come after their changes: what these make for clients (an `amend`) goes out in front. */
-    if (!ring_intake_keeps_up(link->worker))
+    if (!link->may_read(link->worker))
         return; /* the kernel announces them again in the next pass */
     if (!read_link(link, false))
         link_down(link);
@@ -330,10 +329,11 @@ void committer_link_tick(struct committer_link *link)
     buffer_clear(&link->out);
 }
 
-struct committer_link *committer_link_create(struct worker *worker)
+struct committer_link *committer_link_create(struct worker *worker, committer_link_may_read *may_read)
 {
     struct committer_link *link = memory_zeroed(1, sizeof *link);
     link->worker = worker;
+    link->may_read = may_read;
     link->fd = -1;
     link->down_since_ms = clock_monotonic_ms();
     return link;

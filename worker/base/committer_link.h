@@ -19,7 +19,10 @@ struct committer_link;
 /** Called exactly once for each set given. Its slices are valid during the call. */
 typedef void committer_done(void *argument, const struct committer_result *result);
 
-struct committer_link *committer_link_create(struct worker *worker);
+/** Asked before results are read. False: not in this pass. */
+typedef bool committer_link_may_read(struct worker *worker);
+
+struct committer_link *committer_link_create(struct worker *worker, committer_link_may_read *may_read);
 void committer_link_free(struct committer_link **link);
 
 /** A new stream socket, from the master. Takes the descriptor. */

@@ -12,10 +12,20 @@
 #include "shared/ring/ring.h"
 #include "shared/store/store.h"
 #include "worker/base/work.h"
-#include "worker/output/backlog.h"
-#include "worker/output/viewer.h"
 
-/* What the rooms of one worker process share. Made by worker_open(), one in a process. */
+struct account_table;
+struct authority;
+struct backlog;
+struct committer_link;
+struct job_list;
+struct network;
+struct orders;
+struct stopping;
+struct thread_pool;
+struct viewer_table;
+
+/* What the rooms of one worker process share. Made by worker_open(), one in a process. What belongs to one
+ * room is a pointer that only it looks behind. */
 struct worker {
     const struct config *config;
     const struct scoreboard *scoreboard;
@@ -38,7 +48,12 @@ struct worker {
     struct committer_link *link;
     struct thread_pool *threads;
     struct authority *authority;
+    struct account_table *accounts; /* the authority's */
     struct job_list *jobs;
+    struct orders *orders;
+    void (*request_stop)(
+        struct worker *worker); /* asks the master for an orderly stop of the whole service */
+    struct stopping *stopping;  /* NULL: it does not stop */
 
     struct work work;           /* what this pass of the loop may still spend */
     uint64_t refused_strangers; /* calls since that was last said in the log */
@@ -47,33 +62,10 @@ struct worker {
     struct buffer scratch;      /* for characters of strings within one method */
     struct buffer reply;        /* the message being made; reused */
     struct buffer line;         /* of the log, being made; reused */
-    unsigned
-        walk_documents;   /* that changes of rights may still look at in this pass, entries of the log too */
-    bool snapshot;        /* store_begin() was called in this pass: see worker_snapshot() */
-    bool snapshot_failed; /* somebody waits until one can be taken again */
-    bool stopping;
+    unsigned walk_documents;    /* of changes of rights in this pass that are left, entries of the log too */
+    bool snapshot;              /* store_begin() was called in this pass: see snapshot_take() */
+    bool snapshot_failed;       /* somebody waits until one can be taken again */
     bool running;
 };
-
-/**
- * A snapshot of the store that is at least as new as everything acknowledged before the bytes now being
- * handled were received. It is kept for all messages of one read and ended by worker_snapshot_end(). False:
- * the store failed.
- */
-[[gnu::warn_unused_result]] bool worker_snapshot(struct worker *worker);
-void worker_snapshot_end(struct worker *worker);
-
-/** Opens everything in a zeroed @worker. A store that is set already is used as it is (tests have one to
- * write). */
-void worker_open(struct worker *worker, const struct inheritance *inheritance);
-
-/** Closes all sessions and frees everything, the store too. Open calls end without a client. */
-void worker_close(struct worker *worker);
-
-/** What a pass of the loop does when the events have been handled. True: there is more to do at once. */
-[[gnu::warn_unused_result]] bool worker_pass(struct worker *worker);
-
-/** Asks the master for an orderly stop of the whole service. */
-void worker_request_stop(struct worker *worker);
 
 #endif

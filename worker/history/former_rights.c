@@ -4,6 +4,8 @@
 
 #include "shared/base/memory.h"
 
+enum { BLINK_ENTRIES = 1024 };
+
 /* One change of the user's document, or of a group's. */
 struct former_change {
     uint64_t seq;
@@ -145,4 +147,20 @@ bool former_rights_undo(struct worker *worker, const struct former_rights *forme
     }
     json_free(&user);
     return good;
+}
+
+static bool is_as_now(void *argument, const struct rights *rights, uint64_t from, uint64_t to)
+{
+    const struct account *account = argument;
+    (void)from, (void)to;
+    return rights_equal(&account->rights, rights);
+}
+
+bool former_rights_have_blinked(struct worker *worker, const struct account *account, uint64_t since)
+{
+    struct former_rights *former = former_rights_create(slice_of(account->user, account->user_length), since);
+    bool same = former_rights_step(worker, former, BLINK_ENTRIES) == FORMER_RIGHTS_KNOWN &&
+                former_rights_undo(worker, former, is_as_now, (void *)(uintptr_t)account);
+    former_rights_free(&former);
+    return !same;
 }

@@ -2,7 +2,7 @@
 #define WORKER_HISTORY_FORMER_RIGHTS_H
 
 #include "shared/store/rights.h"
-#include "worker/base/worker.h"
+#include "worker/authority/account.h"
 
 /*
  * The rights that a user has had since some earlier change, found in the change log, which keeps the
@@ -40,5 +40,10 @@ typedef bool former_rights_each(void *argument, const struct rights *rights, uin
  * document cannot be read. */
 [[gnu::warn_unused_result]] bool former_rights_undo(struct worker *worker, const struct former_rights *former,
                                                     former_rights_each *each, void *argument);
+
+/** Whether the account's rights, the same now, were others for a while since change @since; also when that
+ * cannot be found out in one step. Needs a snapshot. */
+[[nodiscard]] bool former_rights_have_blinked(struct worker *worker, const struct account *account,
+                                              uint64_t since);
 
 #endif

@@ -3,6 +3,7 @@
 #include "shared/base/log.h"
 #include "shared/ipc/change_frame.h"
 #include "worker/authority/authority.h"
+#include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
 #include "worker/net/connection.h"
 
@@ -101,7 +102,7 @@ static bool take_from_log(struct worker *worker, unsigned entries)
     enum log_walk_result result = LOG_WALK_CHANGE;
     bool readable = true;
     while (result == LOG_WALK_CHANGE && at < worker->log_target && entries &&
-           (readable = worker_snapshot(worker))) {
+           (readable = snapshot_take(worker))) {
         struct log_change change;
         unsigned before = entries;
         result = log_walk_next(worker, &at, &entries, &change);

@@ -6,6 +6,7 @@
 #include "shared/base/memory.h"
 #include "worker/authority/user_sets.h"
 #include "worker/base/committer_link.h"
+#include "worker/base/snapshot.h"
 #include "worker/rpc/method.h"
 #include "worker/session/session.h"
 
@@ -69,7 +70,7 @@ bool attempt_answer_again(struct attempt *attempt)
  * done. */
 static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
-    if (worker_snapshot(attempt->transaction->worker))
+    if (snapshot_take(attempt->transaction->worker))
         return !attempt_answer_again(attempt) && attempt->evaluate(attempt, set);
     transaction_fail(attempt->transaction, ERROR_INTERNAL, "The store cannot be read now");
     return false;

@@ -6,7 +6,9 @@
 #include "shared/base/random.h"
 #include "worker/authority/user_sets.h"
 #include "worker/base/job.h"
+#include "worker/base/snapshot.h"
 #include "worker/methods/search.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 
@@ -169,9 +171,9 @@ static enum job_state export_step(struct job *job)
 {
     struct export *export = (struct export *)job;
     struct transaction *transaction = export->transaction;
-    bool begun = worker_snapshot(transaction->worker);
+    bool begun = snapshot_take(transaction->worker);
     enum store_step result = begun ? export_walk(export) : STORE_FAILED;
-    worker_snapshot_end(transaction->worker);
+    snapshot_end(transaction->worker);
     if (result == STORE_FAILED) {
         export->transaction = NULL;
         transaction->job = NULL;

@@ -124,7 +124,7 @@ static void describe_limits(struct buffer *out, const struct config *config)
 static void describe(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
-    const struct account *account = transaction->session->account;
+    const struct account *account = transaction->session->login.account;
     if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
         return;
     struct buffer out = {0};
@@ -159,7 +159,7 @@ static void shut_down(struct transaction *transaction, struct json_value data)
     if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
         return;
     transaction_fulfill(transaction, SLICE("null"), 0);
-    worker_request_stop(worker);
+    worker->request_stop(worker);
 }
 
 static const struct method methods[] = {

@@ -12,6 +12,7 @@
 #include "worker/authority/lookup.h"
 #include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
 
 enum { MEMBERS_AT_ONCE = 64 };

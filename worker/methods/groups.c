@@ -8,6 +8,7 @@
 #include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/group_removal.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 

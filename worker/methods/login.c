@@ -11,6 +11,7 @@
 #include "worker/authority/password.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_sets.h"
+#include "worker/base/snapshot.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
 #include "worker/rpc/params.h"
@@ -21,7 +22,7 @@ enum { BROWSER_MOST = 128 };
 
 /* One log-in on its way: password check, then the committer. ->text: the browser; ->secret: the hash that the
  * password was checked against, which must still be the one when the session is made. */
-struct login {
+struct log_in {
     struct attempt attempt;
     struct login_source source;
     char token[TOKEN_TEXT + 1];
@@ -30,7 +31,7 @@ struct login {
 
 static void login_release(struct attempt *attempt)
 {
-    struct login *login = (struct login *)attempt;
+    struct log_in *login = (struct log_in *)attempt;
     memory_release(login, sizeof *login);
 }
 
@@ -78,7 +79,7 @@ static bool may_log_in(struct attempt *attempt, uint64_t *version)
 
 static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
-    struct login *login = (struct login *)attempt;
+    struct log_in *login = (struct log_in *)attempt;
     struct transaction *transaction = attempt->transaction;
     struct worker *worker = transaction->worker;
     struct slice user = slice_text(attempt->user);
@@ -109,7 +110,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
 
 static bool stored(struct attempt *attempt, const struct committer_result *result)
 {
-    struct login *login = (struct login *)attempt;
+    struct log_in *login = (struct log_in *)attempt;
     struct transaction *transaction = attempt->transaction;
     struct buffer document = {0}, answer = {0};
     (void)result;
@@ -132,7 +133,7 @@ static bool stored(struct attempt *attempt, const struct committer_result *resul
 static void checked(void *argument, enum password_result result)
 {
     struct attempt *attempt = argument;
-    const struct login *login = argument;
+    const struct log_in *login = argument;
     struct transaction *transaction = attempt->transaction;
     struct slice user = slice_text(attempt->user);
     if (credentials_throttled(transaction, user, &login->source)) {
@@ -162,12 +163,12 @@ static void check(struct transaction *transaction, struct slice user, struct sli
                   struct slice browser, const struct login_source *source)
 {
     struct worker *worker = transaction->worker;
-    struct attempt *attempt = attempt_create(transaction, sizeof(struct login), evaluate);
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct log_in), evaluate);
     struct buffer hash = {0};
     uint64_t version;
     attempt->release = login_release;
     attempt->done = stored;
-    ((struct login *)attempt)->source = *source;
+    ((struct log_in *)attempt)->source = *source;
     attempt->user = memory_copy(user.data, user.length);
     attempt->text = memory_copy(browser.data, browser.length);
     struct slice against = credentials_read(worker, user, &hash, &version);
@@ -193,7 +194,7 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
         !read_browser(transaction, data, &worker->scratch, &browser) ||
         credentials_throttled(transaction, user, &source))
         return;
-    if (worker_snapshot(worker))
+    if (snapshot_take(worker))
         check(transaction, user, password, browser, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
@@ -230,11 +231,11 @@ void logout(struct transaction *transaction, struct json_value data)
     char id[TOKEN_ID + 1];
     if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
         return;
-    if (!session->has_token) {
+    if (!session->login.has_token) {
         transaction_fulfill(transaction, SLICE("null"), 0);
         return;
     }
-    token_id(session->token_hash, id);
+    token_id(session->login.token_hash, id);
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)clock_wall_ms());
     change_set_begin(&set, change_bounds_of(&transaction->worker->config->limits), ANSWER_LITERAL,
                      SLICE("null"));

@@ -8,7 +8,9 @@
 #include "worker/authority/password.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_sets.h"
+#include "worker/base/snapshot.h"
 #include "worker/methods/credentials.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
 #include "worker/session/session.h"
 
@@ -223,7 +225,7 @@ static void checked(void *argument, enum password_result result)
     /* Who repeats a call that succeeded has an old password that is wrong by now. It counts like any other,
      * so that nobody guesses for nothing. */
     credentials_failed(transaction->worker, user, &change->source);
-    if (!worker_snapshot(transaction->worker) || !attempt_answer_again(attempt))
+    if (!snapshot_take(transaction->worker) || !attempt_answer_again(attempt))
         fail_credentials(transaction);
     attempt_free(attempt);
 }
@@ -283,7 +285,7 @@ void change_password(struct transaction *transaction, struct json_value data)
         !password_read(transaction, data, "new_password", &new) ||
         credentials_throttled(transaction, user, &source))
         return;
-    if (worker_snapshot(worker))
+    if (snapshot_take(worker))
         check(transaction, user, old, new, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");

@@ -7,6 +7,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
+#include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/methods/find_sort.h"
 #include "worker/methods/projection.h"
@@ -21,7 +22,7 @@ enum { FIND_LIMIT = 1000, FIND_SKIP = 1000000 };
 static bool answer_detail(struct transaction *transaction, struct slice id)
 {
     struct worker *worker = transaction->worker;
-    if (!worker_snapshot(worker)) {
+    if (!snapshot_take(worker)) {
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
         return true;
     }
@@ -57,13 +58,13 @@ static enum job_state detail_step(struct job *job)
     struct transaction *transaction = detail->transaction;
     transaction->job = NULL;
     detail->transaction = NULL;
-    const struct account *account = transaction->session ? transaction->session->account : NULL;
+    const struct account *account = transaction->session ? transaction->session->login.account : NULL;
     if (transaction->session && !account)
         transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
     else if (account && account->rights_serial != detail->rights_serial)
         transaction_fail(transaction, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
     else if (!answer_detail(transaction, buffer_slice(&detail->id))) {
-        worker_snapshot_end(transaction->worker);
+        snapshot_end(transaction->worker);
         transaction->job = job;
         detail->transaction = transaction;
         return JOB_LATER;
@@ -95,7 +96,7 @@ static void detail(struct transaction *transaction, struct json_value data)
     detail->job.step = detail_step;
     detail->job.free = detail_free;
     detail->transaction = transaction;
-    detail->rights_serial = transaction->session->account->rights_serial;
+    detail->rights_serial = transaction->session->login.account->rights_serial;
     buffer_append_slice(&detail->id, id);
     transaction->job = &detail->job;
     job_start(worker->jobs, &detail->job);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "worker/base/snapshot.h"
 #include "worker/history/former_rights.h"
 #include "worker/history/log_walk.h"
 #include "worker/history/rights_difference.h"
@@ -86,7 +87,7 @@ static bool add_former(void *argument, const struct rights *rights, uint64_t fro
 static enum outcome read_rights(struct resume *resume)
 {
     const struct session *session = resume->transaction->session;
-    if (!session->account->control) { /* whose rights are in no document, and always the same */
+    if (!session->login.account->control) { /* whose rights are in no document, and always the same */
         work_charge(&resume->worker->work, STEP_ENTRIES * WORK_LOOKUP);
         switch (former_rights_step(resume->worker, resume->former, STEP_ENTRIES)) {
         case FORMER_RIGHTS_MORE:
@@ -209,25 +210,25 @@ static enum job_state step(struct job *job)
                        "Somebody else is logged in meanwhile, or nobody; try again");
     if (!transaction_may_go_on(transaction))
         return JOB_BLOCKED;
-    if (!worker_snapshot(worker))
+    if (!snapshot_take(worker))
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return JOB_LATER;
     }
     uint64_t seq = store_seq(worker->store);
     bool holds;
     if (position_holds(worker, &resume->position, &holds) != ERROR_NONE) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
     }
     if (!holds) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return give_up(resume, ERROR_RESYNC_REQUIRED,
                        "What you have seen is not part of this store's history; sync");
     }
     if (rights_differ(resume)) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights have changed meanwhile; sync");
     }
     bool last = resume->phase == WALKING_LOG;
@@ -237,7 +238,7 @@ static enum job_state step(struct job *job)
     if (resume->batch.frames.length)
         transaction_send_frames(transaction, buffer_slice(&resume->batch.frames), seq);
     buffer_clear(&resume->batch.frames);
-    worker_snapshot_end(worker);
+    snapshot_end(worker);
     switch (outcome) {
     case ON:
         return JOB_MORE;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/admission.h"
 #include "worker/session/session.h"
@@ -133,7 +134,7 @@ static enum job_state go_on(struct search *search, enum search_verdict verdict)
     switch (verdict) {
     case SEARCH_ON:
         search->transaction = transaction;
-        worker_snapshot_end(transaction->worker);
+        snapshot_end(transaction->worker);
         return another_step(search);
     case SEARCH_ENOUGH:
         transaction->job = NULL;
@@ -158,18 +159,19 @@ static enum job_state step(struct job *job)
         transaction_fulfill(transaction, SLICE("null"), 0);
         return JOB_DONE;
     }
-    if (!transaction->session->account) /* what was found so far is not the answer */
+    if (!transaction->session->login.account) /* what was found so far is not the answer */
         return give_up(search, ERROR_UNAUTHORIZED, "Log in first");
     /* What it holds of a document others wait for: it goes on until it can let go of that. */
     if (!search->candidate.held && !transaction_may_go_on(transaction))
         return JOB_BLOCKED;
-    if (!worker_snapshot(worker))
+    if (!snapshot_take(worker))
         return give_up(search, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return JOB_LATER;
     }
-    if (search->rights_serial != transaction->session->account->rights_serial) /* nor for these rights */
+    if (search->rights_serial !=
+        transaction->session->login.account->rights_serial) /* nor for these rights */
         return give_up(search, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
     if (!search->walk)
         search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
@@ -206,7 +208,7 @@ struct search *search_create(struct transaction *transaction, struct json_query 
 void search_start(struct search *search)
 {
     search->transaction->job = &search->job;
-    search->rights_serial = search->transaction->session->account->rights_serial;
+    search->rights_serial = search->transaction->session->login.account->rights_serial;
     job_start(search->transaction->worker->jobs, &search->job);
 }
 

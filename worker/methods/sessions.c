@@ -12,7 +12,9 @@
 #include "worker/authority/lookup.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_sets.h"
+#include "worker/base/snapshot.h"
 #include "worker/methods/attempt.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
 #include "worker/session/session.h"
 #include "worker/session/token_use.h"
@@ -35,9 +37,9 @@ struct listing {
 static bool is_current(const struct session *session, struct slice id)
 {
     char own[TOKEN_ID + 1];
-    if (!session->has_token)
+    if (!session->login.has_token)
         return false;
-    token_id(session->token_hash, own);
+    token_id(session->login.token_hash, own);
     return slice_equal(id, slice_text(own));
 }
 
@@ -137,7 +139,7 @@ void list_sessions(struct transaction *transaction, struct json_value data)
     if ((json_type(data) > JSON_NULL && !params_object(transaction, data, keys, 1)) ||
         (json_type(value) != JSON_NONE && !params_id(transaction, value, "user_id", &worker->scratch, &user)))
         return;
-    if (!worker_snapshot(worker))
+    if (!snapshot_take(worker))
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
     else if (may_list(transaction, user))
         answer_list(transaction, user);

@@ -12,6 +12,8 @@
 #include "shared/config/nearest.h"
 #include "worker/authority/user_sets.h"
 #include "worker/base/committer_link.h"
+#include "worker/base/snapshot.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
 #include "worker/session/session.h"
 
@@ -67,7 +69,7 @@ static void answer(struct transaction *transaction, const char *user, uint64_t s
 {
     struct worker *worker = transaction->worker;
     struct buffer out = {0};
-    if (!worker_snapshot(worker)) {
+    if (!snapshot_take(worker)) {
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
         return;
     }
@@ -192,7 +194,7 @@ void change_user_setting(struct transaction *transaction, struct json_value data
 {
     static const char *const keys[] = {"key", "value"};
     struct worker *worker = transaction->worker;
-    const struct account *account = transaction->session->account;
+    const struct account *account = transaction->session->login.account;
     struct json_value value = json_member(data, SLICE("value"));
     struct slice key;
     if (!params_object(transaction, data, keys, 2) ||

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/methods/sync_walk.h"
 #include "worker/rpc/params.h"
@@ -150,21 +151,21 @@ static enum job_state step(struct job *job)
         return give_up(sync, ERROR_UNAVAILABLE, "Somebody else is logged in meanwhile, or nobody; try again");
     if (!transaction_may_go_on(transaction))
         return JOB_BLOCKED;
-    if (!worker_snapshot(worker))
+    if (!snapshot_take(worker))
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
     if (!ring_intake_covers_rights(worker)) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return JOB_LATER;
     }
     if (!judge(worker, sync)) {
-        worker_snapshot_end(worker);
+        snapshot_end(worker);
         return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
     }
     enum store_step result = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
     if (sync->sending && result != STORE_FAILED)
         send_batch(sync, seq);
-    worker_snapshot_end(worker);
+    snapshot_end(worker);
     if (result == STORE_FAILED) {
         sync->transaction = NULL;
         transaction_fail_unreadable(transaction, sync->manifests[sync->at].collection);
@@ -285,7 +286,7 @@ static bool read_named(struct transaction *transaction, const struct json_iterat
     struct slice name = json_string(each->key, &scratch);
     const struct config *config = transaction->worker->config;
     const struct config_collection *collection = config_collection(config, name);
-    const struct account *account = transaction->session->account;
+    const struct account *account = transaction->session->login.account;
     bool good = false;
     if (!collection || collection->internal || !collection->methods[METHOD_SYNC].exposed)
         transaction_fail(transaction, ERROR_UNKNOWN_COLLECTION, "There is no collection %.*s to sync",

@@ -6,6 +6,7 @@
 #include "worker/authority/authority.h"
 #include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
+#include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
 
 /* ---- set_group: ->flag is `member`, if it is ->given ---- */

@@ -12,6 +12,7 @@
 #include "worker/methods/passwords.h"
 #include "worker/methods/sessions.h"
 #include "worker/methods/settings.h"
+#include "worker/methods/user_answers.h"
 #include "worker/methods/user_groups.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"

@@ -170,12 +170,9 @@ static struct viewer *viewer_create(struct viewer_table *table, struct slice key
     return viewer;
 }
 
-/* FNV-1a. */
 static uint64_t hash_of(struct slice key)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < key.length; i++)
-        hash = (hash ^ (uint8_t)key.data[i]) * UINT64_C(0x100000001b3);
+    uint64_t hash = slice_hash(key);
     return hash ^ hash >> 32;
 }
 

@@ -2,6 +2,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/memory.h"
+#include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
@@ -59,7 +60,7 @@ static bool find_method(struct transaction *transaction, const struct message *m
         }
     }
     const struct method *method = method_find(transaction->collection, message->method);
-    bool control = transaction->session->account && transaction->session->account->control;
+    bool control = transaction->session->login.account && transaction->session->login.account->control;
     bool exposed = method && (method->declared < 0 || control ||
                               transaction->collection->methods[method->declared].exposed);
     if (!exposed || (method->access == METHOD_CONTROL && !control)) {
@@ -84,7 +85,7 @@ static const char *first_missing(const struct config *config, const struct permi
 
 static bool refuse(struct transaction *transaction, const struct permission_set *needed)
 {
-    const struct account *account = transaction->session->account;
+    const struct account *account = transaction->session->login.account;
     if (permission_covers(&account->rights.permissions, needed))
         return false;
     if (transaction->method->declared == METHOD_SYNC)
@@ -98,14 +99,14 @@ static bool refuse(struct transaction *transaction, const struct permission_set 
 static void set_caller(struct transaction *transaction)
 {
     const struct session *session = transaction->session;
-    transaction->caller = session->account;
+    transaction->caller = session->login.account;
     transaction->account_changes = session->account_changes;
-    if (!session->account)
+    if (!session->login.account)
         return;
-    session->account->references++;
-    transaction->has_token = session->has_token;
-    if (session->has_token)
-        memcpy(transaction->token_hash, session->token_hash, sizeof transaction->token_hash);
+    session->login.account->references++;
+    transaction->has_token = session->login.has_token;
+    if (session->login.has_token)
+        memcpy(transaction->token_hash, session->login.token_hash, sizeof transaction->token_hash);
 }
 
 /* Rights are looked at anew for every call. False: the transaction has been answered. */
@@ -114,7 +115,7 @@ static bool check_rights(struct transaction *transaction)
     const struct method *method = transaction->method;
     if (method->access == METHOD_UNPROTECTED)
         return true;
-    if (!transaction->session->account) {
+    if (!transaction->session->login.account) {
         transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
         return false;
     }
@@ -151,8 +152,8 @@ static bool is_always_run(const struct method *method)
 static bool answer_again(struct transaction *transaction)
 {
     struct worker *worker = transaction->worker;
-    if (!transaction->once.data || is_always_run(transaction->method) || !transaction->session->account ||
-        !worker_snapshot(worker))
+    if (!transaction->once.data || is_always_run(transaction->method) ||
+        !transaction->session->login.account || !snapshot_take(worker))
         return false;
     struct buffer method = {0};
     buffer_append_format(&method, "%s.%s",
@@ -224,7 +225,7 @@ void call_handle(struct session *session, struct slice text)
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
     bool rights_known = ring_intake_published(worker);
     if (session->connection->state != CONNECTION_OPEN ||
-        (!session->account && !session_strange_call(session)))
+        (!session->login.account && !session_strange_call(session)))
         return;
     if (take_message(session, text, &message)) {
         call_run(call_begin(session, &message, &answer_messages), &message, rights_known);

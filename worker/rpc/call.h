@@ -2,7 +2,9 @@
 #define WORKER_RPC_CALL_H
 
 #include "shared/base/slice.h"
+#include "worker/rpc/answer.h"
 #include "worker/rpc/message.h"
+#include "worker/rpc/transaction.h"
 #include "worker/session/session.h"
 
 /** Handles one message of a session: from its text to the method that runs it, with every check on the way.

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/call.h"
@@ -34,7 +35,7 @@ static bool authorize(struct transaction *transaction, struct slice token)
     struct buffer document = {0};
     if (!token.data)
         return true;
-    if (!worker_snapshot(transaction->worker)) {
+    if (!snapshot_take(transaction->worker)) {
         transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
         return false;
     }

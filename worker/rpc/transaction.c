@@ -38,7 +38,7 @@ const struct viewer *transaction_viewer(const struct transaction *transaction)
 bool transaction_is_callers(const struct transaction *transaction)
 {
     const struct session *session = transaction->session;
-    return session && session->account && session->account_changes == transaction->account_changes;
+    return session && session->login.account && session->account_changes == transaction->account_changes;
 }
 
 /* The user and where from, as long as somebody knows. */
@@ -96,7 +96,7 @@ static void transaction_end(struct transaction *transaction, enum error_code cod
     if (transaction->session)
         admission_leave(transaction);
     if (transaction->caller)
-        account_put(transaction->worker->authority, transaction->caller);
+        account_put(transaction->worker->accounts, transaction->caller);
     free(transaction->who);
     memory_release(transaction, sizeof *transaction + transaction->tid.length + transaction->once.length);
 }

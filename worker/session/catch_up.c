@@ -2,6 +2,7 @@
 
 #include "shared/base/log.h"
 #include "shared/ipc/change_frame.h"
+#include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
 #include "worker/session/rights_change.h"
 
@@ -49,7 +50,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     struct output *output = &connection->output;
     if (output_rejoin(output, worker->backlog))
         return;
-    if (!worker_snapshot(worker))
+    if (!snapshot_take(worker))
         return;
     struct buffer frames = {0};
     struct log_change change;

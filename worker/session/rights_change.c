@@ -4,6 +4,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
+#include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
 #include "worker/history/rights_difference.h"
 
@@ -265,7 +266,7 @@ void rights_change_step(struct session *session)
         return;
     }
     if (worker->walk_documents > 0) { /* else others' documents were compared in this pass */
-        if (!worker_snapshot(worker))
+        if (!snapshot_take(worker))
             return;
         send_piece(session);
     }

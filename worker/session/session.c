@@ -4,31 +4,24 @@
 #include <stdlib.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/container_of.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/change_frame.h"
-#include "worker/authority/token.h"
-#include "worker/intake/ring_intake.h"
-#include "worker/rpc/admission.h"
-#include "worker/rpc/call.h"
-#include "worker/rpc/http_call.h"
-#include "worker/rpc/method.h"
-#include "worker/session/catch_up.h"
 #include "worker/session/rights_change.h"
-#include "worker/session/tokens.h"
-#include "worker/stopping.h"
 
 enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
 
 struct slice session_user(const struct session *session)
 {
-    return session->account ? slice_of(session->account->user, session->account->user_length)
-                            : (struct slice){0};
+    return session->login.account
+               ? slice_of(session->login.account->user, session->login.account->user_length)
+               : (struct slice){0};
 }
 
 bool session_may(const struct session *session, unsigned permission)
 {
-    return session->account && permission_has(&session->account->rights.permissions, permission);
+    return session->login.account && permission_has(&session->login.account->rights.permissions, permission);
 }
 
 static void compose(struct buffer *message, const char *operation, const char *collection, struct slice data)
@@ -79,7 +72,7 @@ static void review(struct session *session)
 {
     struct output *output = &session->connection->output;
     struct viewer *before = output->viewer;
-    output->viewer = session->account ? session_viewer(session, &session->account->rights) : NULL;
+    output->viewer = session->login.account ? session_viewer(session, &session->login.account->rights) : NULL;
     if (before)
         viewer_put(session->worker->viewers, before);
 }
@@ -101,7 +94,7 @@ void session_subscribe(struct session *session, bool *collections)
     free(session->subscribed);
     session->subscribed = collections;
     if (session->rights_change)
-        rights_change_subscribed(session, session_viewer(session, &session->account->rights));
+        rights_change_subscribed(session, session_viewer(session, &session->login.account->rights));
     else
         review(session);
 }
@@ -113,7 +106,7 @@ void session_rights_changed(struct session *session, bool blinked, struct slice 
         review_ending(session);
         return;
     }
-    struct viewer *now = session_viewer(session, &session->account->rights);
+    struct viewer *now = session_viewer(session, &session->login.account->rights);
     if (now == session->connection->output.viewer) {
         viewer_put(worker->viewers, now);
         struct buffer message = {0};
@@ -150,13 +143,13 @@ static void begin_anew(struct session *session)
 static void take_token(struct session *session, const uint8_t *hash)
 {
     struct authority *authority = session->worker->authority;
-    if (session->has_token)
-        authority_forget_token(authority, session);
-    session->has_token = hash != NULL;
+    if (session->login.has_token)
+        authority_forget_token(authority, &session->login);
+    session->login.has_token = hash != NULL;
     if (!hash)
         return;
-    memcpy(session->token_hash, hash, TOKEN_HASH_BYTES);
-    authority_watch_token(authority, session);
+    memcpy(session->login.token_hash, hash, TOKEN_HASH_BYTES);
+    authority_watch_token(authority, &session->login);
 }
 
 /* An answer is queued that says that the copy is complete up to a change that is not out yet. */
@@ -167,17 +160,17 @@ static bool claims_more(const struct session *session)
 
 void session_authorize(struct session *session, struct account *account, const uint8_t *hash)
 {
-    if (session->account == account) { /* the same again, whose copy is kept right all the while */
-        account_put(session->worker->authority, account);
+    if (session->login.account == account) { /* the same again, whose copy is kept right all the while */
+        account_put(session->worker->accounts, account);
         take_token(session, hash);
         return;
     }
-    bool claims = session->account && session->connection->state == CONNECTION_OPEN && claims_more(session);
-    if (session->account)
+    bool claims =
+        session->login.account && session->connection->state == CONNECTION_OPEN && claims_more(session);
+    if (session->login.account)
         session_deauthorize(session, NULL);
-    session->account = account;
     session->account_changes++;
-    LIST_INSERT_HEAD(&account->sessions, session, of_account);
+    account_enter(account, &session->login);
     take_token(session, hash);
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     begin_anew(session);
@@ -188,16 +181,15 @@ void session_authorize(struct session *session, struct account *account, const u
 
 void session_deauthorize(struct session *session, const char *reason)
 {
-    struct account *account = session->account;
+    struct account *account = session->login.account;
     if (!account)
         return;
     bool claims = session->connection->state == CONNECTION_OPEN && claims_more(session);
-    LIST_REMOVE(session, of_account);
     take_token(session, NULL);
-    session->account = NULL;
+    account_leave(&session->login);
     session->account_changes++;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
-    account_put(session->worker->authority, account);
+    account_put(session->worker->accounts, account);
     rights_change_end(session);
     begin_anew(session);
     if (!reason)
@@ -231,7 +223,7 @@ void session_resync(struct session *session, const char *reason, uint64_t seq)
         seq = backlog_last_seq(backlog);
     output_pass_over(&connection->output, backlog, seq);
     connection_queue(connection);
-    if (!session->account)
+    if (!session->login.account)
         return;
     struct buffer message = {0}, data = {0};
     buffer_append_slice(&data, SLICE("{\"reason\":"));
@@ -283,7 +275,7 @@ bool session_strange_call(struct session *session)
     return false;
 }
 
-static struct session *create(struct worker *worker, struct connection *connection)
+struct session *session_create(struct worker *worker, struct connection *connection)
 {
     struct session *session = memory_zeroed(1, sizeof *session);
     session->worker = worker;
@@ -293,142 +285,16 @@ static struct session *create(struct worker *worker, struct connection *connecti
     return session;
 }
 
-static void opened(void *context, struct connection *connection, const struct handshake *handshake)
+void session_free(struct session *session)
 {
-    struct worker *worker = context;
-    struct session *session = create(worker, connection);
-    if (connection->kind == CONNECTION_CONTROL)
-        session_authorize(session, account_control(worker->authority), NULL);
-    else if (handshake->token[0])
-        token_authorize_handshake(session, slice_text(handshake->token));
-    if (worker->stopping)
-        stopping_turn_away(connection);
-}
-
-static void message(void *context, struct connection *connection, struct slice text, bool binary)
-{
-    (void)context, (void)binary;
-    call_handle(connection->owner, text);
-}
-
-/* The call goes on without its client: what it answers goes nowhere. */
-static void leave_call(struct session *session, struct transaction *transaction)
-{
-    char address[64];
-    struct slice user = session_user(session);
-    struct buffer who = {0};
-    buffer_append_format(&who, "%.*s (%s)", user.data ? (int)user.length : 1, user.data ? user.data : "-",
-                         connection_address(session->connection, address));
-    transaction->who = memory_copy(who.data, who.length);
-    buffer_free(&who);
-    admission_leave(transaction);
-    transaction->session = NULL;
-    if (transaction->job)
-        job_wake(session->worker->jobs, transaction->job);
-}
-
-void session_abandon_calls(struct session *session)
-{
-    struct transaction *transaction;
-    while ((transaction = TAILQ_FIRST(&session->calls))) {
-        transaction_send_failure(transaction, ERROR_TIMEOUT,
-                                 SLICE("The server is stopping; whether the call changed anything is not "
-                                       "known; with a key of `once` it is safe to send it again"),
-                                 (struct slice){0});
-        leave_call(session, transaction);
-    }
-}
-
-static void closed(void *context, struct connection *connection)
-{
-    (void)context;
-    struct session *session = connection->owner;
-    struct transaction *transaction;
-    while ((transaction = TAILQ_FIRST(&session->calls)))
-        leave_call(session, transaction);
-    if (session->account)
+    if (session->login.account)
         session_deauthorize(session, NULL);
+    session->connection->owner = NULL;
     free(session->subscribed);
     free(session);
-    connection->owner = NULL;
 }
 
-/* Over HTTP a session lasts as long as its one call and the answer to that. */
-static void request(void *context, struct connection *connection, const struct http_call *call)
+struct session *session_of_login(struct login *login)
 {
-    struct worker *worker = context;
-    struct session *session = create(worker, connection);
-    if (worker->stopping)
-        connection_close(connection, 0, NULL); /* behind the answer */
-    http_call_handle(session, call);
+    return CONTAINER_OF(login, struct session, login);
 }
-
-static bool owes(void *context, const struct connection *connection)
-{
-    (void)context;
-    const struct session *session = connection->owner;
-    const struct transaction *transaction;
-    TAILQ_FOREACH (transaction, &session->calls, of_session)
-        if (transaction->method->access != METHOD_LASTING)
-            return true;
-    return false;
-}
-
-static void drained(void *context, struct connection *connection)
-{
-    struct worker *worker = context;
-    struct session *session = connection->owner;
-    struct transaction *transaction;
-    TAILQ_FOREACH (transaction, &session->calls, of_session)
-        if (transaction->job)
-            job_wake(worker->jobs, transaction->job);
-    admission_review(session);
-}
-
-static void refused(void *context, struct connection *connection, struct slice text)
-{
-    (void)context;
-    call_refuse(connection->owner, text);
-}
-
-static void refill(void *context, struct connection *connection)
-{
-    struct worker *worker = context;
-    struct session *session = connection->owner;
-    if (session->rights_change && output_at_hold(&connection->output, worker->backlog))
-        rights_change_step(session);
-    else
-        catch_up_refill(worker, connection);
-}
-
-/* No call runs with rights that are not current, no answer of the committer's comes before its changes. */
-static bool ready(void *context)
-{
-    return ring_intake_keeps_up(context);
-}
-
-static bool knows(void *context, struct slice token)
-{
-    return token_is_known(context, token);
-}
-
-static bool may_write(void *context)
-{
-    const struct worker *worker = context;
-    return authority_is_current(worker->authority);
-}
-
-const struct network_events session_events = {
-    .ready = ready,
-    .may_write = may_write,
-    .knows = knows,
-    .opened = opened,
-    .message = message,
-    .closed = closed,
-    .refill = refill,
-    .owes = owes,
-    .drained = drained,
-    .refused = refused,
-    .request = request,
-    .finished = closed,
-};

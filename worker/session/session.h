@@ -7,36 +7,36 @@
 
 #include "worker/authority/authority.h"
 #include "worker/net/connection.h"
-#include "worker/rpc/transaction.h"
 
-/* What the message layer knows of one connection: who it is, what it wants to see, its open calls. */
+struct transaction;
+
+/* One client, from the opening of its connection to its end: who it is, what it wants to see, its open calls. */
 struct session {
-    LIST_ENTRY(session) of_account;
-    LIST_ENTRY(session) of_token;    /* when ->has_token: with others of the same hash */
-    TAILQ_ENTRY(session) by_use;     /* when ->has_token: in the order of ->used_ms */
+    struct login login;              /* as whom; ->account NULL: nobody has logged in */
     TAILQ_HEAD(, transaction) calls; /* open, in the order in which they came */
     size_t held;                     /* bytes of memory that these hold */
     struct worker *worker;
     struct connection *connection;
-    struct account *account;             /* NULL: not logged in */
     bool *subscribed;                    /* by collection; NULL: all */
     struct rights_change *rights_change; /* while its copy is brought in line with other rights; else NULL */
     uint64_t synced_seq;      /* the newest snapshot that a piece of a sync or resume was made of */
     uint64_t position_seq;    /* up to where an answer to one of them says that the copy is complete */
-    uint32_t account_changes; /* how often ->account has become another one, or nobody */
+    uint32_t account_changes; /* how often the account has become another one, or nobody */
     uint32_t open_calls;
     uint32_t bad_since_s;     /* start of the minute in which ->bad_messages are counted */
-    uint64_t used_ms;         /* monotonic: when the token last counted as used */
     uint32_t strange_since_s; /* start of the minute in which ->strange_calls are counted */
     uint32_t strange_calls;   /* before somebody has logged in */
     uint8_t bad_messages;
     bool jobs_wait; /* a job of a call was told to wait until others have ended */
-    bool has_token;
-    uint8_t token_hash[TOKEN_HASH_BYTES]; /* _id of its document in `sessions`, before hex */
 };
 
-/** Wires a worker's network to sessions. */
-extern const struct network_events session_events;
+struct session *session_create(struct worker *worker, struct connection *connection);
+
+/** Its connection has gone. It has no open calls. */
+void session_free(struct session *session);
+
+/** The session of a login. */
+struct session *session_of_login(struct login *login);
 
 /** The session is now this account's (takes the reference); sees changes from here on. */
 void session_authorize(struct session *session, struct account *account, const uint8_t *token_hash);
@@ -78,10 +78,6 @@ void session_resync(struct session *session, const char *reason, uint64_t seq);
 struct slice session_user(const struct session *session);
 
 bool session_may(const struct session *session, unsigned permission);
-
-/** The worker stops: every open call is answered with `timeout`. It goes on, and may still change something;
- * what it comes to goes nowhere. */
-void session_abandon_calls(struct session *session);
 
 /** One more call before somebody has logged in. False: it is one too many in this minute; closed with 1008.
  */

@@ -6,6 +6,7 @@
 #include "worker/authority/token.h"
 #include "worker/authority/user_sets.h"
 #include "worker/base/committer_link.h"
+#include "worker/base/snapshot.h"
 #include "worker/session/session.h"
 
 /* How often the time of last use is stored: often enough for an expiry counted in days. And by how much the
@@ -105,11 +106,11 @@ void token_use_store(struct worker *worker, struct slice id, struct json_value d
         write_used(worker, id, now_ms);
 }
 
-static void store_use_of(struct worker *worker, const struct session *session)
+static void store_use_of(struct worker *worker, const struct login *login)
 {
     struct user_document document;
     char id[TOKEN_ID + 1];
-    token_id(session->token_hash, id);
+    token_id(login->token_hash, id);
     if (user_get(worker, COLLECTION_SESSIONS, slice_text(id), &document) == ERROR_NONE &&
         json_type(json_member(document.root, SLICE("ended"))) == JSON_NONE)
         token_use_store(worker, slice_text(id), document.root);
@@ -131,12 +132,12 @@ static void look_at_clock(struct worker *worker, uint64_t now_ms)
 void token_use_tick(struct worker *worker)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    struct session *session;
+    struct login *login;
     look_at_clock(worker, now_ms);
     for (unsigned i = 0; i < LOOKED_AT_ONCE; i++) {
-        session = authority_take_used(worker->authority, now_ms, STORED_EVERY_MS, worker->clock_steady_ms);
-        if (!session || !worker_snapshot(worker))
+        login = authority_take_used(worker->authority, now_ms, STORED_EVERY_MS, worker->clock_steady_ms);
+        if (!login || !snapshot_take(worker))
             return;
-        store_use_of(worker, session);
+        store_use_of(worker, login);
     }
 }

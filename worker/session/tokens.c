@@ -9,6 +9,7 @@
 #include "worker/authority/token.h"
 #include "worker/authority/user_document.h"
 #include "worker/authority/user_sets.h"
+#include "worker/base/snapshot.h"
 #include "worker/session/token_use.h"
 
 /* How many stored sessions one log-in removes. */
@@ -40,7 +41,7 @@ static const char *read_session(struct worker *worker, struct slice id, struct j
 static const char *read_account(struct worker *worker, struct slice user, struct account **account,
                                 struct store_record *record)
 {
-    enum error_code code = account_get(worker->authority, user, account);
+    enum error_code code = account_get(worker->accounts, user, account);
     if (code == ERROR_NONE)
         code = store_get(worker->store, COLLECTION_USERS, user, record);
     if (code == ERROR_NONE)
@@ -58,7 +59,7 @@ const char *token_authorize(struct session *session, struct slice token, struct 
     token_hash(token, hash);
     token_id(hash, id);
     const char *wrong = unreadable;
-    if (worker_snapshot(worker)) {
+    if (snapshot_take(worker)) {
         struct account *account = NULL;
         struct store_record record;
         wrong = read_session(worker, slice_text(id), &json, &user);
@@ -68,7 +69,7 @@ const char *token_authorize(struct session *session, struct slice token, struct 
             user_document_append(document, worker, account, record.full);
             session_authorize(session, account, hash);
         } else if (account) {
-            account_put(worker->authority, account);
+            account_put(worker->accounts, account);
         }
     }
     json_free(&json);
@@ -84,7 +85,7 @@ bool token_is_known(struct worker *worker, struct slice token)
     struct buffer user = {0};
     token_hash(token, hash);
     token_id(hash, id);
-    bool known = worker_snapshot(worker) && !read_session(worker, slice_text(id), &json, &user);
+    bool known = snapshot_take(worker) && !read_session(worker, slice_text(id), &json, &user);
     json_free(&json);
     buffer_free(&user);
     return known;

@@ -6,6 +6,7 @@
 
 #include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
+#include "worker/output/backlog.h"
 
 enum { SMALL = 64 * 1024 };
 

@@ -11,6 +11,7 @@
 
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/token.h"
+#include "worker/rpc/transaction.h"
 #include "worker/stopping.h"
 
 static const char collections[] = "\"items\": {\"methods\": {\"insert\": []}}}, \"limits\": {";

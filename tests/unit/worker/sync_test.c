@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tests/unit/worker/worker_world.h"
+#include "worker/main.h"
 
 enum { DOCUMENTS = 120 };
 

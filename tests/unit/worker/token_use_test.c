@@ -9,6 +9,7 @@
 #include "shared/ipc/presence.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/token.h"
+#include "worker/base/snapshot.h"
 #include "worker/session/token_use.h"
 #include "worker/session/tokens.h"
 
@@ -116,9 +117,9 @@ static const char *listed(void)
 static bool gives_way(const char *session)
 {
     struct buffer set = {0};
-    assert_true(worker_snapshot(&world.worker));
+    assert_true(snapshot_take(&world.worker));
     assert_true(token_prune(&world.worker, &set, SLICE("anna")));
-    worker_snapshot_end(&world.worker);
+    snapshot_end(&world.worker);
     bool found = set.data && memmem(set.data, set.length, session, TOKEN_ID);
     buffer_free(&set);
     return found;

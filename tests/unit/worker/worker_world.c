@@ -12,6 +12,7 @@
 #include "shared/ipc/frame_header.h"
 #include "worker/authority/token.h"
 #include "worker/base/committer_link.h"
+#include "worker/main.h"
 #include "worker/net/connection.h"
 
 enum { ROUNDS_MOST = 200000 };

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "worker/base/committer_link.h"
-#include "worker/intake/ring_intake.h"
 
 enum { SLOT = 3, INCARNATION = 77, SETS = 8 };
 
@@ -29,7 +28,7 @@ struct fixture {
 };
 
 /* There is no ring here. */
-bool ring_intake_keeps_up(struct worker *worker)
+static bool may_read(struct worker *worker)
 {
     (void)worker;
     return true;
@@ -296,7 +295,7 @@ static void a_worker_that_ends_says_what_it_knows(void **state)
     submit(0, "kept");
     committer_link_free(&fixture->link);
     assert_int_equal(fixture->codes[0], ERROR_UNAVAILABLE);
-    fixture->link = committer_link_create(&fixture->worker);
+    fixture->link = committer_link_create(&fixture->worker, may_read);
     close(fixture->committer);
     connect_link();
     greet();
@@ -365,7 +364,7 @@ static int set_up(void **state)
     one.worker.slot = SLOT;
     one.worker.incarnation = INCARNATION;
     one.worker.base = event_base_new();
-    one.link = committer_link_create(&one.worker);
+    one.link = committer_link_create(&one.worker, may_read);
     return one.worker.base ? 0 : -1;
 }
 

@@ -1,0 +1,58 @@
+#include "worker/rpc/open_calls.h"
+
+#include "shared/base/memory.h"
+#include "worker/base/job.h"
+#include "worker/rpc/admission.h"
+#include "worker/rpc/method.h"
+
+static void leave(struct session *session, struct transaction *transaction)
+{
+    char address[64];
+    struct slice user = session_user(session);
+    struct buffer who = {0};
+    buffer_append_format(&who, "%.*s (%s)", user.data ? (int)user.length : 1, user.data ? user.data : "-",
+                         connection_address(session->connection, address));
+    transaction->who = memory_copy(who.data, who.length);
+    buffer_free(&who);
+    admission_leave(transaction);
+    transaction->session = NULL;
+    if (transaction->job)
+        job_wake(session->worker->jobs, transaction->job);
+}
+
+void open_calls_leave(struct session *session)
+{
+    struct transaction *transaction;
+    while ((transaction = TAILQ_FIRST(&session->calls)))
+        leave(session, transaction);
+}
+
+void open_calls_abandon(struct session *session)
+{
+    struct transaction *transaction;
+    while ((transaction = TAILQ_FIRST(&session->calls))) {
+        transaction_send_failure(transaction, ERROR_TIMEOUT,
+                                 SLICE("The server is stopping; whether the call changed anything is not "
+                                       "known; with a key of `once` it is safe to send it again"),
+                                 (struct slice){0});
+        leave(session, transaction);
+    }
+}
+
+bool open_calls_owe(const struct session *session)
+{
+    const struct transaction *transaction;
+    TAILQ_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->method->access != METHOD_LASTING)
+            return true;
+    return false;
+}
+
+void open_calls_drained(struct session *session)
+{
+    struct transaction *transaction;
+    TAILQ_FOREACH (transaction, &session->calls, of_session)
+        if (transaction->job)
+            job_wake(session->worker->jobs, transaction->job);
+    admission_review(session);
+}
