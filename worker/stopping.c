@@ -33,7 +33,7 @@ static void tell(struct connection *connection, void *argument)
     (void)argument;
     char data[64];
     if (connection->state == CONNECTION_HTTP)
-        connection_close(connection, 1001, NULL); /* behind the answer to what it has asked */
+        connection_close(connection, CLOSE_GOING_AWAY, NULL); /* behind the answer to what it has asked */
     if (!connection->owner || connection->state != CONNECTION_OPEN)
         return;
     int length = snprintf(data, sizeof data, "{\"after_ms\":%u}", (unsigned)(random_number() % COME_BACK_MS));
@@ -47,7 +47,7 @@ static void say_goodbye(struct connection *connection, void *argument)
         open_calls_abandon(connection->owner);
         connection_refuse_waiting(connection);
     }
-    connection_close(connection, 1001, "the server is stopping");
+    connection_close(connection, CLOSE_GOING_AWAY, "the server is stopping");
 }
 
 void stopping_turn_away(struct connection *connection)

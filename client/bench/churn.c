@@ -3,6 +3,7 @@
 #include "client/bench/loop.h"
 #include "client/bench/report.h"
 #include "client/bench/server.h"
+#include "shared/base/close_code.h"
 #include "shared/base/memory.h"
 
 /* Connections come (with the token, if there is one), say goodbye as soon as the handshake is complete, and
@@ -29,7 +30,7 @@ static void on_opened(struct peer *peer)
     struct churn *churn = peer->context;
     churn->opened++;
     histogram_add(&churn->latency, churn->loop.now_ns - peer->opened_ns);
-    ws_client_send_close(&peer->ws, 1000);
+    ws_client_send_close(&peer->ws, CLOSE_NORMAL);
     ws_client_flush(&peer->ws);
 }
 

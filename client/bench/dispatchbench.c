@@ -13,6 +13,7 @@
 #include "client/bench/options.h"
 #include "client/bench/report.h"
 #include "client/bench/setup.h"
+#include "shared/base/default_paths.h"
 #include "shared/base/random.h"
 #include "shared/base/standard_descriptors.h"
 
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
     const struct bench_case *chosen = find_case(argv[1]);
     struct report report = {0};
     struct bench bench = {
-        .options = {.collection = "bench", .unseen = "bench_unseen", .control = "/var/lib/dispatchd/control"},
+        .options = {.collection = "bench", .unseen = "bench_unseen", .control = DEFAULT_CONTROL},
         .report = &report,
     };
     chosen->defaults(&bench.options);

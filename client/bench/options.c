@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/base/default_paths.h"
 #include "shared/base/memory.h"
 
 enum kind { NUMBER, TEXT, FLAG, PID };
@@ -56,7 +57,7 @@ static const struct row rows[] = {
      true},
     {"token", TEXT, MEMBER(token), 0, 0, "TOKEN", "a token instead of a log-in", true},
     {"control", TEXT, MEMBER(control), 0, 0, "PATH",
-     "control socket, for the server's process ids (default /var/lib/dispatchd/control)", true},
+     "control socket, for the server's process ids (default " DEFAULT_CONTROL ")", true},
     {"pid", PID, 0, 1, 0x7fffffff, "PID", "a process of the server, instead of asking; may be repeated",
      true},
     {"json", FLAG, MEMBER(json), 0, 0, NULL, "print the results as one JSON object", true},

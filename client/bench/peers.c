@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "client/bench/loop.h"
+#include "shared/base/close_code.h"
 
 /* How many are on their way at once: below any server's listen backlog. */
 enum { OPENING = 256, PATIENCE_S = 30 };
@@ -79,7 +80,7 @@ void peers_open(struct loop *loop, struct peer *peers, size_t count, const struc
 void peers_close(struct peer *peers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        ws_client_send_close(&peers[i].ws, 1000);
+        ws_client_send_close(&peers[i].ws, CLOSE_NORMAL);
         ws_client_flush(&peers[i].ws);
         peer_close(&peers[i]);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/close_code.h"
 
 /* Waits for the socket; sends what is queued as it goes. 1 something may be there, 0 time or a signal. */
 static int wait_for_input(struct session *session, uint64_t deadline)
@@ -164,7 +165,7 @@ bool session_call(struct session *session, const char *collection, const char *m
 void session_close(struct session *session)
 {
     if (session->ws.state == WS_STATE_OPEN) {
-        ws_client_send_close(&session->ws, 1000);
+        ws_client_send_close(&session->ws, CLOSE_NORMAL);
         ws_client_flush(&session->ws);
     }
     ws_client_free(&session->ws);

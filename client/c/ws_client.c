@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "shared/base/close_code.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
 #include "shared/ipc/frame_header.h"
@@ -185,7 +186,7 @@ static enum ws_event closed_by_server(struct ws_client *client, struct slice pay
 {
     if (payload.length >= 2)
         client->close_code = (uint16_t)((uint8_t)payload.data[0] << 8 | (uint8_t)payload.data[1]);
-    ws_client_send_close(client, client->close_code ? client->close_code : 1000);
+    ws_client_send_close(client, client->close_code ? client->close_code : CLOSE_NORMAL);
     ws_client_flush(client);
     int reason = payload.length > 2 ? (int)payload.length - 2 : 0;
     return over(client, "the server closed the connection (%u%s%.*s)", client->close_code, reason ? ": " : "",

@@ -11,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/base/default_paths.h"
 #include "shared/base/standard_descriptors.h"
-
-static const char default_control[] = "/var/lib/dispatchd/control";
 
 static const struct ctl_command *const commands[] = {
     &command_status, &command_stop,   &command_user, &command_group,
@@ -82,7 +81,7 @@ static void print_help(void)
            "  --help           this text\n"
            "  --version        the version\n\n"
            "Commands:\n",
-           default_control);
+           DEFAULT_CONTROL);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %s %s\n        %s\n", commands[i]->name, commands[i]->usage, commands[i]->help);
     printf("\nExit status: 0 when it was done, 1 with one line on the standard error when it was not.\n");
@@ -105,7 +104,7 @@ int main(int argc, char **argv)
         {"version", no_argument, NULL, VERSION},
         {0},
     };
-    struct ctl ctl = {.control = default_control};
+    struct ctl ctl = {.control = DEFAULT_CONTROL};
     int option;
     standard_descriptors_take();
     while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "shared/base/default_paths.h"
 #include "shared/config/nearest.h"
 
 #define AT(member) offsetof(struct config, member)
@@ -15,8 +16,7 @@ enum { PATH_BYTES = 4095, NAME_BYTES = 255 };
 const struct option_row option_table[] = {
     {"listen", OPTION_TEXT_LIST, AT(listen), "127.0.0.1:9950", 1, NAME_BYTES, "ADDRESS:PORT",
      "where clients connect; * for every address, port 0 for any free one; may be repeated"},
-    {"data", OPTION_TEXT, AT(data), "/var/lib/dispatchd", 1, PATH_BYTES, "DIRECTORY",
-     "where the documents are kept"},
+    {"data", OPTION_TEXT, AT(data), DEFAULT_DATA, 1, PATH_BYTES, "DIRECTORY", "where the documents are kept"},
     {"workers", OPTION_NUMBER, AT(workers), "0", 0, 256, "NUMBER", "worker processes; 0 for one on each CPU"},
     {"control", OPTION_TEXT, AT(control), "", 0, PATH_BYTES, "PATH",
      "the control socket; empty for control in the data directory"},

@@ -56,7 +56,7 @@ static void import(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"documents", "replace"};
     bool replace;
     struct json_value documents = json_member(data, SLICE("documents"));
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         !params_boolean(transaction, json_member(data, SLICE("replace")), "replace", false, &replace))
         return;
     if (json_type(documents) != JSON_ARRAY) {
@@ -207,7 +207,7 @@ static void export_documents(struct transaction *transaction, struct json_value 
     struct json_value after = json_member(data, SLICE("after"));
     struct slice from = {0};
     struct json_query *query;
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         (json_type(after) > JSON_NULL &&
          !params_id(transaction, after, "after", &transaction->worker->scratch, &from)) ||
         !search_query(transaction, json_member(data, SLICE("query")), &query))

@@ -40,7 +40,7 @@ static void subscribe(struct transaction *transaction, struct json_value data)
     struct session *session = transaction->session;
     struct json_value names = json_member(data, SLICE("collections"));
     bool *flags = NULL;
-    if (!params_object(transaction, data, keys, 1))
+    if (!params_object(transaction, data, keys))
         return;
     if (json_type(names) == JSON_NONE) {
         transaction_fail(transaction, ERROR_INVALID,
@@ -125,7 +125,7 @@ static void describe(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
     const struct account *account = transaction->session->login.account;
-    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+    if (!params_none(transaction, data))
         return;
     struct buffer out = {0};
     bool first = true;
@@ -145,7 +145,7 @@ static void describe(struct transaction *transaction, struct json_value data)
 static void status(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
-    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+    if (!params_none(transaction, data))
         return;
     struct buffer out = {0};
     status_append(&out, worker->scoreboard, worker->ring);
@@ -156,7 +156,7 @@ static void status(struct transaction *transaction, struct json_value data)
 static void shut_down(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
-    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+    if (!params_none(transaction, data))
         return;
     transaction_fulfill(transaction, SLICE("null"), 0);
     worker->request_stop(worker);

@@ -91,9 +91,8 @@ void remove_group(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id"};
     struct slice group;
-    if (!params_object(transaction, data, keys, 1) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
-                   &group))
+    if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
+                                                              "_id", &transaction->worker->scratch, &group))
         return;
     if (is_administrator_group(group)) {
         transaction_fail(transaction, ERROR_FORBIDDEN, "The group %s cannot be removed", administrator_group);

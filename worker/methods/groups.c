@@ -30,9 +30,8 @@ static void add(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "take_over"};
     struct slice group;
-    if (!params_object(transaction, data, keys, 2) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
-                   &group))
+    if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
+                                                              "_id", &transaction->worker->scratch, &group))
         return;
     struct addition *addition = addition_create(transaction, COLLECTION_GROUPS,
                                                 json_member(data, SLICE("take_over")), evaluate_addition);
@@ -135,9 +134,8 @@ static void update_permissions(struct transaction *transaction, struct json_valu
     static const char *const keys[] = {"_id", "permissions"};
     struct slice group;
     struct buffer patch = {0};
-    if (!params_object(transaction, data, keys, 2) ||
-        !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch,
-                   &group))
+    if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
+                                                              "_id", &transaction->worker->scratch, &group))
         return;
     if (is_administrator_group(group)) {
         transaction_fail(transaction, ERROR_FORBIDDEN,

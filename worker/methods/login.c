@@ -186,7 +186,7 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
     struct worker *worker = transaction->worker;
     struct slice user, password, browser;
     struct login_source source = credentials_source(transaction->session);
-    if (!params_object(transaction, data, keys, 3) ||
+    if (!params_object(transaction, data, keys) ||
         !params_text(transaction, json_member(data, SLICE("username")), "username", 1, STORE_ID_BYTES,
                      &worker->scratch, &user) ||
         !params_text(transaction, json_member(data, SLICE("password")), "password", 0, PASSWORD_MOST,
@@ -206,7 +206,7 @@ void authorize_by_token(struct transaction *transaction, struct json_value data)
     struct worker *worker = transaction->worker;
     struct slice token, browser;
     struct buffer document = {0}, answer = {0};
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         !params_text(transaction, json_member(data, SLICE("token")), "token", 1, HANDSHAKE_TOKEN_MOST,
                      &worker->scratch, &token) ||
         !read_browser(transaction, data, &worker->scratch, &browser))
@@ -229,7 +229,7 @@ void logout(struct transaction *transaction, struct json_value data)
     struct session *session = transaction->session;
     struct buffer set = {0}, body = {0};
     char id[TOKEN_ID + 1];
-    if (json_type(data) > JSON_NULL && !params_object(transaction, data, NULL, 0))
+    if (!params_none(transaction, data))
         return;
     if (!session->login.has_token) {
         transaction_fulfill(transaction, SLICE("null"), 0);

@@ -95,7 +95,7 @@ void set_password(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"_id", "new_password"};
     struct worker *worker = transaction->worker;
     struct slice user, password;
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) ||
         !password_read(transaction, data, "new_password", &password))
         return;
@@ -131,7 +131,7 @@ void set_force_reset(struct transaction *transaction, struct json_value data)
     struct slice user;
     bool reset;
     struct json_value value = json_member(data, SLICE("force_reset"));
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &user))
         return;
     if (!json_boolean(value, &reset)) {
@@ -277,7 +277,7 @@ void change_password(struct transaction *transaction, struct json_value data)
     struct worker *worker = transaction->worker;
     struct slice user, old, new;
     struct login_source source = credentials_source(transaction->session);
-    if (!params_object(transaction, data, keys, 3) ||
+    if (!params_object(transaction, data, keys) ||
         !params_text(transaction, json_member(data, SLICE("_id")), "_id", 1, STORE_ID_BYTES, &worker->scratch,
                      &user) ||
         !params_text(transaction, json_member(data, SLICE("old_password")), "old_password", 0, PASSWORD_MOST,

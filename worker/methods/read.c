@@ -88,7 +88,7 @@ static void detail(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"_id"};
     struct worker *worker = transaction->worker;
     struct slice id;
-    if (!params_object(transaction, data, keys, 1) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &id) ||
         answer_detail(transaction, id))
         return;
@@ -128,7 +128,7 @@ static void count(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"query"};
     struct json_query *query = NULL;
     bool given = json_type(data) > JSON_NULL;
-    if (given && (!params_object(transaction, data, keys, 1) ||
+    if (given && (!params_object(transaction, data, keys) ||
                   !search_query(transaction, json_member(data, SLICE("query")), &query)))
         return;
     struct search *search = search_create(transaction, query);
@@ -256,7 +256,7 @@ static bool find_read(struct transaction *transaction, struct json_value data, s
         find->limit = FIND_LIMIT;
         return true;
     }
-    return params_object(transaction, data, keys, sizeof keys / sizeof *keys) &&
+    return params_object(transaction, data, keys) &&
            params_integer(transaction, json_member(data, SLICE("skip")), "skip", 0, FIND_SKIP, 0,
                           &find->skip) &&
            params_integer(transaction, json_member(data, SLICE("limit")), "limit", 0, FIND_LIMIT, FIND_LIMIT,

@@ -267,8 +267,7 @@ void resume(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"epoch", "seq", "unfinished"};
     struct position position;
-    if (!params_object(transaction, data, keys, sizeof keys / sizeof *keys) ||
-        !position_read(transaction, data, &position))
+    if (!params_object(transaction, data, keys) || !position_read(transaction, data, &position))
         return;
     if (!position.given) {
         transaction_fail(transaction, ERROR_INVALID, "epoch: expected an integer, found nothing");

@@ -136,7 +136,7 @@ void list_sessions(struct transaction *transaction, struct json_value data)
     struct worker *worker = transaction->worker;
     struct slice user = session_user(transaction->session);
     struct json_value value = json_member(data, SLICE("user_id"));
-    if ((json_type(data) > JSON_NULL && !params_object(transaction, data, keys, 1)) ||
+    if ((json_type(data) > JSON_NULL && !params_object(transaction, data, keys)) ||
         (json_type(value) != JSON_NONE && !params_id(transaction, value, "user_id", &worker->scratch, &user)))
         return;
     if (!snapshot_take(worker))
@@ -189,7 +189,7 @@ void remove_session(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"id"};
     struct slice id;
-    if (!params_object(transaction, data, keys, 1) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("id")), "id", &transaction->worker->scratch, &id))
         return;
     struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_ending);

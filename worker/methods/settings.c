@@ -173,7 +173,7 @@ static bool read_changes(struct transaction *transaction, struct json_value data
 
 static void download(struct transaction *transaction, struct json_value data)
 {
-    if (json_type(data) <= JSON_NULL || params_object(transaction, data, NULL, 0))
+    if (params_none(transaction, data))
         answer(transaction, NULL, 0);
 }
 
@@ -197,7 +197,7 @@ void change_user_setting(struct transaction *transaction, struct json_value data
     const struct account *account = transaction->session->login.account;
     struct json_value value = json_member(data, SLICE("value"));
     struct slice key;
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         !params_text(transaction, json_member(data, SLICE("key")), "key", 0, STORE_ID_BYTES, &worker->scratch,
                      &key))
         return;

@@ -256,8 +256,7 @@ static void sync_collection(struct transaction *transaction, struct json_value d
     struct json_value entries = data;
     manifest->collection = transaction->collection;
     if (is_long_form(data)) {
-        if (!params_object(transaction, data, keys, sizeof keys / sizeof *keys) ||
-            !position_read(transaction, data, &sync->position) ||
+        if (!params_object(transaction, data, keys) || !position_read(transaction, data, &sync->position) ||
             !manifest_read_range(transaction, json_member(data, SLICE("from")),
                                  json_member(data, SLICE("to")), manifest)) {
             abandon(sync);
@@ -307,8 +306,7 @@ void sync_several(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"manifests", "epoch", "seq", "unfinished"};
     struct json_value manifests = json_member(data, SLICE("manifests"));
     struct position position;
-    if (!params_object(transaction, data, keys, sizeof keys / sizeof *keys) ||
-        !position_read(transaction, data, &position))
+    if (!params_object(transaction, data, keys) || !position_read(transaction, data, &position))
         return;
     if (json_type(manifests) != JSON_OBJECT) {
         transaction_fail(transaction, ERROR_INVALID,

@@ -94,7 +94,7 @@ void set_group(struct transaction *transaction, struct json_value data)
     struct buffer *scratch = &transaction->worker->scratch;
     struct slice user, group;
     bool member;
-    if (!params_object(transaction, data, keys, 3) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("user_id")), "user_id", scratch, &user) ||
         !params_id(transaction, json_member(data, SLICE("group_id")), "group_id", scratch, &group) ||
         !params_boolean(transaction, json_member(data, SLICE("member")), "member", false, &member))
@@ -164,7 +164,7 @@ void set_primary_group(struct transaction *transaction, struct json_value data)
     struct buffer *scratch = &transaction->worker->scratch;
     struct json_value value = json_member(data, SLICE("group_id"));
     struct slice user, group = {0};
-    if (!params_object(transaction, data, keys, 2) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", scratch, &user) ||
         (json_type(value) != JSON_NULL && !params_id(transaction, value, "group_id", scratch, &group)))
         return;

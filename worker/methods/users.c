@@ -125,7 +125,7 @@ static void add(struct transaction *transaction, struct json_value data)
     struct buffer groups = {0};
     bool reset;
     struct addition *addition;
-    if (params_object(transaction, data, keys, 5) &&
+    if (params_object(transaction, data, keys) &&
         params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) &&
         user_name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
         params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
@@ -195,7 +195,7 @@ static void remove_user(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id"};
     struct slice user;
-    if (!params_object(transaction, data, keys, 1) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &user))
         return;
     struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_removal);

@@ -238,7 +238,7 @@ static void update(struct transaction *transaction, struct json_value data)
     static const char *const by_query[] = {"query", "changes"};
     struct json_value changes;
     bool one = json_type(json_member(data, SLICE("query"))) == JSON_NONE;
-    if (!params_object(transaction, data, one ? by_id : by_query, one ? 4 : 2) ||
+    if (!params_object_of(transaction, data, one ? by_id : by_query, one ? 4 : 2) ||
         !read_changes(transaction, data, &changes))
         return;
     if (one)
@@ -252,7 +252,7 @@ static void patch(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"_id", "operations", "_version"};
     struct slice id;
     int64_t version;
-    if (!params_object(transaction, data, keys, 3) ||
+    if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("_id")), "_id", &transaction->worker->scratch, &id) ||
         !read_version(transaction, data, &version))
         return;
@@ -300,7 +300,7 @@ static void remove_documents(struct transaction *transaction, struct json_value 
 {
     static const char *const keys[] = {"_id", "_version"};
     int64_t version;
-    if (!params_object(transaction, data, keys, 2) || !read_version(transaction, data, &version))
+    if (!params_object(transaction, data, keys) || !read_version(transaction, data, &version))
         return;
     struct json_value ids = json_member(data, SLICE("_id"));
     struct buffer set = {0};

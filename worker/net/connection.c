@@ -313,7 +313,7 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
     if (!connection->output.first)
         connection->unasked = 0;
     if (frames.length > most || connection->unasked > most - frames.length) {
-        connection_cut(connection, 1008, "too slow");
+        connection_cut(connection, CLOSE_POLICY, "too slow");
         return;
     }
     connection->unasked += (uint32_t)frames.length;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "shared/base/close_code.h"
 #include "shared/config/config.h"
 #include "shared/ipc/orders.h"
 #include "worker/net/frame.h"
@@ -188,7 +189,6 @@ bool connection_may_send(const struct connection *connection);
 void connection_close(struct connection *connection, uint16_t code, const char *reason);
 
 /** Codes of RFC 6455, 7.4.1, and its registry: something went wrong here; come back, here or elsewhere. */
-enum { CLOSE_INTERNAL = 1011, CLOSE_TRY_AGAIN = 1013 };
 
 /** Begins the close handshake at once: what is queued is not sent, and if it closes already, only its close
  * frame is. */

@@ -24,8 +24,6 @@
  * that broke is closed at once.
  */
 
-enum { NORMAL = 1000, NO_STATUS = 1005 };
-
 /* Nothing is sent any more: the owner need not know it. */
 static void tell_closed(struct connection *connection)
 {
@@ -141,7 +139,7 @@ void connection_close(struct connection *connection, uint16_t code, const char *
         http_close(connection);
     else if (connection->state == CONNECTION_OPEN)
         close_with(connection, code, reason ? reason : "",
-                   code == 1008 ? CLOSE_BEHIND_REPLIES : CLOSE_BEHIND_CHANGES);
+                   code == CLOSE_POLICY ? CLOSE_BEHIND_REPLIES : CLOSE_BEHIND_CHANGES);
 }
 
 void connection_cut(struct connection *connection, uint16_t code, const char *reason)
@@ -156,11 +154,11 @@ void connection_cut(struct connection *connection, uint16_t code, const char *re
 static const char *fault_of(uint16_t code)
 {
     switch (code) {
-    case 1003:
+    case CLOSE_UNSUPPORTED:
         return "only text messages";
-    case 1007:
+    case CLOSE_BAD_DATA:
         return "not UTF-8";
-    case 1009:
+    case CLOSE_TOO_BIG:
         return "message too long";
     default:
         return "protocol error";
@@ -200,7 +198,7 @@ static void peer_is_done(struct connection *connection, uint16_t code)
 /* RFC 6455 section 5.5.1: the answer carries the code that came. */
 void connection_peer_closed(struct connection *connection, uint16_t code)
 {
-    peer_is_done(connection, code == 0 ? NO_STATUS : code);
+    peer_is_done(connection, code == CLOSE_NONE ? CLOSE_NO_STATUS : code);
 }
 
 void connection_peer_ended(struct connection *connection)
@@ -212,7 +210,7 @@ void connection_peer_ended(struct connection *connection)
     case CONNECTION_OPEN:
     case CONNECTION_CLOSING: /* it may have shut down its side alone, and still read */
         connection->eof = true;
-        peer_is_done(connection, NORMAL);
+        peer_is_done(connection, CLOSE_NORMAL);
         connection_arm(connection);
         return;
     case CONNECTION_HANDSHAKE:
@@ -261,7 +259,7 @@ void connection_expired(struct connection *connection)
         if (connection->peer_done)
             close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
         else
-            connection_close(connection, 1008, "not authorized in time");
+            connection_close(connection, CLOSE_POLICY, "not authorized in time");
         return;
     case CONNECTION_CLOSING:
     case CONNECTION_LINGER:

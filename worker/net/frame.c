@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <wslay/wslay.h>
 
+#include "shared/base/close_code.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/frame_header.h"
@@ -15,12 +16,6 @@ enum {
     HEADER_LEAST = 2 + 4, /* of a masked frame with the shortest length */
     LENGTH_16 = 126,      /* stands where the length would: two bytes with the length follow */
     CONTROL_PAYLOAD_MOST = 125,
-    CLOSE_NONE = 0,
-    CLOSE_PROTOCOL_ERROR = 1002,
-    CLOSE_UNSUPPORTED = 1003,
-    CLOSE_NO_STATUS = 1005,
-    CLOSE_BAD_DATA = 1007,
-    CLOSE_TOO_BIG = 1009,
 };
 
 struct frame_reader {

@@ -1,9 +1,11 @@
 #include "shared/ipc/frame_header.h"
 #include "worker/net/frame.h"
 
+#include "shared/base/close_code.h"
+
 /* Frames to the client: never masked, never fragmented (RFC 6455 section 5.1). */
 
-enum { CONTROL_PAYLOAD_MOST = 125, NO_STATUS = 1005 };
+enum { CONTROL_PAYLOAD_MOST = 125 };
 
 void frame_append(struct buffer *out, unsigned opcode, struct slice payload)
 {
@@ -37,7 +39,7 @@ void frame_close_append(struct buffer *out, uint16_t code, const char *reason)
     char payload[CONTROL_PAYLOAD_MOST];
     size_t length = 0;
     /* 1005 says "there was no code" and never goes on the wire: RFC 6455 section 7.4.1. */
-    if (code != 0 && code != NO_STATUS) {
+    if (code != CLOSE_NONE && code != CLOSE_NO_STATUS) {
         payload[0] = (char)(code >> 8);
         payload[1] = (char)code;
         size_t text = reason ? reason_length(reason) : 0;

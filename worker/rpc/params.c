@@ -4,8 +4,8 @@
 
 #include "shared/store/store.h"
 
-bool params_object(struct transaction *transaction, struct json_value data, const char *const *keys,
-                   size_t count)
+bool params_object_of(struct transaction *transaction, struct json_value data, const char *const *keys,
+                      size_t count)
 {
     if (json_type(data) != JSON_OBJECT) {
         transaction_fail(transaction, ERROR_INVALID, "data: expected an object, found %s",
@@ -24,6 +24,11 @@ bool params_object(struct transaction *transaction, struct json_value data, cons
         }
     }
     return true;
+}
+
+bool params_none(struct transaction *transaction, struct json_value data)
+{
+    return json_type(data) <= JSON_NULL || params_object_of(transaction, data, NULL, 0);
 }
 
 bool params_id_valid(struct slice id)

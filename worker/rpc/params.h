@@ -10,8 +10,15 @@
  */
 
 /** @data is an object with no other keys than these (@count C strings). */
-[[gnu::warn_unused_result]] bool params_object(struct transaction *transaction, struct json_value data,
-                                               const char *const *keys, size_t count);
+[[gnu::warn_unused_result]] bool params_object_of(struct transaction *transaction, struct json_value data,
+                                                  const char *const *keys, size_t count);
+
+/** The same for an array @keys. */
+#define params_object(transaction, data, keys)                                                               \
+    params_object_of(transaction, data, keys, sizeof(keys) / sizeof *(keys))
+
+/** No data, null, or an object without members. */
+[[gnu::warn_unused_result]] bool params_none(struct transaction *transaction, struct json_value data);
 
 /** A document's id: a string of 1 to 256 bytes without control characters. Unescaped into @scratch if need
  * be. */

@@ -259,7 +259,7 @@ void session_bad_message(struct session *session, struct slice text)
         session->bad_messages = 0;
     }
     if (++session->bad_messages >= BAD_MESSAGES_MOST)
-        connection_close(session->connection, 1008, "too many messages that are none");
+        connection_close(session->connection, CLOSE_POLICY, "too many messages that are none");
 }
 
 bool session_strange_call(struct session *session)
@@ -271,7 +271,7 @@ bool session_strange_call(struct session *session)
     }
     if (session->strange_calls++ < session->worker->config->limits.stranger_calls)
         return true;
-    connection_close(session->connection, 1008, "too many calls before a log-in");
+    connection_close(session->connection, CLOSE_POLICY, "too many calls before a log-in");
     return false;
 }
 
