@@ -116,6 +116,7 @@ void connection_ping(struct connection *connection)
         buffer_clear(scratch);
         frame_control_append(scratch, OPCODE_PING, SLICE(""));
         output_urgent(&connection->output, buffer_slice(scratch));
+        buffer_clear(scratch);
     }
     connection_queue(connection);
 }
@@ -136,6 +137,7 @@ void connection_pong_send(struct connection *connection, struct slice payload)
         return;
     connection->pongs_waiting++;
     output_urgent(&connection->output, buffer_slice(out));
+    buffer_clear(out); /* nobody may come for long who clears it */
     connection_queue(connection);
 }
 
