@@ -21,7 +21,7 @@ static void compose(struct buffer *set, const struct config *config)
     struct change change = {
         .operation = CHANGE_INSERT,
         .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("groups"),
+        .collection = slice_text(collection_names[COLLECTION_GROUPS]),
         .id = slice_text(administrator_group),
         .body = SLICE("{\"permissions\":{}}"),
     };

@@ -33,9 +33,15 @@ const char *collection_method_name(enum collection_method method)
     return names[method];
 }
 
-static void add_builtin(struct config *config, const char *name, bool internal)
+const char *const collection_names[] = {
+    [COLLECTION_USERS] = "users",       [COLLECTION_GROUPS] = "groups",
+    [COLLECTION_SETTINGS] = "settings", [COLLECTION_CREDENTIALS] = "credentials",
+    [COLLECTION_SESSIONS] = "sessions",
+};
+
+static void add_builtin(struct config *config, enum builtin_collection index, bool internal)
 {
-    struct config_collection *collection = collection_add(config, slice_text(name));
+    struct config_collection *collection = collection_add(config, slice_text(collection_names[index]));
     collection->builtin = true;
     collection->internal = internal;
     if (internal)
@@ -57,12 +63,8 @@ static void add_index(struct config_collection *collection, const char *field)
 
 static void add_builtins(struct config *config)
 {
-    /* In the order of enum builtin_collection. */
-    add_builtin(config, "users", false);
-    add_builtin(config, "groups", false);
-    add_builtin(config, "settings", true);
-    add_builtin(config, "credentials", true);
-    add_builtin(config, "sessions", true);
+    for (unsigned i = 0; i < COLLECTION_BUILTIN; i++)
+        add_builtin(config, i, i != COLLECTION_USERS && i != COLLECTION_GROUPS);
     /* Sessions are looked for by user (all of one end together) and by the id that clients know; users by
      * group, of which they leave all together when it is removed. */
     add_index(&config->collections[COLLECTION_SESSIONS], "user");

@@ -56,6 +56,7 @@ enum builtin_collection {
     COLLECTION_SESSIONS,    /* internal: _id is the hash of the token */
     COLLECTION_BUILTIN      /* how many; declared collections start here */
 };
+extern const char *const collection_names[COLLECTION_BUILTIN];
 
 /** Whether changes of this collection may change what somebody may see or do. */
 static inline bool collection_concerns_rights(unsigned collection)

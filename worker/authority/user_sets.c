@@ -63,21 +63,21 @@ enum error_code group_get(struct worker *worker, struct slice group, uint64_t *v
     return code;
 }
 
-void set_change(struct buffer *set, enum change_operation operation, unsigned flags, const char *collection,
-                struct slice id, int64_t version, struct slice body)
+void set_change(struct buffer *set, enum change_operation operation, unsigned flags,
+                enum builtin_collection collection, struct slice id, int64_t version, struct slice body)
 {
     struct change change = {
         .operation = operation,
         .flags = flags,
         .version = version,
-        .collection = slice_text(collection),
+        .collection = slice_text(collection_names[collection]),
         .id = id,
         .body = body,
     };
     change_set_add(set, &change);
 }
 
-void set_assert(struct buffer *set, const char *collection, struct slice id, uint64_t version)
+void set_assert(struct buffer *set, enum builtin_collection collection, struct slice id, uint64_t version)
 {
     set_change(set, CHANGE_ASSERT, NO_FLAGS, collection, id, (int64_t)version, (struct slice){0});
 }
@@ -87,9 +87,9 @@ bool set_assert_sessions(struct worker *worker, struct buffer *set, struct slice
     struct store_record record;
     enum error_code code = store_get(worker->store, COLLECTION_CREDENTIALS, user, &record);
     if (code == ERROR_NONE)
-        set_assert(set, "credentials", user, record.version);
+        set_assert(set, COLLECTION_CREDENTIALS, user, record.version);
     else if (code == ERROR_NOT_FOUND)
-        set_change(set, CHANGE_ASSERT, CHANGE_ABSENT, "credentials", user, CHANGE_ANY_VERSION,
+        set_change(set, CHANGE_ASSERT, CHANGE_ABSENT, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
                    (struct slice){0});
     return code == ERROR_NONE || code == ERROR_NOT_FOUND;
 }
@@ -105,8 +105,8 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
     const struct ending *ending = argument;
     (void)version;
     if (ending->operation == CHANGE_REMOVE || json_type(json_member(document, SLICE("ended"))) == JSON_NONE)
-        set_change(ending->set, ending->operation, CHANGE_SKIP_MISSING, "sessions", id, CHANGE_ANY_VERSION,
-                   ending->body);
+        set_change(ending->set, ending->operation, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
+                   CHANGE_ANY_VERSION, ending->body);
     return true;
 }
 
@@ -143,7 +143,7 @@ static bool keep_one(void *argument, struct slice id, struct json_value document
     if (slice_equal(id, keeping->leaving) ||
         store_get(keeping->worker->store, COLLECTION_CREDENTIALS, id, &record) != ERROR_NONE)
         return true;
-    set_assert(keeping->set, "users", id, version);
+    set_assert(keeping->set, COLLECTION_USERS, id, version);
     keeping->kept = true;
     return false;
 }
@@ -167,7 +167,7 @@ void set_groups(struct buffer *set, struct slice user, uint64_t version, struct 
     if (primary)
         buffer_append_text(&body, "},{\"op\":\"add\",\"path\":\"/primary_group\",\"value\":null");
     buffer_append_text(&body, "}]");
-    set_change(set, CHANGE_PATCH, NO_FLAGS, "users", user, (int64_t)version, buffer_slice(&body));
+    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_USERS, user, (int64_t)version, buffer_slice(&body));
     buffer_free(&body);
 }
 

@@ -41,11 +41,11 @@ enum { NO_FLAGS = 0 };
 /* Those that read the store are not to be committed when it cannot be read: then they say false. */
 
 /** One operation of any kind. @version may be CHANGE_ANY_VERSION. */
-void set_change(struct buffer *set, enum change_operation operation, unsigned flags, const char *collection,
-                struct slice id, int64_t version, struct slice body);
+void set_change(struct buffer *set, enum change_operation operation, unsigned flags,
+                enum builtin_collection collection, struct slice id, int64_t version, struct slice body);
 
 /** The document has this version. */
-void set_assert(struct buffer *set, const char *collection, struct slice id, uint64_t version);
+void set_assert(struct buffer *set, enum builtin_collection collection, struct slice id, uint64_t version);
 
 /**
  * Nobody has logged in as that user, nor changed the password, since the snapshot: what set_end_sessions()

@@ -1,5 +1,6 @@
 #include "worker/methods/addition.h"
 
+#include "shared/base/container_of.h"
 #include "worker/authority/user_sets.h"
 #include "worker/rpc/params.h"
 
@@ -13,14 +14,15 @@ static const char *name_of(const struct addition *addition)
     return addition->collection == COLLECTION_USERS ? addition->attempt.user : addition->attempt.group;
 }
 
-struct addition *addition_create(struct transaction *transaction, unsigned collection,
-                                 struct json_value take_over,
+struct addition *addition_create(struct transaction *transaction, size_t bytes,
+                                 enum builtin_collection collection, struct json_value take_over,
                                  bool (*evaluate)(struct attempt *attempt, struct buffer *set))
 {
     bool wanted;
     if (!params_boolean(transaction, take_over, "take_over", false, &wanted))
         return NULL;
-    struct addition *addition = (struct addition *)attempt_create(transaction, sizeof *addition, evaluate);
+    struct addition *addition =
+        CONTAINER_OF(attempt_create(transaction, bytes, evaluate), struct addition, attempt);
     addition->collection = collection;
     addition->take_over = wanted;
     return addition;
@@ -82,7 +84,6 @@ bool addition_begin(struct addition *addition, struct buffer *set, struct slice 
 
 void addition_insert(const struct addition *addition, struct buffer *set, struct slice body)
 {
-    set_change(set, CHANGE_INSERT, addition->takes_over ? CHANGE_TAKE_OVER : NO_FLAGS,
-               addition->collection == COLLECTION_USERS ? "users" : "groups", slice_text(name_of(addition)),
-               CHANGE_ANY_VERSION, body);
+    set_change(set, CHANGE_INSERT, addition->takes_over ? CHANGE_TAKE_OVER : NO_FLAGS, addition->collection,
+               slice_text(name_of(addition)), CHANGE_ANY_VERSION, body);
 }

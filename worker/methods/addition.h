@@ -10,15 +10,15 @@
  */
 struct addition {
     struct attempt attempt;
-    unsigned collection; /* COLLECTION_USERS or COLLECTION_GROUPS */
-    bool take_over;      /* as in the call */
-    bool takes_over;     /* and the name was used, as of the set that is on its way */
+    enum builtin_collection collection; /* users or groups */
+    bool take_over;                     /* as in the call */
+    bool takes_over;                    /* and the name was used, as of the set that is on its way */
 };
 
-/** A new attempt for the name that is ->user or ->group of it, to be set. @take_over: of the call's data.
- * NULL: answered. */
-struct addition *addition_create(struct transaction *transaction, unsigned collection,
-                                 struct json_value take_over,
+/** A new attempt of @bytes (a struct with an addition at its head) for the name that is ->user or ->group of
+ * it, to be set. @take_over: of the call's data. NULL: answered. */
+struct addition *addition_create(struct transaction *transaction, size_t bytes,
+                                 enum builtin_collection collection, struct json_value take_over,
                                  bool (*evaluate)(struct attempt *attempt, struct buffer *set));
 
 /** Begins the set, whose answer is @answer, or says that the name was taken over; it is inserted with

@@ -8,6 +8,8 @@
 #include "worker/base/committer_link.h"
 #include "worker/base/snapshot.h"
 #include "worker/rpc/method.h"
+#include "worker/rpc/once.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 /* Each time, one of those that are in each other's way gets through: so many may meet at one document. */
@@ -29,11 +31,10 @@ struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
 
 void attempt_free(struct attempt *attempt)
 {
-    memory_release_text(attempt->secret);
+    memory_release_text(attempt->hash);
     memory_release_text(attempt->caller);
     memory_release_text(attempt->user);
     memory_release_text(attempt->group);
-    memory_release_text(attempt->text);
     if (attempt->release)
         attempt->release(attempt);
     else
@@ -51,19 +52,7 @@ void attempt_begin(struct attempt *attempt, struct buffer *set, struct slice lit
 
 bool attempt_answer_again(struct attempt *attempt)
 {
-    struct transaction *transaction = attempt->transaction;
-    struct buffer method = {0};
-    struct slice answer;
-    uint64_t seq;
-    if (!transaction->once.data || !attempt->caller)
-        return false;
-    buffer_append_format(&method, "%s.%s", transaction->collection->name, transaction->method->name);
-    bool known = store_once_get(transaction->worker->store, slice_text(attempt->caller),
-                                buffer_slice(&method), transaction->once, clock_wall_ms(), &answer, &seq);
-    if (known)
-        transaction_fulfill(transaction, answer, seq);
-    buffer_free(&method);
-    return known;
+    return once_answer_again(attempt->transaction, slice_text(attempt->caller));
 }
 
 /* The same call with the same key may have been done since this one came: it is then no failure that it is
@@ -72,7 +61,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
     if (snapshot_take(attempt->transaction->worker))
         return !attempt_answer_again(attempt) && attempt->evaluate(attempt, set);
-    transaction_fail(attempt->transaction, ERROR_INTERNAL, "The store cannot be read now");
+    transaction_fail(attempt->transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
     return false;
 }
 

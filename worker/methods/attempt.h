@@ -22,13 +22,13 @@ struct attempt {
     /** The set was committed: answers, or goes on with attempt_run(). Returns whether it does the latter.
      * NULL: the result is the answer. */
     bool (*done)(struct attempt *attempt, const struct committer_result *result);
-    /** Frees what contains the attempt, but not what is in it. NULL: free(3). */
+    /** Frees what contains the attempt and what else is in there. NULL: free(3). */
     void (*release)(struct attempt *attempt);
 
-    /* What the call is about, as far as it has these; allocated. */
-    char *user, *group, *text, *secret;
-    bool flag;
-    bool given; /* ->flag was in the call */
+    /* Whom or what the call is about, as far as it has these; allocated. What else a method keeps for its
+     * call is in a struct of its own, with the attempt at its head. */
+    char *user, *group;
+    char *hash; /* of a password: see password_then_run() */
     unsigned tries;
 };
 

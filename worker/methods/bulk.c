@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
 #include "worker/authority/user_sets.h"
@@ -11,6 +12,7 @@
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 
 enum { EXPORT_BYTES = 256 * 1024 };
 
@@ -169,7 +171,7 @@ static void export_answer(struct export *export, bool end)
 
 static enum job_state export_step(struct job *job)
 {
-    struct export *export = (struct export *)job;
+    struct export *export = CONTAINER_OF(job, struct export, job);
     struct transaction *transaction = export->transaction;
     bool begun = snapshot_take(transaction->worker);
     enum store_step result = begun ? export_walk(export) : STORE_FAILED;
@@ -188,10 +190,10 @@ static enum job_state export_step(struct job *job)
 
 static void export_free(struct job *job)
 {
-    struct export *export = (struct export *)job;
+    struct export *export = CONTAINER_OF(job, struct export, job);
     if (export->transaction) {
         export->transaction->job = NULL;
-        transaction_fail(export->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+        transaction_fail(export->transaction, ERROR_UNAVAILABLE, "%s", text_stopping);
     }
     candidate_free(&export->candidate);
     json_query_free(export->query);

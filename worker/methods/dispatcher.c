@@ -6,6 +6,7 @@
 #include "shared/ipc/status.h"
 #include "worker/methods/resume.h"
 #include "worker/methods/sync.h"
+#include "worker/rpc/access.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/session/session.h"
@@ -65,26 +66,10 @@ struct description {
     bool first;
 };
 
-static bool may_call(const struct description *description, const struct method *method)
-{
-    const struct account *account = description->account;
-    const struct config_collection *collection = description->collection;
-    if (method->access == METHOD_CONTROL && !account->control)
-        return false;
-    if (method->access == METHOD_OPTIONS &&
-        !permission_has(&account->rights.permissions, PERMISSION_MODIFY_OPTIONS))
-        return false;
-    if (method->declared < 0)
-        return true;
-    return (collection->methods[method->declared].exposed || account->control) &&
-           permission_covers(&account->rights.permissions, &collection->methods[method->declared].needed) &&
-           (collection->read < 0 || permission_has(&account->rights.permissions, (unsigned)collection->read));
-}
-
 static void describe_method(const struct method *method, void *argument)
 {
     struct description *description = argument;
-    if (!may_call(description, method))
+    if (!access_allows(description->account, description->collection, method))
         return;
     if (!description->first)
         buffer_append_byte(description->out, ',');

@@ -7,6 +7,7 @@
 
 #include "worker/methods/group_removal.h"
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/authority.h"
 #include "worker/authority/lookup.h"
@@ -14,8 +15,19 @@
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 
 enum { MEMBERS_AT_ONCE = 64 };
+
+struct group_removal {
+    struct attempt attempt;
+    bool last; /* the set that is on its way removes the group */
+};
+
+static struct group_removal *group_removal_of(struct attempt *attempt)
+{
+    return CONTAINER_OF(attempt, struct group_removal, attempt);
+}
 
 struct sweep {
     const struct attempt *attempt;
@@ -37,7 +49,7 @@ static bool sweep_one(void *argument, struct slice id, struct json_value root, u
     return --sweep->left > 0;
 }
 
-/* ->flag: this set is the last. A set that was refused because one of the members changed is tried again with
+/* A set that was refused because one of the members changed is tried again with
  * one of them. False: who is a member cannot be read; answered. */
 static bool next_step(struct attempt *attempt, const struct user_document *group, struct buffer *set)
 {
@@ -45,7 +57,7 @@ static bool next_step(struct attempt *attempt, const struct user_document *group
     struct sweep sweep = {attempt, set, attempt->tries ? 1 : MEMBERS_AT_ONCE, 0};
     if (json_type(json_member(group->root, SLICE("removing"))) == JSON_NONE) {
         transaction_begin_step(attempt->transaction, set);
-        set_change(set, CHANGE_MERGE, NO_FLAGS, "groups", id, (int64_t)group->version,
+        set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_GROUPS, id, (int64_t)group->version,
                    SLICE("{\"removing\":true}"));
         return true;
     }
@@ -54,12 +66,13 @@ static bool next_step(struct attempt *attempt, const struct user_document *group
         transaction_fail_unreadable(attempt->transaction, NULL);
         return false;
     }
-    attempt->flag = sweep.count == 0;
-    if (!attempt->flag)
+    group_removal_of(attempt)->last = sweep.count == 0;
+    if (sweep.count > 0)
         return true;
     buffer_clear(set);
     attempt_begin(attempt, set, SLICE("null"));
-    set_change(set, CHANGE_REMOVE, NO_FLAGS, "groups", id, (int64_t)group->version, (struct slice){0});
+    set_change(set, CHANGE_REMOVE, NO_FLAGS, COLLECTION_GROUPS, id, (int64_t)group->version,
+               (struct slice){0});
     return true;
 }
 
@@ -71,14 +84,14 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
         user_get(transaction->worker, COLLECTION_GROUPS, slice_text(attempt->group), &group);
     bool good = code == ERROR_NONE && next_step(attempt, &group, set);
     if (code != ERROR_NONE)
-        user_fail(transaction, code, "Group does not exist");
+        user_fail(transaction, code, text_group_missing);
     user_free(&group);
     return good;
 }
 
 static bool done(struct attempt *attempt, const struct committer_result *result)
 {
-    if (attempt->flag) {
+    if (group_removal_of(attempt)->last) {
         transaction_fulfill(attempt->transaction, result->text, result->seq);
         return false;
     }
@@ -98,7 +111,7 @@ void remove_group(struct transaction *transaction, struct json_value data)
         transaction_fail(transaction, ERROR_FORBIDDEN, "The group %s cannot be removed", administrator_group);
         return;
     }
-    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate);
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct group_removal), evaluate);
     attempt->done = done;
     attempt->group = memory_copy(group.data, group.length);
     attempt_run(attempt);

@@ -1,5 +1,8 @@
 /* The methods of `groups` beside the reading ones. */
 
+#include <stdlib.h>
+
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
 #include "shared/json/merge_patch.h"
@@ -11,12 +14,13 @@
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 
 /* ---- add ---- */
 
 static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
 {
-    struct addition *addition = (struct addition *)attempt;
+    struct addition *addition = CONTAINER_OF(attempt, struct addition, attempt);
     struct buffer answer = {0};
     json_append_string(&answer, slice_text(attempt->group));
     bool good = addition_begin(addition, set, buffer_slice(&answer));
@@ -33,7 +37,7 @@ static void add(struct transaction *transaction, struct json_value data)
     if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
                                                               "_id", &transaction->worker->scratch, &group))
         return;
-    struct addition *addition = addition_create(transaction, COLLECTION_GROUPS,
+    struct addition *addition = addition_create(transaction, sizeof *addition, COLLECTION_GROUPS,
                                                 json_member(data, SLICE("take_over")), evaluate_addition);
     if (!addition)
         return;
@@ -41,7 +45,19 @@ static void add(struct transaction *transaction, struct json_value data)
     attempt_run(&addition->attempt);
 }
 
-/* ---- update_permissions: ->text is the merge patch ---- */
+/* ---- update_permissions ---- */
+
+struct permission_update {
+    struct attempt attempt;
+    char *patch; /* merge patch of the group */
+};
+
+static void permission_update_release(struct attempt *attempt)
+{
+    struct permission_update *update = CONTAINER_OF(attempt, struct permission_update, attempt);
+    memory_release_text(update->patch);
+    free(update);
+}
 
 /* The merge patch that gives and takes the named permissions. False: answered. */
 static bool read_permissions(struct transaction *transaction, struct json_value permissions,
@@ -105,12 +121,12 @@ static void fill_update(struct attempt *attempt, const struct user_document *gro
 {
     struct json patch = {0};
     struct buffer answer = {0};
-    struct slice text = slice_text(attempt->text);
+    struct slice text = slice_text(CONTAINER_OF(attempt, struct permission_update, attempt)->patch);
     if (json_parse(&patch, text.data, text.length))
         append_changed(&answer, group, json_root(&patch));
     attempt_begin(attempt, set, buffer_slice(&answer));
-    set_change(set, CHANGE_MERGE, NO_FLAGS, "groups", slice_text(attempt->group), (int64_t)group->version,
-               text);
+    set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_GROUPS, slice_text(attempt->group),
+               (int64_t)group->version, text);
     buffer_free(&answer);
     json_free(&patch);
 }
@@ -124,7 +140,7 @@ static bool evaluate_update(struct attempt *attempt, struct buffer *set)
     if (code == ERROR_NONE)
         fill_update(attempt, &group, set);
     else
-        user_fail(transaction, code, "Group does not exist");
+        user_fail(transaction, code, text_group_missing);
     user_free(&group);
     return code == ERROR_NONE;
 }
@@ -143,9 +159,12 @@ static void update_permissions(struct transaction *transaction, struct json_valu
         return;
     }
     if (read_permissions(transaction, json_member(data, SLICE("permissions")), &patch)) {
-        struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_update);
+        struct attempt *attempt =
+            attempt_create(transaction, sizeof(struct permission_update), evaluate_update);
+        attempt->release = permission_update_release;
         attempt->group = memory_copy(group.data, group.length);
-        attempt->text = memory_copy(patch.data, patch.length);
+        CONTAINER_OF(attempt, struct permission_update, attempt)->patch =
+            memory_copy(patch.data, patch.length);
         attempt_run(attempt);
     }
     buffer_free(&patch);

@@ -5,7 +5,10 @@
 
 #include "worker/methods/login.h"
 
+#include <stdlib.h>
+
 #include "shared/base/clock.h"
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
 #include "worker/authority/password.h"
@@ -15,23 +18,31 @@
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 #include "worker/session/tokens.h"
 
 enum { BROWSER_MOST = 128 };
 
-/* One log-in on its way: password check, then the committer. ->text: the browser; ->secret: the hash that the
- * password was checked against, which must still be the one when the session is made. */
+/* One log-in on its way: password check, then the committer. Its ->hash is the one that the password was checked
+ * against, which must still be the user's when the session is made. */
 struct log_in {
     struct attempt attempt;
+    char *browser;
     struct login_source source;
     char token[TOKEN_TEXT + 1];
-    uint8_t hash[TOKEN_HASH_BYTES];
+    uint8_t token_hash[TOKEN_HASH_BYTES];
 };
+
+static struct log_in *log_in_of(struct attempt *attempt)
+{
+    return CONTAINER_OF(attempt, struct log_in, attempt);
+}
 
 static void login_release(struct attempt *attempt)
 {
-    struct log_in *login = (struct log_in *)attempt;
+    struct log_in *login = log_in_of(attempt);
+    memory_release_text(login->browser);
     memory_release(login, sizeof *login);
 }
 
@@ -52,7 +63,8 @@ static void add_stamp(struct buffer *set, struct slice user, uint64_t version, s
     json_append_string(&body, hash);
     buffer_append_format(&body, "},{\"op\":\"add\",\"path\":\"/stamp\",\"value\":\"%016llx\"}]",
                          (unsigned long long)random_number());
-    set_change(set, CHANGE_PATCH, NO_FLAGS, "credentials", user, (int64_t)version, buffer_slice(&body));
+    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_CREDENTIALS, user, (int64_t)version,
+               buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -79,7 +91,7 @@ static bool may_log_in(struct attempt *attempt, uint64_t *version)
 
 static bool evaluate(struct attempt *attempt, struct buffer *set)
 {
-    struct log_in *login = (struct log_in *)attempt;
+    struct log_in *login = log_in_of(attempt);
     struct transaction *transaction = attempt->transaction;
     struct worker *worker = transaction->worker;
     struct slice user = slice_text(attempt->user);
@@ -90,27 +102,27 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
         transaction_fulfill(transaction, SLICE("null"), 0);
         return false;
     }
-    bool same = slice_equal(credentials_read(worker, user, &hash, &version), slice_text(attempt->secret));
+    bool same = slice_equal(credentials_read(worker, user, &hash, &version), slice_text(attempt->hash));
     buffer_free(&hash);
     if (!same)
         fail_incorrect(transaction);
     if (!same || !may_log_in(attempt, &user_version))
         return false;
     change_set_begin(set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
-    add_stamp(set, user, version, slice_text(attempt->secret));
-    set_assert(set, "users", user, user_version);
+    add_stamp(set, user, version, slice_text(attempt->hash));
+    set_assert(set, COLLECTION_USERS, user, user_version);
     if (!token_prune(worker, set, user)) {
         transaction_fail_unreadable(transaction, NULL);
         return false;
     }
     token_add_session(set, user, connection_address(transaction->session->connection, address),
-                      slice_text(attempt->text), login->token, login->hash);
+                      slice_text(login->browser), login->token, login->token_hash);
     return true;
 }
 
 static bool stored(struct attempt *attempt, const struct committer_result *result)
 {
-    struct log_in *login = (struct log_in *)attempt;
+    struct log_in *login = log_in_of(attempt);
     struct transaction *transaction = attempt->transaction;
     struct buffer document = {0}, answer = {0};
     (void)result;
@@ -168,11 +180,11 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     uint64_t version;
     attempt->release = login_release;
     attempt->done = stored;
-    ((struct log_in *)attempt)->source = *source;
+    log_in_of(attempt)->source = *source;
     attempt->user = memory_copy(user.data, user.length);
-    attempt->text = memory_copy(browser.data, browser.length);
+    log_in_of(attempt)->browser = memory_copy(browser.data, browser.length);
     struct slice against = credentials_read(worker, user, &hash, &version);
-    attempt->secret = memory_copy(against.data ? against.data : "", against.length);
+    attempt->hash = memory_copy(against.data ? against.data : "", against.length);
     if (!password_check(worker, password, against, checked, attempt)) {
         transaction_fail(transaction, ERROR_BUSY, "Too many are logging in; try again");
         attempt_free(attempt);
@@ -197,7 +209,7 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
     if (snapshot_take(worker))
         check(transaction, user, password, browser, &source);
     else
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }
 
 void authorize_by_token(struct transaction *transaction, struct json_value data)
@@ -243,7 +255,7 @@ void logout(struct transaction *transaction, struct json_value data)
         .operation = CHANGE_MERGE,
         .flags = CHANGE_SKIP_MISSING,
         .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("sessions"),
+        .collection = slice_text(collection_names[COLLECTION_SESSIONS]),
         .id = slice_text(id),
         .body = buffer_slice(&body),
     };

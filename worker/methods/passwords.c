@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/password.h"
 #include "worker/authority/token.h"
@@ -12,13 +13,14 @@
 #include "worker/methods/credentials.h"
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 static void hashed(void *argument, const char *hash)
 {
     struct attempt *attempt = argument;
     if (hash) {
-        attempt->secret = memory_copy(hash, strlen(hash));
+        attempt->hash = memory_copy(hash, strlen(hash));
         attempt_run(attempt);
     } else {
         transaction_fail(attempt->transaction, ERROR_BUSY,
@@ -48,7 +50,7 @@ bool user_to_manage(struct attempt *attempt, struct buffer *set, struct user_doc
     enum error_code code =
         user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), document);
     if (code != ERROR_NONE) {
-        user_fail(transaction, code, "User does not exist");
+        user_fail(transaction, code, text_user_missing);
         return false;
     }
     if (user_in_group(document, slice_text(administrator_group)) &&
@@ -67,7 +69,8 @@ static bool put_password(struct worker *worker, struct buffer *set, struct slice
     struct buffer body = {0};
     bool known = set_assert_sessions(worker, set, user);
     credentials_append(&body, hash);
-    set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    set_change(set, CHANGE_REPLACE, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+               buffer_slice(&body));
     buffer_free(&body);
     return known;
 }
@@ -80,8 +83,8 @@ static bool evaluate_set(struct attempt *attempt, struct buffer *set)
     attempt_begin(attempt, set, SLICE("null"));
     bool good = user_to_manage(attempt, set, &document);
     if (good) {
-        set_assert(set, "users", user, document.version);
-        good = put_password(worker, set, user, slice_text(attempt->secret ? attempt->secret : "")) &&
+        set_assert(set, COLLECTION_USERS, user, document.version);
+        good = put_password(worker, set, user, slice_text(attempt->hash ? attempt->hash : "")) &&
                set_end_sessions(worker, set, user);
         if (!good)
             transaction_fail_unreadable(attempt->transaction, NULL);
@@ -107,6 +110,11 @@ void set_password(struct transaction *transaction, struct json_value data)
 
 /* ---- set_force_reset ---- */
 
+struct setting_of_reset {
+    struct attempt attempt;
+    bool force_reset;
+};
+
 static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
 {
     struct worker *worker = attempt->transaction->worker;
@@ -115,8 +123,10 @@ static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
     attempt_begin(attempt, set, SLICE("null"));
     bool good = user_to_manage(attempt, set, &document);
     if (good) {
-        set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, (int64_t)document.version,
-                   attempt->flag ? SLICE("{\"force_reset\":true}") : SLICE("{\"force_reset\":false}"));
+        set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_USERS, user, (int64_t)document.version,
+                   CONTAINER_OF(attempt, struct setting_of_reset, attempt)->force_reset
+                       ? SLICE("{\"force_reset\":true}")
+                       : SLICE("{\"force_reset\":false}"));
         good = set_assert_sessions(worker, set, user) && set_end_sessions(worker, set, user);
         if (!good)
             transaction_fail_unreadable(attempt->transaction, NULL);
@@ -139,9 +149,9 @@ void set_force_reset(struct transaction *transaction, struct json_value data)
                          json_type_name(json_type(value)));
         return;
     }
-    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_reset);
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct setting_of_reset), evaluate_reset);
     attempt->user = memory_copy(user.data, user.length);
-    attempt->flag = reset;
+    CONTAINER_OF(attempt, struct setting_of_reset, attempt)->force_reset = reset;
     attempt_run(attempt);
 }
 
@@ -156,7 +166,7 @@ struct change_of_password {
 
 static void change_release(struct attempt *attempt)
 {
-    struct change_of_password *change = (struct change_of_password *)attempt;
+    struct change_of_password *change = CONTAINER_OF(attempt, struct change_of_password, attempt);
     memory_release_text(change->old_hash);
     memory_release_text(change->new_password);
     free(change);
@@ -175,14 +185,15 @@ static void replace_hash(struct buffer *set, struct slice user, struct slice old
     buffer_append_text(&body, "},{\"op\":\"replace\",\"path\":\"/hash\",\"value\":");
     json_append_string(&body, new);
     buffer_append_text(&body, "}]");
-    set_change(set, CHANGE_PATCH, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+               buffer_slice(&body));
     buffer_free(&body);
 }
 
 /* The password that was checked must still be the one. */
 static bool evaluate_change(struct attempt *attempt, struct buffer *set)
 {
-    struct change_of_password *change = (struct change_of_password *)attempt;
+    struct change_of_password *change = CONTAINER_OF(attempt, struct change_of_password, attempt);
     struct transaction *transaction = attempt->transaction;
     struct slice user = slice_text(attempt->user);
     struct store_record record;
@@ -197,8 +208,8 @@ static bool evaluate_change(struct attempt *attempt, struct buffer *set)
         return false;
     }
     attempt_begin(attempt, set, SLICE("null"));
-    replace_hash(set, user, slice_text(change->old_hash), slice_text(attempt->secret));
-    set_change(set, CHANGE_MERGE, NO_FLAGS, "users", user, CHANGE_ANY_VERSION,
+    replace_hash(set, user, slice_text(change->old_hash), slice_text(attempt->hash));
+    set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_USERS, user, CHANGE_ANY_VERSION,
                SLICE("{\"force_reset\":false}"));
     return true;
 }
@@ -252,9 +263,8 @@ static void key_by_session(struct attempt *attempt)
 static void check(struct transaction *transaction, struct slice user, struct slice old, struct slice new,
                   const struct login_source *source)
 {
-    struct change_of_password *change =
-        (struct change_of_password *)attempt_create(transaction, sizeof *change, evaluate_change);
-    struct attempt *attempt = &change->attempt;
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct change_of_password), evaluate_change);
+    struct change_of_password *change = CONTAINER_OF(attempt, struct change_of_password, attempt);
     struct buffer hash = {0};
     uint64_t version;
     struct slice against = credentials_read(transaction->worker, user, &hash, &version);
@@ -288,5 +298,5 @@ void change_password(struct transaction *transaction, struct json_value data)
     if (snapshot_take(worker))
         check(transaction, user, old, new, &source);
     else
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }

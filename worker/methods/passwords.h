@@ -14,7 +14,7 @@ void set_password(struct transaction *transaction, struct json_value data);
 /** users.set_force_reset: {_id, force_reset}. */
 void set_force_reset(struct transaction *transaction, struct json_value data);
 
-/** Makes the hash of @password in a thread, puts it into the attempt's ->secret and runs it. */
+/** Makes the hash of @password in a thread, puts it into the attempt's ->hash and runs it. */
 void password_then_run(struct attempt *attempt, struct slice password);
 
 /** Reads a new password of a call. False: answered. */

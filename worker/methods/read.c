@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
 #include "worker/base/snapshot.h"
@@ -14,6 +15,7 @@
 #include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 enum { FIND_LIMIT = 1000, FIND_SKIP = 1000000 };
@@ -23,7 +25,7 @@ static bool answer_detail(struct transaction *transaction, struct slice id)
 {
     struct worker *worker = transaction->worker;
     if (!snapshot_take(worker)) {
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
         return true;
     }
     if (!ring_intake_covers_rights(worker))
@@ -54,15 +56,15 @@ struct waiting_detail {
 
 static enum job_state detail_step(struct job *job)
 {
-    struct waiting_detail *detail = (struct waiting_detail *)job;
+    struct waiting_detail *detail = CONTAINER_OF(job, struct waiting_detail, job);
     struct transaction *transaction = detail->transaction;
     transaction->job = NULL;
     detail->transaction = NULL;
     const struct account *account = transaction->session ? transaction->session->login.account : NULL;
     if (transaction->session && !account)
-        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
+        transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", text_log_in_first);
     else if (account && account->rights_serial != detail->rights_serial)
-        transaction_fail(transaction, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
+        transaction_fail(transaction, ERROR_UNAVAILABLE, "%s", text_other_rights);
     else if (!answer_detail(transaction, buffer_slice(&detail->id))) {
         snapshot_end(transaction->worker);
         transaction->job = job;
@@ -74,10 +76,10 @@ static enum job_state detail_step(struct job *job)
 
 static void detail_free(struct job *job)
 {
-    struct waiting_detail *detail = (struct waiting_detail *)job;
+    struct waiting_detail *detail = CONTAINER_OF(job, struct waiting_detail, job);
     if (detail->transaction) { /* the worker stops */
         detail->transaction->job = NULL;
-        transaction_fail(detail->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+        transaction_fail(detail->transaction, ERROR_UNAVAILABLE, "%s", text_stopping);
     }
     buffer_free(&detail->id);
     free(detail);

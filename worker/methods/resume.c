@@ -12,15 +12,17 @@
 
 #include <stdlib.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
 #include "worker/history/former_rights.h"
 #include "worker/history/log_walk.h"
 #include "worker/history/rights_difference.h"
 #include "worker/history/sync_batch.h"
-#include "worker/intake/ring_intake.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/position.h"
+#include "worker/rpc/texts.h"
+#include "worker/rpc/turn.h"
 #include "worker/session/session.h"
 
 /* One step: each entry of the log is looked up, and so is the document it is about; a document of a walk is
@@ -201,26 +203,20 @@ static bool rights_differ(const struct resume *resume)
 
 static enum job_state step(struct job *job)
 {
-    struct resume *resume = (struct resume *)job;
+    struct resume *resume = CONTAINER_OF(job, struct resume, job);
     struct transaction *transaction = resume->transaction;
     struct worker *worker = transaction->worker;
     if (!transaction_is_callers(
             transaction)) /* what came so far is not for who is there now, if anybody is */
-        return give_up(resume, ERROR_UNAVAILABLE,
-                       "Somebody else is logged in meanwhile, or nobody; try again");
-    if (!transaction_may_go_on(transaction))
-        return JOB_BLOCKED;
-    if (!snapshot_take(worker))
-        return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
-    if (!ring_intake_covers_rights(worker)) {
-        snapshot_end(worker);
-        return JOB_LATER;
-    }
+        return give_up(resume, ERROR_UNAVAILABLE, text_other_login);
+    enum job_state state;
+    if (!turn_begin(transaction, false, &state))
+        return state == JOB_DONE ? give_up(resume, ERROR_INTERNAL, text_store_unreadable) : state;
     uint64_t seq = store_seq(worker->store);
     bool holds;
     if (position_holds(worker, &resume->position, &holds) != ERROR_NONE) {
         snapshot_end(worker);
-        return give_up(resume, ERROR_INTERNAL, "The store cannot be read now");
+        return give_up(resume, ERROR_INTERNAL, text_store_unreadable);
     }
     if (!holds) {
         snapshot_end(worker);
@@ -254,9 +250,9 @@ static enum job_state step(struct job *job)
 
 static void resume_free(struct job *job)
 {
-    struct resume *resume = (struct resume *)job;
+    struct resume *resume = CONTAINER_OF(job, struct resume, job);
     if (resume->transaction)
-        (void)give_up(resume, ERROR_UNAVAILABLE, "The server is stopping");
+        (void)give_up(resume, ERROR_UNAVAILABLE, text_stopping);
     rights_difference_close(&resume->difference, resume->worker->viewers);
     former_rights_free(&resume->former);
     sync_batch_free(&resume->batch);

@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
-#include "worker/intake/ring_intake.h"
 #include "worker/rpc/admission.h"
+#include "worker/rpc/texts.h"
+#include "worker/rpc/turn.h"
 #include "worker/session/session.h"
 
 /* Whether the candidate matches, as far as the search's turn goes; then ->each says what becomes of it. */
@@ -151,7 +153,7 @@ static enum job_state go_on(struct search *search, enum search_verdict verdict)
 
 static enum job_state step(struct job *job)
 {
-    struct search *search = (struct search *)job;
+    struct search *search = CONTAINER_OF(job, struct search, job);
     struct transaction *transaction = search->transaction;
     struct worker *worker = transaction->worker;
     if (!transaction->session) {
@@ -160,19 +162,14 @@ static enum job_state step(struct job *job)
         return JOB_DONE;
     }
     if (!transaction->session->login.account) /* what was found so far is not the answer */
-        return give_up(search, ERROR_UNAUTHORIZED, "Log in first");
+        return give_up(search, ERROR_UNAUTHORIZED, text_log_in_first);
     /* What it holds of a document others wait for: it goes on until it can let go of that. */
-    if (!search->candidate.held && !transaction_may_go_on(transaction))
-        return JOB_BLOCKED;
-    if (!snapshot_take(worker))
-        return give_up(search, ERROR_INTERNAL, "The store cannot be read now");
-    if (!ring_intake_covers_rights(worker)) {
-        snapshot_end(worker);
-        return JOB_LATER;
-    }
+    enum job_state state;
+    if (!turn_begin(transaction, search->candidate.held, &state))
+        return state == JOB_DONE ? give_up(search, ERROR_INTERNAL, text_store_unreadable) : state;
     if (search->rights_serial !=
         transaction->session->login.account->rights_serial) /* nor for these rights */
-        return give_up(search, ERROR_UNAVAILABLE, "Your rights have changed meanwhile; try again");
+        return give_up(search, ERROR_UNAVAILABLE, text_other_rights);
     if (!search->walk)
         search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
     return go_on(search, take_turn(search));
@@ -180,10 +177,10 @@ static enum job_state step(struct job *job)
 
 static void search_free(struct job *job)
 {
-    struct search *search = (struct search *)job;
+    struct search *search = CONTAINER_OF(job, struct search, job);
     if (search->transaction) { /* the worker stops */
         search->transaction->job = NULL;
-        transaction_fail(search->transaction, ERROR_UNAVAILABLE, "The server is stopping");
+        transaction_fail(search->transaction, ERROR_UNAVAILABLE, "%s", text_stopping);
     }
     if (search->release)
         search->release(search);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "shared/base/clock.h"
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/lookup.h"
 #include "worker/authority/token.h"
@@ -16,6 +17,7 @@
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 #include "worker/session/token_use.h"
 
@@ -126,7 +128,7 @@ static bool may_list(struct transaction *transaction, struct slice user)
     }
     enum error_code code = store_get(transaction->worker->store, COLLECTION_USERS, user, &record);
     if (code != ERROR_NONE)
-        user_fail(transaction, code, "User does not exist");
+        user_fail(transaction, code, text_user_missing);
     return code == ERROR_NONE;
 }
 
@@ -140,15 +142,28 @@ void list_sessions(struct transaction *transaction, struct json_value data)
         (json_type(value) != JSON_NONE && !params_id(transaction, value, "user_id", &worker->scratch, &user)))
         return;
     if (!snapshot_take(worker))
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
     else if (may_list(transaction, user))
         answer_list(transaction, user);
 }
 
-/* ---- remove_session: ->text is the id, ->flag whether it may be another user's ---- */
+/* ---- remove_session ---- */
+
+struct session_removal {
+    struct attempt attempt;
+    char *id;
+    bool any; /* it may be another user's */
+};
+
+static void session_removal_release(struct attempt *attempt)
+{
+    struct session_removal *removal = CONTAINER_OF(attempt, struct session_removal, attempt);
+    memory_release_text(removal->id);
+    free(removal);
+}
 
 struct ending {
-    struct attempt *attempt;
+    struct session_removal *removal;
     struct buffer *set;
     bool found;
 };
@@ -157,17 +172,18 @@ struct ending {
 static bool end_one(void *argument, struct slice id, struct json_value document, uint64_t version)
 {
     struct ending *ending = argument;
-    const struct attempt *attempt = ending->attempt;
+    const struct session_removal *removal = ending->removal;
+    const struct attempt *attempt = &removal->attempt;
     uint64_t now_ms = clock_wall_ms();
     bool own = json_string_is(json_member(document, SLICE("user")), slice_text(attempt->caller));
     (void)version;
-    if (token_use_read(attempt->transaction->worker, id, document, now_ms).over || (!attempt->flag && !own))
+    if (token_use_read(attempt->transaction->worker, id, document, now_ms).over || (!removal->any && !own))
         return true;
     if (!own)
         transaction_need_permission(attempt->transaction, ending->set, PERMISSION_MODIFY_OPTIONS);
     struct buffer body = {0};
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)now_ms);
-    set_change(ending->set, CHANGE_MERGE, CHANGE_SKIP_MISSING, "sessions", id, CHANGE_ANY_VERSION,
+    set_change(ending->set, CHANGE_MERGE, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id, CHANGE_ANY_VERSION,
                buffer_slice(&body));
     buffer_free(&body);
     ending->found = true;
@@ -176,9 +192,10 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
 
 static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
 {
-    struct ending ending = {attempt, set, false};
+    struct session_removal *removal = CONTAINER_OF(attempt, struct session_removal, attempt);
+    struct ending ending = {removal, set, false};
     attempt_begin(attempt, set, SLICE("null"));
-    bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(attempt->text),
+    bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(removal->id),
                         end_one, &ending);
     if (!ending.found)
         user_fail(attempt->transaction, known ? ERROR_NOT_FOUND : ERROR_INTERNAL, "Session does not exist");
@@ -192,8 +209,10 @@ void remove_session(struct transaction *transaction, struct json_value data)
     if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("id")), "id", &transaction->worker->scratch, &id))
         return;
-    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_ending);
-    attempt->text = memory_copy(id.data, id.length);
-    attempt->flag = session_may(transaction->session, PERMISSION_MODIFY_OPTIONS);
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct session_removal), evaluate_ending);
+    struct session_removal *removal = CONTAINER_OF(attempt, struct session_removal, attempt);
+    attempt->release = session_removal_release;
+    removal->id = memory_copy(id.data, id.length);
+    removal->any = session_may(transaction->session, PERMISSION_MODIFY_OPTIONS);
     attempt_run(attempt);
 }

@@ -15,6 +15,7 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 enum { SHOWN_KEY_BYTES = 64 };
@@ -70,14 +71,14 @@ static void answer(struct transaction *transaction, const char *user, uint64_t s
     struct worker *worker = transaction->worker;
     struct buffer out = {0};
     if (!snapshot_take(worker)) {
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
         return;
     }
     enum error_code code = user ? append_own(&out, worker, user, since) : append_all(&out, worker);
     if (code == ERROR_NONE)
         transaction_fulfill(transaction, buffer_slice(&out), store_seq(worker->store));
     else
-        user_fail(transaction, code, "User does not exist");
+        user_fail(transaction, code, text_user_missing);
     buffer_free(&out);
 }
 
@@ -92,7 +93,7 @@ static void changed(void *argument, const struct committer_result *result)
     setting_change_free(change);
 }
 
-static void submit(struct transaction *transaction, const char *collection, struct slice id,
+static void submit(struct transaction *transaction, enum builtin_collection collection, struct slice id,
                    struct slice patch, const char *user)
 {
     struct setting_change *change = memory_zeroed(1, sizeof *change);
@@ -105,7 +106,7 @@ static void submit(struct transaction *transaction, const char *collection, stru
         .operation = CHANGE_MERGE,
         .flags = user ? 0 : CHANGE_UPSERT,
         .version = CHANGE_ANY_VERSION,
-        .collection = slice_text(collection),
+        .collection = slice_text(collection_names[collection]),
         .id = id,
         .body = patch,
     };
@@ -186,7 +187,7 @@ static void set(struct transaction *transaction, struct json_value data)
     else if (json_count(data) == 0)
         answer(transaction, NULL, 0);
     else if (read_changes(transaction, data, &patch))
-        submit(transaction, "settings", document_id, buffer_slice(&patch), NULL);
+        submit(transaction, COLLECTION_SETTINGS, document_id, buffer_slice(&patch), NULL);
     buffer_free(&patch);
 }
 
@@ -210,8 +211,8 @@ void change_user_setting(struct transaction *transaction, struct json_value data
         transaction_fail(transaction, ERROR_INVALID, "Unknown user setting %.*s", (int)key.length, key.data);
     } else if (append_value(transaction, &patch, setting, value)) {
         buffer_append_slice(&patch, SLICE("}}"));
-        submit(transaction, "users", slice_of(account->user, account->user_length), buffer_slice(&patch),
-               account->user);
+        submit(transaction, COLLECTION_USERS, slice_of(account->user, account->user_length),
+               buffer_slice(&patch), account->user);
     }
     buffer_free(&patch);
 }

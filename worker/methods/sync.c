@@ -11,12 +11,14 @@
 
 #include <stdlib.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
-#include "worker/intake/ring_intake.h"
 #include "worker/methods/sync_walk.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/position.h"
+#include "worker/rpc/texts.h"
+#include "worker/rpc/turn.h"
 #include "worker/session/rights_change.h"
 #include "worker/session/session.h"
 
@@ -143,23 +145,18 @@ static bool judge(struct worker *worker, struct sync *sync)
 
 static enum job_state step(struct job *job)
 {
-    struct sync *sync = (struct sync *)job;
+    struct sync *sync = CONTAINER_OF(job, struct sync, job);
     struct transaction *transaction = sync->transaction;
     struct worker *worker = transaction->worker;
     if (!transaction_is_callers(
             transaction)) /* what came so far is not for who is there now, if anybody is */
-        return give_up(sync, ERROR_UNAVAILABLE, "Somebody else is logged in meanwhile, or nobody; try again");
-    if (!transaction_may_go_on(transaction))
-        return JOB_BLOCKED;
-    if (!snapshot_take(worker))
-        return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
-    if (!ring_intake_covers_rights(worker)) {
-        snapshot_end(worker);
-        return JOB_LATER;
-    }
+        return give_up(sync, ERROR_UNAVAILABLE, text_other_login);
+    enum job_state state;
+    if (!turn_begin(transaction, false, &state))
+        return state == JOB_DONE ? give_up(sync, ERROR_INTERNAL, text_store_unreadable) : state;
     if (!judge(worker, sync)) {
         snapshot_end(worker);
-        return give_up(sync, ERROR_INTERNAL, "The store cannot be read now");
+        return give_up(sync, ERROR_INTERNAL, text_store_unreadable);
     }
     enum store_step result = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
@@ -183,9 +180,9 @@ static enum job_state step(struct job *job)
 
 static void sync_free(struct job *job)
 {
-    struct sync *sync = (struct sync *)job;
+    struct sync *sync = CONTAINER_OF(job, struct sync, job);
     if (sync->transaction)
-        (void)give_up(sync, ERROR_UNAVAILABLE, "The server is stopping");
+        (void)give_up(sync, ERROR_UNAVAILABLE, text_stopping);
     if (sync->walking)
         sync_walk_free(&sync->walk);
     sync_batch_free(&sync->batch);

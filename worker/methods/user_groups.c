@@ -2,14 +2,21 @@
 
 #include "worker/methods/user_groups.h"
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/authority.h"
 #include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 
-/* ---- set_group: ->flag is `member`, if it is ->given ---- */
+/* ---- set_group ---- */
+
+struct membership {
+    struct attempt attempt;
+    enum { TOGGLE, LEAVE, JOIN } wanted;
+};
 
 /* Who is an administrator is for administrators to say, and one is always left. False: answered. */
 static bool may_set_administrator(struct attempt *attempt, struct buffer *set, bool is, bool member)
@@ -50,7 +57,8 @@ static bool fill_group_set(struct attempt *attempt, const struct user_document *
 {
     struct slice user = slice_text(attempt->user), group = slice_text(attempt->group);
     bool is = user_in_group(document, group);
-    bool member = attempt->given ? attempt->flag : !is;
+    const struct membership *membership = CONTAINER_OF(attempt, struct membership, attempt);
+    bool member = membership->wanted == TOGGLE ? !is : membership->wanted == JOIN;
     if (member && !is && !has_room(attempt->transaction, document))
         return false;
     struct buffer groups = {0};
@@ -61,7 +69,7 @@ static bool fill_group_set(struct attempt *attempt, const struct user_document *
     attempt_begin(attempt, set, buffer_slice(&groups));
     bool good = !is_administrator_group(group) || may_set_administrator(attempt, set, is, member);
     if (good) {
-        set_assert(set, "groups", group, group_version);
+        set_assert(set, COLLECTION_GROUPS, group, group_version);
         set_groups(set, user, document->version, buffer_slice(&groups),
                    !member && user_has_primary(document, group));
     }
@@ -74,11 +82,11 @@ static bool evaluate_group(struct attempt *attempt, struct buffer *set)
     struct transaction *transaction = attempt->transaction;
     struct user_document document;
     uint64_t group_version;
-    const char *missing = "User does not exist";
+    const char *missing = text_user_missing;
     enum error_code code =
         user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
     if (code == ERROR_NONE) {
-        missing = "Group does not exist";
+        missing = text_group_missing;
         code = group_get(transaction->worker, slice_text(attempt->group), &group_version);
     }
     bool good = code == ERROR_NONE && fill_group_set(attempt, &document, group_version, set);
@@ -99,11 +107,11 @@ void set_group(struct transaction *transaction, struct json_value data)
         !params_id(transaction, json_member(data, SLICE("group_id")), "group_id", scratch, &group) ||
         !params_boolean(transaction, json_member(data, SLICE("member")), "member", false, &member))
         return;
-    struct attempt *attempt = attempt_create(transaction, sizeof *attempt, evaluate_group);
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct membership), evaluate_group);
     attempt->user = memory_copy(user.data, user.length);
     attempt->group = memory_copy(group.data, group.length);
-    attempt->flag = member;
-    attempt->given = json_type(json_member(data, SLICE("member"))) != JSON_NONE;
+    if (json_type(json_member(data, SLICE("member"))) != JSON_NONE)
+        CONTAINER_OF(attempt, struct membership, attempt)->wanted = member ? JOIN : LEAVE;
     attempt_run(attempt);
 }
 
@@ -118,7 +126,7 @@ static bool may_be_primary(struct attempt *attempt, const struct user_document *
         return true;
     enum error_code code = group_get(transaction->worker, group, &version);
     if (code != ERROR_NONE) {
-        user_fail(transaction, code, "Group does not exist");
+        user_fail(transaction, code, text_group_missing);
         return false;
     }
     if (user_in_group(document, group))
@@ -136,7 +144,7 @@ static void put_primary(struct buffer *set, struct slice user, uint64_t version,
     else
         buffer_append_text(&body, "null");
     buffer_append_text(&body, "}]");
-    set_change(set, CHANGE_PATCH, NO_FLAGS, "users", user, (int64_t)version, buffer_slice(&body));
+    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_USERS, user, (int64_t)version, buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -149,7 +157,7 @@ static bool evaluate_primary(struct attempt *attempt, struct buffer *set)
     enum error_code code = user_get(transaction->worker, COLLECTION_USERS, user, &document);
     bool good = code == ERROR_NONE && may_be_primary(attempt, &document);
     if (code != ERROR_NONE)
-        user_fail(transaction, code, "User does not exist");
+        user_fail(transaction, code, text_user_missing);
     if (good) {
         attempt_begin(attempt, set, SLICE("null"));
         put_primary(set, user, document.version, attempt->group);

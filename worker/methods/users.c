@@ -2,6 +2,9 @@
  * table. A user is two documents: what others may see, and the password's hash in the internal collection
  * `credentials`. */
 
+#include <stdlib.h>
+
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/authority.h"
 #include "worker/authority/user_sets.h"
@@ -16,8 +19,27 @@
 #include "worker/methods/user_groups.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
+#include "worker/rpc/texts.h"
 
-/* ---- add: ->text is the list of groups, ->flag force_reset, ->secret the password's hash ---- */
+/* ---- add ---- */
+
+struct user_addition {
+    struct addition addition;
+    char *groups; /* JSON list */
+    bool force_reset;
+};
+
+static struct user_addition *user_addition_of(struct attempt *attempt)
+{
+    return CONTAINER_OF(attempt, struct user_addition, addition.attempt);
+}
+
+static void user_addition_release(struct attempt *attempt)
+{
+    struct user_addition *addition = user_addition_of(attempt);
+    memory_release_text(addition->groups);
+    free(addition);
+}
 
 /* One group of the new user: it must be there, and still be when the set is applied. False: answered. */
 static bool add_group(struct attempt *attempt, struct buffer *set, struct slice group)
@@ -26,22 +48,23 @@ static bool add_group(struct attempt *attempt, struct buffer *set, struct slice 
     uint64_t version;
     enum error_code code = group_get(transaction->worker, group, &version);
     if (code != ERROR_NONE) {
-        user_fail(transaction, code, "Group does not exist");
+        user_fail(transaction, code, text_group_missing);
         return false;
     }
     if (is_administrator_group(group) && !attempt_needs_administrator(attempt, set)) {
         transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may make an administrator");
         return false;
     }
-    set_assert(set, "groups", group, version);
+    set_assert(set, COLLECTION_GROUPS, group, version);
     return true;
 }
 
 static bool add_groups(struct attempt *attempt, struct buffer *set)
 {
+    const char *groups = user_addition_of(attempt)->groups;
     struct json json = {0};
     struct buffer scratch = {0};
-    bool good = json_parse(&json, attempt->text, strlen(attempt->text));
+    bool good = json_parse(&json, groups, strlen(groups));
     struct json_iterator each = json_begin(json_root(&json));
     while (good && json_step(&each)) {
         buffer_clear(&scratch);
@@ -54,14 +77,16 @@ static bool add_groups(struct attempt *attempt, struct buffer *set)
 
 static void add_documents(struct attempt *attempt, struct buffer *set)
 {
+    struct user_addition *addition = user_addition_of(attempt);
     struct slice user = slice_text(attempt->user);
     struct buffer body = {0};
     buffer_append_format(&body, "{\"groups\":%s,\"primary_group\":null,\"force_reset\":%s,\"settings\":{}}",
-                         attempt->text, attempt->flag ? "true" : "false");
-    addition_insert((struct addition *)attempt, set, buffer_slice(&body));
+                         addition->groups, addition->force_reset ? "true" : "false");
+    addition_insert(&addition->addition, set, buffer_slice(&body));
     buffer_clear(&body);
-    credentials_append(&body, slice_text(attempt->secret ? attempt->secret : ""));
-    set_change(set, CHANGE_REPLACE, NO_FLAGS, "credentials", user, CHANGE_ANY_VERSION, buffer_slice(&body));
+    credentials_append(&body, slice_text(attempt->hash ? attempt->hash : ""));
+    set_change(set, CHANGE_REPLACE, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+               buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -70,7 +95,7 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
     struct transaction *transaction = attempt->transaction;
     struct worker *worker = transaction->worker;
     struct slice user = slice_text(attempt->user);
-    if (!addition_begin((struct addition *)attempt, set, SLICE("null")))
+    if (!addition_begin(&user_addition_of(attempt)->addition, set, SLICE("null")))
         return false;
     if (!add_groups(attempt, set))
         return false;
@@ -130,12 +155,13 @@ static void add(struct transaction *transaction, struct json_value data)
         user_name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
         params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
         read_groups(transaction, json_member(data, SLICE("groups")), &groups) &&
-        (addition = addition_create(transaction, COLLECTION_USERS, json_member(data, SLICE("take_over")),
-                                    evaluate_addition))) {
+        (addition = addition_create(transaction, sizeof(struct user_addition), COLLECTION_USERS,
+                                    json_member(data, SLICE("take_over")), evaluate_addition))) {
         struct attempt *attempt = &addition->attempt;
+        attempt->release = user_addition_release;
         attempt->user = memory_copy(user.data, user.length);
-        attempt->text = memory_copy(groups.data, groups.length);
-        attempt->flag = reset;
+        user_addition_of(attempt)->groups = memory_copy(groups.data, groups.length);
+        user_addition_of(attempt)->force_reset = reset;
         if (attempt_try(attempt))
             password_then_run(attempt, password);
     }
@@ -179,9 +205,10 @@ static bool evaluate_removal(struct attempt *attempt, struct buffer *set)
         good = may_go(attempt, &document, set);
     }
     if (good) {
-        set_change(set, CHANGE_REMOVE, NO_FLAGS, "users", user, (int64_t)document.version, (struct slice){0});
+        set_change(set, CHANGE_REMOVE, NO_FLAGS, COLLECTION_USERS, user, (int64_t)document.version,
+                   (struct slice){0});
         good = set_assert_sessions(worker, set, user);
-        set_change(set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "credentials", user, CHANGE_ANY_VERSION,
+        set_change(set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
                    (struct slice){0});
         good = good && set_remove_sessions(worker, set, user);
         if (!good)

@@ -4,10 +4,12 @@
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
+#include "worker/rpc/access.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
-#include "worker/session/rights_change.h"
+#include "worker/rpc/once.h"
+#include "worker/rpc/texts.h"
 
 static bool tid_in_use(const struct session *session, struct slice tid)
 {
@@ -60,10 +62,7 @@ static bool find_method(struct transaction *transaction, const struct message *m
         }
     }
     const struct method *method = method_find(transaction->collection, message->method);
-    bool control = transaction->session->login.account && transaction->session->login.account->control;
-    bool exposed = method && (method->declared < 0 || control ||
-                              transaction->collection->methods[method->declared].exposed);
-    if (!exposed || (method->access == METHOD_CONTROL && !control)) {
+    if (!method || !access_exposes(transaction->session->login.account, transaction->collection, method)) {
         transaction_fail(transaction, ERROR_UNKNOWN_METHOD, "There is no exposed method %.*s.%.*s",
                          message->collection.data ? (int)message->collection.length : 10,
                          message->collection.data ? message->collection.data : "dispatcher",
@@ -71,27 +70,6 @@ static bool find_method(struct transaction *transaction, const struct message *m
         return false;
     }
     transaction->method = method;
-    return true;
-}
-
-static const char *first_missing(const struct config *config, const struct permission_set *has,
-                                 const struct permission_set *needed)
-{
-    for (unsigned i = 0; i < config->permission_count; i++)
-        if (permission_has(needed, i) && !permission_has(has, i))
-            return config->permissions[i];
-    return "?";
-}
-
-static bool refuse(struct transaction *transaction, const struct permission_set *needed)
-{
-    const struct account *account = transaction->session->login.account;
-    if (permission_covers(&account->rights.permissions, needed))
-        return false;
-    if (transaction->method->declared == METHOD_SYNC)
-        rights_change_refused(transaction->session);
-    transaction_fail(transaction, ERROR_FORBIDDEN, "You need the permission %s",
-                     first_missing(transaction->worker->config, &account->rights.permissions, needed));
     return true;
 }
 
@@ -107,29 +85,6 @@ static void set_caller(struct transaction *transaction)
     transaction->has_token = session->login.has_token;
     if (session->login.has_token)
         memcpy(transaction->token_hash, session->login.token_hash, sizeof transaction->token_hash);
-}
-
-/* Rights are looked at anew for every call. False: the transaction has been answered. */
-static bool check_rights(struct transaction *transaction)
-{
-    const struct method *method = transaction->method;
-    if (method->access == METHOD_UNPROTECTED)
-        return true;
-    if (!transaction->session->login.account) {
-        transaction_fail(transaction, ERROR_UNAUTHORIZED, "Log in first");
-        return false;
-    }
-    struct permission_set *needed = &transaction->needed;
-    const struct config_collection *collection = transaction->collection;
-    if (method->access == METHOD_OPTIONS)
-        permission_add(needed, PERMISSION_MODIFY_OPTIONS);
-    if (method->declared >= 0) {
-        for (unsigned i = 0; i < PERMISSION_LIMIT / 64; i++)
-            needed->bits[i] |= collection->methods[method->declared].needed.bits[i];
-        if (collection->read >= 0)
-            permission_add(needed, (unsigned)collection->read);
-    }
-    return !refuse(transaction, needed);
 }
 
 /* What sends more than its answer needs a caller that is still there for it. False: answered. */
@@ -151,22 +106,9 @@ static bool is_always_run(const struct method *method)
 /* A call made before under the same key is answered, not run. True: it was. */
 static bool answer_again(struct transaction *transaction)
 {
-    struct worker *worker = transaction->worker;
-    if (!transaction->once.data || is_always_run(transaction->method) ||
-        !transaction->session->login.account || !snapshot_take(worker))
-        return false;
-    struct buffer method = {0};
-    buffer_append_format(&method, "%s.%s",
-                         transaction->collection ? transaction->collection->name : "dispatcher",
-                         transaction->method->name);
-    struct slice answer;
-    uint64_t seq;
-    bool known = store_once_get(worker->store, transaction_user(transaction), buffer_slice(&method),
-                                transaction->once, clock_wall_ms(), &answer, &seq);
-    if (known)
-        transaction_fulfill(transaction, answer, seq);
-    buffer_free(&method);
-    return known;
+    return transaction->once.data && !is_always_run(transaction->method) && transaction->caller &&
+           snapshot_take(transaction->worker) &&
+           once_answer_again(transaction, transaction_user(transaction));
 }
 
 static void bad_message(struct session *session, const char *fault, size_t offset)
@@ -182,14 +124,14 @@ static void bad_message(struct session *session, const char *fault, size_t offse
 void call_run(struct transaction *transaction, const struct message *message, bool rights_known)
 {
     if (!rights_known) {
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
         return;
     }
     set_caller(transaction);
-    if (!find_method(transaction, message) || !check_rights(transaction) || !check_way(transaction))
+    if (!find_method(transaction, message) || !access_check(transaction) || !check_way(transaction))
         return;
     if (transaction->worker->stopping)
-        transaction_fail(transaction, ERROR_UNAVAILABLE, "The server is stopping");
+        transaction_fail(transaction, ERROR_UNAVAILABLE, "%s", text_stopping);
     else if (!admission_has_room(transaction->worker))
         transaction_fail(transaction, ERROR_BUSY, "The calls of all clients hold too much memory; try again");
     else if (!answer_again(transaction))
@@ -241,7 +183,7 @@ void call_refuse(struct session *session, struct slice text)
     if (take_message(session, text, &message))
         transaction_fail(call_begin(session, &message, &answer_messages),
                          stopping ? ERROR_UNAVAILABLE : ERROR_BUSY, "%s",
-                         stopping ? "The server is stopping"
+                         stopping ? text_stopping
                                   : "Your calls have waited for too long; read their answers, and send fewer "
                                     "at once");
     buffer_clear(&session->worker->scratch);

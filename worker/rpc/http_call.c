@@ -7,6 +7,7 @@
 #include "worker/rpc/answer.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/message.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/tokens.h"
 
 enum { FAULT_BYTES = 160 };
@@ -36,7 +37,7 @@ static bool authorize(struct transaction *transaction, struct slice token)
     if (!token.data)
         return true;
     if (!snapshot_take(transaction->worker)) {
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
         return false;
     }
     const char *wrong = token_authorize(transaction->session, token, &document);

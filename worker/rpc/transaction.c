@@ -15,11 +15,13 @@
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
+#include "worker/rpc/once.h"
+#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 enum { COPIES = 3 }; /* of an answer on its way out: message, frame, queue */
 
-static const char *collection_name(const struct transaction *transaction)
+const char *transaction_collection_name(const struct transaction *transaction)
 {
     return transaction->collection ? transaction->collection->name : "dispatcher";
 }
@@ -77,7 +79,7 @@ static void log_outcome(const struct transaction *transaction, enum error_code c
     buffer_clear(line);
     append_who(line, transaction);
     buffer_append_slice(line, SLICE(" requested "));
-    buffer_append_text(line, collection_name(transaction));
+    buffer_append_text(line, transaction_collection_name(transaction));
     buffer_append_byte(line, '.');
     buffer_append_text(line, transaction->method->name);
     buffer_append_slice(line, SLICE(": "));
@@ -179,7 +181,7 @@ void transaction_fail_unreadable(struct transaction *transaction, const struct c
     if (collection)
         transaction_fail(transaction, ERROR_INTERNAL, "Documents of %s cannot be read", collection->name);
     else
-        transaction_fail(transaction, ERROR_INTERNAL, "The store cannot be read now");
+        transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }
 
 void transaction_send_frames(struct transaction *transaction, struct slice frames, uint64_t after_seq)
@@ -207,20 +209,7 @@ static void begin_set(struct transaction *transaction, struct slice user, struct
                       enum change_answer answer, struct slice literal)
 {
     change_set_begin(set, bounds_of(transaction), answer, literal);
-    if (!transaction->once.data || !user.data)
-        return;
-    char method[COLLECTION_NAME_BYTES + 64];
-    int length =
-        snprintf(method, sizeof method, "%s.%s", collection_name(transaction), transaction->method->name);
-    uint64_t kept_ms = transaction->worker->config->once_hours * 3600000;
-    struct change once = {
-        .operation = CHANGE_ONCE,
-        .version = (int64_t)(clock_wall_ms() + kept_ms),
-        .collection = slice_of(method, (size_t)length),
-        .id = transaction->once,
-        .body = user,
-    };
-    change_set_add(set, &once);
+    once_remember(transaction, user, set);
 }
 
 static void add_actor(struct transaction *transaction, struct buffer *set,

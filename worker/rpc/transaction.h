@@ -107,6 +107,9 @@ void transaction_need_permission(struct transaction *transaction, struct buffer 
 /** What the caller may see; NULL: nothing (nobody has logged in, or the client is gone). */
 const struct viewer *transaction_viewer(const struct transaction *transaction);
 
+/** The name of the collection whose method is called. */
+const char *transaction_collection_name(const struct transaction *transaction);
+
 /** Whether the connection has been the caller's ever since, without a break. */
 bool transaction_is_callers(const struct transaction *transaction);
 

@@ -76,7 +76,7 @@ static void write_used(struct worker *worker, struct slice id, uint64_t now_ms)
         .operation = CHANGE_MERGE,
         .flags = CHANGE_SKIP_MISSING,
         .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("sessions"),
+        .collection = slice_text(collection_names[COLLECTION_SESSIONS]),
         .id = id,
         .body = buffer_slice(&body),
     };

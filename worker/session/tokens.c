@@ -127,7 +127,7 @@ void token_add_session(struct buffer *set, struct slice user, const char *addres
     struct change change = {
         .operation = CHANGE_INSERT,
         .version = CHANGE_ANY_VERSION,
-        .collection = SLICE("sessions"),
+        .collection = slice_text(collection_names[COLLECTION_SESSIONS]),
         .id = slice_text(id),
         .body = buffer_slice(&body),
     };
@@ -154,8 +154,8 @@ struct pruning {
 static void prune_one(struct pruning *pruning, struct slice id)
 {
     if (pruning->removed++ < PRUNED_AT_ONCE)
-        set_change(pruning->set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "sessions", id, CHANGE_ANY_VERSION,
-                   (struct slice){0});
+        set_change(pruning->set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
+                   CHANGE_ANY_VERSION, (struct slice){0});
 }
 
 static bool look_at(void *argument, struct slice id, struct json_value document, uint64_t version)
