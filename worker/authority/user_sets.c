@@ -38,7 +38,7 @@ bool user_has_primary(const struct user_document *document, struct slice group)
     return json_string_is(json_member(document->root, SLICE("primary_group")), group);
 }
 
-bool is_administrator_group(struct slice group)
+bool user_is_administrator_group(struct slice group)
 {
     return slice_equal(group, slice_text(administrator_group));
 }
@@ -52,7 +52,7 @@ bool user_is_administrator(struct worker *worker, struct slice user)
     return is;
 }
 
-enum error_code group_get(struct worker *worker, struct slice group, uint64_t *version)
+enum error_code user_group_get(struct worker *worker, struct slice group, uint64_t *version)
 {
     struct user_document document;
     enum error_code code = user_get(worker, COLLECTION_GROUPS, group, &document);
@@ -63,8 +63,8 @@ enum error_code group_get(struct worker *worker, struct slice group, uint64_t *v
     return code;
 }
 
-void set_change(struct buffer *set, enum change_operation operation, unsigned flags,
-                enum builtin_collection collection, struct slice id, int64_t version, struct slice body)
+void user_set_change(struct buffer *set, enum change_operation operation, unsigned flags,
+                     enum builtin_collection collection, struct slice id, int64_t version, struct slice body)
 {
     struct change change = {
         .operation = operation,
@@ -77,20 +77,21 @@ void set_change(struct buffer *set, enum change_operation operation, unsigned fl
     change_set_add(set, &change);
 }
 
-void set_assert(struct buffer *set, enum builtin_collection collection, struct slice id, uint64_t version)
+void user_set_assert(struct buffer *set, enum builtin_collection collection, struct slice id,
+                     uint64_t version)
 {
-    set_change(set, CHANGE_ASSERT, NO_FLAGS, collection, id, (int64_t)version, (struct slice){0});
+    user_set_change(set, CHANGE_ASSERT, NO_FLAGS, collection, id, (int64_t)version, (struct slice){0});
 }
 
-bool set_assert_sessions(struct worker *worker, struct buffer *set, struct slice user)
+bool user_set_assert_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct store_record record;
     enum error_code code = store_get(worker->store, COLLECTION_CREDENTIALS, user, &record);
     if (code == ERROR_NONE)
-        set_assert(set, COLLECTION_CREDENTIALS, user, record.version);
+        user_set_assert(set, COLLECTION_CREDENTIALS, user, record.version);
     else if (code == ERROR_NOT_FOUND)
-        set_change(set, CHANGE_ASSERT, CHANGE_ABSENT, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
-                   (struct slice){0});
+        user_set_change(set, CHANGE_ASSERT, CHANGE_ABSENT, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+                        (struct slice){0});
     return code == ERROR_NONE || code == ERROR_NOT_FOUND;
 }
 
@@ -105,13 +106,13 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
     const struct ending *ending = argument;
     (void)version;
     if (ending->operation == CHANGE_REMOVE || json_type(json_member(document, SLICE("ended"))) == JSON_NONE)
-        set_change(ending->set, ending->operation, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
-                   CHANGE_ANY_VERSION, ending->body);
+        user_set_change(ending->set, ending->operation, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
+                        CHANGE_ANY_VERSION, ending->body);
     return true;
 }
 
 /* They are marked, not removed, so that their tokens say "invalidated" until they are pruned. */
-bool set_end_sessions(struct worker *worker, struct buffer *set, struct slice user)
+bool user_set_end_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct buffer body = {0};
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)clock_wall_ms());
@@ -121,7 +122,7 @@ bool set_end_sessions(struct worker *worker, struct buffer *set, struct slice us
     return known;
 }
 
-bool set_remove_sessions(struct worker *worker, struct buffer *set, struct slice user)
+bool user_set_remove_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct ending ending = {set, CHANGE_REMOVE, {0}};
     return lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
@@ -143,12 +144,12 @@ static bool keep_one(void *argument, struct slice id, struct json_value document
     if (slice_equal(id, keeping->leaving) ||
         store_get(keeping->worker->store, COLLECTION_CREDENTIALS, id, &record) != ERROR_NONE)
         return true;
-    set_assert(keeping->set, COLLECTION_USERS, id, version);
+    user_set_assert(keeping->set, COLLECTION_USERS, id, version);
     keeping->kept = true;
     return false;
 }
 
-enum error_code set_keep_administrator(struct worker *worker, struct buffer *set, struct slice user)
+enum error_code user_set_keep_administrator(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct keeping keeping = {worker, set, user, false};
     bool known =
@@ -159,7 +160,8 @@ enum error_code set_keep_administrator(struct worker *worker, struct buffer *set
 }
 
 /* A merge patch would remove a member that becomes null. */
-void set_groups(struct buffer *set, struct slice user, uint64_t version, struct slice groups, bool primary)
+void user_set_groups(struct buffer *set, struct slice user, uint64_t version, struct slice groups,
+                     bool primary)
 {
     struct buffer body = {0};
     buffer_append_text(&body, "[{\"op\":\"add\",\"path\":\"/groups\",\"value\":");
@@ -167,12 +169,13 @@ void set_groups(struct buffer *set, struct slice user, uint64_t version, struct 
     if (primary)
         buffer_append_text(&body, "},{\"op\":\"add\",\"path\":\"/primary_group\",\"value\":null");
     buffer_append_text(&body, "}]");
-    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_USERS, user, (int64_t)version, buffer_slice(&body));
+    user_set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_USERS, user, (int64_t)version,
+                    buffer_slice(&body));
     buffer_free(&body);
 }
 
-void append_groups(struct buffer *out, const struct user_document *document, struct slice group,
-                   struct slice more)
+void user_append_groups(struct buffer *out, const struct user_document *document, struct slice group,
+                        struct slice more)
 {
     struct json_iterator each = json_begin(json_member(document->root, SLICE("groups")));
     bool first = true;

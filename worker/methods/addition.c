@@ -84,6 +84,6 @@ bool addition_begin(struct addition *addition, struct buffer *set, struct slice 
 
 void addition_insert(const struct addition *addition, struct buffer *set, struct slice body)
 {
-    set_change(set, CHANGE_INSERT, addition->takes_over ? CHANGE_TAKE_OVER : NO_FLAGS, addition->collection,
-               slice_text(name_of(addition)), CHANGE_ANY_VERSION, body);
+    user_set_change(set, CHANGE_INSERT, addition->takes_over ? CHANGE_TAKE_OVER : NO_FLAGS,
+                    addition->collection, slice_text(name_of(addition)), CHANGE_ANY_VERSION, body);
 }

@@ -5,8 +5,6 @@
  * is one bounded set; when the server ends in the middle, the same call goes on where it stopped.
  */
 
-#include "worker/methods/group_removal.h"
-
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/authority.h"
@@ -14,6 +12,7 @@
 #include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 
@@ -42,8 +41,8 @@ static bool sweep_one(void *argument, struct slice id, struct json_value root, u
     struct slice group = slice_text(sweep->attempt->group);
     struct user_document document = {.root = root};
     struct buffer groups = {0};
-    append_groups(&groups, &document, group, (struct slice){0});
-    set_groups(sweep->set, id, version, buffer_slice(&groups), user_has_primary(&document, group));
+    user_append_groups(&groups, &document, group, (struct slice){0});
+    user_set_groups(sweep->set, id, version, buffer_slice(&groups), user_has_primary(&document, group));
     buffer_free(&groups);
     sweep->count++;
     return --sweep->left > 0;
@@ -57,8 +56,8 @@ static bool next_step(struct attempt *attempt, const struct user_document *group
     struct sweep sweep = {attempt, set, attempt->tries ? 1 : MEMBERS_AT_ONCE, 0};
     if (json_type(json_member(group->root, SLICE("removing"))) == JSON_NONE) {
         transaction_begin_step(attempt->transaction, set);
-        set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_GROUPS, id, (int64_t)group->version,
-                   SLICE("{\"removing\":true}"));
+        user_set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_GROUPS, id, (int64_t)group->version,
+                        SLICE("{\"removing\":true}"));
         return true;
     }
     transaction_begin_step(attempt->transaction, set);
@@ -71,8 +70,8 @@ static bool next_step(struct attempt *attempt, const struct user_document *group
         return true;
     buffer_clear(set);
     attempt_begin(attempt, set, SLICE("null"));
-    set_change(set, CHANGE_REMOVE, NO_FLAGS, COLLECTION_GROUPS, id, (int64_t)group->version,
-               (struct slice){0});
+    user_set_change(set, CHANGE_REMOVE, NO_FLAGS, COLLECTION_GROUPS, id, (int64_t)group->version,
+                    (struct slice){0});
     return true;
 }
 
@@ -100,14 +99,14 @@ static bool done(struct attempt *attempt, const struct committer_result *result)
     return true;
 }
 
-void remove_group(struct transaction *transaction, struct json_value data)
+static void remove_group(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id"};
     struct slice group;
     if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
                                                               "_id", &transaction->worker->scratch, &group))
         return;
-    if (is_administrator_group(group)) {
+    if (user_is_administrator_group(group)) {
         transaction_fail(transaction, ERROR_FORBIDDEN, "The group %s cannot be removed", administrator_group);
         return;
     }
@@ -116,3 +115,9 @@ void remove_group(struct transaction *transaction, struct json_value data)
     attempt->group = memory_copy(group.data, group.length);
     attempt_run(attempt);
 }
+
+static const struct method methods[] = {
+    {"remove_group", METHOD_OPTIONS, remove_group, -1},
+};
+
+const struct method_table group_removal_methods = {methods, sizeof methods / sizeof *methods};

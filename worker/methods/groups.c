@@ -10,7 +10,6 @@
 #include "worker/authority/user_sets.h"
 #include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
-#include "worker/methods/group_removal.h"
 #include "worker/methods/user_answers.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
@@ -125,8 +124,8 @@ static void fill_update(struct attempt *attempt, const struct user_document *gro
     if (json_parse(&patch, text.data, text.length))
         append_changed(&answer, group, json_root(&patch));
     attempt_begin(attempt, set, buffer_slice(&answer));
-    set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_GROUPS, slice_text(attempt->group),
-               (int64_t)group->version, text);
+    user_set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_GROUPS, slice_text(attempt->group),
+                    (int64_t)group->version, text);
     buffer_free(&answer);
     json_free(&patch);
 }
@@ -153,7 +152,7 @@ static void update_permissions(struct transaction *transaction, struct json_valu
     if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
                                                               "_id", &transaction->worker->scratch, &group))
         return;
-    if (is_administrator_group(group)) {
+    if (user_is_administrator_group(group)) {
         transaction_fail(transaction, ERROR_FORBIDDEN,
                          "The group %s has every permission and cannot be changed", administrator_group);
         return;
@@ -172,7 +171,6 @@ static void update_permissions(struct transaction *transaction, struct json_valu
 
 static const struct method methods[] = {
     {"add", METHOD_OPTIONS, add, -1},
-    {"remove_group", METHOD_OPTIONS, remove_group, -1},
     {"update_permissions", METHOD_OPTIONS, update_permissions, -1},
 };
 

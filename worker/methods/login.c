@@ -3,8 +3,6 @@
  * (a hash is checked in any case), does it in a thread, and answers with the same words.
  */
 
-#include "worker/methods/login.h"
-
 #include <stdlib.h>
 
 #include "shared/base/clock.h"
@@ -17,6 +15,7 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
+#include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
@@ -63,8 +62,8 @@ static void add_stamp(struct buffer *set, struct slice user, uint64_t version, s
     json_append_string(&body, hash);
     buffer_append_format(&body, "},{\"op\":\"add\",\"path\":\"/stamp\",\"value\":\"%016llx\"}]",
                          (unsigned long long)random_number());
-    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_CREDENTIALS, user, (int64_t)version,
-               buffer_slice(&body));
+    user_set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_CREDENTIALS, user, (int64_t)version,
+                    buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -110,7 +109,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
         return false;
     change_set_begin(set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
     add_stamp(set, user, version, slice_text(attempt->hash));
-    set_assert(set, COLLECTION_USERS, user, user_version);
+    user_set_assert(set, COLLECTION_USERS, user, user_version);
     if (!token_prune(worker, set, user)) {
         transaction_fail_unreadable(transaction, NULL);
         return false;
@@ -192,7 +191,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     buffer_free(&hash);
 }
 
-void authorize_by_login(struct transaction *transaction, struct json_value data)
+static void authorize_by_login(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"username", "password", "browser"};
     struct worker *worker = transaction->worker;
@@ -212,7 +211,7 @@ void authorize_by_login(struct transaction *transaction, struct json_value data)
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }
 
-void authorize_by_token(struct transaction *transaction, struct json_value data)
+static void authorize_by_token(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"token", "browser"};
     struct worker *worker = transaction->worker;
@@ -236,7 +235,7 @@ void authorize_by_token(struct transaction *transaction, struct json_value data)
 
 /* The stored session is marked, not removed, so that its token says "invalidated" until it is pruned. Its end
  * reaches all connections with it through the ring, this one included. */
-void logout(struct transaction *transaction, struct json_value data)
+static void logout(struct transaction *transaction, struct json_value data)
 {
     struct session *session = transaction->session;
     struct buffer set = {0}, body = {0};
@@ -264,3 +263,11 @@ void logout(struct transaction *transaction, struct json_value data)
     buffer_free(&set);
     buffer_free(&body);
 }
+
+static const struct method methods[] = {
+    {"authorize_by_login", METHOD_UNPROTECTED, authorize_by_login, -1},
+    {"authorize_by_token", METHOD_UNPROTECTED, authorize_by_token, -1},
+    {"logout", METHOD_AUTHORIZED, logout, -1},
+};
+
+const struct method_table login_methods = {methods, sizeof methods / sizeof *methods};

@@ -12,6 +12,7 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/credentials.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
@@ -44,33 +45,16 @@ bool password_read(struct transaction *transaction, struct json_value data, cons
                        &transaction->worker->scratch, password);
 }
 
-bool user_to_manage(struct attempt *attempt, struct buffer *set, struct user_document *document)
-{
-    struct transaction *transaction = attempt->transaction;
-    enum error_code code =
-        user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), document);
-    if (code != ERROR_NONE) {
-        user_fail(transaction, code, text_user_missing);
-        return false;
-    }
-    if (user_in_group(document, slice_text(administrator_group)) &&
-        !attempt_needs_administrator(attempt, set)) {
-        transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may do this to an administrator");
-        return false;
-    }
-    return true;
-}
-
 /* ---- set_password ---- */
 
 /* False: the store cannot be read. */
 static bool put_password(struct worker *worker, struct buffer *set, struct slice user, struct slice hash)
 {
     struct buffer body = {0};
-    bool known = set_assert_sessions(worker, set, user);
+    bool known = user_set_assert_sessions(worker, set, user);
     credentials_append(&body, hash);
-    set_change(set, CHANGE_REPLACE, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
-               buffer_slice(&body));
+    user_set_change(set, CHANGE_REPLACE, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+                    buffer_slice(&body));
     buffer_free(&body);
     return known;
 }
@@ -83,9 +67,9 @@ static bool evaluate_set(struct attempt *attempt, struct buffer *set)
     attempt_begin(attempt, set, SLICE("null"));
     bool good = user_to_manage(attempt, set, &document);
     if (good) {
-        set_assert(set, COLLECTION_USERS, user, document.version);
+        user_set_assert(set, COLLECTION_USERS, user, document.version);
         good = put_password(worker, set, user, slice_text(attempt->hash ? attempt->hash : "")) &&
-               set_end_sessions(worker, set, user);
+               user_set_end_sessions(worker, set, user);
         if (!good)
             transaction_fail_unreadable(attempt->transaction, NULL);
     }
@@ -93,7 +77,7 @@ static bool evaluate_set(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-void set_password(struct transaction *transaction, struct json_value data)
+static void set_password(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "new_password"};
     struct worker *worker = transaction->worker;
@@ -123,11 +107,11 @@ static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
     attempt_begin(attempt, set, SLICE("null"));
     bool good = user_to_manage(attempt, set, &document);
     if (good) {
-        set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_USERS, user, (int64_t)document.version,
-                   CONTAINER_OF(attempt, struct setting_of_reset, attempt)->force_reset
-                       ? SLICE("{\"force_reset\":true}")
-                       : SLICE("{\"force_reset\":false}"));
-        good = set_assert_sessions(worker, set, user) && set_end_sessions(worker, set, user);
+        user_set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_USERS, user, (int64_t)document.version,
+                        CONTAINER_OF(attempt, struct setting_of_reset, attempt)->force_reset
+                            ? SLICE("{\"force_reset\":true}")
+                            : SLICE("{\"force_reset\":false}"));
+        good = user_set_assert_sessions(worker, set, user) && user_set_end_sessions(worker, set, user);
         if (!good)
             transaction_fail_unreadable(attempt->transaction, NULL);
     }
@@ -135,7 +119,7 @@ static bool evaluate_reset(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-void set_force_reset(struct transaction *transaction, struct json_value data)
+static void set_force_reset(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "force_reset"};
     struct slice user;
@@ -185,8 +169,8 @@ static void replace_hash(struct buffer *set, struct slice user, struct slice old
     buffer_append_text(&body, "},{\"op\":\"replace\",\"path\":\"/hash\",\"value\":");
     json_append_string(&body, new);
     buffer_append_text(&body, "}]");
-    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
-               buffer_slice(&body));
+    user_set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+                    buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -209,8 +193,8 @@ static bool evaluate_change(struct attempt *attempt, struct buffer *set)
     }
     attempt_begin(attempt, set, SLICE("null"));
     replace_hash(set, user, slice_text(change->old_hash), slice_text(attempt->hash));
-    set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_USERS, user, CHANGE_ANY_VERSION,
-               SLICE("{\"force_reset\":false}"));
+    user_set_change(set, CHANGE_MERGE, NO_FLAGS, COLLECTION_USERS, user, CHANGE_ANY_VERSION,
+                    SLICE("{\"force_reset\":false}"));
     return true;
 }
 
@@ -281,7 +265,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     buffer_free(&hash);
 }
 
-void change_password(struct transaction *transaction, struct json_value data)
+static void change_password(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "old_password", "new_password"};
     struct worker *worker = transaction->worker;
@@ -300,3 +284,11 @@ void change_password(struct transaction *transaction, struct json_value data)
     else
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }
+
+static const struct method methods[] = {
+    {"change_password", METHOD_UNPROTECTED, change_password, -1},
+    {"set_password", METHOD_OPTIONS, set_password, -1},
+    {"set_force_reset", METHOD_OPTIONS, set_force_reset, -1},
+};
+
+const struct method_table password_methods = {methods, sizeof methods / sizeof *methods};

@@ -3,8 +3,6 @@
  * stored under is the hash of its token, which never leaves the server.
  */
 
-#include "worker/methods/sessions.h"
-
 #include <stdlib.h>
 
 #include "shared/base/clock.h"
@@ -16,6 +14,7 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
@@ -132,7 +131,7 @@ static bool may_list(struct transaction *transaction, struct slice user)
     return code == ERROR_NONE;
 }
 
-void list_sessions(struct transaction *transaction, struct json_value data)
+static void list_sessions(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"user_id"};
     struct worker *worker = transaction->worker;
@@ -183,8 +182,8 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
         transaction_need_permission(attempt->transaction, ending->set, PERMISSION_MODIFY_OPTIONS);
     struct buffer body = {0};
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)now_ms);
-    set_change(ending->set, CHANGE_MERGE, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id, CHANGE_ANY_VERSION,
-               buffer_slice(&body));
+    user_set_change(ending->set, CHANGE_MERGE, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
+                    CHANGE_ANY_VERSION, buffer_slice(&body));
     buffer_free(&body);
     ending->found = true;
     return false;
@@ -202,7 +201,7 @@ static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
     return ending.found;
 }
 
-void remove_session(struct transaction *transaction, struct json_value data)
+static void remove_session(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"id"};
     struct slice id;
@@ -216,3 +215,10 @@ void remove_session(struct transaction *transaction, struct json_value data)
     removal->any = session_may(transaction->session, PERMISSION_MODIFY_OPTIONS);
     attempt_run(attempt);
 }
+
+static const struct method methods[] = {
+    {"sessions", METHOD_AUTHORIZED, list_sessions, -1},
+    {"remove_session", METHOD_AUTHORIZED, remove_session, -1},
+};
+
+const struct method_table session_methods = {methods, sizeof methods / sizeof *methods};

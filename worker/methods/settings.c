@@ -4,8 +4,6 @@
  * of a change like of every other, from the committer's frame and from `amend`.
  */
 
-#include "worker/methods/settings.h"
-
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
@@ -14,6 +12,7 @@
 #include "worker/base/committer_link.h"
 #include "worker/base/snapshot.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
@@ -191,7 +190,7 @@ static void set(struct transaction *transaction, struct json_value data)
     buffer_free(&patch);
 }
 
-void change_user_setting(struct transaction *transaction, struct json_value data)
+static void change_user_setting(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"key", "value"};
     struct worker *worker = transaction->worker;
@@ -223,3 +222,9 @@ static const struct method methods[] = {
 };
 
 const struct method_table settings_methods = {methods, sizeof methods / sizeof *methods};
+
+static const struct method user_methods[] = {
+    {"change_user_setting", METHOD_AUTHORIZED, change_user_setting, METHOD_ANSWERS_AGAIN},
+};
+
+const struct method_table user_setting_methods = {user_methods, sizeof user_methods / sizeof *user_methods};

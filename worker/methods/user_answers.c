@@ -1,5 +1,7 @@
 #include "worker/methods/user_answers.h"
 
+#include "worker/rpc/texts.h"
+
 void user_fail(struct transaction *transaction, enum error_code code, const char *missing)
 {
     if (code == ERROR_NOT_FOUND)
@@ -14,4 +16,21 @@ bool user_name_allowed(struct transaction *transaction, struct slice user)
         return true;
     transaction_fail(transaction, ERROR_INVALID, "_id: a user's name has no parentheses");
     return false;
+}
+
+bool user_to_manage(struct attempt *attempt, struct buffer *set, struct user_document *document)
+{
+    struct transaction *transaction = attempt->transaction;
+    enum error_code code =
+        user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), document);
+    if (code != ERROR_NONE) {
+        user_fail(transaction, code, text_user_missing);
+        return false;
+    }
+    if (user_in_group(document, slice_text(administrator_group)) &&
+        !attempt_needs_administrator(attempt, set)) {
+        transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may do this to an administrator");
+        return false;
+    }
+    return true;
 }

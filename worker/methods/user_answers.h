@@ -1,7 +1,8 @@
 #ifndef WORKER_METHODS_USER_ANSWERS_H
 #define WORKER_METHODS_USER_ANSWERS_H
 
-#include "worker/rpc/transaction.h"
+#include "worker/authority/user_sets.h"
+#include "worker/methods/attempt.h"
 
 /* Answers that the methods of users and groups share. */
 
@@ -10,5 +11,11 @@ void user_fail(struct transaction *transaction, enum error_code code, const char
 
 /** Parentheses mark names that are no users, such as (control). False: answered. */
 bool user_name_allowed(struct transaction *transaction, struct slice user);
+
+/** The document of a user whom the caller may manage: an administrator's account is for administrators, since
+ * who has modify_options alone could make itself one otherwise; @set, which has been begun, says so, too.
+ * False: answered. user_free() in any case. */
+[[gnu::warn_unused_result]] bool user_to_manage(struct attempt *attempt, struct buffer *set,
+                                                struct user_document *document);
 
 #endif

@@ -1,13 +1,12 @@
 /* users.set_group, set_primary_group: which groups a user is in. */
 
-#include "worker/methods/user_groups.h"
-
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/authority/authority.h"
 #include "worker/authority/user_sets.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 
@@ -34,7 +33,7 @@ static bool may_set_administrator(struct attempt *attempt, struct buffer *set, b
                          "Administrators cannot remove themselves from the administrator group");
         return false;
     }
-    enum error_code code = set_keep_administrator(transaction->worker, set, slice_text(attempt->user));
+    enum error_code code = user_set_keep_administrator(transaction->worker, set, slice_text(attempt->user));
     if (code == ERROR_NOT_FOUND)
         transaction_fail(transaction, ERROR_FORBIDDEN,
                          "The last administrator cannot be removed from the group");
@@ -65,13 +64,13 @@ static bool fill_group_set(struct attempt *attempt, const struct user_document *
     if (is && member)
         json_append_compact(&groups, json_member(document->root, SLICE("groups")));
     else
-        append_groups(&groups, document, group, member ? group : (struct slice){0});
+        user_append_groups(&groups, document, group, member ? group : (struct slice){0});
     attempt_begin(attempt, set, buffer_slice(&groups));
-    bool good = !is_administrator_group(group) || may_set_administrator(attempt, set, is, member);
+    bool good = !user_is_administrator_group(group) || may_set_administrator(attempt, set, is, member);
     if (good) {
-        set_assert(set, COLLECTION_GROUPS, group, group_version);
-        set_groups(set, user, document->version, buffer_slice(&groups),
-                   !member && user_has_primary(document, group));
+        user_set_assert(set, COLLECTION_GROUPS, group, group_version);
+        user_set_groups(set, user, document->version, buffer_slice(&groups),
+                        !member && user_has_primary(document, group));
     }
     buffer_free(&groups);
     return good;
@@ -87,7 +86,7 @@ static bool evaluate_group(struct attempt *attempt, struct buffer *set)
         user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);
     if (code == ERROR_NONE) {
         missing = text_group_missing;
-        code = group_get(transaction->worker, slice_text(attempt->group), &group_version);
+        code = user_group_get(transaction->worker, slice_text(attempt->group), &group_version);
     }
     bool good = code == ERROR_NONE && fill_group_set(attempt, &document, group_version, set);
     if (code != ERROR_NONE)
@@ -96,7 +95,7 @@ static bool evaluate_group(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-void set_group(struct transaction *transaction, struct json_value data)
+static void set_group(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"user_id", "group_id", "member"};
     struct buffer *scratch = &transaction->worker->scratch;
@@ -124,7 +123,7 @@ static bool may_be_primary(struct attempt *attempt, const struct user_document *
     uint64_t version;
     if (!attempt->group)
         return true;
-    enum error_code code = group_get(transaction->worker, group, &version);
+    enum error_code code = user_group_get(transaction->worker, group, &version);
     if (code != ERROR_NONE) {
         user_fail(transaction, code, text_group_missing);
         return false;
@@ -144,7 +143,8 @@ static void put_primary(struct buffer *set, struct slice user, uint64_t version,
     else
         buffer_append_text(&body, "null");
     buffer_append_text(&body, "}]");
-    set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_USERS, user, (int64_t)version, buffer_slice(&body));
+    user_set_change(set, CHANGE_PATCH, NO_FLAGS, COLLECTION_USERS, user, (int64_t)version,
+                    buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -166,7 +166,7 @@ static bool evaluate_primary(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-void set_primary_group(struct transaction *transaction, struct json_value data)
+static void set_primary_group(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "group_id"};
     struct buffer *scratch = &transaction->worker->scratch;
@@ -181,3 +181,10 @@ void set_primary_group(struct transaction *transaction, struct json_value data)
     attempt->group = group.data ? memory_copy(group.data, group.length) : NULL;
     attempt_run(attempt);
 }
+
+static const struct method methods[] = {
+    {"set_group", METHOD_OPTIONS, set_group, -1},
+    {"set_primary_group", METHOD_OPTIONS, set_primary_group, -1},
+};
+
+const struct method_table user_group_methods = {methods, sizeof methods / sizeof *methods};

@@ -1,6 +1,5 @@
-/* The methods of `users` beside the reading ones: this file has those that make and remove one, and the
- * table. A user is two documents: what others may see, and the password's hash in the internal collection
- * `credentials`. */
+/* users.add, remove_user. A user is two documents: what others may see, and the password's hash in the internal
+ * collection `credentials`. */
 
 #include <stdlib.h>
 
@@ -11,12 +10,8 @@
 #include "worker/methods/addition.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
-#include "worker/methods/login.h"
 #include "worker/methods/passwords.h"
-#include "worker/methods/sessions.h"
-#include "worker/methods/settings.h"
 #include "worker/methods/user_answers.h"
-#include "worker/methods/user_groups.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
@@ -46,16 +41,16 @@ static bool add_group(struct attempt *attempt, struct buffer *set, struct slice 
 {
     struct transaction *transaction = attempt->transaction;
     uint64_t version;
-    enum error_code code = group_get(transaction->worker, group, &version);
+    enum error_code code = user_group_get(transaction->worker, group, &version);
     if (code != ERROR_NONE) {
         user_fail(transaction, code, text_group_missing);
         return false;
     }
-    if (is_administrator_group(group) && !attempt_needs_administrator(attempt, set)) {
+    if (user_is_administrator_group(group) && !attempt_needs_administrator(attempt, set)) {
         transaction_fail(transaction, ERROR_FORBIDDEN, "Only administrators may make an administrator");
         return false;
     }
-    set_assert(set, COLLECTION_GROUPS, group, version);
+    user_set_assert(set, COLLECTION_GROUPS, group, version);
     return true;
 }
 
@@ -85,8 +80,8 @@ static void add_documents(struct attempt *attempt, struct buffer *set)
     addition_insert(&addition->addition, set, buffer_slice(&body));
     buffer_clear(&body);
     credentials_append(&body, slice_text(attempt->hash ? attempt->hash : ""));
-    set_change(set, CHANGE_REPLACE, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
-               buffer_slice(&body));
+    user_set_change(set, CHANGE_REPLACE, NO_FLAGS, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
+                    buffer_slice(&body));
     buffer_free(&body);
 }
 
@@ -101,7 +96,7 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
         return false;
     add_documents(attempt, set);
     /* Sessions there are of a user of that name whose document alone was removed. */
-    bool good = set_remove_sessions(worker, set, user);
+    bool good = user_set_remove_sessions(worker, set, user);
     if (!good)
         transaction_fail_unreadable(transaction, NULL);
     return good;
@@ -185,7 +180,7 @@ static bool may_go(struct attempt *attempt, const struct user_document *document
     struct transaction *transaction = attempt->transaction;
     if (!user_in_group(document, slice_text(administrator_group)))
         return true;
-    enum error_code code = set_keep_administrator(transaction->worker, set, slice_text(attempt->user));
+    enum error_code code = user_set_keep_administrator(transaction->worker, set, slice_text(attempt->user));
     if (code == ERROR_NOT_FOUND)
         transaction_fail(transaction, ERROR_FORBIDDEN, "The last administrator cannot be removed");
     else if (code != ERROR_NONE)
@@ -205,12 +200,12 @@ static bool evaluate_removal(struct attempt *attempt, struct buffer *set)
         good = may_go(attempt, &document, set);
     }
     if (good) {
-        set_change(set, CHANGE_REMOVE, NO_FLAGS, COLLECTION_USERS, user, (int64_t)document.version,
-                   (struct slice){0});
-        good = set_assert_sessions(worker, set, user);
-        set_change(set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, COLLECTION_CREDENTIALS, user, CHANGE_ANY_VERSION,
-                   (struct slice){0});
-        good = good && set_remove_sessions(worker, set, user);
+        user_set_change(set, CHANGE_REMOVE, NO_FLAGS, COLLECTION_USERS, user, (int64_t)document.version,
+                        (struct slice){0});
+        good = user_set_assert_sessions(worker, set, user);
+        user_set_change(set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, COLLECTION_CREDENTIALS, user,
+                        CHANGE_ANY_VERSION, (struct slice){0});
+        good = good && user_set_remove_sessions(worker, set, user);
         if (!good)
             transaction_fail_unreadable(transaction, NULL);
     }
@@ -231,19 +226,8 @@ static void remove_user(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"authorize_by_login", METHOD_UNPROTECTED, authorize_by_login, -1},
-    {"authorize_by_token", METHOD_UNPROTECTED, authorize_by_token, -1},
-    {"logout", METHOD_AUTHORIZED, logout, -1},
-    {"sessions", METHOD_AUTHORIZED, list_sessions, -1},
-    {"remove_session", METHOD_AUTHORIZED, remove_session, -1},
-    {"change_password", METHOD_UNPROTECTED, change_password, -1},
-    {"set_password", METHOD_OPTIONS, set_password, -1},
-    {"set_force_reset", METHOD_OPTIONS, set_force_reset, -1},
     {"add", METHOD_OPTIONS, add, -1},
-    {"change_user_setting", METHOD_AUTHORIZED, change_user_setting, METHOD_ANSWERS_AGAIN},
     {"remove_user", METHOD_OPTIONS, remove_user, -1},
-    {"set_group", METHOD_OPTIONS, set_group, -1},
-    {"set_primary_group", METHOD_OPTIONS, set_primary_group, -1},
 };
 
 const struct method_table users_methods = {methods, sizeof methods / sizeof *methods};

@@ -1,49 +1,50 @@
 #include "worker/rpc/method.h"
 
-enum { TABLES_MOST = 4 };
+typedef const struct method_table *const table;
 
-struct tables {
-    const struct method_table *of[TABLES_MOST];
-    size_t count;
-};
+/* Each list ends with NULL. Users and groups that are there are changed by their own methods alone, also over
+ * the control socket: these see to it that an administrator is left. */
+static table of_dispatcher[] = {&dispatcher_methods, NULL};
+static table of_settings[] = {&settings_methods, NULL};
+static table of_internal[] = {NULL};
+static table of_users[] = {
+    &read_methods,     &sync_methods,  &bulk_methods,       &login_methods,        &session_methods,
+    &password_methods, &users_methods, &user_group_methods, &user_setting_methods, NULL};
+static table of_groups[] = {&read_methods,   &sync_methods,          &bulk_methods,
+                            &groups_methods, &group_removal_methods, NULL};
+static table of_others[] = {&read_methods, &sync_methods, &bulk_methods, &write_methods, NULL};
 
-static struct tables tables_of(const struct config_collection *collection)
+static table *tables_of(const struct config_collection *collection)
 {
     if (!collection)
-        return (struct tables){{&dispatcher_methods}, 1};
+        return of_dispatcher;
     if (collection->index == COLLECTION_SETTINGS)
-        return (struct tables){{&settings_methods}, 1};
+        return of_settings;
     if (collection->internal)
-        return (struct tables){{NULL}, 0};
-    /* Users and groups that are there are changed by their own methods alone, also over the control socket:
-     * these see to it that an administrator is left. */
+        return of_internal;
     if (collection->index == COLLECTION_USERS)
-        return (struct tables){{&read_methods, &sync_methods, &bulk_methods, &users_methods}, 4};
-    if (collection->index == COLLECTION_GROUPS)
-        return (struct tables){{&read_methods, &sync_methods, &bulk_methods, &groups_methods}, 4};
-    return (struct tables){{&read_methods, &sync_methods, &bulk_methods, &write_methods}, 4};
+        return of_users;
+    return collection->index == COLLECTION_GROUPS ? of_groups : of_others;
 }
 
 bool method_any(const struct config_collection *collection)
 {
-    return tables_of(collection).count > 0;
+    return *tables_of(collection) != NULL;
 }
 
 const struct method *method_find(const struct config_collection *collection, struct slice name)
 {
-    struct tables tables = tables_of(collection);
-    for (size_t t = 0; t < tables.count; t++)
-        for (size_t i = 0; i < tables.of[t]->count; i++)
-            if (slice_equal(slice_text(tables.of[t]->methods[i].name), name))
-                return &tables.of[t]->methods[i];
+    for (table *each = tables_of(collection); *each; each++)
+        for (size_t i = 0; i < (*each)->count; i++)
+            if (slice_equal(slice_text((*each)->methods[i].name), name))
+                return &(*each)->methods[i];
     return NULL;
 }
 
 void method_each(const struct config_collection *collection, void (*each)(const struct method *, void *),
                  void *argument)
 {
-    struct tables tables = tables_of(collection);
-    for (size_t t = 0; t < tables.count; t++)
-        for (size_t i = 0; i < tables.of[t]->count; i++)
-            each(&tables.of[t]->methods[i], argument);
+    for (table *tables = tables_of(collection); *tables; tables++)
+        for (size_t i = 0; i < (*tables)->count; i++)
+            each(&(*tables)->methods[i], argument);
 }

@@ -154,8 +154,8 @@ struct pruning {
 static void prune_one(struct pruning *pruning, struct slice id)
 {
     if (pruning->removed++ < PRUNED_AT_ONCE)
-        set_change(pruning->set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
-                   CHANGE_ANY_VERSION, (struct slice){0});
+        user_set_change(pruning->set, CHANGE_REMOVE, CHANGE_SKIP_MISSING, COLLECTION_SESSIONS, id,
+                        CHANGE_ANY_VERSION, (struct slice){0});
 }
 
 static bool look_at(void *argument, struct slice id, struct json_value document, uint64_t version)
