@@ -21,8 +21,10 @@ struct bench_options {
     const char *url;
     const char *publish_url; /* broadcast: where messages are published, when that is another place */
     const char *collection;
-    const char *unseen;  /* another one, for documents that subscribers do not see */
-    const char *control; /* path of the control socket */
+    const char *unseen;   /* another one, for documents that subscribers do not see */
+    const char *fairness; /* another one, for what the loads of that case do */
+    const char *load;     /* fairness: the only one, NULL: all */
+    const char *control;  /* path of the control socket */
     bool control_given;
     pid_t pids[PID_LIMIT]; /* of the server, given by hand */
     size_t pid_count;
@@ -34,7 +36,7 @@ struct bench_options {
     bool keep;             /* documents stay when the run is over */
     bool json;
     uint64_t subscribers, in_flight, connections, count, duration, document_bytes, rate, documents, hold,
-        warm_up;
+        warm_up, probers, scale;
 };
 
 /** All that a case works with. */
@@ -57,7 +59,7 @@ struct bench_case {
 };
 
 extern const struct bench_case case_fanout, case_paced, case_calls, case_inserts, case_idle, case_churn,
-    case_sync, case_broadcast, case_logins, case_unseen;
+    case_sync, case_broadcast, case_logins, case_unseen, case_fairness;
 
 /** The bearer token for handshakes, or NULL. */
 static inline const char *bench_token(const struct bench *bench)

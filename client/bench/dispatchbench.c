@@ -18,8 +18,8 @@
 #include "shared/base/standard_descriptors.h"
 
 static const struct bench_case *const cases[] = {
-    &case_fanout, &case_paced, &case_calls,     &case_inserts, &case_idle,
-    &case_churn,  &case_sync,  &case_broadcast, &case_logins,  &case_unseen,
+    &case_fanout, &case_paced,     &case_calls,  &case_inserts, &case_idle,     &case_churn,
+    &case_sync,   &case_broadcast, &case_logins, &case_unseen,  &case_fairness,
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -81,7 +81,10 @@ int main(int argc, char **argv)
     const struct bench_case *chosen = find_case(argv[1]);
     struct report report = {0};
     struct bench bench = {
-        .options = {.collection = "bench", .unseen = "bench_unseen", .control = DEFAULT_CONTROL},
+        .options = {.collection = "bench",
+                    .unseen = "bench_unseen",
+                    .fairness = "bench_fairness",
+                    .control = DEFAULT_CONTROL},
         .report = &report,
     };
     chosen->defaults(&bench.options);

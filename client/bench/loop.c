@@ -44,7 +44,8 @@ void loop_need_descriptors(uint64_t count)
 
 static void watch(struct peer *peer, int operation)
 {
-    struct epoll_event event = {.events = EPOLLIN | (peer->waiting ? EPOLLOUT : 0), .data.ptr = peer};
+    struct epoll_event event = {.events = (peer->deaf ? 0 : EPOLLIN) | (peer->waiting ? EPOLLOUT : 0),
+                                .data.ptr = peer};
     if (epoll_ctl(peer->loop->epoll, operation, peer->ws.fd, &event) < 0)
         bench_fail("epoll: %s", strerror(errno));
 }
@@ -93,12 +94,18 @@ void peer_open(struct loop *loop, struct peer *peer, const struct ws_target *tar
                unsigned source)
 {
     peer->loop = loop;
-    peer->ready = false;
+    peer->ready = peer->deaf = false;
     peer->waiting = true; /* for the connection to be made */
     peer->opened_ns = bench_now_ns();
     if (!ws_client_open(&peer->ws, target, token, source, &loop->input))
         bench_fail("cannot connect: %s", peer->ws.error);
     watch(peer, EPOLL_CTL_ADD);
+}
+
+void peer_stop_reading(struct peer *peer)
+{
+    peer->deaf = true;
+    watch(peer, EPOLL_CTL_MOD);
 }
 
 void peer_close(struct peer *peer)

@@ -27,6 +27,7 @@ struct peer {
     void *context;      /* the case's */
     unsigned index;     /* among its kind */
     bool waiting;       /* epoll watches for room to write */
+    bool deaf;          /* nothing is read from it */
     bool queued;        /* stands in the loop's list of peers with something to send */
     bool ready;         /* may take part: open and, with dispatchd, authorised */
     uint64_t opened_ns; /* when the connection was begun */
@@ -57,6 +58,9 @@ void peer_send(struct peer *peer, struct slice text);
 
 /** Sends what was queued outside a pass. */
 void loop_send(struct loop *loop);
+
+/** From now on nothing is read from it; it still sends. */
+void peer_stop_reading(struct peer *peer);
 
 void peer_close(struct peer *peer);
 

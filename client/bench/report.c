@@ -59,6 +59,45 @@ void report_latency(struct report *report, const char *prefix, const char *label
     }
 }
 
+static void print_row_json(struct report *report, const char *name, const struct report_cell *cells,
+                           size_t count)
+{
+    buffer_append_format(&report->text, "%s\"%s\":{", report->text.length ? "," : "{", name);
+    for (size_t i = 0; i < count; i++)
+        buffer_append_format(&report->text, "%s\"%s\":%.*f", i ? "," : "", cells[i].key, cells[i].decimals,
+                             cells[i].value);
+    buffer_append_byte(&report->text, '}');
+}
+
+static void print_labels(struct report *report, const struct report_cell *cells, size_t count)
+{
+    buffer_append_format(&report->text, "%-17s", "");
+    for (size_t i = 0; i < count; i++)
+        if (!cells[i].aside)
+            buffer_append_format(&report->text, " %11s", cells[i].label);
+    buffer_append_byte(&report->text, '\n');
+}
+
+void report_row(struct report *report, const char *name, bool first, const struct report_cell *cells,
+                size_t count)
+{
+    if (report->json) {
+        print_row_json(report, name, cells, count);
+        return;
+    }
+    if (first)
+        print_labels(report, cells, count);
+    buffer_append_format(&report->text, "%-17s", name);
+    for (size_t i = 0; i < count; i++)
+        if (!cells[i].aside)
+            buffer_append_format(&report->text, " %11.*f", cells[i].decimals, cells[i].value);
+    for (size_t i = 0; i < count; i++)
+        if (cells[i].aside && cells[i].value > 0)
+            buffer_append_format(&report->text, "  %s %.*f", cells[i].label, cells[i].decimals,
+                                 cells[i].value);
+    buffer_append_byte(&report->text, '\n');
+}
+
 bool report_print(struct report *report)
 {
     if (report->json)

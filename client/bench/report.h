@@ -24,6 +24,18 @@ void report_text(struct report *report, const char *key, const char *label, cons
 void report_latency(struct report *report, const char *prefix, const char *label,
                     const struct histogram *histogram);
 
+/** A value in a row of a table. */
+struct report_cell {
+    const char *key, *label;
+    double value;
+    int decimals;
+    bool aside; /* stands behind the columns, and only when it is not 0 */
+};
+
+/** A row called @name, in JSON the member @name, an object. The @first one has the labels above it. */
+void report_row(struct report *report, const char *name, bool first, const struct report_cell *cells,
+                size_t count);
+
 /** Prints it on the standard output and frees the text. False: that could not be written. */
 [[gnu::warn_unused_result]] bool report_print(struct report *report);
 

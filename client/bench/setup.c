@@ -22,6 +22,22 @@ static void read_password(const struct bench *bench, char password[PASSWORD_BYTE
     snprintf(password, PASSWORD_BYTES, "%s", given);
 }
 
+void setup_log_in(const struct bench *bench, struct slice data, struct buffer *token)
+{
+    struct session session;
+    struct session_reply reply;
+    setup_session(bench, &session);
+    if (!session_call(&session, "users", "authorize_by_login", data, &reply, SETUP_MS))
+        bench_fail("cannot log in: %s", session.message);
+    buffer_clear(&session.scratch);
+    struct slice given = json_string(json_member(reply.data, SLICE("token")), &session.scratch);
+    if (!given.data)
+        bench_fail("the server answered the log-in without a token");
+    buffer_append_slice(token, given);
+    buffer_append_byte(token, 0);
+    session_close(&session);
+}
+
 static void log_in(struct bench *bench)
 {
     char password[PASSWORD_BYTES];
@@ -32,18 +48,7 @@ static void log_in(struct bench *bench)
     buffer_append_text(data, ",\"password\":");
     json_append_string(data, slice_text(password));
     buffer_append_byte(data, '}');
-    struct session session;
-    struct session_reply reply;
-    setup_session(bench, &session);
-    if (!session_call(&session, "users", "authorize_by_login", buffer_slice(data), &reply, SETUP_MS))
-        bench_fail("cannot log in: %s", session.message);
-    buffer_clear(&session.scratch);
-    struct slice token = json_string(json_member(reply.data, SLICE("token")), &session.scratch);
-    if (!token.data)
-        bench_fail("the server answered the log-in without a token");
-    buffer_append_slice(&bench->token, token);
-    buffer_append_byte(&bench->token, 0);
-    session_close(&session);
+    setup_log_in(bench, buffer_slice(data), &bench->token);
 }
 
 void setup_token(struct bench *bench)

@@ -13,6 +13,10 @@ enum { SETUP_MS = 60000 };
  */
 void setup_token(struct bench *bench);
 
+/** Logs in with @data of authorize_by_login and appends the token to @token, with a NUL. Ends the program
+ * when that fails. */
+void setup_log_in(const struct bench *bench, struct slice data, struct buffer *token);
+
 /** A session with the token at the URL. Ends the program when it cannot be had. */
 void setup_session(const struct bench *bench, struct session *session);
 

@@ -59,6 +59,46 @@ def test_case(bench_server, case):
         assert bench_server.export('bench') == {}
 
 
+LOADS = {  # and what shows that each did what it is meant to
+    'quiet': None, 'unseen': 'answered', 'import': 'answered', 'conditions': 'answered', 'range': 'answered',
+    'sorted': 'answered', 'counts': 'answered', 'sync': 'answered', 'sync_unread': 'unanswered', 'details': 'answered',
+    'update': 'answered', 'update_too_large': 'refused_too_large', 'patch': 'refused_too_large', 'rights': 'answered',
+    'slow_reader': 'answered', 'strangers': 'refused_unauthorized', 'logins': 'answered',
+}
+
+
+def test_fairness(make_server):
+    """Each load does what it is meant to, and every call of the prober is answered."""
+    server = make_server(config=configuration(permissions=None, durability='relaxed', collections={
+        'bench': {'methods': FREE},
+        'bench_fairness': {'methods': FREE, 'index': ['tags'],
+                           'rights': {'owner': 'user', 'group': 'group', 'group_read': 'group_read'}}}))
+    users = set(server.export('users'))
+    shown = run('fairness', '--count', '20', '--scale', '15', '--probers', '2', '--json', '--control', server.control,
+                server.url)
+    assert shown.returncode == 0, shown.stderr + shown.stdout
+    result = json.loads(shown.stdout)
+    assert [load for load in result if load in LOADS] == list(LOADS)
+    for load, key in LOADS.items():
+        line = result[load]
+        assert line['probes'] >= 20 and line['detail_max_ms'] > 0 and line['insert_max_ms'] > 0, (load, line)
+        assert not key or line[key] > 0, (load, line)
+        assert line['probes_refused'] == line['probes_unanswered'] == 0
+    assert server.export('bench') == server.export('bench_fairness') == {}
+    assert set(server.export('users')) == users
+
+
+def test_one_load_of_fairness(bench_server):
+    words = run('fairness', '--count', '4', '--load', 'quiet', '--fairness-collection', 'bench_unseen', '--control',
+                bench_server.control, bench_server.url)
+    assert words.returncode == 0 and 'detail p50' in words.stdout and '\nquiet ' in words.stdout, words
+    assert run('fairness', '--load', 'none', bench_server.url).stderr.count('expected one of: quiet unseen') == 1
+    # A load whose calls make no sense is no load.
+    wrong = run('fairness', '--count', '4', '--load', 'strangers', '--fairness-collection', 'none', '--control',
+                bench_server.control, bench_server.url)
+    assert wrong.returncode == 1
+
+
 def test_over_the_network_with_a_log_in(make_server):
     server = make_server(config=configuration(collections={'bench': {'methods': FREE}}, permissions=None,
                                               **{'log_level': 'notice'}))
