@@ -22,6 +22,7 @@
 #include "shared/base/random.h"
 #include "worker/authority/authority.h"
 #include "worker/base/committer_link.h"
+#include "worker/base/committer_turns.h"
 #include "worker/base/job.h"
 #include "worker/base/snapshot.h"
 #include "worker/base/thread_pool.h"
@@ -206,6 +207,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->viewers = viewer_table_create(worker->config);
     worker->jobs = job_list_create(&worker->work);
     worker->link = committer_link_create(worker, events_link_may_read);
+    worker->turns = committer_turns_create(worker);
     worker->threads =
         thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
     worker->authority = authority_create(worker, &events_of_authority);
@@ -237,7 +239,8 @@ void worker_close(struct worker *worker)
     network_free(&worker->network);
     thread_pool_free(&worker->threads);
     job_list_free(&worker->jobs);
-    committer_link_free(&worker->link);
+    committer_link_free(&worker->link); /* answers everything, what waits for its turn too */
+    committer_turns_free(&worker->turns);
     authority_free(&worker->authority);
     snapshot_end(worker); /* who was told of an end may have looked something up */
     viewer_table_free(&worker->viewers);

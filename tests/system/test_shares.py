@@ -26,6 +26,18 @@ async def test_a_patch_that_is_too_much_work(server):
     assert (await client.call('patch', 'notes', {'_id': 'd', 'operations': to_and_fro}))['_version'] == 0
 
 
+async def test_nobody_waits_for_all_the_changes_that_another_has_sent(make_server):
+    """Sets that are much work go to the committer one after the other, and another user's in between."""
+    server = make_server(workers=1, config=configuration(log_level='notice'))
+    client, other = await Client.connect(server, 'ann'), await Client.connect(server, 'ben')
+    await client.call('insert', 'notes', {'_id': 'd', 'a': 'x' * (MIB - 200)})
+    to_and_fro = [{'op': 'move', 'from': '/a', 'path': '/b'}, {'op': 'move', 'from': '/b', 'path': '/a'}]
+    calls = [await client.start('patch', 'notes', {'_id': 'd', 'operations': to_and_fro * 100}) for _ in range(12)]
+    await other.call('insert', 'notes', {})
+    assert sum(call.done() for call in calls) < 6
+    assert all(answer['data']['code'] == 'too_large' for answer in await asyncio.gather(*calls))
+
+
 async def test_an_update_of_many_large_documents(make_server):
     """It is refused as a whole, and neither it nor as much in many calls takes the committer much memory."""
     server = make_server(config=configuration(map_bytes='4G', durability='relaxed'))

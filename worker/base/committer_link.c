@@ -283,21 +283,29 @@ size_t committer_link_set_most(const struct config *config)
     return queue < COMMITTER_SET_MOST ? queue : COMMITTER_SET_MOST;
 }
 
-bool committer_link_submit(struct committer_link *link, struct slice set_bytes, committer_done *done,
-                           void *argument, enum error_code *code)
+bool committer_link_would_take(const struct committer_link *link, size_t bytes, size_t beside,
+                               enum error_code *code)
 {
     if (is_given_up(link)) {
         *code = ERROR_UNAVAILABLE;
         return false;
     }
-    if (set_bytes.length > committer_link_set_most(link->worker->config)) {
+    if (bytes > committer_link_set_most(link->worker->config)) {
         *code = ERROR_TOO_LARGE;
         return false;
     }
-    if (link->waiting_bytes > link->worker->config->limits.committer_queue_bytes - set_bytes.length) {
+    if (link->waiting_bytes + beside > link->worker->config->limits.committer_queue_bytes - bytes) {
         *code = ERROR_BUSY;
         return false;
     }
+    return true;
+}
+
+bool committer_link_submit(struct committer_link *link, struct slice set_bytes, committer_done *done,
+                           void *argument, enum error_code *code)
+{
+    if (!committer_link_would_take(link, set_bytes.length, 0, code))
+        return false;
     size_t before = link->out.length;
     committer_set_append(&link->out, ++link->last_id, set_bytes);
     size_t bytes = link->out.length - before;

@@ -38,6 +38,10 @@ size_t committer_link_set_most(const struct config *config);
                                                        committer_done *done, void *argument,
                                                        enum error_code *code);
 
+/** Whether a set of @bytes would be taken if so many bytes @beside what waits were waiting too. */
+[[gnu::warn_unused_result]] bool committer_link_would_take(const struct committer_link *link, size_t bytes,
+                                                           size_t beside, enum error_code *code);
+
 const char *committer_link_refusal(enum error_code code);
 
 /** Writes what was submitted in this pass. */

@@ -97,8 +97,7 @@ void attempt_run(struct attempt *attempt)
     enum error_code code;
     if (!evaluate(attempt, &set)) {
         attempt_free(attempt);
-    } else if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), committed, attempt,
-                                      &code)) {
+    } else if (!transaction_submit(transaction, buffer_slice(&set), committed, attempt, &code)) {
         transaction_fail(transaction, code, "%s", committer_link_refusal(code));
         attempt_free(attempt);
     }

@@ -8,16 +8,38 @@
 
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
+#include "shared/store/set_work.h"
 #include "worker/base/committer_link.h"
 #include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/session/session.h"
 
+/* A document that is read, parsed, changed, compared, put. */
+enum { WORK_DOCUMENT_BYTE = 16 };
+
 static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
 {
     transaction_begin_set(transaction, set, answer, (struct slice){0});
     return set;
+}
+
+/* What it is expected to be that a document is changed which has @bytes, and gets @more: set_work.h. */
+static uint64_t work_of_change(size_t bytes, size_t more)
+{
+    return WORK_OPERATION + WORK_CHANGE + (uint64_t)(bytes + more) * WORK_DOCUMENT_BYTE;
+}
+
+/* The document's size now; @missing when it is not there, or not yet. */
+static size_t size_of(struct transaction *transaction, struct slice id, size_t missing)
+{
+    struct worker *worker = transaction->worker;
+    struct store_record record;
+    work_charge(&worker->work, WORK_LOOKUP);
+    if (snapshot_take(worker) &&
+        store_get(worker->store, transaction->collection->index, id, &record) == ERROR_NONE)
+        return record.full.length;
+    return missing;
 }
 
 static bool document_fits(struct transaction *transaction, struct json_value document)
@@ -91,6 +113,7 @@ static void insert(struct transaction *transaction, struct json_value data)
     bool good = true;
     if (list) {
         good = count_allowed(transaction, json_count(data), "documents");
+        transaction->work = json_count(data) * work_of_change(0, 0);
         struct json_iterator each = json_begin(data);
         for (uint32_t i = 0; good && json_step(&each); i++) {
             transaction->listed = true;
@@ -132,8 +155,8 @@ struct update_all {
 static enum search_verdict update_each(struct search *search, struct slice id,
                                        const struct store_record *record)
 {
-    (void)record;
     struct update_all *all = search->own;
+    search->transaction->work += work_of_change(record->full.length, all->changes.length);
     uint64_t most = search->transaction->worker->config->limits.bulk_documents;
     if (++all->count > most) {
         transaction_fail(search->transaction, ERROR_TOO_LARGE,
@@ -218,6 +241,7 @@ static void update_by_id(struct transaction *transaction, struct json_value data
         return;
     struct buffer set = {0}, compact = {0};
     json_append_compact(&compact, changes);
+    transaction->work = work_of_change(size_of(transaction, id, 0), compact.length);
     struct change change = {
         .operation = CHANGE_MERGE,
         .flags = upsert ? CHANGE_UPSERT : 0,
@@ -264,6 +288,9 @@ static void patch(struct transaction *transaction, struct json_value data)
     }
     struct buffer set = {0}, compact = {0};
     json_append_compact(&compact, operations);
+    /* Each may move as much as there is. */
+    size_t size = size_of(transaction, id, transaction->worker->config->limits.document_bytes);
+    transaction->work = work_of_change(size, compact.length) + (uint64_t)json_count(operations) * size;
     struct change change = {
         .operation = CHANGE_PATCH,
         .version = version,
@@ -313,6 +340,7 @@ static void remove_documents(struct transaction *transaction, struct json_value 
         good = false;
     } else {
         good = count_allowed(transaction, json_count(ids), "ids");
+        transaction->work = json_count(ids) * work_of_change(0, 0);
         struct json_iterator each = json_begin(ids);
         for (uint32_t i = 0; good && json_step(&each); i++) {
             transaction->listed = true;

@@ -9,8 +9,9 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/json/json.h"
+#include "shared/store/set_work.h"
 #include "worker/authority/token.h"
-#include "worker/base/committer_link.h"
+#include "worker/base/committer_turns.h"
 #include "worker/net/connection.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
@@ -19,6 +20,8 @@
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
+/* What a byte of a set costs about, see set_work.h: it is parsed, copied, put. */
+enum { WORK_SET_BYTE = 10 };
 enum { COPIES = 3 }; /* of an answer on its way out: message, frame, queue */
 
 const char *transaction_collection_name(const struct transaction *transaction)
@@ -280,10 +283,26 @@ static void committed(void *argument, const struct committer_result *result)
     buffer_free(&members);
 }
 
+/* Not more than what it may be: then it is refused. */
+static uint64_t expected_work(const struct transaction *transaction, struct slice set)
+{
+    uint64_t most = change_bounds_of(&transaction->worker->config->limits).work;
+    uint64_t work = transaction->work ? transaction->work : WORK_OPERATION + WORK_CHANGE;
+    work += (uint64_t)set.length * WORK_SET_BYTE;
+    return work < most ? work : most;
+}
+
+bool transaction_submit(struct transaction *transaction, struct slice set, committer_done *done,
+                        void *argument, enum error_code *code)
+{
+    return committer_turns_submit(transaction->worker->turns, transaction_user(transaction),
+                                  expected_work(transaction, set), set, done, argument, code);
+}
+
 void transaction_commit(struct transaction *transaction, struct buffer *set)
 {
     enum error_code code;
-    if (committer_link_submit(transaction->worker->link, buffer_slice(set), committed, transaction, &code))
+    if (transaction_submit(transaction, buffer_slice(set), committed, transaction, &code))
         return;
     transaction->listed = false; /* it is not about one of them */
     transaction_fail(transaction, code, "%s", committer_link_refusal(code));

@@ -8,6 +8,7 @@
 #include "shared/base/error_code.h"
 #include "shared/store/change_set.h"
 #include "worker/authority/authority.h"
+#include "worker/base/committer_link.h"
 #include "worker/base/job.h"
 #include "worker/base/worker.h"
 
@@ -42,8 +43,9 @@ struct transaction {
     struct job *job;        /* that works for it; woken when the client has read what was sent */
     size_t came_with, held; /* bytes of memory: what the call brought, and all that is counted */
     uint64_t started_us;
-    bool listed; /* its set's changes are a list the client gave: an error says which of it is at fault */
-    uint32_t at; /* while the list is read: which of it */
+    bool listed;   /* its set's changes are a list the client gave: an error says which of it is at fault */
+    uint32_t at;   /* while the list is read: which of it */
+    uint64_t work; /* that its changes are expected to be (set_work.h); 0: it goes by the bytes of the set */
     char memory[];
 };
 
@@ -85,6 +87,11 @@ void transaction_send_frames(struct transaction *transaction, struct slice frame
  * the set (which must have been begun with transaction_begin_set()). Frees, later.
  */
 void transaction_commit(struct transaction *transaction, struct buffer *set);
+
+/** Gives @set to the committer in its caller's turn, as committer_turns_submit(). */
+[[gnu::warn_unused_result]] bool transaction_submit(struct transaction *transaction, struct slice set,
+                                                    committer_done *done, void *argument,
+                                                    enum error_code *code);
 
 /** Begins a change set in @set, with the `once` operation when the call asked for it, and who acts: the
  * caller, with the permissions that the method needs. */
