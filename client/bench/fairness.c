@@ -17,9 +17,10 @@
  */
 
 static const struct load_kind *const kinds[] = {
-    &load_quiet,  &load_unseen, &load_import,      &load_conditions, &load_range,  &load_sorted,
-    &load_counts, &load_sync,   &load_sync_unread, &load_details,    &load_update, &load_update_too_large,
-    &load_patch,  &load_rights, &load_slow_reader, &load_strangers,  &load_logins,
+    &load_quiet,       &load_busy,      &load_unseen,           &load_import, &load_conditions,
+    &load_range,       &load_sorted,    &load_counts,           &load_sync,   &load_sync_unread,
+    &load_details,     &load_update,    &load_update_too_large, &load_patch,  &load_rights,
+    &load_slow_reader, &load_strangers, &load_logins,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

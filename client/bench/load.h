@@ -110,8 +110,8 @@ void load_insert(struct load *load, unsigned count, unsigned at_once,
 void load_call(struct load *load, const char *collection, const char *method, struct slice data);
 
 /** Every kind, in order. */
-extern const struct load_kind load_quiet, load_unseen, load_import, load_conditions, load_range, load_sorted,
-    load_counts, load_sync, load_sync_unread, load_details, load_update, load_update_too_large, load_patch,
-    load_rights, load_slow_reader, load_strangers, load_logins;
+extern const struct load_kind load_quiet, load_busy, load_unseen, load_import, load_conditions, load_range,
+    load_sorted, load_counts, load_sync, load_sync_unread, load_details, load_update, load_update_too_large,
+    load_patch, load_rights, load_slow_reader, load_strangers, load_logins;
 
 #endif

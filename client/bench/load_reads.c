@@ -4,6 +4,32 @@
 
 /* Loads that read much with few bytes, or are answered with many. */
 
+/* ---- busy: many calls, each of them little ---- */
+
+static void append_little(struct load *load, struct buffer *out)
+{
+    load_append_document(load, out, load->user);
+    buffer_append_byte(out, '}');
+}
+
+static void prepare_busy(struct load *load)
+{
+    load_insert(load, 1, 1, append_little);
+    load_append_call(&load->request, "detail", load->collection);
+    buffer_append_text(&load->request, "{\"_id\":");
+    load_append_id(load, &load->request, load->first);
+    buffer_append_byte(&load->request, '}');
+}
+
+const struct load_kind load_busy = {
+    .name = "busy",
+    .help =
+        "20 clients with 4 details of a small document in flight: what a busy worker is without long steps",
+    .callers = 20,
+    .in_flight = 4,
+    .prepare = prepare_busy,
+};
+
 /* ---- conditions: on paths through an array of objects ---- */
 
 enum { CONDITIONS = 499 };
