@@ -10,6 +10,7 @@
 #include "shared/base/random.h"
 #include "shared/store/set_work.h"
 #include "worker/base/committer_link.h"
+#include "worker/base/snapshot.h"
 #include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
