@@ -91,6 +91,15 @@ static bool at_least(const char *name, uint64_t value, unsigned times, const cha
     return wrong_size(message, name, what, value);
 }
 
+/* One who is alone must get through what one message may be; that may be less than it is called. */
+static bool check_strangers(const struct config_limits *limits, char message[CONFIG_MESSAGE])
+{
+    bool own = limits->stranger_message_bytes <= limits->message_bytes;
+    return at_least("limits.strangers_bytes", limits->strangers_bytes, 1,
+                    own ? "limits.stranger_message_bytes" : "limits.message_bytes",
+                    own ? limits->stranger_message_bytes : limits->message_bytes, message);
+}
+
 /* What must pass somewhere in one piece must fit there. */
 static bool check_sizes(const struct config *config, char message[CONFIG_MESSAGE])
 {
@@ -108,7 +117,8 @@ static bool check_sizes(const struct config *config, char message[CONFIG_MESSAGE
                     message) &&
            at_least("limits.worker_calls_bytes", limits->worker_calls_bytes, 2, name, largest, message) &&
            at_least("limits.worker_calls_bytes", limits->worker_calls_bytes, 2, "limits.result_bytes",
-                    limits->result_bytes, message);
+                    limits->result_bytes, message) &&
+           check_strangers(limits, message);
 }
 
 bool config_check(struct config *config, char message[CONFIG_MESSAGE])

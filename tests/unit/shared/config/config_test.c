@@ -315,6 +315,11 @@ static void test_check(void **state)
         {"{\"limits\": {\"worker_calls_bytes\": \"2M\"}}", NULL},
         {"{\"limits\": {\"worker_calls_bytes\": \"3M\", \"result_bytes\": \"2M\"}}",
          "limits.worker_calls_bytes: expected at least twice limits.result_bytes (4194304), found 3145728"},
+        {"{\"limits\": {\"strangers_bytes\": \"64K\", \"stranger_message_bytes\": \"65K\"}}",
+         "limits.strangers_bytes: expected at least limits.stranger_message_bytes (66560), found 65536"},
+        {"{\"limits\": {\"strangers_bytes\": \"64K\", \"stranger_message_bytes\": \"64K\"}}", NULL},
+        {"{\"limits\": {\"strangers_bytes\": \"64K\", \"stranger_message_bytes\": \"1G\"}}",
+         "limits.strangers_bytes: expected at least limits.message_bytes (1048576), found 65536"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char message[CONFIG_MESSAGE] = "";
