@@ -11,6 +11,7 @@
 #include "shared/base/memory.h"
 
 enum { READ_BYTES = 65536, DOWN_MOST_MS = 10000, SETS_LEAST = 64, SETS_KEPT = 4096 };
+enum { SET_AROUND = 16384 }; /* more than head, actor, collection, id and key of one change */
 
 enum link_state { LINK_DOWN, LINK_GREETING, LINK_UP };
 
@@ -277,9 +278,15 @@ static bool is_given_up(const struct committer_link *link)
     return link->state != LINK_UP && clock_monotonic_ms() - link->down_since_ms > DOWN_MOST_MS;
 }
 
+/* What is around one document does not count, so that the largest one passes where it just has room. */
+static size_t queue_most(const struct config *config)
+{
+    return config->limits.committer_queue_bytes + SET_AROUND;
+}
+
 size_t committer_link_set_most(const struct config *config)
 {
-    size_t queue = config->limits.committer_queue_bytes;
+    size_t queue = queue_most(config);
     return queue < COMMITTER_SET_MOST ? queue : COMMITTER_SET_MOST;
 }
 
@@ -294,7 +301,7 @@ bool committer_link_would_take(const struct committer_link *link, size_t bytes, 
         *code = ERROR_TOO_LARGE;
         return false;
     }
-    if (link->waiting_bytes + beside > link->worker->config->limits.committer_queue_bytes - bytes) {
+    if (link->waiting_bytes + beside > queue_most(link->worker->config) - bytes) {
         *code = ERROR_BUSY;
         return false;
     }

@@ -1,0 +1,27 @@
+"""Configurations at the ends of the options' ranges, and what a client may do with them at the bounds."""
+
+import json
+
+from configuration import configuration
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+def sized(key, size):
+    """A document that is stored in so many bytes."""
+    text = json.dumps({'_id': key, '_version': 0, 'text': ''}, separators=(',', ':'))
+    return {'_id': key, 'text': 'x' * (size - len(text))}
+
+
+def put_back(server, document):
+    """What an import of this document ends with."""
+    return server.ctl('import', 'notes', '-', text=json.dumps(document) + '\n', check=False)
+
+
+def test_the_largest_document_passes_where_it_just_has_room(make_server):
+    limits = {'document_bytes': '1M', 'message_bytes': '1M', 'committer_queue_bytes': '1M', 'worker_calls_bytes': '2M'}
+    server = make_server(workers=1, config=configuration(ring_bytes='8M', backlog_bytes='4M', limits=limits))
+    assert put_back(server, sized('exact', MIB)).stderr.startswith('notes: 1 documents')
+    refused = put_back(server, sized('more', MIB + 1))
+    assert refused.returncode == 1 and 'at most 1048576 are allowed' in refused.stderr
+    assert server.export('notes') == {'exact': {**sized('exact', MIB), '_version': 0}}
