@@ -38,7 +38,7 @@ enum ws_state { WS_STATE_NONE, WS_STATE_HANDSHAKE, WS_STATE_OPEN, WS_STATE_CLOSI
 enum { WS_ERROR_BYTES = 160, WS_INPUT_BYTES = 262144 };
 
 /** A server's message longer than this ends the connection. */
-#define WS_MESSAGE_LIMIT ((size_t)64 << 20)
+#define WS_MESSAGE_LIMIT ((size_t)160 << 20)
 
 struct ws_client {
     int fd; /* -1: none */

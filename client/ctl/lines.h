@@ -9,7 +9,7 @@
 
 /* A file read line by line, unpacked on the way when it is gzip (whatever its name). */
 
-enum { LINES_MESSAGE = 200, LINE_LIMIT = 64 << 20 };
+enum { LINES_MESSAGE = 200, LINE_LIMIT = 160 << 20 };
 
 struct lines {
     void *file;          /* zlib's */

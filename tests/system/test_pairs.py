@@ -25,3 +25,13 @@ def test_the_largest_document_passes_where_it_just_has_room(make_server):
     refused = put_back(server, sized('more', MIB + 1))
     assert refused.returncode == 1 and 'at most 1048576 are allowed' in refused.stderr
     assert server.export('notes') == {'exact': {**sized('exact', MIB), '_version': 0}}
+
+
+def test_what_was_exported_can_be_imported(make_server):
+    """A document that is many times as large as a message of a client."""
+    limits = {'document_bytes': '20M', 'message_bytes': '64K'}
+    server = make_server(workers=1, config=configuration(ring_bytes='256M', backlog_bytes='80M', durability='relaxed',
+                                                         limits=limits))
+    large = sized('large', 20 * MIB)
+    assert put_back(server, large).stderr.startswith('notes: 1 documents')
+    assert server.export('notes') == {'large': {**large, '_version': 0}}

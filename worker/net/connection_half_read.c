@@ -18,8 +18,10 @@ uint64_t connection_message_most(const struct connection *connection)
 {
     const struct config_limits *limits = &connection->network->options.config->limits;
     uint64_t most = limits->message_bytes, strange = limits->stranger_message_bytes;
-    if (connection->kind == CONNECTION_CONTROL)
-        return most < CONTROL_MESSAGE / CONTROL_BOUNDS ? CONTROL_MESSAGE : most * CONTROL_BOUNDS;
+    if (connection->kind == CONNECTION_CONTROL) {
+        uint64_t one = limits->document_bytes + CONTROL_MESSAGE; /* what was exported can be imported */
+        return most * CONTROL_BOUNDS < one ? one : most * CONTROL_BOUNDS;
+    }
     return is_strange(connection) && strange < most ? strange : most;
 }
 
