@@ -10,9 +10,11 @@
 
 #include "shared/base/buffer.h"
 #include "shared/base/memory.h"
+#include "shared/store/set_work.h"
 
-/* STALL_LEAST_MS: the processes are looked at once a second. */
-enum { PAGE_BYTES = 4096, STALL_LEAST_MS = 3000 };
+/* STALL_LEAST_MS: the processes are looked at once a second. WORK_A_MS: units that the committer does in a
+ * millisecond, with a processor that is three times as slow as they are meant for. */
+enum { PAGE_BYTES = 4096, STALL_LEAST_MS = 3000, WORK_A_MS = 333333 };
 
 /* The daemon leaves the directory in which it was started. */
 static bool make_absolute(char **path, char message[CONFIG_MESSAGE])
@@ -121,13 +123,30 @@ static bool check_sizes(const struct config *config, char message[CONFIG_MESSAGE
            check_strangers(limits, message);
 }
 
+/* The committer is within one call's changes for so long, and is not to be killed for that. */
+static bool check_stall(const struct config *config, char message[CONFIG_MESSAGE])
+{
+    const struct config_limits *limits = &config->limits;
+    uint64_t document = limits->document_bytes * WORK_OF_DOCUMENT;
+    bool own = limits->change_work >= document;
+    uint64_t least_ms = (own ? limits->change_work : document) / WORK_A_MS;
+    if (config->stall_timeout_ms == 0 ||
+        (config->stall_timeout_ms >= STALL_LEAST_MS && config->stall_timeout_ms >= least_ms))
+        return true;
+    char what[128];
+    if (least_ms < STALL_LEAST_MS)
+        snprintf(what, sizeof what, "0 or at least %d", STALL_LEAST_MS);
+    else
+        snprintf(what, sizeof what, "0 or at least what %s may take (%" PRIu64 ")",
+                 own ? "limits.change_work" : "limits.document_bytes", least_ms);
+    return wrong_size(message, "stall_timeout_ms", what, config->stall_timeout_ms);
+}
+
 bool config_check(struct config *config, char message[CONFIG_MESSAGE])
 {
     if (config->listen_count == 0) {
         snprintf(message, CONFIG_MESSAGE, "listen: expected at least one ADDRESS:PORT, found an empty list");
         return false;
     }
-    if (config->stall_timeout_ms > 0 && config->stall_timeout_ms < STALL_LEAST_MS)
-        return wrong_size(message, "stall_timeout_ms", "0 or at least 3000", config->stall_timeout_ms);
-    return check_sizes(config, message) && settle_paths(config, message);
+    return check_stall(config, message) && check_sizes(config, message) && settle_paths(config, message);
 }
