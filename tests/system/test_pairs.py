@@ -1,8 +1,12 @@
 """Configurations at the ends of the options' ranges, and what a client may do with them at the bounds."""
 
 import json
+import random
 
+import pairs
+import pytest
 from configuration import configuration
+from server import scaled
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -35,3 +39,21 @@ def test_what_was_exported_can_be_imported(make_server):
     large = sized('large', 20 * MIB)
     assert put_back(server, large).stderr.startswith('notes: 1 documents')
     assert server.export('notes') == {'large': {**large, '_version': 0}}
+
+
+def test_what_contradicts_each_other_is_refused_by_both_names(make_server):
+    values = pairs.option_values()
+    server = make_server(start=False)
+    for pair in pairs.contradictions(values):
+        pairs.refused_with_both(server, pair, values)
+
+
+SEED = 9
+
+
+@pytest.mark.parametrize('n', range(scaled(3, 1)))
+def test_every_pair_of_ends_that_is_accepted_serves(make_server, n):
+    """A part of what pairs.py does, without sizes that take long."""
+    values = pairs.light(pairs.option_values())
+    chosen = pairs.covering(values, random.Random(SEED))[n]
+    pairs.Trial(make_server(start=False, workers=chosen['workers'], config=pairs.file_of(chosen)), chosen).run()
