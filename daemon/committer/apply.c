@@ -171,6 +171,8 @@ static void show_work(struct applier *applier, uint64_t since_us)
 {
     struct scoreboard_committer *row = applier->row;
     uint64_t work = store_write_work(applier->store), cpu_us = thread_cpu_us() - since_us;
+    atomic_fetch_add(&row->work_units, work);
+    atomic_fetch_add(&row->cpu_us, cpu_us);
     if (work > atomic_load(&row->largest_work))
         atomic_store(&row->largest_work, work);
     if (cpu_us > atomic_load(&row->largest_cpu_us))
@@ -213,6 +215,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
     return end;
 
 spoilt:
+    show_work(applier, began_us);
     store_write_abort(applier->store);
     forget_results(applier);
     return from;
@@ -271,7 +274,9 @@ static void complain_full(struct applier *applier)
 static void apply_range(struct applier *applier, size_t from, size_t to, uint64_t now_ms)
 {
     if (to - from == 1) {
+        uint64_t began_us = thread_cpu_us();
         enum error_code code = apply_alone(applier, &applier->batch[from], now_ms);
+        show_work(applier, began_us);
         count_result(applier, code);
         applier->full = applier->full || code == ERROR_STORE_FULL;
         return;

@@ -38,7 +38,9 @@ struct scoreboard_worker {
     _Atomic uint64_t still_ms;            /* without one, when that is remarkable; the master writes it */
     _Atomic uint64_t work_units;          /* spent, as worker/base/work.h counts them */
     _Atomic uint64_t largest_step_units;  /* the most that was done at once, without asking */
-    _Atomic uint64_t largest_pass_cpu_us; /* of the processor, for one pass of the loop */
+    _Atomic uint64_t largest_pass_units;  /* in one pass of the loop */
+    _Atomic uint64_t cpu_us;              /* of the processor, for all passes */
+    _Atomic uint64_t largest_pass_cpu_us; /* for one */
     _Atomic uint64_t calls_bytes;         /* that open calls hold, and what has come in part */
     _Atomic bool no_user;                 /* worker 0, before it is ready: nobody can log in */
     char padding[128];
@@ -57,7 +59,9 @@ struct scoreboard_committer {
     _Atomic uint32_t store_full;     /* 1 while the last commit failed for lack of room */
     _Atomic uint64_t loops;          /* as a worker's; transactions count too */
     _Atomic uint64_t still_ms;       /* as a worker's */
-    _Atomic uint64_t largest_work;   /* units (set_work.h) of a transaction */
+    _Atomic uint64_t work_units;     /* spent on transactions, as set_work.h counts them */
+    _Atomic uint64_t cpu_us;         /* of the processor, for them */
+    _Atomic uint64_t largest_work;   /* units of one */
     _Atomic uint64_t largest_cpu_us; /* of the processor, for one */
     _Atomic bool syncing;            /* it waits for the disk */
     char padding[128];

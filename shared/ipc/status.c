@@ -25,13 +25,14 @@ static void append_committer(struct buffer *out, const struct scoreboard_committ
         out,
         "\"committer\":{\"pid\":%" PRId32 ",\"state\":\"%s\",\"commits\":%" PRIu64 ",\"sets\":%" PRIu64
         ",\"changes\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"store_used_bytes\":%" PRIu64
-        ",\"store_map_bytes\":%" PRIu64 ",\"store_full\":%s,\"still_ms\":%" PRIu64
-        ",\"largest_work\":%" PRIu64 ",\"largest_cpu_us\":%" PRIu64 "}",
+        ",\"store_map_bytes\":%" PRIu64 ",\"store_full\":%s,\"still_ms\":%" PRIu64 ",\"work_units\":%" PRIu64
+        ",\"cpu_us\":%" PRIu64 ",\"largest_work\":%" PRIu64 ",\"largest_cpu_us\":%" PRIu64 "}",
         atomic_load(&committer->pid), state_name(atomic_load(&committer->state)),
         atomic_load(&committer->commits), atomic_load(&committer->sets), atomic_load(&committer->changes),
         atomic_load(&committer->refused), atomic_load(&committer->store_used_bytes),
         atomic_load(&committer->store_map_bytes), atomic_load(&committer->store_full) ? "true" : "false",
-        atomic_load(&committer->still_ms), atomic_load(&committer->largest_work),
+        atomic_load(&committer->still_ms), atomic_load(&committer->work_units),
+        atomic_load(&committer->cpu_us), atomic_load(&committer->largest_work),
         atomic_load(&committer->largest_cpu_us));
 }
 
@@ -55,10 +56,13 @@ static void append_worker(struct buffer *out, unsigned slot, const struct scoreb
         atomic_load(&worker->backlog_frames), atomic_load(&worker->overruns),
         atomic_load(&worker->catching_up), atomic_load(&worker->work_units),
         atomic_load(&worker->largest_step_units), atomic_load(&worker->largest_pass_cpu_us));
-    buffer_append_format(
-        out, ",\"connections_most\":%" PRIu32 ",\"still_ms\":%" PRIu64 ",\"calls_bytes\":%" PRIu64 "}",
-        atomic_load(&worker->connections_most), atomic_load(&worker->still_ms),
-        atomic_load(&worker->calls_bytes));
+    buffer_append_format(out,
+                         ",\"largest_pass_units\":%" PRIu64 ",\"cpu_us\":%" PRIu64
+                         ",\"connections_most\":%" PRIu32 ",\"still_ms\":%" PRIu64 ",\"calls_bytes\":%" PRIu64
+                         "}",
+                         atomic_load(&worker->largest_pass_units), atomic_load(&worker->cpu_us),
+                         atomic_load(&worker->connections_most), atomic_load(&worker->still_ms),
+                         atomic_load(&worker->calls_bytes));
 }
 
 static double rate(const struct scoreboard *scoreboard, enum scoreboard_rate which)

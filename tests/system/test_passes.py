@@ -74,6 +74,7 @@ def test_what_hardly_anybody_sees(make_server, backlog, count, units):
     after = server.status()['workers'][1]
     assert after['pid'] == before['pid']
     assert count < after['work_units'] - before['work_units'] < units
-    assert after['largest_pass_cpu_us'] > 0
+    assert 0 < after['largest_pass_units'] < 2 * PASS_UNITS
+    assert 0 < after['largest_pass_cpu_us'] <= after['cpu_us']
     for client in clients:
         client.socket.close()

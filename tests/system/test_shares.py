@@ -22,7 +22,10 @@ async def test_a_patch_that_is_too_much_work(server):
         answer = await call
         assert (answer['success'], answer['data']['code']) == (False, 'too_large')
         assert 'too much work' in answer['data']['message']
-    assert 100 * MIB < server.status()['committer']['largest_work'] <= 160 * MIB
+    committer = server.status()['committer']
+    assert 100 * MIB < committer['largest_work'] <= 160 * MIB
+    assert committer['work_units'] > committer['largest_work']
+    assert committer['cpu_us'] > committer['largest_cpu_us'] > 0
     assert (await client.call('patch', 'notes', {'_id': 'd', 'operations': to_and_fro}))['_version'] == 0
 
 

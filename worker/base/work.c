@@ -21,6 +21,8 @@ static void show(const struct work *work, uint64_t pass_us)
     struct scoreboard_worker *score = work->score;
     atomic_store_explicit(&score->work_units, work->used, memory_order_relaxed);
     atomic_store_explicit(&score->largest_step_units, work->largest_step, memory_order_relaxed);
+    atomic_store_explicit(&score->largest_pass_units, work->largest_pass, memory_order_relaxed);
+    atomic_store_explicit(&score->cpu_us, work->passes_ns / 1000, memory_order_relaxed);
     if (pass_us > atomic_load_explicit(&score->largest_pass_cpu_us, memory_order_relaxed))
         atomic_store_explicit(&score->largest_pass_cpu_us, pass_us, memory_order_relaxed);
 }
@@ -29,10 +31,15 @@ static void show(const struct work *work, uint64_t pass_us)
 void work_pass(struct work *work)
 {
     (void)work_left(work, 0); /* a step ends with the pass */
+    if (work->used - work->pass_used > work->largest_pass)
+        work->largest_pass = work->used - work->pass_used;
+    work->pass_used = work->used;
     work->left = WORK_PASS;
     if (!work->score)
         return;
     uint64_t now_ns = thread_cpu_ns();
-    show(work, work->cpu_ns ? (now_ns - work->cpu_ns) / 1000 : 0);
+    uint64_t pass_ns = work->cpu_ns ? now_ns - work->cpu_ns : 0;
+    work->passes_ns += pass_ns;
+    show(work, pass_ns / 1000);
     work->cpu_ns = now_ns;
 }

@@ -27,7 +27,10 @@ struct work {
     uint64_t used;                   /* since the worker started */
     uint64_t step;                   /* since somebody asked last */
     uint64_t largest_step;           /* so much was done between two questions */
+    uint64_t pass_used;              /* ->used when the pass began */
+    uint64_t largest_pass;           /* units */
     uint64_t cpu_ns;                 /* of this thread, when the pass began; 0: none has begun */
+    uint64_t passes_ns;              /* of the processor, for all passes that have ended */
     struct scoreboard_worker *score; /* NULL: it is not shown */
 };
 
