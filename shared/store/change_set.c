@@ -13,7 +13,7 @@
 enum {
     SET_HEADER = 1 + 8 + 8 + 4,
     OPERATION_HEADER = 1 + 1 + 8 + 3 * 4,
-    FLAGS_ALL = 127,
+    FLAGS_ALL = 255,
     ACTOR_ID_BYTES = 256
 };
 
@@ -62,8 +62,9 @@ static void append_operation(struct buffer *out, const struct change *change, si
 
 void change_set_add(struct buffer *out, const struct change *change)
 {
-    append_operation(out, change, change->body.length);
-    buffer_append_slice(out, change->body);
+    struct slice body = change->flags & CHANGE_SAME_BODY ? SLICE("") : change->body;
+    append_operation(out, change, body.length);
+    buffer_append_slice(out, body);
 }
 
 static void append_part(struct buffer *out, struct slice part)
@@ -145,6 +146,18 @@ bool change_set_open(struct change_set *set, struct slice bytes)
     return true;
 }
 
+/* Finds what it is to have instead of a body of its own. False: there is none. */
+static bool take_body(struct change_set *set, struct change *change)
+{
+    if (change->flags & CHANGE_SAME_BODY) {
+        if (change->operation != CHANGE_MERGE || change->body.length || !set->merge.data)
+            return false;
+        change->body = set->merge;
+    }
+    set->merge = change->operation == CHANGE_MERGE ? change->body : (struct slice){0};
+    return true;
+}
+
 int change_set_next(struct change_set *set, struct change *change)
 {
     if (set->rest.length == 0)
@@ -162,7 +175,7 @@ int change_set_next(struct change_set *set, struct change *change)
         (struct change){.operation = (enum change_operation)operation, .flags = flags, .version = version};
     if (!bytes_take(&set->rest, bytes_get_32(header.data + 10), &change->collection) ||
         !bytes_take(&set->rest, bytes_get_32(header.data + 14), &change->id) ||
-        !bytes_take(&set->rest, bytes_get_32(header.data + 18), &change->body))
+        !bytes_take(&set->rest, bytes_get_32(header.data + 18), &change->body) || !take_body(set, change))
         return -1;
     return change->operation != CHANGE_ACTOR || is_actor(change) ? 1 : -1;
 }

@@ -38,6 +38,8 @@ enum change_flag {
     CHANGE_NEW_ID = 32, /* INSERT, REPLACE: the id was made for this document (random_id()): nothing had it */
     CHANGE_TAKE_OVER =
         64, /* INSERT, REPLACE in `users` and `groups`: the name may be that of one who was removed */
+    CHANGE_SAME_BODY = 128 /* MERGE: the body is that of the operation in front, which is one of these too or
+                              has it itself; so a set does not grow with what is repeated */
 };
 
 #define CHANGE_ANY_VERSION (-1)
@@ -111,6 +113,7 @@ struct change_set {
     struct change_bounds bounds;
     struct slice literal;
     struct slice rest;
+    struct slice merge; /* the body of the operation in front, if that was a MERGE */
 };
 
 /** False: malformed. Every length is checked. */

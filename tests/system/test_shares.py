@@ -1,6 +1,8 @@
 """What one client asks for costs the others no more than a share."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -8,7 +10,7 @@ from client import Client
 from configuration import configuration
 from server import scaled
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 
 
 async def test_a_patch_that_is_too_much_work(server):
@@ -60,6 +62,28 @@ async def test_an_update_of_many_large_documents(make_server):
         ids = [f'd{k}' for k in range(i, i + 5)]
         changed = await client.call('update', 'notes', {'query': {'_id': {'$in': ids}}, 'changes': {'n': 2}})
         assert changed['_ids'] == ids
+
+
+@pytest.mark.skipif(scaled(0, 1) == 1, reason='judges by memory')
+async def test_large_changes_of_many_documents_are_given_on_once(make_server):
+    """Not once for each document."""
+    server = make_server(workers=1)
+    client = await Client.connect(server, 'ann')
+    server.load('notes', [{'_id': f'd{i}'} for i in range(8)])
+    committer, (worker,) = server.committer_pid(), server.worker_pids()
+    before = server.memory(worker)
+    os.kill(committer, signal.SIGSTOP)
+    try:
+        call = await client.start('update', 'notes', {'query': {}, 'changes': {'text': 'x' * 900 * KIB, 'n': 1}})
+        await client.call('count', 'notes')
+        await client.call('count', 'notes')
+        assert server.memory(worker) - before < 6 * MIB
+    finally:
+        os.kill(committer, signal.SIGCONT)
+    answer = await call
+    assert answer['success'], answer
+    assert len(answer['data']['_ids']) == 8
+    assert await client.call('count', 'notes', {'query': {'n': 1}}) == 8
 
 
 async def test_as_many_small_documents_as_one_call_may_have(server):

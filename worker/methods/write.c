@@ -146,12 +146,19 @@ static bool read_changes(struct transaction *transaction, struct json_value data
 }
 
 /* update of what a query finds: the ids are gathered first, in steps; the set skips those that go meanwhile.
- */
+ * The changes are in it once. */
 struct update_all {
     struct buffer operations;
     struct buffer changes;
     uint64_t count;
+    uint64_t bytes; /* of the operations, if each had the changes itself: what may be is no more than that */
 };
+
+static uint64_t bytes_most(const struct config *config)
+{
+    uint64_t set = committer_link_set_most(config);
+    return set < config->limits.worker_calls_bytes ? set : config->limits.worker_calls_bytes;
+}
 
 static enum search_verdict update_each(struct search *search, struct slice id,
                                        const struct store_record *record)
@@ -167,14 +174,18 @@ static enum search_verdict update_each(struct search *search, struct slice id,
     }
     struct change change = {
         .operation = CHANGE_MERGE,
-        .flags = CHANGE_SKIP_MISSING,
+        .flags = CHANGE_SKIP_MISSING | (all->count > 1 ? CHANGE_SAME_BODY : 0U),
         .version = CHANGE_ANY_VERSION,
         .collection = slice_text(search->transaction->collection->name),
         .id = id,
         .body = buffer_slice(&all->changes),
     };
+    size_t before = all->operations.length;
     change_set_add(&all->operations, &change);
-    if (all->operations.length <= committer_link_set_most(search->transaction->worker->config))
+    size_t added = all->operations.length - before;
+    work_charge(&search->transaction->worker->work, WORK_NODE + work_bytes(added));
+    all->bytes += all->count > 1 ? added + all->changes.length : added;
+    if (all->bytes <= bytes_most(search->transaction->worker->config))
         return SEARCH_ON;
     transaction_fail(search->transaction, ERROR_TOO_LARGE,
                      "These changes of %llu documents are too large for one call",
@@ -195,7 +206,7 @@ static void update_finish(struct search *search, struct transaction *transaction
 static size_t update_memory(const struct search *search)
 {
     const struct update_all *all = search->own;
-    return all->operations.length;
+    return all->operations.length + all->changes.length;
 }
 
 static void update_release(struct search *search)

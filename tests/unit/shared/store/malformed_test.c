@@ -24,6 +24,7 @@ static void make_set(struct fixture *f)
                                                                                      SLICE("modify_options")},
                                                      .permission_count = 2});
     set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "jobs", "j", ANY, "{\"group\":\"lab\",\"group_read\":true}");
+    set_add(f, CHANGE_MERGE, CHANGE_UPSERT | CHANGE_SAME_BODY, "jobs", "k", ANY, NULL);
 }
 
 static void a_set_comes_back_as_it_was_made(void **state)
@@ -57,8 +58,32 @@ static void a_set_comes_back_as_it_was_made(void **state)
     assert_true(change_actor_permission(&rest, &part) && slice_equal(part, SLICE("modify_options")));
     assert_false(change_actor_permission(&rest, &part));
     assert_int_equal(change_set_next(&set, &change), 1);
+    assert_int_equal(change_set_next(&set, &change), 1);
+    assert_true(slice_equal(change.id, SLICE("k")));
+    assert_true(slice_equal(change.body, SLICE("{\"group\":\"lab\",\"group_read\":true}")));
     assert_int_equal(change_set_next(&set, &change), 0);
     buffer_free(&f.set);
+}
+
+/* The body of the operation in front is that of a merge, or there is none. */
+static void what_is_to_be_the_same_must_be_there(void **state)
+{
+    (void)state;
+    static const enum change_operation in_front[] = {CHANGE_ONCE, CHANGE_INSERT, CHANGE_MERGE, CHANGE_MERGE};
+    static const enum change_operation operations[] = {CHANGE_MERGE, CHANGE_MERGE, CHANGE_PATCH,
+                                                       CHANGE_MERGE};
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        struct fixture f = {0};
+        struct change_set set;
+        struct change change;
+        set_begin(&f, ANSWER_IDS);
+        set_add(&f, in_front[i], 0, "plain", "a", 5000, "{}");
+        set_add(&f, operations[i], CHANGE_SAME_BODY, "plain", "b", ANY, NULL);
+        assert_true(change_set_open(&set, buffer_slice(&f.set)));
+        assert_int_equal(change_set_next(&set, &change), 1);
+        assert_int_equal(change_set_next(&set, &change), i == 3 ? 1 : -1);
+        buffer_free(&f.set);
+    }
 }
 
 /** A store with the set's actor. */
@@ -98,7 +123,7 @@ static void cut_sets_are_refused(void **state)
     size_t good = 0;
     for (size_t length = 0; length < whole.length; length++)
         good += apply_exactly(&f, whole.data, length) == ERROR_NONE;
-    assert_int_equal(good, 9); /* at the border before each operation */
+    assert_int_equal(good, 10); /* at the border before each operation */
     buffer_free(&whole);
     fixture_close(&f);
 }
@@ -160,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_comes_back_as_it_was_made),
+        cmocka_unit_test(what_is_to_be_the_same_must_be_there),
         cmocka_unit_test(cut_sets_are_refused),
         cmocka_unit_test(wrong_bytes_never_crash),
         cmocka_unit_test(records_and_tags_are_checked),
