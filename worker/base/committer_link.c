@@ -13,6 +13,11 @@
 enum { READ_BYTES = 65536, DOWN_MOST_MS = 10000, SETS_LEAST = 64, SETS_KEPT = 4096 };
 enum { SET_AROUND = 16384 }; /* more than head, actor, collection, id and key of one change */
 
+enum {
+    WRITE_MOST = 1 << 20, /* bytes in one go, however fast the committer reads */
+    COPIED = 2            /* a set that is given is written where nothing was: its bytes count so often */
+};
+
 enum link_state { LINK_DOWN, LINK_GREETING, LINK_UP };
 
 struct waiting_set {
@@ -22,6 +27,13 @@ struct waiting_set {
     void *argument;
 };
 
+/* Bytes on their way. What has been written stays in front until it is as much as the rest: to move that up
+ * costs no more than writing did. */
+struct outgoing {
+    struct buffer bytes;
+    size_t written;
+};
+
 struct committer_link {
     struct worker *worker;
     committer_link_may_read *may_read;
@@ -29,8 +41,8 @@ struct committer_link {
     int fd;
     struct event readable, writable;
     struct buffer in;
-    struct buffer greeting; /* HELLO: goes out before everything else */
-    struct buffer out;      /* sets not written yet */
+    struct outgoing greeting; /* HELLO: goes out before everything else */
+    struct outgoing out;      /* sets */
     uint64_t last_id;
     uint64_t given_id; /* sets up to this were written to a link, in part at least: only the committer knows
                           of them */
@@ -41,6 +53,19 @@ struct committer_link {
     size_t waiting_bytes;
     uint64_t down_since_ms; /* while not LINK_UP: since when no committer has said what it knows */
 };
+
+static void forget_outgoing(struct outgoing *outgoing)
+{
+    buffer_clear(&outgoing->bytes);
+    outgoing->written = 0;
+}
+
+/* Everything but the last @kept bytes, which were not written. */
+static void cut_outgoing(struct outgoing *outgoing, size_t kept)
+{
+    buffer_consume(&outgoing->bytes, outgoing->bytes.length - kept);
+    outgoing->written = 0;
+}
 
 static struct waiting_set *set_at(const struct committer_link *link, size_t place)
 {
@@ -137,14 +162,13 @@ static void link_down(struct committer_link *link)
         link->down_since_ms = clock_monotonic_ms();
     link->state = LINK_DOWN;
     buffer_clear(&link->in);
-    buffer_clear(&link->greeting);
+    forget_outgoing(&link->greeting);
     /* A set of which a part is in ->out may be half written: it counts as given and is not sent again. */
     size_t unsent = 0;
     for (size_t i = 0; i < link->waiting; i++)
         if (set_at(link, i)->id > link->given_id)
             unsent += set_at(link, i)->bytes;
-    if (unsent < link->out.length)
-        buffer_consume(&link->out, link->out.length - unsent);
+    cut_outgoing(&link->out, unsent);
 }
 
 static bool handle_message(struct committer_link *link, enum committer_message_type type, struct slice body)
@@ -237,37 +261,47 @@ void committer_link_connect(struct committer_link *link, int fd)
     event_assign(&link->writable, link->worker->base, fd, EV_WRITE, on_writable, link);
     if (event_add(&link->readable, NULL) != 0)
         log_fatal("the committer's link cannot be watched");
-    committer_hello_append(&link->greeting, link->worker->slot, link->worker->incarnation);
+    committer_hello_append(&link->greeting.bytes, link->worker->slot, link->worker->incarnation);
     committer_link_flush(link);
 }
 
-/* Writes from the front of @bytes. False: the kernel's buffer is full or the link has ended. */
-static bool write_link(struct committer_link *link, struct buffer *bytes)
+/* Sends what comes next, up to @most bytes in all. False: the link has ended. */
+static bool send_some(struct committer_link *link, struct outgoing *outgoing, size_t most)
 {
-    size_t done = 0;
-    while (done < bytes->length) {
-        ssize_t wrote = send(link->fd, bytes->data + done, bytes->length - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const struct buffer *bytes = &outgoing->bytes;
+    size_t end = bytes->length - outgoing->written > most ? outgoing->written + most : bytes->length;
+    while (outgoing->written < end) {
+        ssize_t wrote = send(link->fd, bytes->data + outgoing->written, end - outgoing->written,
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+        work_charge(&link->worker->work, WORK_WRITE + work_bytes(wrote < 0 ? 0 : (size_t)wrote));
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote < 0)
-            break;
-        done += (size_t)wrote;
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+        outgoing->written += (size_t)wrote;
     }
-    bool all = done == bytes->length;
-    int error = errno;
-    buffer_consume(bytes, done);
-    if (!all && error != EAGAIN && error != EWOULDBLOCK)
+    return true;
+}
+
+/* False: there is more, for when the kernel has room again, or the link has ended. */
+static bool write_link(struct committer_link *link, struct outgoing *outgoing)
+{
+    bool good = send_some(link, outgoing, WRITE_MOST);
+    size_t rest = outgoing->bytes.length - outgoing->written;
+    if (rest <= outgoing->written)
+        cut_outgoing(outgoing, rest);
+    if (!good)
         return false; /* the end is seen by the reading side, which has results to read first */
-    if (!all)
+    if (rest)
         event_add(&link->writable, NULL);
-    return all;
+    return !rest;
 }
 
 void committer_link_flush(struct committer_link *link)
 {
-    if (link->fd < 0 || (link->greeting.length && !write_link(link, &link->greeting)))
+    if (link->fd < 0 || (link->greeting.bytes.length && !write_link(link, &link->greeting)))
         return;
-    if (link->state != LINK_UP || !link->out.length)
+    if (link->state != LINK_UP || !link->out.bytes.length)
         return;
     link->given_id = link->last_id;
     (void)write_link(link, &link->out);
@@ -313,9 +347,10 @@ bool committer_link_submit(struct committer_link *link, struct slice set_bytes, 
 {
     if (!committer_link_would_take(link, set_bytes.length, 0, code))
         return false;
-    size_t before = link->out.length;
-    committer_set_append(&link->out, ++link->last_id, set_bytes);
-    size_t bytes = link->out.length - before;
+    size_t before = link->out.bytes.length;
+    committer_set_append(&link->out.bytes, ++link->last_id, set_bytes);
+    size_t bytes = link->out.bytes.length - before;
+    work_charge(&link->worker->work, COPIED * work_bytes(bytes));
     *add_set(link) =
         (struct waiting_set){.id = link->last_id, .bytes = bytes, .done = done, .argument = argument};
     link->waiting_bytes += bytes;
@@ -341,7 +376,7 @@ void committer_link_tick(struct committer_link *link)
         return;
     while (link->waiting)
         give_up_first(link);
-    buffer_clear(&link->out);
+    forget_outgoing(&link->out);
 }
 
 struct committer_link *committer_link_create(struct worker *worker, committer_link_may_read *may_read)
@@ -363,8 +398,8 @@ void committer_link_free(struct committer_link **link)
         give_up_first(*link);
     free((*link)->sets);
     buffer_free(&(*link)->in);
-    buffer_free(&(*link)->out);
-    buffer_free(&(*link)->greeting);
+    buffer_free(&(*link)->out.bytes);
+    buffer_free(&(*link)->greeting.bytes);
     free(*link);
     *link = NULL;
 }

@@ -334,6 +334,33 @@ static void waiting_bytes_are_bounded(void **state)
     assert_int_equal(fixture->answered[2], 0);
 }
 
+/* The committer takes little at a time of much that waits: what that costs is in proportion to the bytes. */
+static void what_is_written_is_charged(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 20, GIVEN = 8, PIECE = 1 << 16 };
+    static char set[BYTES], piece[PIECE];
+    fixture->config.limits.committer_queue_bytes = (GIVEN + 1) * (uint64_t)BYTES;
+    connect_link();
+    greet();
+    uint64_t used = fixture->worker.work.used;
+    for (size_t i = 0; i < GIVEN; i++) {
+        enum error_code code;
+        memset(set, (int)('a' + i), sizeof set);
+        assert_true(committer_link_submit(fixture->link, slice_of(set, sizeof set), done, (void *)i, &code));
+    }
+    assert_in_range(fixture->worker.work.used - used, GIVEN * BYTES / 64, GIVEN * BYTES / 16);
+    used = fixture->worker.work.used;
+    size_t counts[256] = {0};
+    committer_link_flush(fixture->link);
+    for (ssize_t got; (got = recv(fixture->committer, piece, sizeof piece, MSG_DONTWAIT)) > 0; spin())
+        for (ssize_t i = 0; i < got; i++)
+            counts[(unsigned char)piece[i]]++;
+    for (size_t i = 0; i < GIVEN; i++)
+        assert_in_range(counts['a' + i], BYTES, BYTES + 16);
+    assert_in_range(fixture->worker.work.used - used, GIVEN * BYTES / 64, GIVEN * BYTES / 4);
+}
+
 static void malformed_stream_ends_the_link(void **state)
 {
     (void)state;
@@ -391,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_worker_that_ends_says_what_it_knows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(results_in_a_replaced_link_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(waiting_bytes_are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_written_is_charged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(malformed_stream_ends_the_link, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
