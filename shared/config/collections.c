@@ -87,8 +87,10 @@ void collection_declare(const struct config *config, struct config_collection *c
     buffer_append_byte(&out, '{');
     append_list(&out, "projector", collection->projector, collection->projector_count);
     buffer_append_text(&out, ",\"sync_filter\":");
-    buffer_append_slice(&out,
-                        collection->sync_filter ? json_query_text(collection->sync_filter) : SLICE("null"));
+    if (collection->sync_filter)
+        json_query_append_text(&out, collection->sync_filter);
+    else
+        buffer_append_text(&out, "null");
     buffer_append_byte(&out, ',');
     append_sorted(&out, "unique", collection->unique, collection->unique_count);
     buffer_append_byte(&out, ',');

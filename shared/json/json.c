@@ -3,11 +3,31 @@
 #include <stdlib.h>
 
 #include "shared/json/number.h"
+#include "shared/memory.h"
 
 void json_free(struct json *json)
 {
     free(json->nodes);
     *json = (struct json){0};
+}
+
+void json_take_out(struct json *json, const char *text, struct json_value value)
+{
+    const struct json_node *first = &value.json->nodes[value.index];
+    uint32_t count = first->next - value.index, offset = first->start;
+    *json = (struct json){.text = text,
+                          .length = first->end - offset,
+                          .nodes = memory_resize(NULL, count, sizeof *json->nodes),
+                          .count = count,
+                          .capacity = count,
+                          .compact = value.json->compact};
+    for (uint32_t i = 0; i < count; i++) {
+        struct json_node *node = &json->nodes[i];
+        *node = first[i];
+        node->start -= offset;
+        node->end -= offset;
+        node->next -= value.index;
+    }
 }
 
 struct json_value json_root(const struct json *json)

@@ -52,8 +52,8 @@ void json_matching_begin(struct json_matching *matching);
 [[gnu::warn_unused_result]] enum json_match json_matching_go_on(struct json_matching *matching,
                                                                 struct json_value document, uint64_t *units);
 
-/** The query's text, compact: for comparing declarations. Lives as long as the query. */
-struct slice json_query_text(const struct json_query *query);
+/** Appends the query's text, compact: for comparing declarations. */
+void json_query_append_text(struct buffer *out, const struct json_query *query);
 
 /**
  * What every match must satisfy for @field, as far as the top level and its $and say: the field (or an

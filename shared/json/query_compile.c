@@ -302,15 +302,11 @@ struct json_query *json_query_compile(struct json_value query, char message[JSON
         return NULL;
     }
     struct json_query *compiled = memory_zeroed(1, sizeof(*compiled));
-    json_append_compact(&compiled->text, query);
+    buffer_append_slice(&compiled->text, json_text(query));
+    json_take_out(&compiled->json, compiled->text.data, query);
     /* Unescaped paths are never longer than the text: with this room they stay where they are. */
     (void)buffer_reserve(&compiled->names, compiled->text.length);
     struct compiler compiler = {compiled, message};
-    if (!json_parse(&compiled->json, compiled->text.data, compiled->text.length)) {
-        snprintf(message, JSON_QUERY_MESSAGE, "query: %s", compiled->json.error);
-        json_query_free(compiled);
-        return NULL;
-    }
     if (!add_conditions(&compiler, add_node(compiled, 0, QUERY_ALL), json_root(&compiled->json))) {
         json_query_free(compiled);
         return NULL;
@@ -331,7 +327,7 @@ void json_query_free(struct json_query *query)
     free(query);
 }
 
-struct slice json_query_text(const struct json_query *query)
+void json_query_append_text(struct buffer *out, const struct json_query *query)
 {
-    return buffer_slice(&query->text);
+    json_append_compact(out, json_root(&query->json));
 }

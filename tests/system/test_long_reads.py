@@ -51,6 +51,19 @@ async def test_a_query_of_many_conditions_on_a_long_array(one_worker):
     assert spent(one_worker)[1] < 4 * PASS_UNITS  # to parse the document is one
 
 
+async def test_a_query_of_a_long_value(one_worker):
+    """What it takes to make it ready is charged, beside reading the message."""
+    client = await Client.connect(one_worker, 'ann')
+    units = []
+    for query in ({}, {'a': {'$eq': [0] * 300000}}):
+        before, _ = spent(one_worker)
+        assert await client.call('count', 'notes', {'query': query}) == 0
+        await client.call('describe')  # behind the pass of the answer
+        units.append(spent(one_worker)[0] - before)
+    reading = 600000 / 8 + 300000
+    assert reading + 150000 < units[1] - units[0] < 2 * reading
+
+
 async def test_documents_with_many_keys_in_an_index(one_worker):
     client, other = await Client.connect(one_worker, 'ann'), await Client.connect(one_worker, 'ben')
     count, tags = scaled(400, 100), [f't{i:03}' for i in range(500)]

@@ -31,6 +31,8 @@ static enum search_verdict match(struct search *search, uint64_t most)
 /* A search that holds so little goes on whatever others hold. */
 enum { MEMORY_LITTLE = 64 * 1024 };
 
+enum { COPIED = 2 }; /* bytes that are written where nothing was count so often */
+
 struct sight {
     const struct viewer *viewer; /* NULL: sees nothing */
     unsigned collection;
@@ -209,6 +211,13 @@ void search_start(struct search *search)
     job_start(search->transaction->worker->jobs, &search->job);
 }
 
+/* What it is to compile a query: its text and its nodes are copied, its values looked through. */
+static uint64_t compiled_work(struct json_value query)
+{
+    uint64_t nodes = query.json->nodes[query.index].next - query.index;
+    return WORK_CALL + COPIED * work_bytes(json_text(query).length) + nodes / 2;
+}
+
 bool search_query(struct transaction *transaction, struct json_value query, struct json_query **out)
 {
     char message[JSON_QUERY_MESSAGE];
@@ -216,6 +225,7 @@ bool search_query(struct transaction *transaction, struct json_value query, stru
     if (json_type(query) == JSON_NONE || json_type(query) == JSON_NULL)
         return true;
     *out = json_query_compile(query, message);
+    work_charge(&transaction->worker->work, compiled_work(query));
     if (!*out)
         transaction_fail(transaction, ERROR_INVALID, "query: %s", message);
     return *out != NULL;

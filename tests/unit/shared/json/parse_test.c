@@ -322,6 +322,31 @@ static void walks(void **state)
     parsed_free(&json);
 }
 
+/* Each value of some texts, as if it had been parsed alone. */
+static void takes_values_out(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{\"a\":[1,{\"b\\u0062\":[[],{}]},\"x\"],\"c\":null}",
+                                        " { \"a\" : [ 1 , { } , [ [ true ] ] ] } ", "7"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct json whole = parsed(texts[i]);
+        for (uint32_t at = 0; at < whole.count; at++) {
+            struct json_value value = {&whole, at};
+            struct slice text = json_text(value);
+            struct json taken = {0}, alone = {0};
+            json_take_out(&taken, text.data, value);
+            assert_true(json_parse(&alone, text.data, text.length));
+            assert_int_equal(taken.count, alone.count);
+            assert_int_equal(taken.length, alone.length);
+            assert_true(!taken.compact || alone.compact);
+            assert_memory_equal(taken.nodes, alone.nodes, taken.count * sizeof *taken.nodes);
+            json_free(&taken);
+            json_free(&alone);
+        }
+        parsed_free(&whole);
+    }
+}
+
 static void unescapes(void **state)
 {
     (void)state;
@@ -433,6 +458,7 @@ int main(void)
         cmocka_unit_test(finds_duplicates_among_many),
         cmocka_unit_test(compacts),
         cmocka_unit_test(walks),
+        cmocka_unit_test(takes_values_out),
         cmocka_unit_test(unescapes),
         cmocka_unit_test(escapes),
         cmocka_unit_test(reads_integers),
