@@ -36,7 +36,8 @@ CODES = {'unknown_collection', 'unknown_method', 'unauthorized', 'forbidden', 'i
          'too_large', 'rate_limited', 'busy', 'store_full', 'resync_required', 'unavailable'}
 USERS = {'ann': ['lab'], 'reader': [], 'admin': ['administrator']}
 CONFIGURATION = {'permissions': PERMISSIONS, 'collections': COLLECTIONS, 'log_level': 'notice', 'durability': 'relaxed',
-                 'map_bytes': '16G', 'change_log_entries': 20000}
+                 'map_bytes': '16G', 'change_log_entries': 20000,
+                 'ping_interval_ms': 60000}  # nobody answers pings while a case is made
 WORKER_UNIT_NS, COMMITTER_UNIT_NS = 25, 1  # worker/base/work.h, shared/store/set_work.h
 PASS_UNITS = 262144                        # worker/base/work.h
 LARGEST_MESSAGE_UNITS = (1 << 20) // 8 + (1 << 19) + 100000  # parsing one is a step, and so is what it begins

@@ -43,7 +43,7 @@ static size_t parsed_bytes(const struct candidate *candidate)
     return candidate->document.capacity * sizeof *candidate->document.nodes;
 }
 
-static void hold(struct candidate *candidate, struct work *work)
+void candidate_hold(struct candidate *candidate, struct work *work)
 {
     if (candidate->held)
         return;
@@ -67,7 +67,7 @@ enum json_match candidate_match(struct candidate *candidate, struct work *work, 
     enum json_match match = json_matching_go_on(candidate->matching, json_root(&candidate->document), &units);
     work_charge(work, units);
     if (match == JSON_MATCH_MORE)
-        hold(candidate, work);
+        candidate_hold(candidate, work);
     return match;
 }
 

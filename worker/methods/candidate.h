@@ -35,6 +35,9 @@ void candidate_free(struct candidate *candidate);
 [[gnu::warn_unused_result]] enum json_match candidate_match(struct candidate *candidate, struct work *work,
                                                             uint64_t most);
 
+/** Keeps a copy of it for a later turn. */
+void candidate_hold(struct candidate *candidate, struct work *work);
+
 /** No more is asked about it. */
 void candidate_let_go(struct candidate *candidate);
 

@@ -64,10 +64,14 @@ static enum search_verdict next_candidate(struct search *search, const struct si
     }
     if (!id.data || !sees(sight, record.tag))
         return SEARCH_ON;
-    return candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
-                          search->parse)
-               ? match(search, most)
-               : SEARCH_FAILED;
+    const uint64_t before = work->used;
+    if (!candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
+                        search->parse))
+        return SEARCH_FAILED;
+    if (work->used - before < WORK_TURN)
+        return match(search, most);
+    candidate_hold(&search->candidate, work); /* to read it was a turn; what comes of it is another */
+    return SEARCH_ON;
 }
 
 static enum search_verdict walk(struct search *search, uint64_t most)
