@@ -64,6 +64,17 @@ async def test_a_query_of_a_long_value(one_worker):
     assert reading + 150000 < units[1] - units[0] < 2 * reading
 
 
+async def test_a_large_document_that_is_sorted(one_worker):
+    """To read it is one step, to look for its sort keys another."""
+    client = await Client.connect(one_worker, 'ann')
+    await client.call('insert', 'notes', {'_id': 'long', 'a': [0] * 300000})
+    sort = {f'a.{299990 + i}': 1 for i in range(8)}
+    answer = await client.call('find', 'notes', {'sort': sort, 'fields': ['b']})
+    assert answer == {'documents': [{'_id': 'long', '_version': 0}], 'more': False}
+    await client.call('describe')
+    assert PASS_UNITS < spent(one_worker)[1] < 3 * PASS_UNITS
+
+
 async def test_documents_with_many_keys_in_an_index(one_worker):
     client, other = await Client.connect(one_worker, 'ann'), await Client.connect(one_worker, 'ben')
     count, tags = scaled(400, 100), [f't{i:03}' for i in range(500)]
