@@ -13,6 +13,7 @@
 #include "daemon/committer/committer.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -258,11 +259,20 @@ static bool start(struct committer *committer)
     return true;
 }
 
+/* Small pieces are joined with their neighbours when they are freed: else those of one set's patch, hundreds
+ * of thousands, are joined while another set, of somebody else, is applied. */
+static void set_up_heap(void)
+{
+    if (!mallopt(M_MXFAST, 0))
+        log_warning("mallopt failed: large patches may hold up what comes after them");
+}
+
 int committer_main(const struct inheritance *inheritance)
 {
     struct committer committer = {.inheritance = inheritance, .signals = -1};
     committer.applier = memory_zeroed(1, sizeof *committer.applier);
     committer.applier->after_commit = committer_after_commit;
+    set_up_heap();
     bool started = start(&committer);
     if (started) {
         report(&committer, REPORT_READY, "");
