@@ -7,9 +7,10 @@
  */
 enum {
     WORK_BYTE_PARSED = 4,
-    WORK_OPERATION = 500,    /* one of the set: finding the document, its answer */
-    WORK_CHANGE = 1500,      /* a document that is put or removed, its entry in the change log */
-    WORK_KEY = 500,          /* an entry of an index that is put or removed */
+    WORK_OPERATION = 500, /* one of the set: finding the document, its answer */
+    WORK_CHANGE = 1500,   /* a document that is put or removed, its entry in the change log */
+    WORK_KEY = 500,       /* an entry of an index that is put or removed */
+    WORK_KEY_BYTE = 6,    /* each of its bytes, of which a page holds the fewer entries the more there are */
     WORK_KEY_LOOKED_AT = 20, /* one that stays */
     WORK_OF_DOCUMENT = 128   /* what each byte of a document may cost when it is changed alone */
 };

@@ -85,20 +85,28 @@ static enum error_code stage_keys(struct work *work, struct staged *staged, cons
     return code;
 }
 
+/* What it is to put or remove the entry of a value. */
+static uint64_t key_work(const struct work *work, struct slice value)
+{
+    return WORK_KEY + WORK_KEY_BYTE * (uint64_t)(value.length + work->change->id.length);
+}
+
 /** What stays of two lists is found in one pass; the rest is put or removed, one by one. */
 static enum error_code charge_keys(struct work *work)
 {
     const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
-    size_t i = 0, k = 0, changed = 0;
-    while (i < old->count && k < next->count) {
-        int order = slice_compare(old->items[i], next->items[k]);
-        changed += order != 0;
+    size_t i = 0, k = 0;
+    uint64_t units = WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count);
+    while (i < old->count || k < next->count) {
+        int order = i == old->count    ? 1
+                    : k == next->count ? -1
+                                       : slice_compare(old->items[i], next->items[k]);
+        if (order)
+            units += key_work(work, order < 0 ? old->items[i] : next->items[k]);
         i += order <= 0;
         k += order >= 0;
     }
-    changed += old->count - i + next->count - k;
-    return stage_charge(work, WORK_KEY * (uint64_t)changed +
-                                  WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count));
+    return stage_charge(work, units);
 }
 
 enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next)

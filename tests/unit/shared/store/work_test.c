@@ -226,6 +226,32 @@ static void index_entries_are_charged(void **state)
     buffer_free(&body);
 }
 
+/* The longer they are, the fewer are in a page. */
+static void long_index_entries_are_charged_more(void **state)
+{
+    struct fixture *f = *state;
+    enum { DOCUMENTS = 1000, ENTRIES = 20, ID_BYTES = 250, KEY_BYTES = DOCUMENTS * ENTRIES * ID_BYTES };
+    struct buffer body = {0};
+    char id[ID_BYTES + 1];
+    buffer_append_text(&body, "{\"tags\":[0");
+    for (int i = 1; i < ENTRIES; i++)
+        buffer_append_format(&body, ",%d", i);
+    buffer_append_text(&body, "]}");
+    (void)text(&body);
+    uint64_t work[2];
+    for (size_t k = 0; k < 2; k++) {
+        set_begin(f, ANSWER_IDS);
+        for (int i = 0; i < DOCUMENTS; i++) {
+            snprintf(id, sizeof id, k ? "%0250d" : "%d", i);
+            set_add(f, CHANGE_INSERT, 0, "tagged", id, ANY, body.data);
+        }
+        assert_int_equal(measured(f, k ? "long entries of an index" : "short ones"), ERROR_NONE);
+        work[k] = store_write_work(f->store);
+    }
+    assert_in_range(work[1] - work[0], 5 * (uint64_t)KEY_BYTES, 10 * (uint64_t)KEY_BYTES);
+    buffer_free(&body);
+}
+
 /* What was charged for a set that failed is not given back to the transaction, but the next set has its own
  * bound. */
 static void each_set_has_its_bound(void **state)
@@ -275,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(patches_that_do_much_with_few_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(one_test_that_compares_objects, setup, teardown),
         cmocka_unit_test_setup_teardown(index_entries_are_charged, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_index_entries_are_charged_more, setup, teardown),
         cmocka_unit_test_setup_teardown(each_set_has_its_bound, setup, teardown),
     };
     return cmocka_run_group_tests_name("store/work", tests, NULL, NULL);
