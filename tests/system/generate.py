@@ -40,7 +40,7 @@ CONFIGURATION = {'permissions': PERMISSIONS, 'collections': COLLECTIONS, 'log_le
                  'ping_interval_ms': 60000}  # nobody answers pings while a case is made
 WORKER_UNIT_NS, COMMITTER_UNIT_NS = 25, 1  # worker/base/work.h, shared/store/set_work.h
 PASS_UNITS = 262144                        # worker/base/work.h
-LARGEST_MESSAGE_UNITS = (1 << 20) // 8 + (1 << 19) + 100000  # parsing one is a step, and so is what it begins
+STEP_UNITS = 4 * PASS_UNITS                # the largest: a message full of small values, and what it begins
 COMMITTER_UNITS = 160 << 20                # of limits.change_work, and what a step in it adds
 PASS_US, SET_US = 10000, 100000            # what is remarkable
 SHOWN = 25

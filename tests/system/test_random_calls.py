@@ -2,7 +2,7 @@
 
 import pytest
 
-from generate import CONFIGURATION, COMMITTER_UNITS, LARGEST_MESSAGE_UNITS, PASS_UNITS, Generator
+from generate import COMMITTER_UNITS, CONFIGURATION, PASS_UNITS, STEP_UNITS, Generator
 from random_calls import Cases
 from server import scaled
 
@@ -19,8 +19,8 @@ def test_random_calls_alone(make_server, seed):
             pass
     generator.check()
     worker, committer = server.status()['workers'][0], server.status()['committer']
-    assert worker['largest_step_units'] <= LARGEST_MESSAGE_UNITS
-    assert worker['largest_pass_units'] <= PASS_UNITS + LARGEST_MESSAGE_UNITS
+    assert worker['largest_step_units'] <= STEP_UNITS
+    assert worker['largest_pass_units'] <= PASS_UNITS + STEP_UNITS
     assert committer['largest_work'] <= COMMITTER_UNITS
     generator.close()
 
