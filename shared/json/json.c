@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "shared/base/memory.h"
 #include "shared/json/number.h"
-#include "shared/memory.h"
 
 void json_free(struct json *json)
 {
