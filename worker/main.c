@@ -33,7 +33,7 @@
 #include "worker/session/token_use.h"
 #include "worker/stopping.h"
 
-enum { WRITES_IN_A_PASS = 256, WALKED_IN_A_PASS = 16384, READERS_CHECK_S = 60, BUFFER_KEPT = 256 * 1024 };
+enum { WRITES_IN_A_PASS = 256, READERS_CHECK_S = 60, BUFFER_KEPT = 256 * 1024 };
 
 struct loop {
     struct worker *worker;
@@ -127,7 +127,7 @@ bool worker_pass(struct worker *worker)
 {
     retry_after_failure(worker);
     bool more = ring_intake_some(worker);
-    worker->walk_documents = WALKED_IN_A_PASS;
+    worker->rights_left = WORK_FOR_RIGHTS;
     (void)!job_list_run(worker->jobs);
     if (authority_is_current(worker->authority)) /* events.c, may_write() */
         more |= network_flush(worker->network, WRITES_IN_A_PASS);

@@ -32,10 +32,13 @@ static bool read_group(void *argument, struct slice group, struct slice *documen
     struct group_reading *reading = argument;
     struct store_record record;
     enum error_code code = store_get(reading->worker->store, COLLECTION_GROUPS, group, &record);
+    work_charge(&reading->worker->work, WORK_LOOKUP);
     reading->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
-    if (code == ERROR_NONE)
-        *document = record.full;
-    return code == ERROR_NONE;
+    if (code != ERROR_NONE)
+        return false;
+    work_charge(&reading->worker->work, work_parsed(record.full.length, 0));
+    *document = record.full;
+    return true;
 }
 
 bool account_load(struct account_table *table, struct account *account, struct json *document)
@@ -47,11 +50,13 @@ bool account_load(struct account_table *table, struct account *account, struct j
     struct store_record record;
     rights_free(&account->rights);
     account->exists = false;
+    work_charge(&worker->work, WORK_LOOKUP);
     enum error_code code = store_get(worker->store, COLLECTION_USERS, user, &record);
     if (code != ERROR_NONE)
         return code == ERROR_NOT_FOUND;
     if (!store_record_parse(worker->store, COLLECTION_USERS, user, &record, document))
         return false;
+    work_charge(&worker->work, work_parsed(record.full.length, document->count));
     account->version = record.version;
     account->exists =
         rights_read(&account->rights, worker->config, json_root(document), read_group, &reading) &&
@@ -73,6 +78,7 @@ static struct account *account_new(struct account_table *table, struct slice use
     account->user_length = user.length;
     account_count_rights(table, account);
     LIST_INIT(&account->logins);
+    LIST_INIT(&account->untold);
     LIST_INSERT_HEAD(bucket_of(table, user), account, all);
     return account;
 }
@@ -164,10 +170,14 @@ void account_outdate(struct account_table *table, struct slice user)
 void account_outdate_group(struct account_table *table, struct slice group)
 {
     struct account *account;
+    uint64_t nodes = BUCKETS;
     for (unsigned i = 0; i < BUCKETS; i++)
-        LIST_FOREACH (account, &table->buckets[i], all)
+        LIST_FOREACH (account, &table->buckets[i], all) {
+            nodes += 1 + account->rights.group_count;
             if (!group.data || rights_in_group(&account->rights, group) || account->rights.names_missing)
                 outdate(table, account);
+        }
+    work_charge(&table->worker->work, nodes * WORK_NODE);
 }
 
 struct account *account_take_outdated(struct account_table *table)

@@ -30,6 +30,7 @@ struct login {
 struct account {
     LIST_ENTRY(account) all;
     LIST_HEAD(, login) logins;
+    LIST_HEAD(, login) untold; /* these, too: while they wait to be told what the rights are now */
     char *user;
     size_t user_length;
     struct rights rights;   /* local control has those of an administrator */

@@ -8,37 +8,75 @@
 #include "worker/base/snapshot.h"
 #include "worker/output/backlog.h"
 
+/* What it is to tell a session, beside the look at its token and the bytes it is sent. */
+enum { TELL_WORK = 80 };
+
+/* What those who are logged in as one account are being told, after its rights were read. */
+struct news {
+    struct account *account; /* a reference; NULL: none is told anything now */
+    bool known;              /* false: they cannot be read */
+    bool blinked;
+    struct buffer document; /* the user's, as clients see it; empty: there is none */
+};
+
 struct authority {
     struct worker *worker;
     const struct authority_events *events;
     struct account_table *accounts;
     struct token_watch *tokens;
+    struct news news;
     uint64_t applied_seq; /* all accounts have what changed up to here */
     struct json user;     /* a document being read; reused */
 };
 
 /*
- * Tells those who are logged in what changed for them. They may end on the way. The rights are those of the
+ * Tells one of those who are logged in what changed for it; it may end by that. The rights are those of the
  * snapshot, which may be ahead of what was taken in: a session that is over there has no part in them, which
  * may even be those of somebody who has the name by now.
  */
-static void tell_logins(struct authority *authority, struct account *account, bool known, bool blinked,
-                        struct slice document)
+static void tell(struct authority *authority, struct login *login)
 {
     const struct authority_events *events = authority->events;
-    struct login *login = LIST_FIRST(&account->logins);
-    while (login) {
-        struct login *next = LIST_NEXT(login, of_account);
-        if (!known)
-            events->unreadable(login);
-        else if (!account->exists)
-            events->ended(login, "Your account was removed");
-        else if (token_watch_is_over(authority->tokens, login->token_hash))
-            events->ended(login, token_watch_over);
-        else
-            events->changed(login, blinked, document);
-        login = next;
+    const struct news *news = &authority->news;
+    struct slice document = buffer_slice(&news->document);
+    LIST_REMOVE(login, of_account);
+    LIST_INSERT_HEAD(&news->account->logins, login, of_account);
+    work_charge(&authority->worker->work, TELL_WORK +
+                                              authority->worker->config->collection_count * WORK_NODE +
+                                              work_bytes(document.length));
+    if (!news->known)
+        events->unreadable(login);
+    else if (!news->account->exists)
+        events->ended(login, "Your account was removed");
+    else if (token_watch_is_over(authority->tokens, login->token_hash))
+        events->ended(login, token_watch_over);
+    else
+        events->changed(login, news->blinked, document);
+}
+
+/* The account lives as long as that takes: its last login may end on the way. */
+static void open_news(struct authority *authority, struct account *account, bool known, bool blinked)
+{
+    struct news *news = &authority->news;
+    struct login *login;
+    account->references++;
+    *news = (struct news){.account = account, .known = known, .blinked = blinked};
+    if (account->exists)
+        user_document_append(&news->document, authority->worker, account,
+                             json_text(json_root(&authority->user)));
+    while ((login = LIST_FIRST(&account->logins))) {
+        work_charge(&authority->worker->work, WORK_NODE);
+        LIST_REMOVE(login, of_account);
+        LIST_INSERT_HEAD(&account->untold, login, of_account);
     }
+}
+
+static void close_news(struct authority *authority)
+{
+    struct account *account = authority->news.account;
+    buffer_free(&authority->news.document);
+    authority->news = (struct news){0};
+    account_put(authority->accounts, account);
 }
 
 static void reload(struct authority *authority, struct account *account)
@@ -56,28 +94,43 @@ static void reload(struct authority *authority, struct account *account)
         return;
     if (!same_rights || blinked)
         account_count_rights(authority->accounts, account);
-    struct buffer document = {0};
-    if (account->exists)
-        user_document_append(&document, authority->worker, account, json_text(json_root(&authority->user)));
-    account->references++; /* the last login may end on the way */
-    tell_logins(authority, account, known, blinked, buffer_slice(&document));
-    account_put(authority->accounts, account);
-    buffer_free(&document);
+    open_news(authority, account, known, blinked);
 }
 
-void authority_apply(struct authority *authority)
+/* A login is told, or else an account read. False: nothing is left to do, or it cannot be done now. */
+static bool apply_step(struct authority *authority)
 {
-    while (!account_none_outdated(authority->accounts)) {
-        if (!snapshot_take(authority->worker))
-            return; /* the next pass tries again */
+    struct news *news = &authority->news;
+    if (authority_is_current(authority) || !snapshot_take(authority->worker))
+        return false;
+    if (!news->account) {
         reload(authority, account_take_outdated(authority->accounts));
+        return true;
     }
-    authority->applied_seq = backlog_last_seq(authority->worker->backlog);
+    struct login *login = LIST_FIRST(&news->account->untold);
+    if (login)
+        tell(authority, login);
+    else
+        close_news(authority);
+    return true;
+}
+
+bool authority_apply(struct authority *authority)
+{
+    struct worker *worker = authority->worker;
+    bool goes_on;
+    do
+        goes_on = apply_step(authority);
+    while (goes_on && work_left(&worker->work, WORK_KEPT_FOR_OUTPUT));
+    if (!authority_is_current(authority))
+        return goes_on;
+    authority->applied_seq = backlog_last_seq(worker->backlog);
+    return false;
 }
 
 bool authority_is_current(const struct authority *authority)
 {
-    return account_none_outdated(authority->accounts);
+    return account_none_outdated(authority->accounts) && !authority->news.account;
 }
 
 void authority_watch_token(struct authority *authority, struct login *login)
@@ -131,6 +184,8 @@ void authority_free(struct authority **authority)
 {
     if (!*authority)
         return;
+    if ((*authority)->news.account)
+        close_news(*authority);
     account_table_free(&(*authority)->accounts);
     token_watch_free(&(*authority)->tokens);
     json_free(&(*authority)->user);

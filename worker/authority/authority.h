@@ -48,8 +48,10 @@ void authority_changed(struct authority *authority, unsigned collection, struct 
 void authority_changed_all(struct authority *authority);
 
 /** Reads the accounts again that changes concern, each once however many there were; their sessions see from
- * here on what they may, and are told. Before anything of these changes is written to a connection. */
-void authority_apply(struct authority *authority);
+ * here on what they may, and are told. Before anything of these changes is written to a connection. Does one
+ * step at least, and more while work is left in this pass. True: there is more to do than that; until it is
+ * done no further changes are to be taken in. */
+[[gnu::warn_unused_result]] bool authority_apply(struct authority *authority);
 
 /** Whether nothing is left for authority_apply(). */
 bool authority_is_current(const struct authority *authority);

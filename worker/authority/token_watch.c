@@ -11,7 +11,8 @@
 
 const char token_watch_over[] = "The session has ended";
 
-enum { BUCKETS = 1024 };
+/* What it is to tell a session that it is over. */
+enum { BUCKETS = 1024, WORK_ENDED = 80 };
 
 LIST_HEAD(login_list, login);
 
@@ -64,6 +65,7 @@ bool token_watch_is_over(struct token_watch *watch, const uint8_t *hash)
     struct store_record record;
     char id[TOKEN_ID + 1];
     token_id(hash, id);
+    work_charge(&worker->work, 2 * WORK_LOOKUP);
     return !snapshot_take(worker) ||
            store_get(worker->store, COLLECTION_SESSIONS, slice_text(id), &record) != ERROR_NONE ||
            !json_parse(&watch->document, record.full.data, record.full.length) ||
@@ -89,6 +91,7 @@ void token_watch_changed(struct token_watch *watch, struct slice id,
     while (login) {
         struct login *next = first_of(LIST_NEXT(login, of_token), hash);
         ended(login, token_watch_over);
+        work_charge(&watch->worker->work, WORK_ENDED);
         login = next;
     }
 }

@@ -48,6 +48,9 @@ enum {
 /* What is taken in leaves this to who is to be sent it: else it would only go on from the change log. */
 enum { WORK_KEPT_FOR_OUTPUT = WORK_PASS / 2 };
 
+/* Of a pass, for bringing copies in line with rights that have changed: others are written to as well. */
+enum { WORK_FOR_RIGHTS = WORK_PASS / 4 };
+
 /* Then calls are read and begun, then long jobs take turns; each leaves something to who comes after it. */
 enum { WORK_KEPT_BY_CALLS = WORK_PASS / 4, WORK_KEPT_BY_JOBS = WORK_PASS / 8, WORK_TURN = WORK_PASS / 16 };
 

@@ -63,9 +63,9 @@ struct worker {
     struct buffer scratch;      /* for characters of strings within one method */
     struct buffer reply;        /* the message being made; reused */
     struct buffer line;         /* of the log, being made; reused */
-    unsigned walk_documents;    /* of changes of rights in this pass that are left, entries of the log too */
-    bool snapshot;              /* store_begin() was called in this pass: see snapshot_take() */
-    bool snapshot_failed;       /* somebody waits until one can be taken again */
+    uint64_t rights_left; /* units that bringing copies in line with rights may still use in this pass */
+    bool snapshot;        /* store_begin() was called in this pass: see snapshot_take() */
+    bool snapshot_failed; /* somebody waits until one can be taken again */
     bool running;
 };
 

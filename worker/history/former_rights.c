@@ -20,6 +20,8 @@ struct former_rights {
     struct slice user; /* allocated */
     struct former_change *changes;
     size_t change_count;
+    size_t known_count; /* of ->changes, when the undoing began */
+    size_t to_undo;     /* so many of the first ones are left */
 };
 
 static struct slice copy(struct slice text)
@@ -75,6 +77,7 @@ enum former_rights_result former_rights_step(struct worker *worker, struct forme
     if (former->seq < store_log_horizon(worker->store))
         return FORMER_RIGHTS_UNKNOWN;
     while (entries-- > 0) {
+        work_charge(&worker->work, WORK_LOOKUP);
         switch (store_log_next(worker->store, former->seq, &entry)) {
         case STORE_STEP:
             break;
@@ -106,20 +109,25 @@ struct lookup {
 
 static bool find(struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
 {
+    struct work *work = &lookup->worker->work;
     struct store_record record;
+    work_charge(work, WORK_LOOKUP + (lookup->former->change_count - lookup->from) * WORK_NODE / 2);
     for (size_t i = lookup->from; i < lookup->former->change_count; i++) {
         const struct former_change *change = &lookup->former->changes[i];
         if (change->of_user == of_user && slice_equal(change->id, id)) {
             *document = change->before;
+            work_charge(work, work_parsed(change->before.length, 0));
             return document->data != NULL;
         }
     }
     enum error_code code =
         store_get(lookup->worker->store, of_user ? COLLECTION_USERS : COLLECTION_GROUPS, id, &record);
     lookup->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
-    if (code == ERROR_NONE)
-        *document = record.full;
-    return code == ERROR_NONE;
+    if (code != ERROR_NONE)
+        return false;
+    *document = record.full;
+    work_charge(work, work_parsed(record.full.length, 0));
+    return true;
 }
 
 static bool find_group(void *argument, struct slice group, struct slice *document)
@@ -127,26 +135,35 @@ static bool find_group(void *argument, struct slice group, struct slice *documen
     return find(argument, false, group, document);
 }
 
-bool former_rights_undo(struct worker *worker, const struct former_rights *former, former_rights_each *each,
-                        void *argument)
+/* The rights before change @i, given to @each. */
+static bool undo_change(struct worker *worker, const struct former_rights *former, size_t i,
+                        former_rights_each *each, void *argument)
 {
-    bool good = true;
+    struct lookup lookup = {worker, former, i, false};
     struct json user = {0};
-    for (size_t i = former->change_count; good && i-- > 0;) {
-        struct lookup lookup = {worker, former, i, false};
-        struct slice text;
-        struct rights rights = {0};
-        good = find(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length);
-        if (good) {
-            good = rights_read(&rights, worker->config, json_root(&user), find_group, &lookup) &&
-                   !lookup.failed &&
-                   each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0,
-                        former->changes[i].seq - 1);
-        }
-        rights_free(&rights);
-    }
+    struct rights rights = {0};
+    struct slice text;
+    bool good =
+        find(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length) &&
+        rights_read(&rights, worker->config, json_root(&user), find_group, &lookup) && !lookup.failed &&
+        each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0, former->changes[i].seq - 1);
+    rights_free(&rights);
     json_free(&user);
     return good;
+}
+
+enum former_rights_result former_rights_undo(struct worker *worker, struct former_rights *former,
+                                             uint64_t most, former_rights_each *each, void *argument)
+{
+    if (former->known_count != former->change_count)
+        former->to_undo = former->known_count = former->change_count;
+    for (; former->to_undo > 0; former->to_undo--) {
+        if (worker->work.used >= most)
+            return FORMER_RIGHTS_MORE;
+        if (!undo_change(worker, former, former->to_undo - 1, each, argument))
+            return FORMER_RIGHTS_UNKNOWN;
+    }
+    return FORMER_RIGHTS_KNOWN;
 }
 
 static bool is_as_now(void *argument, const struct rights *rights, uint64_t from, uint64_t to)
@@ -158,9 +175,11 @@ static bool is_as_now(void *argument, const struct rights *rights, uint64_t from
 
 bool former_rights_have_blinked(struct worker *worker, const struct account *account, uint64_t since)
 {
+    const uint64_t most = worker->work.used + BLINK_ENTRIES * WORK_LOOKUP + WORK_TURN;
     struct former_rights *former = former_rights_create(slice_of(account->user, account->user_length), since);
     bool same = former_rights_step(worker, former, BLINK_ENTRIES) == FORMER_RIGHTS_KNOWN &&
-                former_rights_undo(worker, former, is_as_now, (void *)(uintptr_t)account);
+                former_rights_undo(worker, former, most, is_as_now, (void *)(uintptr_t)account) ==
+                    FORMER_RIGHTS_KNOWN;
     former_rights_free(&former);
     return !same;
 }

@@ -24,7 +24,7 @@ enum former_rights_result {
     FORMER_RIGHTS_UNKNOWN /* the log does not reach back or cannot be read, or there were too many changes */
 };
 
-/** Looks at no more than @entries entries of the log. Needs a snapshot. */
+/** Looks at no more than @entries entries of the log, and charges them. Needs a snapshot. */
 [[gnu::warn_unused_result]] enum former_rights_result
 former_rights_step(struct worker *worker, struct former_rights *former, unsigned entries);
 
@@ -35,11 +35,13 @@ uint64_t former_rights_last(const struct former_rights *former);
  * them. */
 typedef bool former_rights_each(void *argument, const struct rights *rights, uint64_t from, uint64_t to);
 
-/** Calls @each with the rights before each change, from the newest to those at the start; in the snapshot in
- * which the log was read to its end. False: @each said so, or at some time there was no such user, or a
- * document cannot be read. */
-[[gnu::warn_unused_result]] bool former_rights_undo(struct worker *worker, const struct former_rights *former,
-                                                    former_rights_each *each, void *argument);
+/** Calls @each with the rights before each change, from the newest to those at the start, until the worker
+ * has used @most units of work; in a snapshot in which the log was read to its end. It goes on where it
+ * stopped, or with the newest again when there have been more changes since. FORMER_RIGHTS_UNKNOWN: @each
+ * said so, or at some time there was no such user, or a document cannot be read. */
+[[gnu::warn_unused_result]] enum former_rights_result
+former_rights_undo(struct worker *worker, struct former_rights *former, uint64_t most,
+                   former_rights_each *each, void *argument);
 
 /** Whether the account's rights, the same now, were others for a while since change @since; also when that
  * cannot be found out in one step. Needs a snapshot. */

@@ -84,14 +84,21 @@ static bool may_lack(const struct rights_difference *difference, unsigned collec
     return false;
 }
 
-static void compare(const struct rights_difference *difference, const struct config_collection *collection,
-                    struct slice id, const struct store_record *record, struct sync_batch *batch)
+enum { REMOVE_WORK = 2, UPDATE_WORK = 4 };
+
+static void compare(struct worker *worker, const struct rights_difference *difference, struct slice id,
+                    const struct store_record *record, struct sync_batch *batch)
 {
+    const struct config_collection *collection = &worker->config->collections[difference->collection];
     unsigned index = collection->index;
+    work_charge(&worker->work, WORK_DOCUMENT + difference->former_count * WORK_NODE);
     if (viewer_holds(difference->now, index, record->tag)) {
-        if (record->seq <= difference->seq && may_lack(difference, index, record->tag))
-            sync_batch_update(batch, collection, record->minimal);
+        if (record->seq > difference->seq || !may_lack(difference, index, record->tag))
+            return;
+        work_charge(&worker->work, UPDATE_WORK + work_bytes(record->minimal.length));
+        sync_batch_update(batch, collection, record->minimal);
     } else if (rights_difference_held(difference, index, record->tag, record->tag_seq, UINT64_MAX)) {
+        work_charge(&worker->work, REMOVE_WORK);
         sync_batch_remove(batch, collection, id);
     }
 }
@@ -107,7 +114,7 @@ static bool may_differ(const struct rights_difference *difference, unsigned coll
 }
 
 static enum store_step walk_collection(struct worker *worker, struct rights_difference *difference,
-                                       unsigned *documents, struct sync_batch *batch, size_t bytes_most)
+                                       uint64_t most, struct sync_batch *batch, size_t bytes_most)
 {
     struct slice id;
     struct store_record record;
@@ -115,25 +122,26 @@ static enum store_step walk_collection(struct worker *worker, struct rights_diff
     if (!difference->scanning)
         store_scan_start(&difference->scan, difference->collection, (struct slice){0}, (struct slice){0});
     difference->scanning = true;
+    work_charge(&worker->work, WORK_LOOKUP);
     store_scan_resume(worker->store, &difference->scan);
-    while (*documents && sync_batch_bytes(batch) < bytes_most) {
+    while (worker->work.used < most && sync_batch_bytes(batch) < bytes_most) {
         result = store_scan_step(&difference->scan, &id, &record);
         if (result != STORE_STEP)
             break;
-        --*documents;
-        compare(difference, &worker->config->collections[difference->collection], id, &record, batch);
+        compare(worker, difference, id, &record, batch);
     }
     store_scan_pause(&difference->scan);
     return result;
 }
 
 enum store_step rights_difference_walk(struct worker *worker, struct rights_difference *difference,
-                                       unsigned *documents, struct sync_batch *batch, size_t bytes_most)
+                                       uint64_t most, struct sync_batch *batch, size_t bytes_most)
 {
     while (difference->collection < worker->config->collection_count) {
         enum store_step result = STORE_END;
+        work_charge(&worker->work, WORK_NODE + difference->former_count * WORK_NODE);
         if (may_differ(difference, difference->collection))
-            result = walk_collection(worker, difference, documents, batch, bytes_most);
+            result = walk_collection(worker, difference, most, batch, bytes_most);
         if (result != STORE_END)
             return result;
         stop_scan(difference);

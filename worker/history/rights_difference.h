@@ -56,12 +56,13 @@ bool rights_difference_held(const struct rights_difference *difference, unsigned
                             uint64_t tag_seq, uint64_t until);
 
 /**
- * Walks on over the documents, looking at no more than @*documents of them (counted down), and puts what is
- * gained and lost into @batch until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
- * STORE_STEP: there may be more.
+ * Walks on over the documents until the worker has used @most units of work, and puts what is gained and lost
+ * into @batch until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it. STORE_STEP: there may
+ * be more.
  */
-[[gnu::warn_unused_result]] enum store_step
-rights_difference_walk(struct worker *worker, struct rights_difference *difference, unsigned *documents,
-                       struct sync_batch *batch, size_t bytes_most);
+[[gnu::warn_unused_result]] enum store_step rights_difference_walk(struct worker *worker,
+                                                                   struct rights_difference *difference,
+                                                                   uint64_t most, struct sync_batch *batch,
+                                                                   size_t bytes_most);
 
 #endif

@@ -191,8 +191,11 @@ static bool take_changes(struct worker *worker)
 bool ring_intake(struct worker *worker)
 {
     uint64_t before = backlog_last_seq(worker->backlog);
-    bool more = take_changes(worker);
-    authority_apply(worker->authority);
+    bool more = authority_apply(worker->authority); /* what an earlier pass had no work left for */
+    if (!more) {
+        more = take_changes(worker);
+        more |= authority_apply(worker->authority);
+    }
     if (backlog_last_seq(worker->backlog) != before)
         network_backlog_grew(worker->network);
     struct scoreboard_worker *score = worker->score;
@@ -217,7 +220,7 @@ bool ring_intake_some(struct worker *worker)
 bool ring_intake_keeps_up(struct worker *worker)
 {
     uint64_t published = ring_last_seq(worker->ring);
-    while (backlog_last_seq(worker->backlog) < published) {
+    while (backlog_last_seq(worker->backlog) < published || !authority_is_current(worker->authority)) {
         if (!work_left(&worker->work, WORK_KEPT_FOR_OUTPUT))
             return false;
         if (!ring_intake(worker))
@@ -229,10 +232,9 @@ bool ring_intake_keeps_up(struct worker *worker)
 bool ring_intake_published(struct worker *worker)
 {
     uint64_t published = ring_last_seq(worker->ring);
-    while (backlog_last_seq(worker->backlog) < published && ring_intake(worker))
+    while ((backlog_last_seq(worker->backlog) < published || !authority_is_current(worker->authority)) &&
+           ring_intake(worker))
         continue;
-    if (!authority_is_current(worker->authority))
-        authority_apply(worker->authority);
     return backlog_last_seq(worker->backlog) >= published && authority_is_current(worker->authority);
 }
 

@@ -25,15 +25,8 @@
 #include "worker/rpc/turn.h"
 #include "worker/session/session.h"
 
-/* One step: each entry of the log is looked up, and so is the document it is about; a document of a walk is
- * compared for each of the former rights. */
-enum {
-    ENTRY_WORK = 2 * WORK_LOOKUP,
-    DOCUMENT_WORK = 2 * WORK_DOCUMENT,
-    STEP_ENTRIES = WORK_TURN / ENTRY_WORK,
-    STEP_DOCUMENTS = WORK_TURN / DOCUMENT_WORK,
-    STEP_BYTES = 64 * 1024
-};
+/* One step: each entry of the log is looked up, and so is the document it is about. */
+enum { ENTRY_WORK = 2 * WORK_LOOKUP, STEP_ENTRIES = WORK_TURN / ENTRY_WORK, STEP_BYTES = 64 * 1024 };
 
 enum phase { READING_RIGHTS, WALKING_RIGHTS, WALKING_LOG };
 
@@ -49,7 +42,8 @@ struct resume {
     uint64_t seq; /* the log is sent up to here; at first where the client stopped */
     enum phase phase;
     struct former_rights *former;
-    struct rights_difference difference; /* from WALKING_RIGHTS on */
+    uint64_t rights_seq;                 /* the number in front of the last change that ->former knows */
+    struct rights_difference difference; /* ->now is NULL until ->former has been read */
 };
 
 static enum job_state give_up(struct resume *resume, enum error_code code, const char *message)
@@ -85,39 +79,58 @@ static bool add_former(void *argument, const struct rights *rights, uint64_t fro
     return rights_difference_add(&resume->difference, resume->worker->viewers, former);
 }
 
+/* The changes of rights are known: what they come to is worked out, from the start when there are more.
+ * False: the list of them is full. */
+static bool open_difference(struct resume *resume)
+{
+    struct viewer_table *viewers = resume->worker->viewers;
+    struct viewer *now = resume->transaction->session->connection->output.viewer;
+    uint64_t last = former_rights_last(resume->former);
+    if (resume->difference.now && last == resume->rights_seq)
+        return true;
+    rights_difference_close(&resume->difference, viewers);
+    rights_difference_open(&resume->difference, viewer_keep(now), resume->seq);
+    resume->rights_seq = last;
+    /* Pieces of a resume or a sync that was cut off may have been newer than where the client stopped. */
+    return rights_difference_add(&resume->difference, viewers,
+                                 (struct former){viewer_keep(now), last, UINT64_MAX});
+}
+
+static enum outcome outcome_of(enum former_rights_result result)
+{
+    switch (result) {
+    case FORMER_RIGHTS_MORE:
+        return ON;
+    case FORMER_RIGHTS_UNKNOWN:
+        return TOO_OLD;
+    case FORMER_RIGHTS_KNOWN:
+        return COMPLETE;
+    }
+    return TOO_OLD;
+}
+
 /* What the client had seen with rights that it has lost since, and what it has not seen. */
 static enum outcome read_rights(struct resume *resume)
 {
-    const struct session *session = resume->transaction->session;
-    if (!session->login.account->control) { /* whose rights are in no document, and always the same */
-        work_charge(&resume->worker->work, STEP_ENTRIES * WORK_LOOKUP);
-        switch (former_rights_step(resume->worker, resume->former, STEP_ENTRIES)) {
-        case FORMER_RIGHTS_MORE:
-            return ON;
-        case FORMER_RIGHTS_UNKNOWN:
-            return TOO_OLD;
-        case FORMER_RIGHTS_KNOWN:
-            break;
-        }
-    }
-    struct viewer *now = session->connection->output.viewer;
-    rights_difference_open(&resume->difference, viewer_keep(now), resume->seq);
-    resume->phase = WALKING_RIGHTS;
-    uint64_t last = former_rights_last(resume->former);
-    /* Pieces of a resume or a sync that was cut off may have been newer than where the client stopped. */
-    bool known = rights_difference_add(&resume->difference, resume->worker->viewers,
-                                       (struct former){viewer_keep(now), last, UINT64_MAX});
-    return known && former_rights_undo(resume->worker, resume->former, add_former, resume) ? COMPLETE
-                                                                                           : TOO_OLD;
+    struct worker *worker = resume->worker;
+    const uint64_t most = worker->work.used + WORK_TURN;
+    enum outcome outcome = COMPLETE;
+    /* Control's rights are in no document, and always the same. */
+    if (!resume->transaction->session->login.account->control)
+        outcome = outcome_of(former_rights_step(worker, resume->former, STEP_ENTRIES));
+    if (outcome == COMPLETE && !open_difference(resume))
+        outcome = TOO_OLD;
+    if (outcome == COMPLETE)
+        outcome = outcome_of(former_rights_undo(worker, resume->former, most, add_former, resume));
+    if (outcome == COMPLETE)
+        resume->phase = WALKING_RIGHTS;
+    return outcome;
 }
 
 static enum outcome walk_rights(struct resume *resume)
 {
-    unsigned documents = STEP_DOCUMENTS;
-    enum store_step result =
-        rights_difference_walk(resume->worker, &resume->difference, &documents, &resume->batch, STEP_BYTES);
-    work_charge(&resume->worker->work, (STEP_DOCUMENTS - documents) * DOCUMENT_WORK);
-    switch (result) {
+    const uint64_t most = resume->worker->work.used + WORK_TURN;
+    switch (rights_difference_walk(resume->worker, &resume->difference, most, &resume->batch, STEP_BYTES)) {
     case STORE_STEP:
         return ON;
     case STORE_END:

@@ -250,9 +250,7 @@ static void connection_read(struct connection *connection)
 static bool reads_later(struct connection *connection)
 {
     static const struct timeval at_once = {0};
-    struct network *network = connection->network;
-    if (work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
-        (!network->events.ready || network->events.ready(network->context)))
+    if (network_takes_calls(connection->network))
         return false;
     bool unknown = connection->held_back || (connection->ahead && !connection->held);
     if (unknown && event_add(&connection->event, &at_once) != 0)

@@ -32,11 +32,17 @@ bool connection_is_full(struct connection *connection)
     return connection->full;
 }
 
+bool network_takes_calls(const struct network *network)
+{
+    return work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+           (!network->events.ready || network->events.ready(network->context));
+}
+
 void connection_take_message(struct connection *connection, struct slice message, bool binary)
 {
     struct network *network = connection->network;
-    bool later = !work_left(network->options.work, WORK_KEPT_BY_CALLS);
-    if (connection->held || connection->ahead || later)
+    /* That was asked before the connection was read, too, but this message may have been sent since. */
+    if (connection->held || connection->ahead || !network_takes_calls(network))
         read_ahead_add(&connection->ahead, message, binary, clock_monotonic_ms());
     else
         network->events.message(network->context, connection, message, binary);
@@ -47,8 +53,7 @@ void connection_give_ahead(struct connection *connection)
     struct network *network = connection->network;
     struct slice message;
     bool binary;
-    while (!connection->held && connection->state == CONNECTION_OPEN &&
-           work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+    while (!connection->held && connection->state == CONNECTION_OPEN && network_takes_calls(network) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.message(network->context, connection, message, binary);
     if (connection->state != CONNECTION_OPEN)

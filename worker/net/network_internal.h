@@ -94,6 +94,8 @@ void connection_keep(struct connection *connection, struct slice bytes);
 /* hold.c */
 /** Whether it is not read because of what waits in ->ahead. Keeps ->full. */
 bool connection_is_full(struct connection *connection);
+/** Whether the owner is ready for what comes, and work is left for that in this pass. */
+bool network_takes_calls(const struct network *network);
 /** A message has come: it is given, or waits. */
 void connection_take_message(struct connection *connection, struct slice message, bool binary);
 /** Gives what waits, as long as the owner takes it. */

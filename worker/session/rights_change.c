@@ -8,8 +8,7 @@
 #include "worker/history/log_walk.h"
 #include "worker/history/rights_difference.h"
 
-/* In one step: documents compared, entries of the log, bytes sent. */
-enum { STEP_DOCUMENTS = 4096, STEP_ENTRIES = 4096, STEP_BYTES = 64 * 1024 };
+enum { STEP_BYTES = 64 * 1024 }; /* that are sent in one step, which does WORK_TURN otherwise */
 
 enum phase {
     COMPARING,   /* documents */
@@ -98,7 +97,6 @@ static bool add_former(struct session *session)
 
 void rights_change_begin(struct session *session, struct viewer *now, struct slice amend)
 {
-    struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
     if (!change)
         change = open_change(session, now);
@@ -111,7 +109,7 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
     buffer_append_slice(&change->amend, amend);
     change->phase = COMPARING;
     change->compared = false;
-    change->read_seq = store_seq(worker->store);
+    change->read_seq = session->login.account->loaded_seq;
     use_viewer(session, now);
     if (known)
         connection_queue(session->connection);
@@ -162,6 +160,7 @@ static bool compare_entry(struct session *session, const struct store_log_entry 
         !rights_difference_held(&change->difference, entry->collection, entry->tag_before,
                                 entry->tag_seq_before, entry->seq))
         return true;
+    work_charge(&session->worker->work, WORK_LOOKUP);
     enum error_code code = store_get(session->worker->store, entry->collection, entry->id, &record);
     if (code != ERROR_NONE && code != ERROR_NOT_FOUND)
         return false;
@@ -170,16 +169,15 @@ static bool compare_entry(struct session *session, const struct store_log_entry 
     return true;
 }
 
-static enum piece read_log(struct session *session, struct sync_batch *batch)
+static enum piece read_log(struct session *session, uint64_t most, struct sync_batch *batch)
 {
     struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
     struct store_log_entry entry;
     if (change->log_seq < store_log_horizon(worker->store))
         return PIECE_LOST;
-    for (unsigned i = 0; i < STEP_ENTRIES && worker->walk_documents && sync_batch_bytes(batch) < STEP_BYTES;
-         i++) {
-        worker->walk_documents--;
+    while (worker->work.used < most && sync_batch_bytes(batch) < STEP_BYTES) {
+        work_charge(&worker->work, WORK_LOOKUP);
         switch (store_log_next(worker->store, change->log_seq, &entry)) {
         case STORE_STEP:
             break;
@@ -196,16 +194,12 @@ static enum piece read_log(struct session *session, struct sync_batch *batch)
     return PIECE_MADE;
 }
 
-static enum piece compare_documents(struct session *session, struct sync_batch *batch)
+static enum piece compare_documents(struct session *session, uint64_t most, struct sync_batch *batch)
 {
-    struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
-    unsigned given = worker->walk_documents < STEP_DOCUMENTS ? worker->walk_documents : STEP_DOCUMENTS;
-    unsigned documents = given;
     change->compared = true;
     enum store_step result =
-        rights_difference_walk(worker, &change->difference, &documents, batch, STEP_BYTES);
-    worker->walk_documents -= given - documents;
+        rights_difference_walk(session->worker, &change->difference, most, batch, STEP_BYTES);
     if (result == STORE_END) {
         change->phase = READING_LOG;
         change->log_seq = change->first_hold;
@@ -221,6 +215,7 @@ static void insert_piece(struct session *session, struct slice frames)
     if (frames.length > session->rights_change->amend.length)
         connection_unsettle(connection, store_seq(session->worker->store), &all);
     buffer_append_slice(&all, frames);
+    work_charge(&session->worker->work, work_bytes(all.length));
     output_insert(&connection->output, buffer_slice(&all));
     buffer_free(&all);
     buffer_free(&session->rights_change->amend);
@@ -231,13 +226,14 @@ static void send_piece(struct session *session)
     struct worker *worker = session->worker;
     struct rights_change *change = session->rights_change;
     struct output *output = &session->connection->output;
+    const uint64_t most = worker->work.used + WORK_TURN;
     struct sync_batch batch = {0};
     enum piece piece = PIECE_MADE;
     buffer_append_slice(&batch.frames, buffer_slice(&change->amend));
     if (change->phase == COMPARING)
-        piece = compare_documents(session, &batch);
+        piece = compare_documents(session, most, &batch);
     if (change->phase == READING_LOG)
-        piece = read_log(session, &batch);
+        piece = read_log(session, most, &batch);
     sync_batch_finish(&batch);
     if (piece == PIECE_MADE)
         insert_piece(session, buffer_slice(&batch.frames));
@@ -265,10 +261,13 @@ void rights_change_step(struct session *session)
         rights_change_end(session);
         return;
     }
-    if (worker->walk_documents > 0) { /* else others' documents were compared in this pass */
+    if (worker->rights_left > 0) { /* else others' copies had that share of this pass */
         if (!snapshot_take(worker))
             return;
+        uint64_t before = worker->work.used;
         send_piece(session);
+        uint64_t used = worker->work.used - before;
+        worker->rights_left -= used < worker->rights_left ? used : worker->rights_left;
     }
     connection_queue(session->connection);
 }

@@ -416,6 +416,45 @@ static void copies_follow_the_rights(void **state)
     close_model(&model);
 }
 
+/* A sync that goes on while rights change. (Its answer may be that a collection may not be synced any more.)
+ */
+static void begin_sync(struct model *model, unsigned user)
+{
+    struct buffer message = {0};
+    unsigned collection = chance(model, 3);
+    buffer_append_format(&message,
+                         "{\"tid\":\"s%u\",\"collectionName\":\"%s\",\"methodName\":\"sync\",\"data\":",
+                         chance(model, 1000000), names[collection]);
+    client_manifest(&model->client[user], names[collection], &message);
+    buffer_append_text(&message, "}");
+    buffer_append_byte(&message, 0);
+    client_send(&model->client[user], message.data);
+    buffer_free(&message);
+}
+
+/* Some passes end before everybody has been told of a change. */
+static void copies_follow_the_rights_in_short_passes(void **state)
+{
+    (void)state;
+    static struct model model;
+    open_model(&model, 1234, 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        model.world.pass_units = WORK_KEPT_FOR_OUTPUT + chance(&model, 600);
+        go_on(&model, 5 + chance(&model, 60), 1 + chance(&model, 4));
+        if (chance(&model, 4) == 0)
+            begin_sync(&model, chance(&model, USERS));
+        if (chance(&model, 4) == 0)
+            stay_away(&model, chance(&model, USERS));
+        for (unsigned user = 0; user < USERS; user++) {
+            settle(&model, user);
+            for (unsigned i = 0; i < 3; i++)
+                check_collection(&model, user, i);
+            check_strays(&model, user);
+        }
+    }
+    close_model(&model);
+}
+
 static void resume_after_a_change_of_rights_or_in_the_middle_of_one(void **state)
 {
     (void)state;
@@ -435,22 +474,6 @@ static void resume_after_a_change_of_rights_or_in_the_middle_of_one(void **state
     }
     assert_in_range(model.resyncs, 0, ROUNDS / 4); /* nearly all after rights that came back at once */
     close_model(&model);
-}
-
-/* A sync that goes on while rights change. (Its answer may be that a collection may not be synced any more.)
- */
-static void begin_sync(struct model *model, unsigned user)
-{
-    struct buffer message = {0};
-    unsigned collection = chance(model, 3);
-    buffer_append_format(&message,
-                         "{\"tid\":\"s%u\",\"collectionName\":\"%s\",\"methodName\":\"sync\",\"data\":",
-                         chance(model, 1000000), names[collection]);
-    client_manifest(&model->client[user], names[collection], &message);
-    buffer_append_text(&message, "}");
-    buffer_append_byte(&message, 0);
-    client_send(&model->client[user], message.data);
-    buffer_free(&message);
 }
 
 /* Syncs are begun in the middle, the ring laps the worker, and clients come back from wherever they were. */
@@ -501,6 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_follow_the_rights),
+        cmocka_unit_test(copies_follow_the_rights_in_short_passes),
         cmocka_unit_test(resume_after_a_change_of_rights_or_in_the_middle_of_one),
         cmocka_unit_test(copies_follow_the_rights_whatever_else_happens),
         cmocka_unit_test(too_many_changes_of_rights_end_in_a_resync),

@@ -142,6 +142,8 @@ static bool round_of(struct world *world)
 {
     if (!world->committer_waits)
         take_sets(world);
+    if (world->pass_units && world->pass_units < world->worker.work.left)
+        world->worker.work.left = world->pass_units;
     event_base_loop(world->worker.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     return worker_pass(&world->worker);
 }

@@ -22,6 +22,7 @@ struct world {
     bool committer_waits;  /* it takes nothing now */
     bool committer_silent; /* it commits, and publishes nothing */
     bool committer_mute;   /* it commits, and answers nothing */
+    uint64_t pass_units;   /* of work that a pass may spend, if less than ever; 0: as ever */
 };
 
 /** What a client was sent: its copy of the documents, and the last answer. */
