@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/committer/apply.h"
@@ -47,6 +48,7 @@ struct committer {
     struct publisher publisher;
     struct applier *applier;
     int signals;
+    bool called_off;      /* while it started */
     bool draining;        /* no more orders: ends when the links have */
     uint64_t deadline_ms; /* of that */
     bool dirty;           /* committed since the last look at the store's size (and, if relaxed, sync) */
@@ -217,16 +219,37 @@ static void run(struct committer *committer)
     }
 }
 
+/*
+ * The store's opening has done a piece of what takes long. The master sees that it gets on, and nothing of
+ * what was done is lost when it is called off: by an order to stop (no other comes before it has said that it
+ * is ready), or by the master's end.
+ */
+static bool opening_may_go_on(void *argument)
+{
+    struct committer *committer = argument;
+    const struct inheritance *inheritance = committer->inheritance;
+    struct order order;
+    atomic_fetch_add_explicit(&inheritance->scoreboard->committer.loops, 1, memory_order_relaxed);
+    log_flush();
+    ssize_t length = recv(inheritance->order_channel, &order, sizeof order, MSG_PEEK | MSG_DONTWAIT);
+    bool nothing = length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    committer->called_off = !nothing && (length != (ssize_t)sizeof order || order.type == ORDER_STOP);
+    return !committer->called_off;
+}
+
 /* The first committer of a run begins it in the store. One that takes over must find the store that its
  * predecessor left: in another one, sequence numbers that were dispatched would come to stand for something
  * else. */
-static struct store *open_store(const struct inheritance *inheritance, char message[STORE_MESSAGE])
+static struct store *open_store(struct committer *committer, char message[STORE_MESSAGE])
 {
+    const struct inheritance *inheritance = committer->inheritance;
     struct store_run run = {
         .epoch = inheritance->epoch,
         .new_history = inheritance->config->new_epoch,
         .goes_on = ring_started(inheritance->ring),
         .seq = ring_last_seq(inheritance->ring),
+        .may_go_on = opening_may_go_on,
+        .argument = committer,
     };
     return store_open_run(inheritance->config, &run, message);
 }
@@ -235,11 +258,13 @@ static bool start(struct committer *committer)
 {
     const struct inheritance *inheritance = committer->inheritance;
     char message[STORE_MESSAGE];
-    committer->store = open_store(inheritance, message);
-    if (!committer->store) {
+    committer->store = open_store(committer, message);
+    if (committer->called_off)
+        log_notice("%s", message);
+    else if (!committer->store)
         report(committer, REPORT_FAILED, message);
+    if (!committer->store)
         return false;
-    }
     committer->publisher = (struct publisher){.config = inheritance->config, .ring = inheritance->ring};
     committer->applier->store = committer->store;
     committer->applier->publisher = &committer->publisher;
@@ -285,5 +310,5 @@ int committer_main(const struct inheritance *inheritance)
     if (committer.signals >= 0)
         close(committer.signals);
     free(committer.applier);
-    return started ? 0 : 1;
+    return started || committer.called_off ? 0 : 1;
 }

@@ -43,6 +43,14 @@ void child_clear_row(const struct child *child)
         presence_clear(scoreboard->presence, child->slot);
 }
 
+uint64_t child_passes(const struct child *child)
+{
+    const struct scoreboard *scoreboard = child->scoreboard;
+    return atomic_load_explicit(child->is_committer ? &scoreboard->committer.loops
+                                                    : &scoreboard->worker[child->slot].loops,
+                                memory_order_relaxed);
+}
+
 void child_reopen_log(struct child *child)
 {
     if (child->state == PROCESS_READY || child->state == PROCESS_STOPPING)

@@ -28,6 +28,7 @@ struct child {
     bool reopen_owed;            /* SIGHUP came while it could not handle it yet */
     unsigned failures;           /* deaths in a row, each before SUPERVISOR_SOUND_MS */
     uint64_t started_ms;         /* monotonic */
+    uint64_t start_passes;       /* while it starts: child_passes() when its time was given last */
     struct stall stall;          /* while it is ready */
     char last_words[ORDER_TEXT]; /* why it ends, when it said so */
     struct event *timer;         /* running: until it must be ready; not running: until it starts again */
@@ -38,6 +39,9 @@ void child_set_state(struct child *child, enum process_state state);
 
 /** What a dead child left in its row counts no more. */
 void child_clear_row(const struct child *child);
+
+/** Passes of its loop, and pieces of what it did before it was ready. */
+uint64_t child_passes(const struct child *child);
 
 /** SIGHUP, now or when it is ready. */
 void child_reopen_log(struct child *child);

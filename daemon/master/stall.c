@@ -44,14 +44,6 @@ static char process_state(pid_t pid)
     return name_end && name_end[1] == ' ' && name_end[2] ? name_end[2] : '?';
 }
 
-static uint64_t passes_of(const struct child *child)
-{
-    const struct scoreboard *scoreboard = child->scoreboard;
-    return atomic_load_explicit(child->is_committer ? &scoreboard->committer.loops
-                                                    : &scoreboard->worker[child->slot].loops,
-                                memory_order_relaxed);
-}
-
 static void show(const struct child *child)
 {
     struct scoreboard *scoreboard = child->scoreboard;
@@ -69,6 +61,11 @@ static bool waits_for_disk(const struct child *child, char state)
     return state == 'D' || (syncs && state != 'T' && state != 't');
 }
 
+bool stall_waits_for_disk(const struct child *child)
+{
+    return waits_for_disk(child, process_state(child->pid));
+}
+
 enum stall_verdict stall_look(struct child *child, uint64_t passed_ms, uint64_t timeout_ms)
 {
     struct stall *stall = &child->stall;
@@ -79,7 +76,7 @@ enum stall_verdict stall_look(struct child *child, uint64_t passed_ms, uint64_t 
     uint64_t was_ms = stall->still_ms;
     char state = was_ms > 0 ? process_state(child->pid) : '?';
     enum stall_verdict verdict =
-        stall_judge(stall, passes_of(child), passed_ms, timeout_ms, waits_for_disk(child, state));
+        stall_judge(stall, child_passes(child), passed_ms, timeout_ms, waits_for_disk(child, state));
     show(child);
     switch (verdict) {
     case STALL_MOVES:

@@ -36,6 +36,10 @@ enum stall_verdict {
 enum stall_verdict stall_judge(struct stall *stall, uint64_t passes, uint64_t passed_ms, uint64_t timeout_ms,
                                bool patience);
 
+/** Whether it waits for the disk now. Then killing it makes nothing better: who comes next waits for the same
+ * disk. */
+bool stall_waits_for_disk(const struct child *child);
+
 /** Looks at a child, says what is to be said, and kills it when it is to be killed. */
 enum stall_verdict stall_look(struct child *child, uint64_t passed_ms, uint64_t timeout_ms);
 

@@ -15,8 +15,9 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 
-/* How long a child may take until it reports ready. The first committer may have to rebuild collections. */
-enum { READY_WORKER_MS = 20000, READY_COMMITTER_MS = 60000, READY_FIRST_COMMITTER_MS = 600000 };
+/* How long a child may take until it reports ready, or for a piece of what it has to do before that. The
+ * first committer has start_timeout_ms: it may have to rebuild collections. */
+enum { READY_WORKER_MS = 20000, READY_COMMITTER_MS = 60000 };
 
 enum { BACKOFF_FIRST_MS = 100 };
 
@@ -179,7 +180,8 @@ static uint64_t ready_within_ms(const struct child *child)
 {
     if (!child->is_committer)
         return READY_WORKER_MS;
-    return child->supervisor->started ? READY_COMMITTER_MS : READY_FIRST_COMMITTER_MS;
+    return child->supervisor->started ? READY_COMMITTER_MS
+                                      : child->supervisor->common->config->start_timeout_ms;
 }
 
 static void try_again_later(struct child *child)
@@ -216,9 +218,30 @@ static void start_child(struct child *child)
     if (!child->channel)
         log_fatal("%s: its order channel cannot be watched", child->name);
     child_set_state(child, PROCESS_STARTING);
+    child->start_passes = 0;
     set_timer(child->timer, ready_within_ms(child));
     if (!child->is_committer)
         link_worker(supervisor, child);
+}
+
+/* False: it is not ready in time, and gets no further. */
+static bool give_time(struct child *child)
+{
+    uint64_t passes = child_passes(child);
+    bool waits = stall_waits_for_disk(child);
+    if (waits || passes != child->start_passes) {
+        if (waits)
+            log_warning("%s (process %d) is not ready yet: it waits for the disk", child->name,
+                        (int)child->pid);
+        child->start_passes = passes;
+        set_timer(child->timer, ready_within_ms(child));
+        return true;
+    }
+    snprintf(child->last_words, sizeof child->last_words,
+             "%s (process %d) is not ready, has got no further in %u s, and is killed", child->name,
+             (int)child->pid, (unsigned)(ready_within_ms(child) / 1000));
+    log_error("%s", child->last_words);
+    return false;
 }
 
 static void on_child_timer(evutil_socket_t fd, short what, void *argument)
@@ -226,9 +249,8 @@ static void on_child_timer(evutil_socket_t fd, short what, void *argument)
     (void)fd, (void)what;
     struct child *child = argument;
     if (child->pid) {
-        log_error("%s (process %d) did not become ready in %u s: it is killed", child->name, (int)child->pid,
-                  (unsigned)(ready_within_ms(child) / 1000));
-        kill(child->pid, SIGKILL);
+        if (!give_time(child))
+            kill(child->pid, SIGKILL);
         return;
     }
     if (child->supervisor->stopping)

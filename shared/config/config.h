@@ -151,6 +151,7 @@ struct config {
     uint64_t session_days;       /* a token unused for so long expires; 30 */
     uint64_t ping_interval_ms;   /* 10 s */
     uint64_t stop_timeout_ms;    /* how long an orderly stop may take; 10 s */
+    uint64_t start_timeout_ms;   /* how long the committer may get no further at a start; 600 s */
     uint64_t stall_timeout_ms;   /* how long a process may stand still, 0: for ever; 60 s */
     uint64_t threads;            /* of each worker, for what must block; 2 */
     struct config_limits limits;

@@ -50,6 +50,8 @@ const struct option_row option_table[] = {
      "time between two pings of a client"},
     {"stop_timeout_ms", OPTION_NUMBER, AT(stop_timeout_ms), "10000", 100, 600000, "MILLISECONDS",
      "how long an orderly stop may take"},
+    {"start_timeout_ms", OPTION_NUMBER, AT(start_timeout_ms), "600000", 1000, 86400000, "MILLISECONDS",
+     "how long the committer may get no further at a start"},
     {"stall_timeout_ms", OPTION_NUMBER, AT(stall_timeout_ms), "60000", 0, 3600000, "MILLISECONDS",
      "a process that stands still for so long is killed; 0 for never"},
     {"threads", OPTION_NUMBER, AT(threads), "2", 1, 64, "NUMBER",

@@ -8,6 +8,7 @@
 #include "shared/base/memory.h"
 #include "shared/store/bytes.h"
 #include "shared/store/history.h"
+#include "shared/store/rebuild_mark.h"
 
 enum { NAME_MOST = 2 + COLLECTION_NAME_BYTES + 1 + FIELD_BYTES + 1 };
 
@@ -62,7 +63,7 @@ struct slice store_meta_key(char key[META_KEY_MOST], const char *kind,
     return slice_of(key, (size_t)length);
 }
 
-static struct slice declaration(const struct store_collection *collection)
+struct slice store_declaration(const struct store_collection *collection)
 {
     return slice_text(collection->config->declaration ? collection->config->declaration : "");
 }
@@ -70,7 +71,7 @@ static struct slice declaration(const struct store_collection *collection)
 int store_collection_record(struct store *store, MDB_txn *txn, struct store_collection *collection)
 {
     char name[META_KEY_MOST];
-    struct slice text = declaration(collection);
+    struct slice text = store_declaration(collection);
     MDB_val key = store_val(store_meta_key(name, "collection", collection)), value = {2 + text.length, NULL};
     int rc = mdb_put(txn, store->meta, &key, &value, MDB_RESERVE);
     if (rc)
@@ -79,16 +80,6 @@ int store_collection_record(struct store *store, MDB_txn *txn, struct store_coll
     if (text.length)
         memcpy((char *)value.mv_data + 2, text.data, text.length);
     return 0;
-}
-
-int store_rebuild_mark(struct store *store, MDB_txn *txn, struct store_collection *collection, bool under_way)
-{
-    char name[META_KEY_MOST];
-    MDB_val key = store_val(store_meta_key(name, "rebuild", collection)), value = {0, NULL};
-    if (under_way)
-        return mdb_put(txn, store->meta, &key, &value, 0);
-    int rc = mdb_del(txn, store->meta, &key, NULL);
-    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /** How many numbers have been given to collections, declared now or not. */
@@ -131,9 +122,10 @@ static enum standing collection_standing(struct store *store, MDB_txn *txn,
         return STANDING_NEW;
     collection->number = bytes_get_16(value.mv_data);
     struct slice stored = slice_of((char *)value.mv_data + 2, value.mv_size - 2);
-    key = store_val(store_meta_key(name, "rebuild", collection));
-    bool marked = mdb_get(txn, store->meta, &key, &value) == 0;
-    return marked || !slice_equal(stored, declaration(collection)) ? STANDING_CHANGED : STANDING_SAME;
+    return rebuild_mark_is_there(store, txn, collection) ||
+                   !slice_equal(stored, store_declaration(collection))
+               ? STANDING_CHANGED
+               : STANDING_SAME;
 }
 
 /** Numbers for new collections; *@changed: whether some must be rebuilt. */

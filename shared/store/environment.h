@@ -103,9 +103,8 @@ uint64_t store_free_pages(struct store *store, uint64_t enough);
 [[gnu::warn_unused_result]] int store_collection_record(struct store *store, MDB_txn *txn,
                                                         struct store_collection *collection);
 
-/** Stores (or takes back) that a rebuild of @collection is under way. */
-[[gnu::warn_unused_result]] int store_rebuild_mark(struct store *store, MDB_txn *txn,
-                                                   struct store_collection *collection, bool under_way);
+/** The collection's declaration as it is now. */
+struct slice store_declaration(const struct store_collection *collection);
 
 /** The declaration that is stored of @collection; absent: none. */
 [[gnu::warn_unused_result]] struct slice store_collection_declared(struct store *store, MDB_txn *txn,
@@ -121,8 +120,8 @@ struct slice store_meta_key(char key[META_KEY_MOST], const char *kind,
 /** Makes minimal documents, tags and indexes of a collection anew, in transactions of their own. A document
  *  that clients see in another way by that gets a new version, in the change log as any change. When the
  *  permissions to see the collection are others, the change log starts anew: what a client gains or loses
- *  by that is in no document. The indexes' databases must not be open. What is stopped on the way starts over
- *  at the next opening. */
+ *  by that is in no document. The indexes' databases must not be open. What is stopped on the way goes on at
+ * the next opening (rebuild_mark.h). */
 [[gnu::warn_unused_result]] bool store_rebuild(struct store *store, struct store_collection *collection,
                                                char message[STORE_MESSAGE]);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
@@ -11,9 +12,14 @@
 #include "shared/store/change_log.h"
 #include "shared/store/document.h"
 #include "shared/store/index.h"
+#include "shared/store/rebuild_mark.h"
 #include "shared/store/record.h"
+#include "shared/store/store_write.h"
 
-enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, TRIM_LEAST = 64, NAME_MOST = 256 };
+/* Of one transaction, which bounds the pages that wait in memory for its end: documents, their bytes, keys in
+ * indexes, each of which may be in a page of its own. */
+enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, BATCH_KEYS = 16384 };
+enum { TRIM_LEAST = 64, NAME_MOST = 256, SAY_FIRST_MS = 1000, SAY_LEAST_MS = 60000 };
 
 struct rebuild {
     struct store *store;
@@ -21,6 +27,11 @@ struct rebuild {
     struct store_state state; /* as the open transaction will leave it */
     MDB_cursor *log;          /* of the open transaction */
     struct buffer position;   /* the last document made anew */
+    uint64_t done, documents; /* made anew; in all */
+    size_t batch_keys;        /* put into indexes in the open transaction */
+    bool stopped;             /* nobody wants it to go on now */
+    uint64_t said_ms;         /* when the log last had how far it is */
+    uint64_t say_after_ms;    /* the next time is so long after that: seldom, when it takes long */
     struct buffer tag, minimal, full, record, value;
     struct json document;
     struct key_list keys;
@@ -33,6 +44,31 @@ static bool fail(struct rebuild *rebuild, int rc)
     snprintf(rebuild->message, STORE_MESSAGE, "%s: the collection %s cannot be rebuilt: %s",
              rebuild->store->config->data, rebuild->collection->config->name, why);
     return false;
+}
+
+/** After each transaction: whether the rebuild is wanted any further. */
+static bool goes_on(struct rebuild *rebuild)
+{
+    const struct store_run *run = rebuild->store->run;
+    if (run && run->may_go_on && !run->may_go_on(run->argument)) {
+        snprintf(rebuild->message, STORE_MESSAGE, "the rebuild of the collection %s is stopped",
+                 rebuild->collection->config->name);
+        rebuild->stopped = true;
+    }
+    return !rebuild->stopped;
+}
+
+static void say_how_far(struct rebuild *rebuild)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (now - rebuild->said_ms < rebuild->say_after_ms)
+        return;
+    rebuild->said_ms = now;
+    rebuild->say_after_ms =
+        2 * rebuild->say_after_ms < SAY_LEAST_MS ? 2 * rebuild->say_after_ms : SAY_LEAST_MS;
+    log_notice("store: the collection %s is rebuilt: %llu of %llu documents are done",
+               rebuild->collection->config->name, (unsigned long long)rebuild->done,
+               (unsigned long long)rebuild->documents);
 }
 
 /* ---- the old indexes ---- */
@@ -83,35 +119,87 @@ static int drop_index(struct rebuild *rebuild)
     return mdb_txn_commit(txn);
 }
 
-/** Says in the store that a rebuild is under way, then clears the ground for it. */
-static int start(struct rebuild *rebuild)
+static int commit_or_abort(MDB_txn *txn, int rc)
 {
-    struct store *store = rebuild->store;
-    struct store_collection *collection = rebuild->collection;
+    if (!rc)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/** Takes up what an earlier rebuild left, if it was of the same declaration. */
+static int take_up(struct rebuild *rebuild, bool *taken_up)
+{
+    struct rebuild_mark mark;
     MDB_txn *txn;
-    int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    int rc = mdb_txn_begin(rebuild->store->env, NULL, MDB_RDONLY, &txn);
     if (rc)
         return rc;
-    rc = store_rebuild_mark(store, txn, collection, true);
+    *taken_up = rebuild_mark_read(rebuild->store, txn, rebuild->collection, &mark);
+    if (*taken_up) {
+        rebuild->done = mark.done;
+        buffer_append_slice(&rebuild->position, mark.position);
+    }
+    mdb_txn_abort(txn);
+    return 0;
+}
+
+/** Says in the store that a rebuild is under way, and drops the old indexes. */
+static int clear_ground(struct rebuild *rebuild)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
     if (rc)
-        mdb_txn_abort(txn);
-    else
-        rc = mdb_txn_commit(txn);
-    while (!rc)
+        return rc;
+    rc = commit_or_abort(txn, rebuild_mark_put(rebuild->store, txn, rebuild->collection, NULL));
+    while (!rc && goes_on(rebuild))
         rc = drop_index(rebuild);
-    if (rc != MDB_NOTFOUND)
-        return rc;
-    rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put_mark(struct rebuild *rebuild, MDB_txn *txn)
+{
+    struct rebuild_mark mark = {rebuild->done, buffer_slice(&rebuild->position)};
+    return rebuild_mark_put(rebuild->store, txn, rebuild->collection, &mark);
+}
+
+/** Opens the new indexes, which are empty or an earlier rebuild's. */
+static int open_ground(struct rebuild *rebuild)
+{
+    struct store_collection *collection = rebuild->collection;
+    MDB_stat status;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < collection->index_count; i++)
         rc = store_dbi_open(txn, MDB_CREATE, &collection->indexes[i].dbi, "x", collection->config->name,
                             collection->indexes[i].field.data);
-    if (rc) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    return mdb_txn_commit(txn);
+    if (!rc)
+        rc = mdb_stat(txn, collection->dbi, &status);
+    if (!rc)
+        rc = put_mark(rebuild, txn);
+    rc = commit_or_abort(txn, rc);
+    if (!rc)
+        rebuild->documents = status.ms_entries;
+    return rc;
+}
+
+static int start(struct rebuild *rebuild)
+{
+    bool taken_up;
+    int rc = take_up(rebuild, &taken_up);
+    if (!rc && !taken_up)
+        rc = clear_ground(rebuild);
+    if (!rc && !rebuild->stopped)
+        rc = open_ground(rebuild);
+    if (!rc && !rebuild->stopped)
+        log_notice(
+            "store: the collection %s is declared in another way and is rebuilt: %llu of %llu documents "
+            "are done",
+            rebuild->collection->config->name, (unsigned long long)rebuild->done,
+            (unsigned long long)rebuild->documents);
+    return rc;
 }
 
 /* ---- one document ---- */
@@ -134,6 +222,7 @@ static bool make_keys(struct rebuild *rebuild, MDB_txn *txn, struct slice id)
     for (size_t i = 0; i < rebuild->collection->index_count; i++) {
         const struct store_index *index = &rebuild->collection->indexes[i];
         index_keys_of(keys, index, json_root(&rebuild->document));
+        rebuild->batch_keys += keys->count;
         for (size_t k = 0; k < keys->count; k++) {
             struct slice holder;
             int rc =
@@ -262,9 +351,12 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     size_t bytes = 0;
     bool good = true;
-    for (unsigned i = 0; good && !rc && i < BATCH_DOCUMENTS && bytes < BATCH_BYTES; i++) {
+    rebuild->batch_keys = 0;
+    for (unsigned i = 0;
+         good && !rc && i < BATCH_DOCUMENTS && bytes < BATCH_BYTES && rebuild->batch_keys < BATCH_KEYS; i++) {
         bytes += value.mv_size;
         good = make_document(rebuild, txn, cursor, key, value);
+        rebuild->done += good;
         if (good)
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
@@ -303,7 +395,7 @@ static int finish(struct rebuild *rebuild, MDB_txn *txn)
     bool same = same_readers(rebuild, txn);
     int rc = store_collection_record(store, txn, rebuild->collection);
     if (!rc)
-        rc = store_rebuild_mark(store, txn, rebuild->collection, false);
+        rc = rebuild_mark_remove(store, txn, rebuild->collection);
     if (!rc && !same)
         rc = change_log_restart(store, txn, &rebuild->state);
     return rc;
@@ -324,8 +416,8 @@ static bool make_part(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     if (!good)
         return false;
     rc = change_log_trim(store, txn, &rebuild->state, TRIM_LEAST + 2 * (rebuild->state.seq - seq));
-    if (!rc && !*more)
-        rc = finish(rebuild, txn);
+    if (!rc)
+        rc = *more ? put_mark(rebuild, txn) : finish(rebuild, txn);
     if (!rc)
         rc = store_state_write(store, txn, &rebuild->state);
     return rc ? fail(rebuild, rc) : true;
@@ -338,6 +430,8 @@ static bool make_all(struct rebuild *rebuild)
         return fail(rebuild, rc);
     for (bool more = true; more;) {
         MDB_txn *txn;
+        if (!goes_on(rebuild))
+            return false;
         rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
         if (rc)
             return fail(rebuild, rc);
@@ -348,15 +442,19 @@ static bool make_all(struct rebuild *rebuild)
         rc = mdb_txn_commit(txn);
         if (rc)
             return fail(rebuild, rc);
+        say_how_far(rebuild);
     }
+    log_notice("store: the collection %s is rebuilt", rebuild->collection->config->name);
     return true;
 }
 
 bool store_rebuild(struct store *store, struct store_collection *collection, char message[STORE_MESSAGE])
 {
-    struct rebuild rebuild = {.store = store, .collection = collection, .message = message};
-    log_notice("store: the collection %s is declared in another way and is rebuilt",
-               collection->config->name);
+    struct rebuild rebuild = {.store = store,
+                              .collection = collection,
+                              .message = message,
+                              .said_ms = clock_monotonic_ms(),
+                              .say_after_ms = SAY_FIRST_MS};
     bool good = make_all(&rebuild);
     struct buffer *buffers[] = {&rebuild.position, &rebuild.tag,    &rebuild.minimal,
                                 &rebuild.full,     &rebuild.record, &rebuild.value};

@@ -21,6 +21,10 @@ struct store_run {
     bool new_history; /* nothing that was seen before it counts any more */
     bool goes_on;     /* it began on this store already, which has come to ->seq at least */
     uint64_t seq;
+    /* Called after each piece of what opening may take long for, such as the rebuild of a collection, each
+     * one transaction. False: leave it, another opening goes on from there. NULL: nobody asks. */
+    bool (*may_go_on)(void *argument);
+    void *argument;
 };
 
 /** store_open() with STORE_WRITE, as a part of @run: it begins before what the opening itself changes. NULL,

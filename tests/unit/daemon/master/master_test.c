@@ -510,6 +510,39 @@ static void a_daemon_holds_nothing_of_whoever_started_it(void **state)
     WAIT_UNTIL(access(place->pid_file, F_OK) != 0);
 }
 
+static void touch(const struct place *place, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", place->directory, name);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void a_committer_that_stands_still_at_a_start_is_killed(void **state)
+{
+    struct place *place = *state;
+    place->config->start_timeout_ms = 300;
+    touch(place, "slow");
+    touch(place, "still");
+    start(place);
+    assert_refused(place, "has got no further");
+}
+
+static void a_committer_that_gets_on_is_waited_for(void **state)
+{
+    struct place *place = *state;
+    char path[128];
+    place->config->start_timeout_ms = 1000;
+    touch(place, "slow");
+    start(place);
+    uint64_t until = clock_monotonic_ms() + 2 * place->config->start_timeout_ms + 200;
+    WAIT_UNTIL(clock_monotonic_ms() > until);
+    snprintf(path, sizeof path, "%s/slow", place->directory);
+    assert_int_equal(unlink(path), 0);
+    wait_until_ready(place);
+}
+
 static void a_second_dispatchd_is_refused(void **state)
 {
     struct place *place = *state;
@@ -589,6 +622,8 @@ int main(void)
         CASE(a_worker_that_does_not_stop_is_killed),
         CASE(a_second_signal_kills_at_once),
         CASE(a_daemon_holds_nothing_of_whoever_started_it),
+        CASE(a_committer_that_stands_still_at_a_start_is_killed),
+        CASE(a_committer_that_gets_on_is_waited_for),
         CASE(a_second_dispatchd_is_refused),
         CASE(a_new_master_waits_for_the_orphans_of_a_dead_one),
         CASE(a_committer_that_cannot_start_ends_it_with_its_words),

@@ -241,7 +241,112 @@ static void readers_wait_for_the_rebuild(void **state)
     fixture_close(&f);
 }
 
-static void a_killed_rebuild_starts_over(void **state)
+/* So many more pieces are wanted. */
+static bool wants_more(void *argument)
+{
+    unsigned *pieces = argument;
+    return *pieces > 0 && (*pieces)-- > 0;
+}
+
+/* False: it was stopped on the way. */
+static bool open_for(struct fixture *f, unsigned pieces)
+{
+    char message[STORE_MESSAGE];
+    struct store_run run = {.epoch = ++f->epoch, .may_go_on = wants_more, .argument = &pieces};
+    store_close(&f->store);
+    f->store = store_open_run(f->config, &run, message);
+    if (!f->store && !strstr(message, "is stopped"))
+        fail_msg("%s", message);
+    return f->store != NULL;
+}
+
+static void declare(struct fixture *f, const char *collections)
+{
+    store_close(&f->store);
+    config_free(f->config);
+    f->config = fixture_config(f->directory, collections);
+}
+
+static void a_stopped_rebuild_goes_on(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_open(&f, before);
+    fill(&f);
+    declare(&f, after);
+    assert_false(open_for(&f, 0));
+    unsigned openings = 1;
+    while (!open_for(&f, openings == 1 ? 4 : 1)) /* one old index, the end of these, a piece */
+        assert_true(++openings < 20);
+    assert_true(openings > 1);
+    check_after(&f);
+    assert_int_equal(store_write_seq(f.store), 2 * DOCUMENTS); /* no document was made anew twice */
+    for (int i = 0; i < DOCUMENTS; i += 99) {
+        char id[16];
+        snprintf(id, sizeof id, "d%d", i);
+        assert_int_equal(version_of(&f, id), 1);
+    }
+    fixture_close(&f);
+}
+
+static void a_stopped_rebuild_gives_way_to_another(void **state)
+{
+    (void)state;
+    static const char *const other =
+        "\"things\": {\"projector\": [\"name\"], \"index\": [\"group\", \"name\"]}";
+    struct fixture f;
+    fixture_open(&f, before);
+    fill(&f);
+    declare(&f, after);
+    assert_false(open_for(&f, 4));
+    const char *const declared[] = {other, before};
+    for (unsigned i = 0; i < 2; i++) {
+        declare(&f, declared[i]);
+        assert_false(open_for(&f, 4));
+    }
+    fixture_reopen(&f, other);
+    check_indexes(&f);
+    assert_int_equal(search_count(&f, "things", "{\"group\":3}", NULL), DOCUMENTS / 10);
+    for (int i = 0; i < DOCUMENTS; i += 99) {
+        char id[16];
+        snprintf(id, sizeof id, "d%d", i);
+        (void)version_of(&f, id); /* its texts belong to it */
+        assert_non_null(strstr(minimal(&f, "things", id), "\"name\""));
+    }
+    fixture_close(&f);
+}
+
+/* Many keys of few documents: the pages of one transaction wait in memory. */
+static void keys_end_a_transaction_too(void **state)
+{
+    (void)state;
+    enum { MANY = 60, LISTS = 800 };
+    struct fixture f;
+    struct buffer body = {0};
+    fixture_open(&f, "\"things\": {}");
+    set_begin(&f, ANSWER_LITERAL);
+    for (int i = 0; i < LISTS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "d%d", i);
+        buffer_clear(&body);
+        for (int k = 0; k < MANY; k++)
+            buffer_append_format(&body, "%s%d", k ? "," : "{\"t\":[", k * LISTS + i);
+        buffer_append_text(&body, "]}");
+        buffer_append_byte(&body, 0);
+        set_add(&f, CHANGE_INSERT, 0, "things", id, ANY, body.data);
+    }
+    assert_int_equal(set_run(&f), ERROR_NONE);
+    declare(&f, "\"things\": {\"index\": [\"t\"]}");
+    unsigned openings = 0;
+    while (!open_for(&f, 1 + (openings == 0)))
+        assert_true(++openings < LISTS);
+    assert_int_equal(openings, MANY * LISTS / 16384);
+    check_indexes(&f);
+    buffer_free(&body);
+    fixture_close(&f);
+}
+
+static void a_killed_rebuild_goes_on_or_starts_over(void **state)
 {
     (void)state;
     struct fixture f;
@@ -285,7 +390,10 @@ int main(void)
         cmocka_unit_test(other_readers_start_the_change_log_anew),
         cmocka_unit_test(duplicates_are_named),
         cmocka_unit_test(readers_wait_for_the_rebuild),
-        cmocka_unit_test(a_killed_rebuild_starts_over),
+        cmocka_unit_test(a_stopped_rebuild_goes_on),
+        cmocka_unit_test(a_stopped_rebuild_gives_way_to_another),
+        cmocka_unit_test(keys_end_a_transaction_too),
+        cmocka_unit_test(a_killed_rebuild_goes_on_or_starts_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
