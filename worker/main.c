@@ -137,7 +137,7 @@ bool worker_pass(struct worker *worker)
     trim_buffers(worker);
     stopping_step(worker);
     work_pass(&worker->work);
-    atomic_store_explicit(&worker->score->calls_bytes, worker->held + network_half_read(worker->network),
+    atomic_store_explicit(&worker->score->calls_bytes, worker->held + network_waiting_bytes(worker->network),
                           memory_order_relaxed);
     atomic_fetch_add_explicit(&worker->score->loops, 1, memory_order_relaxed);
     log_flush();

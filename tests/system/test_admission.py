@@ -251,6 +251,39 @@ def test_manifests_of_one_that_does_not_read(make_server):
         assert server.memory(worker) - before < scaled(60, 300) * MIB
 
 
+def test_what_is_read_ahead_of_many_is_bounded(make_server):
+    """The windows of many would be ten times as large as they may be together; nobody is closed, all are answered."""
+    small = {'message_bytes': '64K', 'document_bytes': '64K', 'result_bytes': '64K'}
+    server = make_server(workers=1, config=configuration(log_level='notice', limits={
+        **small, 'calls_in_flight': 2, 'worker_calls_bytes': '2M'}))
+    server.load('notes', documents([60 * KIB]))
+    committer, bound = server.committer_pid(), 512 * KIB
+    clients = [RawClient(server).open('reader') for _ in range(20)]
+    lazy = RawClient(server, receive_buffer=4096).open('reader')
+    with RawClient(server) as other:
+        other.open('reader')
+        os.kill(committer, signal.SIGSTOP)
+        try:
+            for client in clients:  # these pipeline, and read
+                client.send(b''.join(call(tid, 'insert', 'notes', {'text': 'x' * 3000}) for tid in range(1000, 1060)))
+            lazy.send(b''.join(call(tid, 'detail', 'notes', {'_id': 'd0'}) for tid in range(1000, 1300)))  # does not
+            wait_until(lambda: server.status()['workers'][0]['calls_bytes'] > bound, what='much being read ahead')
+            for _ in range(20):  # as long as it takes to read all that, if it is read
+                assert other.call('count', 'notes')['data'] == 1
+                other.send(frame(PING, b'here'))
+                while other.frame() != (PONG, b'here'):
+                    pass
+            assert server.status()['workers'][0]['calls_bytes'] < 2 * bound
+        finally:
+            os.kill(committer, signal.SIGCONT)
+        for client in clients:
+            assert all(answer['success'] for answer in answers(client, 60).values())
+        assert all(answer['success'] for answer in answers(lazy, 300).values())
+    wait_until(lambda: server.status()['workers'][0]['calls_bytes'] == 0, what='no call holding any memory')
+    for client in [*clients, lazy]:
+        client.socket.close()
+
+
 def test_calls_that_wait_when_the_server_stops_are_answered(standing):
     """Those in the window, too: nobody will take them up."""
     server, hold = standing

@@ -213,6 +213,8 @@ static bool is_to_be_read(struct connection *connection)
     return reads(connection) && (!connection->eof || connection->held_back);
 }
 
+enum { READ_LITTLE = 4096 }; /* bytes, while calls of many wait: what follows may have to wait too */
+
 /* One read in a pass: who sends much is served again in the next one, after the others. */
 static void connection_read(struct connection *connection)
 {
@@ -233,8 +235,11 @@ static void connection_read(struct connection *connection)
     if (connection->eof)
         return;
     ssize_t length;
+    size_t most = sizeof network->read_buffer;
+    if (network_ahead_is_much(network) && connection->kind != CONNECTION_CONTROL)
+        most = READ_LITTLE;
     do {
-        length = recv(connection->fd, network->read_buffer, sizeof network->read_buffer, MSG_DONTWAIT);
+        length = recv(connection->fd, network->read_buffer, most, MSG_DONTWAIT);
     } while (length < 0 && errno == EINTR);
     if (length > 0) {
         take_bytes(connection, slice_of(network->read_buffer, (size_t)length));

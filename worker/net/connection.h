@@ -82,6 +82,7 @@ struct connection {
     uint32_t unread;    /* at the last one: bytes that the peer had not taken; and what was written since */
     uint32_t unasked;   /* bytes of what was sent without a call since the queue of replies was empty last */
     uint32_t half_read; /* bytes counted in the network's sums */
+    uint64_t ahead_counted; /* the same of ->ahead */
     uint32_t pongs_waiting;
     struct read_ahead *ahead;    /* messages that wait while ->held, and behind these until they are given */
     struct frame_reader *reader; /* borrowed while a message is incomplete */
@@ -195,15 +196,17 @@ void connection_close(struct connection *connection, uint16_t code, const char *
 void connection_cut(struct connection *connection, uint16_t code, const char *reason);
 
 /** Gives no messages, or goes on with that (back-pressure on calls). Meanwhile what comes is read up to
- * limits.read_ahead_bytes and kept; beyond that the connection is not read, and when it stands so for
+ * limits.read_ahead_bytes and kept, of all connections together up to a quarter of limits.worker_calls_bytes;
+ * beyond that the connection is not read, and when it stands so for
  * 10 s what is kept is given to refused(). */
 void connection_hold(struct connection *connection, bool hold);
 
 /** Gives what waits to refused(), before the connection is closed: nobody will take it. */
 void connection_refuse_waiting(struct connection *connection);
 
-/** Bytes of messages, requests and heads of all connections that have come in part. */
-uint64_t network_half_read(const struct network *network);
+/** Bytes of what has come on all connections and is not taken yet: messages, requests and heads in part, and
+ * messages that wait. */
+uint64_t network_waiting_bytes(const struct network *network);
 
 /** Once a second: refuses what has stood for too long. */
 void network_refuse_standing(struct network *network);

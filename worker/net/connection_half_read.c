@@ -63,7 +63,7 @@ bool connection_count_half_read(struct connection *connection)
                    : network->half_read <= limits->worker_calls_bytes / 2;
 }
 
-uint64_t network_half_read(const struct network *network)
+uint64_t network_waiting_bytes(const struct network *network)
 {
-    return network->half_read;
+    return network->half_read + network->ahead;
 }

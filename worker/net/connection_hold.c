@@ -22,14 +22,52 @@ static void become_full(struct connection *connection, bool full)
     connection->judged |= full;
 }
 
+/* A quarter of the memory for calls: the rest is for those that are taken up, and for what comes in part. */
+static uint64_t ahead_most(const struct network *network)
+{
+    return network->options.config->limits.worker_calls_bytes / 4;
+}
+
+bool network_ahead_is_much(const struct network *network)
+{
+    return network->ahead >= ahead_most(network);
+}
+
+static void count_ahead(struct connection *connection)
+{
+    struct network *network = connection->network;
+    network->ahead -= connection->ahead_counted;
+    connection->ahead_counted = read_ahead_memory(connection->ahead);
+    network->ahead += connection->ahead_counted;
+}
+
 bool connection_is_full(struct connection *connection)
 {
-    uint64_t window = connection->network->options.config->limits.read_ahead_bytes;
-    if (connection->kind == CONNECTION_CONTROL)
+    struct network *network = connection->network;
+    uint64_t window = network->options.config->limits.read_ahead_bytes;
+    size_t ahead = read_ahead_bytes(connection->ahead);
+    bool control = connection->kind == CONNECTION_CONTROL;
+    if (control)
         window *= CONTROL_BOUNDS;
-    become_full(connection, connection->held && connection->state == CONNECTION_OPEN &&
-                                read_ahead_bytes(connection->ahead) >= window);
+    bool holds = connection->held && connection->state == CONNECTION_OPEN;
+    bool pauses = holds && ahead > 0 && ahead < window && !control && network_ahead_is_much(network);
+    network->ahead_pauses |= pauses;
+    become_full(connection, pauses || (holds && ahead >= window));
     return connection->full;
+}
+
+/* When a good part of it has gone, so that they are not all looked at for every byte. */
+void network_read_on(struct network *network)
+{
+    struct connection *connection;
+    if (!network->ahead_pauses || network->ahead >= ahead_most(network) / 4 * 3)
+        return;
+    network->ahead_pauses = false;
+    LIST_FOREACH (connection, &network->all, all) {
+        work_charge(network->options.work, WORK_NODE);
+        if (connection->full)
+            connection_arm(connection);
+    }
 }
 
 bool network_takes_calls(const struct network *network)
@@ -46,6 +84,7 @@ void connection_take_message(struct connection *connection, struct slice message
         read_ahead_add(&connection->ahead, message, binary, clock_monotonic_ms());
     else
         network->events.message(network->context, connection, message, binary);
+    count_ahead(connection);
 }
 
 void connection_give_ahead(struct connection *connection)
@@ -56,6 +95,7 @@ void connection_give_ahead(struct connection *connection)
     while (!connection->held && connection->state == CONNECTION_OPEN && network_takes_calls(network) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.message(network->context, connection, message, binary);
+    count_ahead(connection);
     if (connection->state != CONNECTION_OPEN)
         connection_forget_ahead(connection);
     else if (connection->peer_done)
@@ -66,6 +106,7 @@ void connection_forget_ahead(struct connection *connection)
 {
     become_full(connection, false);
     read_ahead_free(&connection->ahead);
+    count_ahead(connection);
 }
 
 void connection_hold(struct connection *connection, bool hold)
@@ -86,6 +127,7 @@ static void refuse_all(struct connection *connection)
            connection->output.reply_bytes < connection_reply_limit(connection) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.refused(network->context, connection, message);
+    count_ahead(connection);
     if (connection->state != CONNECTION_OPEN)
         connection_forget_ahead(connection);
     else
@@ -100,6 +142,7 @@ void connection_refuse_waiting(struct connection *connection)
     while (connection->state == CONNECTION_OPEN &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.refused(network->context, connection, message);
+    count_ahead(connection);
 }
 
 void network_refuse_standing(struct network *network)

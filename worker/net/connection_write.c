@@ -232,6 +232,7 @@ bool network_flush(struct network *network, unsigned most)
 {
     network->fresh = 0;
     network_enter(network);
+    network_read_on(network);
     struct work *work = network->options.work;
     for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready) && work_left(work, 0); i++) {
         work_charge(work, WORK_NODE);

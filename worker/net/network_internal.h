@@ -42,6 +42,8 @@ struct network {
     unsigned count;               /* in ->all */
     uint64_t half_read;           /* bytes of what has come in part, of all in ->all */
     uint64_t strangers_half_read; /* of those that have not logged in */
+    uint64_t ahead;               /* bytes that messages take which wait in ->ahead of all in ->all */
+    bool ahead_pauses;            /* some are not read because that is much */
     unsigned full;                /* of these, with ->full */
     unsigned heads;               /* of these, in CONNECTION_HANDSHAKE */
     unsigned depth;               /* callbacks running inside each other */
@@ -94,6 +96,11 @@ void connection_keep(struct connection *connection, struct slice bytes);
 /* hold.c */
 /** Whether it is not read because of what waits in ->ahead. Keeps ->full. */
 bool connection_is_full(struct connection *connection);
+/** Whether what waits of all connections is as much as may: then those whose calls wait are read only while
+ * none of theirs does, and all of them little at once. */
+bool network_ahead_is_much(const struct network *network);
+/** Reads again those that were not because of that, when it is not so much any more. */
+void network_read_on(struct network *network);
 /** Whether the owner is ready for what comes, and work is left for that in this pass. */
 bool network_takes_calls(const struct network *network);
 /** A message has come: it is given, or waits. */

@@ -55,6 +55,11 @@ size_t read_ahead_bytes(const struct read_ahead *ahead)
     return ahead ? ahead->bytes.length - ahead->taken : 0;
 }
 
+size_t read_ahead_memory(const struct read_ahead *ahead)
+{
+    return ahead ? sizeof *ahead + ahead->bytes.capacity : 0;
+}
+
 uint64_t read_ahead_moved_ms(const struct read_ahead *ahead)
 {
     return ahead->moved_ms;

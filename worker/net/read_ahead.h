@@ -25,6 +25,9 @@ void read_ahead_add(struct read_ahead **ahead, struct slice message, bool binary
 /** Bytes of those that wait. */
 size_t read_ahead_bytes(const struct read_ahead *ahead);
 
+/** Bytes of memory that they take. */
+size_t read_ahead_memory(const struct read_ahead *ahead);
+
 /** When one was last taken, or the first one came (monotonic). */
 uint64_t read_ahead_moved_ms(const struct read_ahead *ahead);
 

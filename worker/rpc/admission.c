@@ -46,7 +46,7 @@ void admission_leave(struct transaction *transaction)
 
 bool admission_has_room(const struct worker *worker)
 {
-    return worker->held + network_half_read(worker->network) < worker->config->limits.worker_calls_bytes;
+    return worker->held + network_waiting_bytes(worker->network) < worker->config->limits.worker_calls_bytes;
 }
 
 /* The first one with a job makes progress, so that memory comes to be free. */

@@ -189,6 +189,60 @@ static void what_waits_for_work_is_bounded(void **state)
     world_close(&world);
 }
 
+static void has_much_memory(struct connection *connection, void *argument)
+{
+    *(size_t *)argument += read_ahead_memory(connection->ahead);
+}
+
+/* Calls wait on many connections: their windows together are bounded, and all goes on when the calls do. */
+static void what_is_read_ahead_of_all_is_bounded(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 12, CALLS = 60, BOUND = 1 << 18, LITTLE = CLIENTS * 4096, TEXT = 1200 };
+    static const char narrow[] =
+        "\"items\": {\"methods\": {\"insert\": []}}}, \"limits\": {\"calls_in_flight\": 2, "
+        "\"worker_calls_bytes\": \"1M\", \"message_bytes\": \"64K\", \"document_bytes\": \"64K\", "
+        "\"result_bytes\": \"64K\"";
+    struct world world;
+    struct client clients[CLIENTS], other;
+    char text[TEXT + 200];
+    world_open(&world, narrow, 0, 0);
+    client_open(&other, &world, NULL);
+    world_add_user(&world, "ann", "[\"administrator\"]", text);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        client_open(&clients[i], &world, text);
+        (void)client_call(&clients[i], "dispatcher", "subscribe", "{\"collections\":[]}");
+        clients[i].answers = 0;
+    }
+    world.committer_waits = true;
+    size_t largest = 0;
+    for (unsigned n = 0; n < CALLS; n++)
+        for (unsigned i = 0; i < CLIENTS; i++) {
+            size_t ahead = 0;
+            snprintf(text, sizeof text,
+                     "{\"tid\":%u,\"methodName\":\"insert\",\"collectionName\":\"items\",\"data\":{}%*s}", n,
+                     TEXT, "");
+            client_send(&clients[i], text);
+            world_pass(&world);
+            network_each(world.worker.network, has_much_memory, &ahead);
+            largest = ahead > largest ? ahead : largest;
+        }
+    assert_in_range(largest, BOUND / 2, BOUND + BOUND / 4 + LITTLE);
+    assert_true(network_waiting_bytes(world.worker.network) < 2 * BOUND);
+    assert_string_equal(client_call(&other, "items", "count", "{}"), "0"); /* others go on */
+    world.committer_waits = false;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        client_settle(&clients[i]);
+        assert_int_equal(clients[i].close_code, 0);
+        assert_int_equal(clients[i].answers, CALLS);
+    }
+    assert_int_equal(network_waiting_bytes(world.worker.network), 0);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        client_close(&clients[i]);
+    client_close(&other);
+    world_close(&world);
+}
+
 /* Many catch up from the change log at once: the pass is one for all, and each gets its turn. */
 static void catching_up_shares_the_pass(void **state)
 {
@@ -241,6 +295,7 @@ int main(void)
         cmocka_unit_test(calls_that_are_held_back_are_not_forgotten),
         cmocka_unit_test(a_pass_that_is_used_up_leaves_nothing_unread),
         cmocka_unit_test(what_waits_for_work_is_bounded),
+        cmocka_unit_test(what_is_read_ahead_of_all_is_bounded),
         cmocka_unit_test(catching_up_shares_the_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
