@@ -82,7 +82,6 @@ struct connection {
     uint32_t unread;    /* at the last one: bytes that the peer had not taken; and what was written since */
     uint32_t unasked;   /* bytes of what was sent without a call since the queue of replies was empty last */
     uint32_t half_read; /* bytes counted in the network's sums */
-    uint64_t ahead_counted; /* the same of ->ahead */
     uint32_t pongs_waiting;
     struct read_ahead *ahead;    /* messages that wait while ->held, and behind these until they are given */
     struct frame_reader *reader; /* borrowed while a message is incomplete */

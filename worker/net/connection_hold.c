@@ -33,14 +33,6 @@ bool network_ahead_is_much(const struct network *network)
     return network->ahead >= ahead_most(network);
 }
 
-static void count_ahead(struct connection *connection)
-{
-    struct network *network = connection->network;
-    network->ahead -= connection->ahead_counted;
-    connection->ahead_counted = read_ahead_memory(connection->ahead);
-    network->ahead += connection->ahead_counted;
-}
-
 bool connection_is_full(struct connection *connection)
 {
     struct network *network = connection->network;
@@ -81,10 +73,9 @@ void connection_take_message(struct connection *connection, struct slice message
     struct network *network = connection->network;
     /* That was asked before the connection was read, too, but this message may have been sent since. */
     if (connection->held || connection->ahead || !network_takes_calls(network))
-        read_ahead_add(&connection->ahead, message, binary, clock_monotonic_ms());
+        read_ahead_add(&connection->ahead, &network->ahead, message, binary, clock_monotonic_ms());
     else
         network->events.message(network->context, connection, message, binary);
-    count_ahead(connection);
 }
 
 void connection_give_ahead(struct connection *connection)
@@ -95,7 +86,6 @@ void connection_give_ahead(struct connection *connection)
     while (!connection->held && connection->state == CONNECTION_OPEN && network_takes_calls(network) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.message(network->context, connection, message, binary);
-    count_ahead(connection);
     if (connection->state != CONNECTION_OPEN)
         connection_forget_ahead(connection);
     else if (connection->peer_done)
@@ -106,7 +96,6 @@ void connection_forget_ahead(struct connection *connection)
 {
     become_full(connection, false);
     read_ahead_free(&connection->ahead);
-    count_ahead(connection);
 }
 
 void connection_hold(struct connection *connection, bool hold)
@@ -127,7 +116,6 @@ static void refuse_all(struct connection *connection)
            connection->output.reply_bytes < connection_reply_limit(connection) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.refused(network->context, connection, message);
-    count_ahead(connection);
     if (connection->state != CONNECTION_OPEN)
         connection_forget_ahead(connection);
     else
@@ -142,7 +130,6 @@ void connection_refuse_waiting(struct connection *connection)
     while (connection->state == CONNECTION_OPEN &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.refused(network->context, connection, message);
-    count_ahead(connection);
 }
 
 void network_refuse_standing(struct network *network)

@@ -13,19 +13,31 @@ struct read_ahead {
     struct buffer bytes;
     size_t taken; /* of ->bytes */
     uint64_t moved_ms;
+    uint64_t *sum;
+    uint64_t counted; /* in ->sum */
 };
 
 enum { TAKEN_MOST = 65536 }; /* bytes that are taken before the rest is moved to the front */
 
-void read_ahead_add(struct read_ahead **slot, struct slice message, bool binary, uint64_t now_ms)
+static void count(struct read_ahead *ahead)
+{
+    uint64_t bytes = read_ahead_memory(ahead);
+    *ahead->sum += bytes - ahead->counted;
+    ahead->counted = bytes;
+}
+
+void read_ahead_add(struct read_ahead **slot, uint64_t *sum, struct slice message, bool binary,
+                    uint64_t now_ms)
 {
     struct head head = {.length = (uint32_t)message.length, .binary = binary};
     if (!*slot) {
         *slot = memory_zeroed(1, sizeof **slot);
         (*slot)->moved_ms = now_ms;
+        (*slot)->sum = sum;
     }
     buffer_append(&(*slot)->bytes, (const char *)&head, sizeof head);
     buffer_append_slice(&(*slot)->bytes, message);
+    count(*slot);
 }
 
 bool read_ahead_take(struct read_ahead **slot, uint64_t now_ms, struct slice *message, bool *binary)
@@ -69,6 +81,7 @@ void read_ahead_free(struct read_ahead **slot)
 {
     if (!*slot)
         return;
+    *(*slot)->sum -= (*slot)->counted;
     buffer_free(&(*slot)->bytes);
     memory_release(*slot, sizeof **slot);
     *slot = NULL;

@@ -14,8 +14,10 @@
 
 struct read_ahead;
 
-/** Keeps a copy of @message. @ahead: the connection's slot, NULL while nothing waits. */
-void read_ahead_add(struct read_ahead **ahead, struct slice message, bool binary, uint64_t now_ms);
+/** Keeps a copy of @message. @ahead: the connection's slot, NULL while nothing waits. @sum: of the memory
+ * that those of all connections take, kept here and below; it outlives them. */
+void read_ahead_add(struct read_ahead **ahead, uint64_t *sum, struct slice message, bool binary,
+                    uint64_t now_ms);
 
 /** Takes the first one into @message, valid until the next call with this slot; frees all with the last.
  * False: there is none. */
