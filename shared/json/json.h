@@ -67,6 +67,23 @@ void json_free(struct json *json);
  */
 void json_take_out(struct json *json, const char *text, struct json_value value);
 
+/**
+ * The same in steps of bounded work, of which one ends at the border of two values, or between two keys that
+ * are looked at. The text may be at another place in each step (json->text says where), and @json not. What
+ * is known to have no duplicate keys, since it was parsed before, is not searched for them (@keys_differ).
+ */
+struct json_parsing;
+enum json_parsed { JSON_PARSED_MORE, JSON_PARSED_ALL, JSON_PARSED_NOT /* ->error says why */ };
+
+[[gnu::warn_unused_result]] struct json_parsing *json_parsing_create(struct json *json, struct slice text,
+                                                                     bool keys_differ);
+
+/** A step: *@units (of about 25 ns: a node, 8 bytes, ...) says how many it may take, and then how many it
+ * took: up to a string's more. */
+[[gnu::warn_unused_result]] enum json_parsed json_parsing_go_on(struct json_parsing *parsing,
+                                                                uint64_t *units);
+void json_parsing_free(struct json_parsing **parsing);
+
 struct json_value json_root(const struct json *json);
 
 static inline enum json_type json_type(struct json_value value)

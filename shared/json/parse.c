@@ -1,5 +1,7 @@
 #include "shared/json/json.h"
 
+#include <stdlib.h>
+
 #include "shared/base/memory.h"
 #include "shared/json/characters.h"
 #include "shared/json/key_set.h"
@@ -11,19 +13,35 @@ struct level {
     uint32_t count;
     uint64_t
         seen; /* one bit for some property of each key: a second key with the same bit may be a duplicate */
-    bool maybe_duplicate; /* among many keys: looked for when the object closes */
+    bool maybe_duplicate; /* among many keys, or long ones: looked for when the object closes */
     bool object;
+};
+
+/* What comes next. */
+enum stage {
+    AT_VALUE,     /* a value, or what opens a container */
+    BEHIND_VALUE, /* a comma or a bracket, or the end */
+    AT_KEYS,      /* the keys of the object that was closed last are looked at, then what is behind it */
 };
 
 struct parser {
     struct json *json;
     const char *at, *end;
-    bool spaces; /* white space was skipped */
+    bool spaces;      /* white space was skipped */
+    bool keys_differ; /* as is known beforehand */
+    enum stage stage;
     unsigned depth;
     struct level levels[JSON_DEPTH_LIMIT];
+    struct json_key_set keys;  /* in AT_KEYS, of the object being looked at */
+    struct json_iterator each; /* and its next member */
 };
 
 enum { COUNT_LIMIT = (1 << 27) - 1 }; /* of json_node.count */
+
+enum { SHORT_KEY = 256 }; /* bytes, that may be compared with few others */
+
+/* Units for a key in a set: a hash, and a place in a table that is in no cache. */
+enum { KEY_UNITS = 4, BYTES_OF_UNIT = 8, SLOTS_OF_UNIT = 8 };
 
 [[gnu::cold, gnu::noinline]] static bool fail_at(struct parser *parser, const char *at, const char *error)
 {
@@ -238,21 +256,6 @@ static bool duplicate(struct parser *parser, uint32_t key)
     return fail_at(parser, parser->json->text + parser->json->nodes[key].start, "duplicate key");
 }
 
-/* Many keys go through a hash set when their object closes. */
-[[gnu::noinline]] static bool check_many_keys(struct parser *parser, struct json_value object)
-{
-    struct json_key_set set;
-    json_key_set_init(&set, object.json, json_count(object));
-    bool unique = true;
-    for (struct json_iterator i = json_begin(object); unique && json_step(&i);) {
-        unique = json_key_set_add(&set, i.key.index);
-        if (!unique)
-            (void)duplicate(parser, i.key.index);
-    }
-    json_key_set_free(&set);
-    return unique;
-}
-
 /* The newest key, the last node, is compared with the few before it. */
 [[gnu::noinline]] static bool check_few_keys(struct parser *parser, const struct level *level)
 {
@@ -276,20 +279,50 @@ static inline bool check_key(struct parser *parser, struct level *level)
                      (unsigned char)text[key->start + 1] * 0x85EBCA6Bu +
                      (unsigned char)text[key->end - 2] * 0xC2B2AE35u;
     uint64_t bit = UINT64_C(1) << (mixed >> 26);
+    if (parser->keys_differ)
+        return true;
     if (key->escaped)
         bit = UINT64_MAX; /* as written it tells nothing: this key and all that follow are compared */
     bool maybe = (level->seen & bit) != 0;
     level->seen |= bit;
     if (!maybe)
         return true;
-    if (level->count < JSON_KEY_SET_FROM)
+    if (level->count < JSON_KEY_SET_FROM && key->end - key->start <= SHORT_KEY)
         return check_few_keys(parser, level);
     level->maybe_duplicate = true;
     return true;
 }
 
+/* Many keys go through a hash set when their object closes. */
+[[gnu::noinline]] static void begin_many_keys(struct parser *parser, uint32_t node)
+{
+    struct json_value object = {parser->json, node};
+    json_key_set_init(&parser->keys, parser->json, json_count(object));
+    parser->each = json_begin(object);
+    parser->stage = AT_KEYS;
+}
+
+/* As many as @units are for; returns how many it took. */
+[[gnu::noinline]] static uint64_t check_many_keys(struct parser *parser, uint64_t units, bool *unique)
+{
+    bool more = true;
+    uint64_t taken = 0;
+    *unique = true;
+    while (taken < units && *unique && (more = json_step(&parser->each))) {
+        *unique = json_key_set_add(&parser->keys, parser->each.key.index);
+        taken += KEY_UNITS + json_text(parser->each.key).length / BYTES_OF_UNIT;
+    }
+    if (*unique && more)
+        return taken;
+    if (!*unique)
+        (void)duplicate(parser, parser->each.key.index);
+    json_key_set_free(&parser->keys);
+    parser->stage = BEHIND_VALUE;
+    return taken;
+}
+
 /* The parser is at the closing bracket. */
-static inline bool close_container(struct parser *parser)
+static inline void close_container(struct parser *parser)
 {
     const struct level *level = &parser->levels[parser->depth - 1];
     struct json_node *node = &parser->json->nodes[level->node];
@@ -298,7 +331,8 @@ static inline bool close_container(struct parser *parser)
     node->next = parser->json->count;
     node->count = level->count & COUNT_LIMIT;
     parser->depth--;
-    return !level->maybe_duplicate || check_many_keys(parser, (struct json_value){parser->json, level->node});
+    if (level->maybe_duplicate)
+        begin_many_keys(parser, level->node);
 }
 
 /* A key and its colon. White space before it has been skipped. */
@@ -317,9 +351,11 @@ static inline bool read_key(struct parser *parser)
     return true;
 }
 
-/* Everything behind a value up to where the next one starts, or to the end of the text (*done). */
+/* Everything behind a value up to where the next one starts, or to the end of the text (*done), or to that of
+ * an object whose keys are to be looked at. */
 static inline bool read_behind_value(struct parser *parser, bool *done)
 {
+    parser->stage = BEHIND_VALUE;
     while (parser->depth) {
         struct level *level = &parser->levels[parser->depth - 1];
         if (level->count++ == COUNT_LIMIT)
@@ -327,14 +363,16 @@ static inline bool read_behind_value(struct parser *parser, bool *done)
         skip_spaces(parser);
         char byte = peek(parser);
         if (byte == ',') {
+            parser->stage = AT_VALUE;
             parser->at++;
             skip_spaces(parser);
             return !level->object || read_key(parser);
         }
         if (byte != (level->object ? '}' : ']'))
             return fail(parser, level->object ? "a comma or } was expected" : "a comma or ] was expected");
-        if (!close_container(parser))
-            return false;
+        close_container(parser);
+        if (parser->stage == AT_KEYS)
+            return true;
     }
     skip_spaces(parser);
     *done = true;
@@ -352,16 +390,20 @@ static inline bool read_value(struct parser *parser, bool *opened)
         if (!open_container(parser, true))
             return false;
         skip_spaces(parser);
-        if (peek(parser) == '}')
-            return close_container(parser);
+        if (peek(parser) == '}') {
+            close_container(parser);
+            return true;
+        }
         *opened = true;
         return read_key(parser);
     case '[':
         if (!open_container(parser, false))
             return false;
         skip_spaces(parser);
-        if (peek(parser) == ']')
-            return close_container(parser);
+        if (peek(parser) == ']') {
+            close_container(parser);
+            return true;
+        }
         *opened = true;
         return true;
     case 't':
@@ -377,23 +419,27 @@ static inline bool read_value(struct parser *parser, bool *opened)
     }
 }
 
-static bool read_text(struct parser *parser)
+/* A value and all behind it, or what opens a container. */
+static inline bool read_one(struct parser *parser, bool *done)
 {
-    for (;;) {
-        bool opened = false;
-        bool done = false;
-        if (!read_value(parser, &opened))
-            return false;
-        if (opened)
-            continue;
-        if (!read_behind_value(parser, &done))
-            return false;
-        if (done)
-            return true;
-    }
+    bool opened = false;
+    if (parser->stage == AT_VALUE && !read_value(parser, &opened))
+        return false;
+    return opened || read_behind_value(parser, done);
 }
 
-bool json_parse(struct json *json, const char *text, size_t length)
+static bool read_text(struct parser *parser)
+{
+    bool done = false, good = true;
+    while (good && !done) {
+        good = read_one(parser, &done);
+        if (parser->stage == AT_KEYS)
+            (void)check_many_keys(parser, UINT64_MAX, &good);
+    }
+    return good;
+}
+
+static bool begin(struct parser *parser, struct json *json, const char *text, size_t length, bool keys_differ)
 {
     json->text = text;
     json->length = length;
@@ -405,16 +451,86 @@ bool json_parse(struct json *json, const char *text, size_t length)
         json->error = "the text is too long";
         return false;
     }
-    struct parser parser; /* the levels need no initial value */
-    parser.json = json;
-    parser.at = text;
-    parser.end = text + length;
-    parser.spaces = false;
-    parser.depth = 0;
-    if (!read_text(&parser)) {
-        json->count = 0;
-        return false;
-    }
-    json->compact = !parser.spaces;
+    parser->json = json; /* the levels need no initial value */
+    parser->at = text;
+    parser->end = text + length;
+    parser->spaces = false;
+    parser->keys_differ = keys_differ;
+    parser->stage = AT_VALUE;
+    parser->depth = 0;
     return true;
+}
+
+static bool end(const struct parser *parser, bool good)
+{
+    struct json *json = parser->json;
+    if (!good)
+        json->count = 0;
+    json->compact = good && !parser->spaces;
+    return good;
+}
+
+bool json_parse(struct json *json, const char *text, size_t length)
+{
+    struct parser parser;
+    return begin(&parser, json, text, length, false) && end(&parser, read_text(&parser));
+}
+
+/* ---- in steps ---- */
+
+struct json_parsing {
+    struct parser parser;
+    size_t at; /* between two steps, in the text */
+    bool good; /* false: it was too long from the start */
+};
+
+struct json_parsing *json_parsing_create(struct json *json, struct slice text, bool keys_differ)
+{
+    struct json_parsing *parsing = memory_zeroed(1, sizeof *parsing);
+    parsing->good = begin(&parsing->parser, json, text.data, text.length, keys_differ);
+    return parsing;
+}
+
+static uint64_t parsed_since(const struct parser *parser, const char *at, uint32_t count)
+{
+    return (uint64_t)(parser->at - at) / BYTES_OF_UNIT + (parser->json->count - count);
+}
+
+/* As far as @units go; returns how many it took. */
+static uint64_t read_some(struct parser *parser, uint64_t units, bool *good, bool *done)
+{
+    const char *at = parser->at;
+    const uint32_t count = parser->json->count;
+    while (*good && !*done && parser->stage != AT_KEYS && parsed_since(parser, at, count) < units)
+        *good = read_one(parser, done);
+    return parsed_since(parser, at, count) +
+           (parser->stage == AT_KEYS ? parser->keys.mask / SLOTS_OF_UNIT : 0);
+}
+
+enum json_parsed json_parsing_go_on(struct json_parsing *parsing, uint64_t *units)
+{
+    struct parser *parser = &parsing->parser;
+    const uint64_t most = *units;
+    bool done = false, good = parsing->good;
+    *units = 0;
+    if (!good)
+        return JSON_PARSED_NOT;
+    parser->at = parser->json->text + parsing->at;
+    parser->end = parser->json->text + parser->json->length;
+    while (good && !done && *units < most)
+        *units += parser->stage == AT_KEYS ? check_many_keys(parser, most - *units, &good)
+                                           : read_some(parser, most - *units, &good, &done);
+    parsing->at = (size_t)(parser->at - parser->json->text);
+    if (good && !done)
+        return JSON_PARSED_MORE;
+    return end(parser, good) ? JSON_PARSED_ALL : JSON_PARSED_NOT;
+}
+
+void json_parsing_free(struct json_parsing **slot)
+{
+    struct json_parsing *parsing = *slot;
+    *slot = NULL;
+    if (parsing)
+        json_key_set_free(&parsing->parser.keys);
+    free(parsing);
 }

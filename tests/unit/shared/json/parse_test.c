@@ -260,6 +260,111 @@ static void finds_duplicates_among_many(void **state)
     json_free(&json);
 }
 
+/* In steps of @units, of which each finds the text at another place. Returns the largest step. */
+static uint64_t parse_in_steps(struct json *json, struct slice text, uint64_t units, bool keys_differ,
+                               enum json_parsed *result)
+{
+    uint64_t largest = 0;
+    char *copy = memcpy(malloc(text.length + 1), text.data, text.length);
+    struct json_parsing *parsing = json_parsing_create(json, slice_of(copy, text.length), keys_differ);
+    do {
+        uint64_t step = units;
+        char *moved = memcpy(malloc(text.length + 1), copy, text.length);
+        memset(copy, 'x', text.length);
+        free(copy);
+        json->text = copy = moved;
+        *result = json_parsing_go_on(parsing, &step);
+        largest = step > largest ? step : largest;
+    } while (*result == JSON_PARSED_MORE);
+    json_parsing_free(&parsing);
+    assert_null(parsing);
+    free(copy);
+    return largest;
+}
+
+/* What comes of it is the same, whatever a step is. */
+static void check_steps(struct slice text, uint64_t units)
+{
+    struct json whole = {0}, pieces = {0};
+    enum json_parsed result;
+    bool good = json_parse(&whole, text.data, text.length);
+    parse_in_steps(&pieces, text, units, false, &result);
+    assert_int_equal(result, good ? JSON_PARSED_ALL : JSON_PARSED_NOT);
+    assert_int_equal(pieces.count, whole.count);
+    assert_int_equal(pieces.compact, whole.compact);
+    assert_int_equal(pieces.error_offset, whole.error_offset);
+    assert_ptr_equal(pieces.error, whole.error);
+    if (good)
+        assert_memory_equal(pieces.nodes, whole.nodes, whole.count * sizeof *whole.nodes);
+    json_free(&whole);
+    json_free(&pieces);
+}
+
+static void parses_in_steps(void **state)
+{
+    (void)state;
+    struct buffer text = {0};
+    for (uint64_t units = 1; units < 20; units += 3) {
+        for (size_t i = 0; i < COUNT_OF(accepted); i++)
+            check_steps(slice_text(accepted[i]), units);
+        for (size_t i = 0; i < COUNT_OF(refused); i++)
+            check_steps(slice_text(refused[i].text), units);
+    }
+    static const unsigned counts[] = {1, 15, 16, 17, 18, 64, 1000, 50000};
+    for (size_t i = 0; i < COUNT_OF(counts); i++)
+        for (int twice = -1; twice < (int)counts[i]; twice += (int)counts[i]) {
+            object_with_duplicate(&text, counts[i], twice);
+            check_steps(buffer_slice(&text), 1000);
+        }
+    buffer_free(&text);
+}
+
+/* Each step is about what it may be, also while keys are looked at, and for nothing is anything done. */
+static void steps_are_short(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    struct buffer text = {0};
+    enum json_parsed result;
+    object_with_duplicate(&text, 50000, -1);
+    assert_in_range(parse_in_steps(&json, buffer_slice(&text), 1000, false, &result), 1000, 20000);
+    assert_int_equal(result, JSON_PARSED_ALL);
+    assert_int_equal(json_count(json_root(&json)), 50000);
+    assert_in_range(parse_in_steps(&json, buffer_slice(&text), 1000, true, &result), 1000, 1010);
+    assert_int_equal(result, JSON_PARSED_ALL);
+    /* Who gives up in the middle leaves nothing behind. */
+    uint64_t units = 180000;
+    struct json_parsing *parsing = json_parsing_create(&json, buffer_slice(&text), false);
+    assert_int_equal(json_parsing_go_on(parsing, &units), JSON_PARSED_MORE);
+    json_parsing_free(&parsing);
+    buffer_free(&text);
+    json_free(&json);
+}
+
+/* Keys that are long, and different only at their ends: not each is compared with all before it. */
+static void long_keys_are_told_apart(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    struct buffer text = {0};
+    buffer_append_byte(&text, '{');
+    for (unsigned i = 0; i < 16; i++) {
+        buffer_append_text(&text, i ? ",\"\\u0061" : "\"\\u0061");
+        for (unsigned k = 0; k < 1000; k++)
+            buffer_append_text(&text, "0123456789");
+        buffer_append_format(&text, "%x\":0", i);
+    }
+    buffer_append_byte(&text, '}');
+    assert_true(json_parse(&json, text.data, text.length));
+    check_steps(buffer_slice(&text), 100);
+    text.data[text.length - 5] = 'e';
+    assert_false(json_parse(&json, text.data, text.length));
+    assert_string_equal(json.error, "duplicate key");
+    check_steps(buffer_slice(&text), 100);
+    buffer_free(&text);
+    json_free(&json);
+}
+
 static void compacts(void **state)
 {
     (void)state;
@@ -456,6 +561,9 @@ int main(void)
         cmocka_unit_test(refuses_every_prefix),
         cmocka_unit_test(limits_depth),
         cmocka_unit_test(finds_duplicates_among_many),
+        cmocka_unit_test(parses_in_steps),
+        cmocka_unit_test(steps_are_short),
+        cmocka_unit_test(long_keys_are_told_apart),
         cmocka_unit_test(compacts),
         cmocka_unit_test(walks),
         cmocka_unit_test(takes_values_out),
