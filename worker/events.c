@@ -4,6 +4,7 @@
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
+#include "worker/rpc/incoming.h"
 #include "worker/rpc/open_calls.h"
 #include "worker/session/catch_up.h"
 #include "worker/session/rights_change.h"
@@ -49,14 +50,16 @@ static void request_came(void *context, struct connection *connection, const str
 static void connection_ended(void *context, struct connection *connection)
 {
     (void)context;
+    incoming_drop(connection->owner);
     open_calls_leave(connection->owner);
     session_free(connection->owner);
 }
 
 static bool connection_is_owed(void *context, const struct connection *connection)
 {
+    const struct session *session = connection->owner;
     (void)context;
-    return open_calls_owe(connection->owner);
+    return open_calls_owe(session) || session->incoming;
 }
 
 static void connection_drained(void *context, struct connection *connection)
@@ -88,6 +91,12 @@ static bool may_write(void *context)
     return authority_is_current(worker->authority);
 }
 
+static size_t bytes_kept(void *context, const struct connection *connection)
+{
+    (void)context;
+    return incoming_bytes(connection->owner);
+}
+
 static bool knows_token(void *context, struct slice token)
 {
     return token_is_known(context, token);
@@ -96,6 +105,7 @@ static bool knows_token(void *context, struct slice token)
 const struct network_events events_of_network = {
     .ready = may_read,
     .may_write = may_write,
+    .keeps = bytes_kept,
     .knows = knows_token,
     .opened = connection_opened,
     .message = message_came,

@@ -9,6 +9,7 @@
 #include "shared/base/random.h"
 #include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
+#include "worker/rpc/incoming.h"
 #include "worker/rpc/open_calls.h"
 
 /* Clients come back within this; parts of the time allowed are for open calls and for the peers' close
@@ -45,6 +46,7 @@ static void say_goodbye(struct connection *connection, void *argument)
     (void)argument;
     if (connection->owner) {
         open_calls_abandon(connection->owner);
+        incoming_finish(connection->owner);
         connection_refuse_waiting(connection);
     }
     connection_close(connection, CLOSE_GOING_AWAY, "the server is stopping");
@@ -60,7 +62,7 @@ static void count_calls(struct connection *connection, void *argument)
 {
     const struct session *session = connection->owner;
     if (session)
-        *(size_t *)argument += session->open_calls;
+        *(size_t *)argument += session->open_calls + (session->incoming != NULL);
 }
 
 /* Asks every connection, so not in every pass: when the tick has come. */

@@ -56,13 +56,15 @@ struct worker {
         struct worker *worker); /* asks the master for an orderly stop of the whole service */
     struct stopping *stopping;  /* NULL: it does not stop */
 
-    struct work work;           /* what this pass of the loop may still spend */
-    uint64_t refused_strangers; /* calls since that was last said in the log */
-    size_t held;                /* bytes of memory that all open calls hold, as far as they are counted */
-    struct json message;        /* the message being handled; reused */
-    struct buffer scratch;      /* for characters of strings within one method */
-    struct buffer reply;        /* the message being made; reused */
-    struct buffer line;         /* of the log, being made; reused */
+    struct work work;            /* what this pass of the loop may still spend */
+    uint64_t refused_strangers;  /* calls since that was last said in the log */
+    size_t held;                 /* bytes of memory that all open calls hold, as far as they are counted */
+    struct json message;         /* the message being handled; reused */
+    struct buffer *message_text; /* its text, when that is nobody else's: who keeps both takes them */
+    struct incoming_queue *incoming; /* large messages that are not parsed yet; NULL: there are none */
+    struct buffer scratch;           /* for characters of strings within one method */
+    struct buffer reply;             /* the message being made; reused */
+    struct buffer line;              /* of the log, being made; reused */
     uint64_t rights_left; /* units that bringing copies in line with rights may still use in this pass */
     bool snapshot;        /* store_begin() was called in this pass: see snapshot_take() */
     bool snapshot_failed; /* somebody waits until one can be taken again */

@@ -189,16 +189,21 @@ static void look_at_bytes(struct connection *connection, struct slice bytes)
         frame_drop(connection->network->frames, &connection->reader);
 }
 
-/* The same, and what is not whole yet is counted. */
-static void take_bytes(struct connection *connection, struct slice bytes)
+/* What is not whole yet, or has not been got to. */
+static void count_half_read(struct connection *connection)
 {
-    look_at_bytes(connection, bytes);
     if (!connection_alive(connection) || connection_count_half_read(connection))
         return;
     if (connection->state == CONNECTION_OPEN)
         connection_cut(connection, CLOSE_TRY_AGAIN, "too much has come in part");
     else
         connection_gone(connection);
+}
+
+static void take_bytes(struct connection *connection, struct slice bytes)
+{
+    look_at_bytes(connection, bytes);
+    count_half_read(connection);
 }
 
 static bool reads(struct connection *connection)
@@ -219,7 +224,10 @@ enum { READ_LITTLE = 4096 }; /* bytes, while calls of many wait: what follows ma
 static void connection_read(struct connection *connection)
 {
     struct network *network = connection->network;
-    connection_give_ahead(connection);
+    if (connection->ahead) {
+        connection_give_ahead(connection);
+        count_half_read(connection);
+    }
     if (!connection->held && read_ahead_bytes(connection->ahead) > 0)
         return; /* the pass is used up: no more is read before that is given */
     if (!reads(connection))

@@ -119,6 +119,9 @@ struct network_events {
     bool (*owes)(void *context, const struct connection *connection);
     /** connection_is_read() has become true again: what waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
+    /** Bytes of a message, or of a request's content, that was given and that the owner has not got to: they
+     * count as if it had come in part. NULL: there is no such. */
+    size_t (*keeps)(void *context, const struct connection *connection);
     /** Whether a token is one of somebody who has logged in, as of now. NULL: none is. */
     bool (*knows)(void *context, struct slice token);
     /** A whole HTTP request for a method; set ->owner. It is answered now or later with http_respond(). NULL:
@@ -202,6 +205,9 @@ void connection_hold(struct connection *connection, bool hold);
 
 /** Gives what waits to refused(), before the connection is closed: nobody will take it. */
 void connection_refuse_waiting(struct connection *connection);
+
+/** The owner has got to what it kept. */
+void connection_keeps_nothing(struct connection *connection);
 
 /** Bytes of what has come on all connections and is not taken yet: messages, requests and heads in part, and
  * messages that wait. */

@@ -25,9 +25,16 @@ uint64_t connection_message_most(const struct connection *connection)
     return is_strange(connection) && strange < most ? strange : most;
 }
 
+size_t connection_kept_by_owner(const struct connection *connection)
+{
+    const struct network *network = connection->network;
+    return connection->owner && network->events.keeps ? network->events.keeps(network->context, connection)
+                                                      : 0;
+}
+
 static size_t held_bytes(const struct connection *connection)
 {
-    size_t bytes = frame_reader_bytes(connection->reader);
+    size_t bytes = frame_reader_bytes(connection->reader) + connection_kept_by_owner(connection);
     if (connection->head)
         bytes += connection->head->length;
     if (connection->http)
@@ -61,6 +68,11 @@ bool connection_count_half_read(struct connection *connection)
     const struct config_limits *limits = &network->options.config->limits;
     return strange ? network->strangers_half_read <= limits->strangers_bytes
                    : network->half_read <= limits->worker_calls_bytes / 2;
+}
+
+void connection_keeps_nothing(struct connection *connection)
+{
+    (void)!connection_count_half_read(connection); /* it is less than before */
 }
 
 uint64_t network_waiting_bytes(const struct network *network)

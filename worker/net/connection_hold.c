@@ -112,7 +112,8 @@ static void refuse_all(struct connection *connection)
     struct network *network = connection->network;
     struct slice message;
     bool binary;
-    while (connection->state == CONNECTION_OPEN && work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+    while (connection->state == CONNECTION_OPEN && connection_kept_by_owner(connection) == 0 &&
+           work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
            connection->output.reply_bytes < connection_reply_limit(connection) &&
            read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
         network->events.refused(network->context, connection, message);

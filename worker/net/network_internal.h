@@ -116,6 +116,8 @@ uint64_t connection_message_most(const struct connection *connection);
 /** Counts what it holds of what has come in part, after that has changed. False: it is of one that has not
  * logged in, and all of these hold too much. */
 [[gnu::warn_unused_result]] bool connection_count_half_read(struct connection *connection);
+/** Bytes that its owner was given and has not got to. */
+size_t connection_kept_by_owner(const struct connection *connection);
 /** It holds nothing any more, or is counted anew as another's. */
 void connection_uncount_half_read(struct connection *connection);
 

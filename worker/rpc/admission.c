@@ -20,7 +20,7 @@ static void wake_jobs(struct session *session)
 void admission_review(struct session *session)
 {
     const struct config_limits *limits = &session->worker->config->limits;
-    bool waits = session->open_calls >= limits->calls_in_flight || holds_much(session) ||
+    bool waits = session->incoming || session->open_calls >= limits->calls_in_flight || holds_much(session) ||
                  !connection_is_read(session->connection);
     connection_hold(session->connection, waits);
 }

@@ -7,6 +7,7 @@
 #include "worker/rpc/access.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
+#include "worker/rpc/incoming.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/once.h"
 #include "worker/rpc/texts.h"
@@ -138,13 +139,19 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         transaction->method->run(transaction, message->data);
 }
 
-/* False: the message was none, and has been answered. */
-static bool take_message(struct session *session, struct slice text, struct message *message)
+static bool parse(struct worker *worker, struct slice text)
+{
+    bool good = json_parse(&worker->message, text.data, text.length);
+    work_charge(&worker->work, work_parsed(text.length, worker->message.count));
+    return good;
+}
+
+/* What was parsed, well or not, into the worker's message. False: it is no message, and has been answered. */
+static bool take_message(struct session *session, bool good, struct message *message)
 {
     struct worker *worker = session->worker;
     const char *fault;
-    bool good = json_parse(&worker->message, text.data, text.length);
-    work_charge(&worker->work, WORK_CALL + work_parsed(text.length, worker->message.count));
+    work_charge(&worker->work, WORK_CALL);
     if (!good) {
         bad_message(session, worker->message.error, worker->message.error_offset + 1);
         return false;
@@ -160,31 +167,49 @@ static bool take_message(struct session *session, struct slice text, struct mess
     return true;
 }
 
-void call_handle(struct session *session, struct slice text)
+void call_parsed(struct session *session, bool good)
 {
     struct worker *worker = session->worker;
     struct message message;
-    atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
     bool rights_known = ring_intake_published(worker);
-    if (session->connection->state != CONNECTION_OPEN ||
-        (!session->login.account && !session_strange_call(session)))
-        return;
-    if (take_message(session, text, &message)) {
+    if (session->connection->state == CONNECTION_OPEN && take_message(session, good, &message))
         call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
-        admission_review(session);
-    }
+    admission_review(session);
     buffer_clear(&worker->scratch);
 }
 
-void call_refuse(struct session *session, struct slice text)
+void call_handle(struct session *session, struct slice text)
+{
+    struct worker *worker = session->worker;
+    atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
+    (void)ring_intake_published(worker); /* it may be a stranger from now on */
+    if (session->connection->state != CONNECTION_OPEN ||
+        (!session->login.account && !session_strange_call(session)))
+        return;
+    if (text.length > INCOMING_LARGE)
+        incoming_add(session, text, NULL);
+    else
+        call_parsed(session, parse(worker, text));
+}
+
+void call_refuse_parsed(struct session *session, bool good)
 {
     struct message message;
     bool stopping = session->worker->stopping;
-    if (take_message(session, text, &message))
+    if (take_message(session, good, &message))
         transaction_fail(call_begin(session, &message, &answer_messages),
                          stopping ? ERROR_UNAVAILABLE : ERROR_BUSY, "%s",
                          stopping ? text_stopping
                                   : "Your calls have waited for too long; read their answers, and send fewer "
                                     "at once");
     buffer_clear(&session->worker->scratch);
+    admission_review(session);
+}
+
+void call_refuse(struct session *session, struct slice text)
+{
+    if (text.length > INCOMING_LARGE && !session->worker->stopping)
+        incoming_refuse(session, text);
+    else
+        call_refuse_parsed(session, parse(session->worker, text));
 }

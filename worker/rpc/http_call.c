@@ -6,6 +6,7 @@
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/call.h"
+#include "worker/rpc/incoming.h"
 #include "worker/rpc/message.h"
 #include "worker/rpc/texts.h"
 #include "worker/session/tokens.h"
@@ -13,15 +14,13 @@
 enum { FAULT_BYTES = 160 };
 
 /* What is wrong with the data, if anything. */
-static const char *read_data(struct worker *worker, struct slice text, struct message *message,
+static const char *read_data(struct worker *worker, struct slice text, bool good, struct message *message,
                              char fault[FAULT_BYTES])
 {
     buffer_clear(&worker->scratch);
     if (text.length == 0)
         return NULL;
     buffer_reserve(&worker->scratch, text.length); /* as for a message: strings are put into it */
-    bool good = json_parse(&worker->message, text.data, text.length);
-    work_charge(&worker->work, WORK_CALL + work_parsed(text.length, worker->message.count));
     if (good) {
         message->data = json_root(&worker->message);
         return NULL;
@@ -47,7 +46,7 @@ static bool authorize(struct transaction *transaction, struct slice token)
     return !wrong;
 }
 
-void http_call_handle(struct session *session, const struct http_call *call)
+void http_call_parsed(struct session *session, const struct http_call *call, bool good)
 {
     struct worker *worker = session->worker;
     char fault[FAULT_BYTES];
@@ -57,11 +56,26 @@ void http_call_handle(struct session *session, const struct http_call *call)
         .method = call->method,
         .once = call->once,
     };
-    atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
     bool rights_known = ring_intake_published(worker);
-    message.fault = read_data(worker, call->data, &message, fault);
+    work_charge(&worker->work, WORK_CALL);
+    message.fault = read_data(worker, call->data, good, &message, fault);
     struct transaction *transaction = call_begin(session, &message, &answer_http);
     if (authorize(transaction, call->token))
         call_run(transaction, &message, rights_known);
     buffer_clear(&worker->scratch);
+}
+
+void http_call_handle(struct session *session, const struct http_call *call)
+{
+    struct worker *worker = session->worker;
+    struct slice text = call->data;
+    atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
+    if (text.length > INCOMING_LARGE) {
+        incoming_add(session, text, call);
+        return;
+    }
+    bool good = text.length == 0 || json_parse(&worker->message, text.data, text.length);
+    if (text.length > 0)
+        work_charge(&worker->work, work_parsed(text.length, worker->message.count));
+    http_call_parsed(session, call, good);
 }

@@ -8,4 +8,7 @@
  * the request's own. A token that is not valid is answered, whatever is called. */
 void http_call_handle(struct session *session, const struct http_call *call);
 
+/** The same from where its data, if it has any, is parsed into the worker's message, or is not @good. */
+void http_call_parsed(struct session *session, const struct http_call *call, bool good);
+
 #endif
