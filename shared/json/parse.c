@@ -41,7 +41,7 @@ enum { COUNT_LIMIT = (1 << 27) - 1 }; /* of json_node.count */
 enum { SHORT_KEY = 256 }; /* bytes, that may be compared with few others */
 
 /* Units for a key in a set: a hash, and a place in a table that is in no cache. */
-enum { KEY_UNITS = 4, BYTES_OF_UNIT = 8, SLOTS_OF_UNIT = 8 };
+enum { KEY_UNITS = 6, BYTES_OF_UNIT = 8, SLOTS_OF_UNIT = 8 };
 
 [[gnu::cold, gnu::noinline]] static bool fail_at(struct parser *parser, const char *at, const char *error)
 {

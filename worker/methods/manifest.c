@@ -5,17 +5,17 @@
 #include "shared/base/memory.h"
 #include "worker/rpc/params.h"
 
-enum { ENTRY_WORK = 2 };
+/* Units for an entry: it is read; it is moved to its place in the order. */
+enum { READ_WORK = 4, ENTRY_WORK = 2 };
 
 /* The id in the manifest's own copy of the text, over the text that it was written as. */
-static struct slice own_id(struct manifest *manifest, struct json_value object, struct json_value key,
-                           struct buffer *scratch)
+static struct slice own_id(struct manifest *manifest, struct json_value key)
 {
     struct slice raw = json_text(key);
-    char *own = manifest->memory.data + (raw.data - json_text(object).data) + 1;
-    buffer_clear(scratch);
-    struct slice id = json_string(key, scratch);
-    if (scratch->length)
+    char *own = manifest->memory.data + (raw.data - manifest->object.data) + 1;
+    buffer_clear(&manifest->scratch);
+    struct slice id = json_string(key, &manifest->scratch);
+    if (manifest->scratch.length)
         memcpy(own, id.data, id.length);
     return slice_of(own, id.length);
 }
@@ -41,23 +41,6 @@ static bool in_range(const struct manifest *manifest, struct slice id)
            (!manifest->to.data || slice_compare(id, manifest->to) < 0);
 }
 
-static bool read_entries(struct transaction *transaction, struct json_value value, struct manifest *manifest,
-                         struct buffer *scratch)
-{
-    struct json_iterator each = json_begin(value);
-    while (json_step(&each)) {
-        struct manifest_entry *entry = &manifest->entries[manifest->count++];
-        entry->id = own_id(manifest, value, each.key, scratch);
-        if (!read_entry(transaction, each.value, entry))
-            return false;
-        manifest->outside = manifest->outside || !in_range(manifest, entry->id);
-        if (manifest->sorted == manifest->count - 1 &&
-            (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0))
-            manifest->sorted++;
-    }
-    return true;
-}
-
 bool manifest_read(struct transaction *transaction, struct json_value value, struct manifest *manifest)
 {
     if (json_type(value) != JSON_OBJECT) {
@@ -65,14 +48,43 @@ bool manifest_read(struct transaction *transaction, struct json_value value, str
                          json_type_name(json_type(value)));
         return false;
     }
+    manifest->object = json_text(value);
+    manifest->each = json_begin(value);
+    buffer_append_slice(&manifest->memory, manifest->object);
+    manifest->room = json_count(value);
+    manifest->entries = memory_zeroed(manifest->room, sizeof *manifest->entries);
+    work_charge(&transaction->worker->work, work_bytes(manifest->object.length) + json_count(value) / 2);
+    return true;
+}
+
+/* False: answered. */
+static bool read_next(struct transaction *transaction, struct manifest *manifest)
+{
+    struct manifest_entry *entry = &manifest->entries[manifest->count++];
+    entry->id = own_id(manifest, manifest->each.key);
+    if (!read_entry(transaction, manifest->each.value, entry))
+        return false;
+    manifest->outside = manifest->outside || !in_range(manifest, entry->id);
+    if (manifest->sorted == manifest->count - 1 &&
+        (manifest->count == 1 || slice_compare(entry[-1].id, entry->id) < 0))
+        manifest->sorted++;
+    return true;
+}
+
+enum manifest_read manifest_read_some(struct transaction *transaction, struct manifest *manifest,
+                                      uint64_t most)
+{
     struct work *work = &transaction->worker->work; /* the transaction may end here */
-    struct buffer scratch = {0};
-    buffer_append_slice(&manifest->memory, json_text(value));
-    manifest->entries = memory_zeroed(json_count(value), sizeof *manifest->entries);
-    bool good = read_entries(transaction, value, manifest, &scratch);
-    buffer_free(&scratch);
-    work_charge(work, manifest->count * ENTRY_WORK);
-    return good;
+    while (work->used < most) {
+        if (!json_step(&manifest->each)) {
+            buffer_free(&manifest->scratch);
+            return MANIFEST_READ;
+        }
+        work_charge(work, READ_WORK + work_bytes(json_text(manifest->each.key).length));
+        if (!read_next(transaction, manifest))
+            return MANIFEST_REFUSED;
+    }
+    return MANIFEST_MORE;
 }
 
 enum { MERGED_AT_ONCE = 512 };
@@ -159,8 +171,7 @@ bool manifest_in_range(const struct manifest *manifest)
 
 size_t manifest_bytes(const struct manifest *manifest)
 {
-    return manifest->count * sizeof *manifest->entries + manifest->memory.capacity +
-           manifest->bounds.capacity;
+    return manifest->room * sizeof *manifest->entries + manifest->memory.capacity + manifest->bounds.capacity;
 }
 
 void manifest_free(struct manifest *manifest)
@@ -168,6 +179,7 @@ void manifest_free(struct manifest *manifest)
     free(manifest->entries);
     free(manifest->spare);
     buffer_free(&manifest->memory);
+    buffer_free(&manifest->scratch);
     buffer_free(&manifest->bounds);
     *manifest = (struct manifest){0};
 }

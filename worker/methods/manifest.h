@@ -14,8 +14,12 @@ struct manifest_entry {
 struct manifest {
     const struct config_collection *collection;
     struct manifest_entry *entries;
-    size_t count;
-    struct buffer memory;
+    size_t count; /* of those that were read so far */
+    size_t room;  /* for so many entries */
+    struct buffer memory, scratch;
+    /* While it is read: the text of the object, and the member that comes next. */
+    struct slice object;
+    struct json_iterator each;
     bool outside;  /* some id is not in the range */
     size_t sorted; /* so many in front are in order */
     /* While it is sorted: runs of ->width entries are merged two by two into ->spare. */
@@ -28,10 +32,16 @@ struct manifest {
     struct buffer bounds;
 };
 
-/** Reads `{id: version}`, as a step of its own: it costs less than it did to parse. The ids are in the order
- * in which they came. False: the call has been answered with `invalid`; free it all the same. */
+/** Begins to read `{id: version}`, which must be there until all is read; the ids are in the order in which
+ * they came. False: the call has been answered with `invalid`; free it all the same. */
 [[gnu::warn_unused_result]] bool manifest_read(struct transaction *transaction, struct json_value value,
                                                struct manifest *manifest);
+
+enum manifest_read { MANIFEST_MORE, MANIFEST_READ, MANIFEST_REFUSED /* answered with `invalid` */ };
+
+/** Goes on with that, until so many units of work have been used in all. */
+[[gnu::warn_unused_result]] enum manifest_read manifest_read_some(struct transaction *transaction,
+                                                                  struct manifest *manifest, uint64_t most);
 
 /** Puts the ids in order, until so many units of work have been used in all. False: there is more to do. */
 [[gnu::warn_unused_result]] bool manifest_sort(struct manifest *manifest, struct work *work, uint64_t most);

@@ -15,6 +15,7 @@
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
 #include "worker/methods/sync_walk.h"
+#include "worker/rpc/message.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/position.h"
 #include "worker/rpc/texts.h"
@@ -34,7 +35,9 @@ struct sync {
     struct manifest *manifests;
     uint64_t *counts;
     size_t manifest_count;
-    size_t at; /* manifest being compared */
+    struct message_kept message; /* while manifests are read out of it */
+    size_t reading;              /* the manifest being read */
+    size_t at;                   /* manifest being compared */
     struct sync_walk walk;
     struct sync_batch batch;
     bool walking; /* ->walk is started */
@@ -134,6 +137,39 @@ static enum job_state give_up(struct sync *sync, enum error_code code, const cha
     return JOB_DONE;
 }
 
+static size_t memory_of(const struct sync *sync)
+{
+    size_t bytes = message_kept_bytes(&sync->message);
+    for (size_t i = 0; i < sync->manifest_count; i++)
+        bytes += manifest_bytes(&sync->manifests[i]);
+    return bytes;
+}
+
+static enum manifest_read read_manifest(struct sync *sync, struct manifest *manifest, uint64_t most)
+{
+    enum manifest_read result = manifest_read_some(sync->transaction, manifest, most);
+    if (result != MANIFEST_READ || manifest_in_range(manifest))
+        return result;
+    transaction_fail(sync->transaction, ERROR_INVALID,
+                     "manifest: expected only ids from `from` to before `to`");
+    return MANIFEST_REFUSED;
+}
+
+/* Reads manifests, until so many units of work have been used in all; MANIFEST_READ: that was the last. */
+static enum manifest_read read_manifests(struct sync *sync, uint64_t most)
+{
+    enum manifest_read result = MANIFEST_READ;
+    while (sync->reading < sync->manifest_count && result == MANIFEST_READ) {
+        result = read_manifest(sync, &sync->manifests[sync->reading], most);
+        sync->reading += result == MANIFEST_READ;
+    }
+    if (result == MANIFEST_READ)
+        message_kept_free(&sync->message);
+    if (result != MANIFEST_REFUSED)
+        transaction_hold(sync->transaction, memory_of(sync));
+    return result;
+}
+
 /* Whether the manifests are of this store's history. False: that cannot be read. */
 static bool judge(struct worker *worker, struct sync *sync)
 {
@@ -151,6 +187,14 @@ static enum job_state step(struct job *job)
     if (!transaction_is_callers(
             transaction)) /* what came so far is not for who is there now, if anybody is */
         return give_up(sync, ERROR_UNAVAILABLE, text_other_login);
+    if (!transaction_may_go_on(transaction))
+        return JOB_BLOCKED;
+    if (sync->reading < sync->manifest_count) {
+        if (read_manifests(sync, worker->work.used + WORK_TURN) != MANIFEST_REFUSED)
+            return JOB_MORE;
+        sync->transaction = NULL;
+        return JOB_DONE;
+    }
     enum job_state state;
     if (!turn_begin(transaction, false, &state))
         return state == JOB_DONE ? give_up(sync, ERROR_INTERNAL, text_store_unreadable) : state;
@@ -188,6 +232,7 @@ static void sync_free(struct job *job)
     sync_batch_free(&sync->batch);
     for (size_t i = 0; i < sync->manifest_count; i++)
         manifest_free(&sync->manifests[i]);
+    message_kept_free(&sync->message);
     free(sync->manifests);
     free(sync->counts);
     free(sync);
@@ -205,21 +250,27 @@ static struct sync *sync_create(struct transaction *transaction, size_t manifest
     return sync;
 }
 
-static void start(struct sync *sync)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < sync->manifest_count; i++)
-        bytes += manifest_bytes(&sync->manifests[i]);
-    transaction_hold(sync->transaction, bytes);
-    sync->transaction->job = &sync->job;
-    job_start(sync->transaction->worker->jobs, &sync->job);
-}
-
 /* The call has been answered by whoever said that something was wrong. */
 static void abandon(struct sync *sync)
 {
     sync->transaction = NULL;
     sync_free(&sync->job);
+}
+
+/* A large message is kept, and read in steps; a small one is read now. */
+static void start(struct sync *sync)
+{
+    struct worker *worker = sync->transaction->worker;
+    if (message_keep(worker, &sync->message)) {
+        for (size_t i = 0; i < sync->manifest_count; i++)
+            sync->manifests[i].each.value.json = &sync->message.json;
+    } else if (read_manifests(sync, UINT64_MAX) == MANIFEST_REFUSED) {
+        abandon(sync);
+        return;
+    }
+    transaction_hold(sync->transaction, memory_of(sync));
+    sync->transaction->job = &sync->job;
+    job_start(worker->jobs, &sync->job);
 }
 
 /* Data with a `manifest` that is an object is the long form; ids may be called "manifest", but versions are
@@ -262,12 +313,6 @@ static void sync_collection(struct transaction *transaction, struct json_value d
         entries = json_member(data, SLICE("manifest"));
     }
     if (!manifest_read(transaction, entries, manifest)) {
-        abandon(sync);
-        return;
-    }
-    if (!manifest_in_range(manifest)) {
-        transaction_fail(transaction, ERROR_INVALID,
-                         "manifest: expected only ids from `from` to before `to`");
         abandon(sync);
         return;
     }

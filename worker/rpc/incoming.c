@@ -57,8 +57,8 @@ static void incoming_free(struct incoming *incoming)
     free(incoming);
 }
 
-/* The first one is parsed: its call is run. What it was parsed into is the worker's message meanwhile, and the
- * method may keep that, and the text. */
+/* The first one is parsed: its call is run. What it was parsed into is the worker's message meanwhile, and
+ * the method may keep that, and the text. */
 static void hand_over(struct incoming_queue *queue)
 {
     struct worker *worker = queue->worker;

@@ -4,9 +4,9 @@
 #include "worker/session/session.h"
 
 /*
- * Large messages, and large contents of requests over HTTP, from their arrival until they are parsed: in steps
- * of bounded work, one after the other in the order in which they came, so that memory for parsing is taken
- * once. Meanwhile what comes behind one on its connection waits.
+ * Large messages, and large contents of requests over HTTP, from their arrival until they are parsed: in
+ * steps of bounded work, one after the other in the order in which they came, so that memory for parsing is
+ * taken once. Meanwhile what comes behind one on its connection waits.
  */
 
 enum { INCOMING_LARGE = 16 * 1024 }; /* bytes; what has no more is parsed as it comes */

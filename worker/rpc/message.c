@@ -65,3 +65,25 @@ bool message_read(const struct json *json, struct buffer *scratch, struct messag
         message->fault = "once: expected a string of 1 to 128 bytes";
     return true;
 }
+
+bool message_keep(struct worker *worker, struct message_kept *kept)
+{
+    if (!worker->message_text)
+        return false;
+    *kept = (struct message_kept){.json = worker->message, .text = *worker->message_text};
+    worker->message = (struct json){0};
+    *worker->message_text = (struct buffer){0};
+    worker->message_text = NULL;
+    return true;
+}
+
+size_t message_kept_bytes(const struct message_kept *kept)
+{
+    return kept->json.capacity * sizeof *kept->json.nodes + kept->text.capacity;
+}
+
+void message_kept_free(struct message_kept *kept)
+{
+    json_free(&kept->json);
+    buffer_free(&kept->text);
+}

@@ -23,4 +23,18 @@ struct message {
 [[gnu::warn_unused_result]] bool message_read(const struct json *json, struct buffer *scratch,
                                               struct message *message, const char **fault);
 
+/** The worker's message, parsed, and its text, for who has not done with it when the call has been begun. */
+struct message_kept {
+    struct json json;
+    struct buffer text;
+};
+
+struct worker;
+
+/** Keeps the message being handled, if it is one that can be: values of it are then of kept->json, with the
+ * same index. */
+[[gnu::warn_unused_result]] bool message_keep(struct worker *worker, struct message_kept *kept);
+size_t message_kept_bytes(const struct message_kept *kept);
+void message_kept_free(struct message_kept *kept);
+
 #endif

@@ -19,9 +19,17 @@ static unsigned read_sorted(struct manifest *manifest, const struct buffer *text
 {
     struct json json = {0};
     assert_true(json_parse(&json, text->data, text->length));
-    assert_true(manifest_read(&transaction, json_root(&json), manifest));
-    json_free(&json); /* the manifest must do without */
     work_start(&worker.work, NULL);
+    assert_true(manifest_read(&transaction, json_root(&json), manifest));
+    enum manifest_read result;
+    do {
+        uint64_t before = worker.work.used;
+        result = manifest_read_some(&transaction, manifest, before + units);
+        assert_in_range(worker.work.used - before, 0, units + 8);
+        assert_true(worker.work.used > before || result != MANIFEST_MORE);
+    } while (result == MANIFEST_MORE);
+    assert_int_equal(result, MANIFEST_READ);
+    json_free(&json); /* the manifest must do without */
     for (unsigned steps = 1;; steps++) {
         uint64_t before = worker.work.used;
         bool done = manifest_sort(manifest, &worker.work, before + units);
