@@ -61,6 +61,9 @@ struct json_value {
 [[gnu::warn_unused_result]] bool json_parse(struct json *json, const char *text, size_t length);
 void json_free(struct json *json);
 
+/** Parses again what was accepted before: it is not searched for duplicate keys. */
+[[gnu::warn_unused_result]] bool json_parse_again(struct json *json, const char *text, size_t length);
+
 /**
  * Takes @value out of its text, for less than it takes to parse it: @json, all zero, comes to be as if @text
  * had been parsed, which is a copy of json_text(@value) and stays the caller's.

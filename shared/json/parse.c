@@ -476,6 +476,12 @@ bool json_parse(struct json *json, const char *text, size_t length)
     return begin(&parser, json, text, length, false) && end(&parser, read_text(&parser));
 }
 
+bool json_parse_again(struct json *json, const char *text, size_t length)
+{
+    struct parser parser;
+    return begin(&parser, json, text, length, true) && end(&parser, read_text(&parser));
+}
+
 /* ---- in steps ---- */
 
 struct json_parsing {

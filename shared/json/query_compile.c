@@ -301,6 +301,10 @@ struct json_query *json_query_compile(struct json_value query, char message[JSON
                  json_type_name(json_type(query)));
         return NULL;
     }
+    if (query.json->nodes[query.index].next - query.index > JSON_QUERY_VALUES) {
+        snprintf(message, JSON_QUERY_MESSAGE, "query: more than %d keys and values", JSON_QUERY_VALUES);
+        return NULL;
+    }
     struct json_query *compiled = memory_zeroed(1, sizeof(*compiled));
     buffer_append_slice(&compiled->text, json_text(query));
     json_take_out(&compiled->json, compiled->text.data, query);

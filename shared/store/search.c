@@ -337,7 +337,7 @@ static bool in_ranges(const struct store_search *search, struct slice value)
 static struct slice first_key(struct store_search *search, const struct store_record *record)
 {
     spend(search, record->full.length / UNIT_PARSED_BYTES);
-    if (!json_parse(&search->document, record->full.data, record->full.length))
+    if (!json_parse_again(&search->document, record->full.data, record->full.length))
         return (struct slice){0};
     index_keys_of(&search->keys, search->index, json_root(&search->document));
     spend(search, search->document.count + search->keys.count * UNITS_KEY);

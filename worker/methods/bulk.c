@@ -124,9 +124,7 @@ static enum store_step export_next(struct export *export, uint64_t most)
         return result; /* that one was given before */
     buffer_clear(&export->last);
     buffer_append_slice(&export->last, id);
-    if (!candidate_take(&export->candidate, worker, export->transaction->collection->index, id, &record,
-                        false))
-        return STORE_FAILED;
+    candidate_take(&export->candidate, worker, export->transaction->collection->index, id, &record, false);
     export_match(export, most);
     return STORE_STEP;
 }
@@ -141,10 +139,12 @@ static enum store_step export_walk(struct export *export)
     store_scan_resume(worker->store, &export->scan);
     while (result == STORE_STEP && export->documents.length < EXPORT_BYTES && worker->work.used < most &&
            (export->candidate.held || candidate_room())) {
-        if (export->candidate.held)
-            export_match(export, most);
-        else
+        if (!export->candidate.held)
             result = export_next(export, most);
+        else
+            export_match(export, most);
+        if (export->candidate.unreadable)
+            result = STORE_FAILED;
     }
     store_scan_pause(&export->scan);
     candidate_pause(&export->candidate);

@@ -11,9 +11,13 @@
 struct candidate {
     struct json_matching *matching; /* NULL: every document matches */
     struct json document;           /* parsed, when there is a query or it was asked for */
+    struct json_parsing *parsing;   /* while that goes on; NULL: it does not */
+    struct worker *worker;
+    unsigned collection;
     struct slice id;
     struct store_record record; /* in the snapshot, or a copy of its version and ->full */
     bool held;                  /* it is one */
+    bool unreadable; /* the document, as was found out when it was parsed: nothing is known of it */
     struct buffer own_id, text;
     size_t held_bytes;
 };
@@ -25,18 +29,15 @@ void candidate_free(struct candidate *candidate);
 /** Whether another document may be looked at: else those that hold one go on first. */
 [[nodiscard]] bool candidate_room(void);
 
-/** The next document; it is parsed if there is a query, or @parse. False: it cannot be read. */
-[[gnu::warn_unused_result]] bool candidate_take(struct candidate *candidate, struct worker *worker,
-                                                unsigned collection, struct slice id,
-                                                const struct store_record *record, bool parse);
+/** The next document; it is parsed if there is a query, or @parse: a large one when it is asked whether it
+ * matches. */
+void candidate_take(struct candidate *candidate, struct worker *worker, unsigned collection, struct slice id,
+                    const struct store_record *record, bool parse);
 
 /** Whether it matches, as far as is found out until @most units of work have been used in all (a little, at
- * least). JSON_MATCH_MORE: it is held; ask again in a later turn. */
+ * least). JSON_MATCH_MORE: it is held; ask again in a later turn. JSON_MATCH_NO: or it is ->unreadable. */
 [[gnu::warn_unused_result]] enum json_match candidate_match(struct candidate *candidate, struct work *work,
                                                             uint64_t most);
-
-/** Keeps a copy of it for a later turn. */
-void candidate_hold(struct candidate *candidate, struct work *work);
 
 /** No more is asked about it. */
 void candidate_let_go(struct candidate *candidate);

@@ -144,8 +144,9 @@ static void count(struct transaction *transaction, struct json_value data)
 /* One find: either documents are gathered as they come, or, with sort, the best of them are kept in order. */
 struct find {
     struct projection projection;
-    struct find_sort *sort; /* NULL: in the order of the walk */
-    struct json parsed;     /* of those that were sorted: the one being put into the answer */
+    struct find_sort *sort;       /* NULL: in the order of the walk */
+    struct json parsed;           /* of those that were sorted: the one being put into the answer */
+    struct json_parsing *parsing; /* while that goes on */
     int64_t skip, limit;
     int64_t skipped, taken;
     uint64_t bytes_most;
@@ -183,21 +184,31 @@ static enum search_verdict find_each(struct search *search, struct slice id,
     return SEARCH_ON;
 }
 
+/* The one that was sorted and is being parsed, as far as the turn goes. */
+static enum search_verdict take_parsed(struct find *find, struct work *work, uint64_t most)
+{
+    uint64_t units = most - work->used;
+    enum json_parsed parsed = json_parsing_go_on(find->parsing, &units);
+    work_charge(work, units);
+    if (parsed == JSON_PARSED_MORE)
+        return SEARCH_ON;
+    json_parsing_free(&find->parsing);
+    if (parsed == JSON_PARSED_NOT)
+        return SEARCH_FAILED; /* cannot be: it was parsed before */
+    return find_take(find, work, json_root(&find->parsed), slice_of(find->parsed.text, find->parsed.length));
+}
+
 /* The next of those that were sorted. */
 static enum search_verdict take_sorted(struct find *find, struct work *work)
 {
-    struct json_value document = {0};
     struct slice full;
     work_charge(work, WORK_NODE);
     if (!find_sort_next(find->sort, &full))
         return SEARCH_ENOUGH;
-    if (find->projection.count && find->skipped == find->skip && find->taken < find->limit) {
-        if (!json_parse(&find->parsed, full.data, full.length))
-            return SEARCH_FAILED; /* cannot be: it was parsed before */
-        work_charge(work, work_parsed(full.length, find->parsed.count));
-        document = json_root(&find->parsed);
-    }
-    return find_take(find, work, document, full);
+    if (!find->projection.count || find->skipped < find->skip || find->taken == find->limit)
+        return find_take(find, work, (struct json_value){0}, full);
+    find->parsing = json_parsing_create(&find->parsed, full, true);
+    return SEARCH_ON;
 }
 
 static enum search_verdict find_conclude(struct search *search, uint64_t most)
@@ -210,7 +221,7 @@ static enum search_verdict find_conclude(struct search *search, uint64_t most)
     if (work->used >= most || !find_sort_finish(find->sort, most - work->used))
         return SEARCH_ON;
     while (verdict == SEARCH_ON && work->used < most)
-        verdict = take_sorted(find, work);
+        verdict = find->parsing ? take_parsed(find, work, most) : take_sorted(find, work);
     return verdict;
 }
 
@@ -245,6 +256,7 @@ static void find_release(struct search *search)
     struct find *find = search->own;
     projection_free(&find->projection);
     find_sort_free(&find->sort);
+    json_parsing_free(&find->parsing);
     json_free(&find->parsed);
     buffer_free(&find->documents);
     free(find);

@@ -22,6 +22,7 @@ static enum search_verdict match(struct search *search, uint64_t most)
         verdict = search->each(search, candidate->id, &candidate->record);
         break;
     case JSON_MATCH_NO:
+        verdict = candidate->unreadable ? SEARCH_FAILED : SEARCH_ON;
         break;
     }
     candidate_let_go(candidate);
@@ -64,14 +65,9 @@ static enum search_verdict next_candidate(struct search *search, const struct si
     }
     if (!id.data || !sees(sight, record.tag))
         return SEARCH_ON;
-    const uint64_t before = work->used;
-    if (!candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
-                        search->parse))
-        return SEARCH_FAILED;
-    if (work->used - before < WORK_TURN)
-        return match(search, most);
-    candidate_hold(&search->candidate, work); /* to read it was a turn; what comes of it is another */
-    return SEARCH_ON;
+    candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
+                   search->parse);
+    return match(search, most);
 }
 
 static enum search_verdict walk(struct search *search, uint64_t most)
