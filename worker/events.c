@@ -91,6 +91,13 @@ static bool may_write(void *context)
     return authority_is_current(worker->authority);
 }
 
+static bool may_log_in(void *context, const struct connection *connection)
+{
+    const struct session *session = connection->owner;
+    (void)context;
+    return session->open_calls > 0;
+}
+
 static size_t bytes_kept(void *context, const struct connection *connection)
 {
     (void)context;
@@ -105,6 +112,7 @@ static bool knows_token(void *context, struct slice token)
 const struct network_events events_of_network = {
     .ready = may_read,
     .may_write = may_write,
+    .logs_in = may_log_in,
     .keeps = bytes_kept,
     .knows = knows_token,
     .opened = connection_opened,

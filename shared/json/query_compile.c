@@ -302,7 +302,8 @@ struct json_query *json_query_compile(struct json_value query, char message[JSON
         return NULL;
     }
     if (query.json->nodes[query.index].next - query.index > JSON_QUERY_VALUES) {
-        snprintf(message, JSON_QUERY_MESSAGE, "query: more than %d keys and values", JSON_QUERY_VALUES);
+        snprintf(message, JSON_QUERY_MESSAGE, "query: too many keys and values, there may be %d",
+                 JSON_QUERY_VALUES);
         return NULL;
     }
     struct json_query *compiled = memory_zeroed(1, sizeof(*compiled));

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from client import Client
-from configuration import configuration
+from configuration import configuration, password
 from http_client import HttpClient
-from raw import MORE, PING, PONG, TEXT, RawClient, frame
+from raw import CLOSE, MORE, PING, PONG, TEXT, RawClient, frame
 from server import scaled, wait_until
+from watch import WATCH
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -30,6 +31,68 @@ def test_messages_are_short_before_a_log_in(server):
         client.open('reader')
         client.send(call(1, data='x' * 100 * KIB))
         assert client.message()['data']['data']['code'] == 'invalid'
+
+
+def log_in(client, secret=None, tid='l'):
+    """The bytes of a log-in as reader."""
+    data = {'username': 'reader', 'password': secret or password('reader')}
+    WATCH.passwords_of(data)
+    client.log_ins += secret is None
+    return frame(TEXT, json.dumps({'tid': tid, 'methodName': 'authorize_by_login', 'collectionName': 'users', 'data': data}))
+
+
+@pytest.mark.parametrize('size', [20 * KIB, 60 * KIB, 300 * KIB])
+def test_a_long_message_behind_a_log_in_waits_for_it(server, size):
+    """Sent at once; however the two are cut into frames and reads."""
+    text = json.dumps({'tid': 1, 'methodName': 'count', 'collectionName': 'notes', 'data': 'x' * size})
+    whole = frame(TEXT, text)
+    pieces = frame(TEXT, text[:10 * KIB], final=False) + frame(MORE, text[10 * KIB:])
+    for message in (whole, pieces):
+        with RawClient(server) as client:
+            client.open()
+            client.send(log_in(client) + message)
+            assert client.message()['data'].get('success')
+            while (answer := client.message())['operation'] != 'fulfill':
+                pass
+            assert (answer['data']['tid'], answer['data']['data']['code']) == (1, 'invalid')
+            assert client.call('count', 'notes')['success']
+
+
+def test_a_long_message_behind_a_log_in_that_fails(server):
+    with RawClient(server) as client:
+        client.open()
+        client.send(log_in(client, 'wrong') + call(1, data='x' * 40 * KIB))
+        assert client.message()['data']['data']['code'] == 'unauthorized'
+        assert client.close_code() == 1009
+
+
+def test_what_waits_for_log_ins_is_bounded(make_server):
+    server = make_server(workers=1, config=configuration(limits={'strangers_bytes': '256K'}))
+    clients = [RawClient(server).open() for _ in range(12)]
+    for client in clients:
+        client.send(log_in(client) + call(1, data='x' * 50 * KIB))
+    codes = []
+    for client in clients:
+        while item := client.frame():
+            if item[0] == CLOSE or (item[0] == TEXT and b'"tid":1,' in item[1]):
+                codes.append(item[1][:2] if item[0] == CLOSE else 'answered')
+                break
+        client.socket.close()
+    assert len(codes) == 12 and set(codes) == {'answered', b'\x03\xf5'}
+
+
+def test_calls_over_http_without_a_token(server):
+    """On one connection they are as few as messages are."""
+    for token in (None, 'A' * 43):
+        with HttpClient(server, token=token) as client:
+            for _ in range(20):
+                assert client.post('count', 'notes').status == 401
+            answer = client.post('count', 'notes')
+            assert (answer.status, answer.code) == (429, 'rate_limited')
+            assert client.ended()
+    with HttpClient(server, 'reader') as client:
+        for _ in range(30):
+            assert client.post('count', 'notes').status == 200
 
 
 def test_over_http_a_token_makes_the_difference(server):

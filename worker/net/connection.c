@@ -18,7 +18,7 @@
 void connection_arm(struct connection *connection)
 {
     uint8_t wanted = 0;
-    bool reads = !connection->paused && !connection_is_full(connection);
+    bool reads = !connection->paused && !connection->log_in_first && !connection_is_full(connection);
     if (reads && !connection->eof)
         wanted |= EV_READ;
     if (connection->blocked)
@@ -68,8 +68,17 @@ static void on_close(void *owner, uint16_t code, struct slice reason)
     connection_peer_closed(owner, code);
 }
 
+static enum frame_verdict on_length(void *owner, uint64_t bytes)
+{
+    struct connection *connection = owner;
+    if (bytes <= connection_message_most(connection))
+        return FRAME_FITS;
+    connection->log_in_first = connection_may_have_more(connection, bytes);
+    return connection->log_in_first ? FRAME_WAITS : FRAME_IS_TOO_LONG;
+}
+
 static const struct frame_sink SINK = {
-    .message = on_message, .ping = on_ping, .pong = on_pong, .close = on_close};
+    .message = on_message, .ping = on_ping, .pong = on_pong, .judge = on_length, .close = on_close};
 
 static void feed(struct connection *connection, struct slice bytes)
 {
@@ -79,7 +88,8 @@ static void feed(struct connection *connection, struct slice bytes)
     uint64_t most = connection_message_most(connection);
     uint16_t code = frame_feed(network->frames, &connection->reader, bytes, network->options.text_only, most,
                                &SINK, connection);
-    connection->held_back = connection_is_full(connection) && connection->reader;
+    connection->held_back =
+        (connection->log_in_first || connection_is_full(connection)) && connection->reader;
     if (code)
         connection_fail(connection, code);
 }
@@ -208,7 +218,8 @@ static void take_bytes(struct connection *connection, struct slice bytes)
 
 static bool reads(struct connection *connection)
 {
-    return connection_alive(connection) && !connection->paused && !connection_is_full(connection);
+    return connection_alive(connection) && !connection->paused && !connection->log_in_first &&
+           !connection_is_full(connection);
 }
 
 static bool is_to_be_read(struct connection *connection)
@@ -226,6 +237,7 @@ static void connection_read(struct connection *connection)
     struct network *network = connection->network;
     if (connection->ahead) {
         connection_give_ahead(connection);
+        connection->log_in_first = false; /* it is asked again */
         count_half_read(connection);
     }
     if (!connection->held && read_ahead_bytes(connection->ahead) > 0)
@@ -356,6 +368,14 @@ void connection_answer(struct connection *connection, struct slice message, uint
     buffer_clear(&connection->network->scratch);
 }
 
+void connection_log_in_ended(struct connection *connection)
+{
+    if (connection->state != CONNECTION_OPEN || !connection->log_in_first)
+        return;
+    connection->log_in_first = false; /* it is asked again */
+    connection_arm(connection);
+}
+
 void connection_authorized(struct connection *connection, bool authorized)
 {
     struct network *network = connection->network;
@@ -364,6 +384,7 @@ void connection_authorized(struct connection *connection, bool authorized)
     connection_uncount_half_read(connection);
     connection->authorized = authorized;
     (void)!connection_count_half_read(connection);
+    connection_log_in_ended(connection);
     if (!connection->peer_done)
         timers_deadline(network->timers, connection,
                         authorized ? 0 : network->options.config->limits.authorize_ms);

@@ -69,19 +69,23 @@ struct connection {
     bool ping_due : 1;       /* the message, as soon as nothing else is queued */
     bool counted_behind : 1; /* among those the scoreboard says are catching up */
     bool queued : 1;
-    bool blocked : 1;      /* the kernel's buffer is full: waiting for EV_WRITE */
-    bool eof : 1;          /* the peer sends no more, and we still have to write */
-    bool paused : 1;       /* not reading: more than enough of the next request over HTTP is there */
-    bool held : 1;         /* the owner takes no messages: those that come wait in ->ahead */
-    bool full : 1;         /* ->held, and not reading: as much waits as may */
-    bool judged : 1;       /* by whether it takes bytes: since the last ping its pong may have waited */
-    bool held_back : 1;    /* ->reader or ->head has bytes that came before a pause and were not looked at */
-    bool peer_done : 1;    /* it has closed: while we are open only answers to its calls are waited for */
+    bool blocked : 1;   /* the kernel's buffer is full: waiting for EV_WRITE */
+    bool eof : 1;       /* the peer sends no more, and we still have to write */
+    bool paused : 1;    /* not reading: more than enough of the next request over HTTP is there */
+    bool held : 1;      /* the owner takes no messages: those that come wait in ->ahead */
+    bool full : 1;      /* ->held, and not reading: as much waits as may */
+    bool judged : 1;    /* by whether it takes bytes: since the last ping its pong may have waited */
+    bool held_back : 1; /* ->reader or ->head has bytes that came before a pause and were not looked at */
+    bool
+        log_in_first : 1; /* not reading: whether a message may be so long is known when a log-in has ended */
+    bool peer_done : 1;   /* it has closed: while we are open only answers to its calls are waited for */
     bool close_urgent : 1; /* the close frame is the last of the urgent ones, not of the replies */
     uint8_t close_rounds;  /* further deadlines that the closing got */
     uint32_t unread;    /* at the last one: bytes that the peer had not taken; and what was written since */
     uint32_t unasked;   /* bytes of what was sent without a call since the queue of replies was empty last */
     uint32_t half_read; /* bytes counted in the network's sums */
+    uint32_t strange_since_s; /* the owner's: start of the minute in which ->strange_calls are counted */
+    uint32_t strange_calls;   /* on this connection, before somebody has logged in */
     uint32_t pongs_waiting;
     struct read_ahead *ahead;    /* messages that wait while ->held, and behind these until they are given */
     struct frame_reader *reader; /* borrowed while a message is incomplete */
@@ -119,6 +123,8 @@ struct network_events {
     bool (*owes)(void *context, const struct connection *connection);
     /** connection_is_read() has become true again: what waited for that may go on. May be NULL. */
     void (*drained)(void *context, struct connection *connection);
+    /** Whether a call is open that may be a log-in. NULL: there is no such. */
+    bool (*logs_in)(void *context, const struct connection *connection);
     /** Bytes of a message, or of a request's content, that was given and that the owner has not got to: they
      * count as if it had come in part. NULL: there is no such. */
     size_t (*keeps)(void *context, const struct connection *connection);
@@ -205,6 +211,9 @@ void connection_hold(struct connection *connection, bool hold);
 
 /** Gives what waits to refused(), before the connection is closed: nobody will take it. */
 void connection_refuse_waiting(struct connection *connection);
+
+/** A call has ended that was open: what logs_in() said may be different now. */
+void connection_log_in_ended(struct connection *connection);
 
 /** The owner has got to what it kept. */
 void connection_keeps_nothing(struct connection *connection);

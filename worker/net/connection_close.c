@@ -96,7 +96,7 @@ static void begin_closing(struct connection *connection)
 {
     stop_pings(connection);
     connection_become(connection, CONNECTION_CLOSING);
-    connection->paused = connection->held = false;
+    connection->paused = connection->held = connection->log_in_first = false;
     closing_deadline(connection);
     connection_arm(connection);
 }
@@ -230,7 +230,7 @@ void connection_linger(struct connection *connection)
     connection_unqueue(connection);
     connection_become(connection, CONNECTION_LINGER);
     connection->blocked = false;
-    connection->paused = connection->held = false;
+    connection->paused = connection->held = connection->log_in_first = false;
     connection_arm(connection);
     closing_deadline(connection);
     tell_closed(connection);

@@ -25,6 +25,14 @@ uint64_t connection_message_most(const struct connection *connection)
     return is_strange(connection) && strange < most ? strange : most;
 }
 
+bool connection_may_have_more(const struct connection *connection, uint64_t bytes)
+{
+    const struct network *network = connection->network;
+    bool logs_in = connection->ahead ||
+                   (network->events.logs_in && network->events.logs_in(network->context, connection));
+    return is_strange(connection) && logs_in && bytes <= network->options.config->limits.message_bytes;
+}
+
 size_t connection_kept_by_owner(const struct connection *connection)
 {
     const struct network *network = connection->network;

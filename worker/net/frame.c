@@ -34,6 +34,7 @@ struct frame_reader {
     bool closed;     /* the peer's close frame was seen: what follows means nothing */
     bool in_message; /* a data message was begun */
     bool text;       /* it is one of text */
+    bool unjudged;   /* whether it may be as long as its frames say is not known yet */
     struct utf8_state utf8;
     struct buffer message; /* what is there of it, unless it came whole */
 
@@ -217,6 +218,20 @@ static uint16_t take_control(struct feeding *feeding, struct slice payload)
     }
 }
 
+/* Of the message, with all that is announced and missing of its present frame. */
+static uint16_t judge_length(struct feeding *feeding)
+{
+    struct frame_reader *reader = feeding->reader;
+    const uint64_t before = reader->message.length;
+    enum frame_verdict verdict = FRAME_FITS;
+    if (feeding->sink->judge && reader->frame_left <= UINT64_MAX - before)
+        verdict = feeding->sink->judge(feeding->owner, before + reader->frame_left);
+    else if (reader->frame_left > feeding->message_most - before)
+        verdict = FRAME_IS_TOO_LONG;
+    reader->unjudged = verdict == FRAME_WAITS;
+    return verdict == FRAME_IS_TOO_LONG ? CLOSE_TOO_BIG : CLOSE_NONE;
+}
+
 /* RFC 6455 sections 5.2 and 5.4. wslay itself refuses long or fragmented control frames and overlong lengths.
  */
 static uint16_t begin_frame(struct feeding *feeding, const struct wslay_frame_iocb *frame)
@@ -251,8 +266,7 @@ static uint16_t begin_frame(struct feeding *feeding, const struct wslay_frame_io
     default:
         return CLOSE_PROTOCOL_ERROR;
     }
-    return frame->payload_length > feeding->message_most - reader->message.length ? CLOSE_TOO_BIG
-                                                                                  : CLOSE_NONE;
+    return judge_length(feeding);
 }
 
 static uint16_t control_piece(struct feeding *feeding, struct slice piece)
@@ -269,25 +283,40 @@ static uint16_t control_piece(struct feeding *feeding, struct slice piece)
     return code;
 }
 
-static uint16_t data_piece(struct feeding *feeding, struct slice piece)
+static uint16_t whole_message(struct feeding *feeding, struct slice message)
 {
     struct frame_reader *reader = feeding->reader;
-    if (reader->text && !utf8_feed(&reader->utf8, piece))
-        return CLOSE_BAD_DATA;
-    bool whole = !reader->in_frame && reader->final;
-    struct slice message = piece;
-    if (!whole || reader->message.length) {
-        buffer_append_slice(&reader->message, piece);
-        message = buffer_slice(&reader->message);
-    }
-    if (!whole)
-        return CLOSE_NONE;
     if (reader->text && reader->utf8.missing)
         return CLOSE_BAD_DATA;
     reader->in_message = false;
     feeding->stopped = !feeding->sink->message(feeding->owner, message, !reader->text);
     buffer_clear(&reader->message);
     return CLOSE_NONE;
+}
+
+static uint16_t data_piece(struct feeding *feeding, struct slice piece)
+{
+    struct frame_reader *reader = feeding->reader;
+    if (reader->text && !utf8_feed(&reader->utf8, piece))
+        return CLOSE_BAD_DATA;
+    bool whole = !reader->in_frame && reader->final;
+    if (whole && !reader->unjudged && reader->message.length == 0)
+        return whole_message(feeding, piece);
+    buffer_append_slice(&reader->message, piece);
+    feeding->stopped = reader->unjudged;
+    return whole && !reader->unjudged ? whole_message(feeding, buffer_slice(&reader->message)) : CLOSE_NONE;
+}
+
+/* What was not known before is asked again, for the message as far as it is there. */
+static uint16_t judge_again(struct feeding *feeding)
+{
+    struct frame_reader *reader = feeding->reader;
+    if (!reader->unjudged)
+        return CLOSE_NONE;
+    uint16_t code = judge_length(feeding);
+    feeding->stopped = reader->unjudged;
+    bool whole = !reader->in_frame && reader->final;
+    return code || reader->unjudged || !whole ? code : whole_message(feeding, buffer_slice(&reader->message));
 }
 
 /* A frame, or a piece of one, that the context gave out. */
@@ -406,7 +435,9 @@ uint16_t frame_feed(struct frame_pool *pool, struct frame_reader **slot, struct 
         buffer_append_slice(&reader->rest, bytes);
     reader->input = from_rest ? buffer_slice(&reader->rest) : bytes;
 
-    uint16_t code = take_all(&feeding);
+    uint16_t code = judge_again(&feeding);
+    if (code == CLOSE_NONE)
+        code = take_all(&feeding);
     if (from_rest)
         buffer_consume(&reader->rest, reader->rest.length - reader->input.length);
     else if (code == CLOSE_NONE)

@@ -24,6 +24,10 @@ void frame_pool_free(struct frame_pool **pool);
 /** Readers lent out now, for tests. */
 size_t frame_pool_lent(const struct frame_pool *pool);
 
+/* Of a length. FRAME_WAITS: it is not known yet: no more is taken, as if a function had returned false, and
+ * frame_feed() asks again when it is called again. */
+enum frame_verdict { FRAME_FITS, FRAME_IS_TOO_LONG, FRAME_WAITS };
+
 /**
  * What the frames mean, in order of arrival. Slices are valid during the call. Return false to stop: what has
  * been given and not looked at is kept, and frame_feed() goes on with it when it is called again, also
@@ -33,6 +37,9 @@ struct frame_sink {
     bool (*message)(void *owner, struct slice message, bool binary); /* whole, UTF-8 checked when text */
     bool (*ping)(void *owner, struct slice payload);
     bool (*pong)(void *owner, struct slice payload);
+    /** Whether a message may have @bytes, as far as its frames announce them so far. NULL: by @message_most.
+     */
+    enum frame_verdict (*judge)(void *owner, uint64_t bytes);
     /** The peer's close frame: code 1005 when it had none. After it nothing more is read. */
     void (*close)(void *owner, uint16_t code, struct slice reason);
 };

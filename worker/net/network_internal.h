@@ -113,6 +113,9 @@ void connection_forget_ahead(struct connection *connection);
 /* half_read.c */
 /** Bytes that one message may have. */
 uint64_t connection_message_most(const struct connection *connection);
+/** Whether a message of more than that may be one of somebody who has logged in when it is taken: it is
+ * behind what may be a log-in. */
+bool connection_may_have_more(const struct connection *connection, uint64_t bytes);
 /** Counts what it holds of what has come in part, after that has changed. False: it is of one that has not
  * logged in, and all of these hold too much. */
 [[gnu::warn_unused_result]] bool connection_count_half_read(struct connection *connection);

@@ -41,6 +41,8 @@ void admission_leave(struct transaction *transaction)
     session->held -= transaction->held;
     if (session->jobs_wait)
         wake_jobs(session);
+    if (!session->login.account)
+        connection_log_in_ended(session->connection);
     admission_review(session);
 }
 

@@ -264,14 +264,15 @@ void session_bad_message(struct session *session, struct slice text)
 
 bool session_strange_call(struct session *session)
 {
+    struct connection *connection = session->connection;
     uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
-    if (now_s - session->strange_since_s >= BAD_MESSAGES_S) {
-        session->strange_since_s = now_s;
-        session->strange_calls = 0;
+    if (now_s - connection->strange_since_s >= BAD_MESSAGES_S) {
+        connection->strange_since_s = now_s;
+        connection->strange_calls = 0;
     }
-    if (session->strange_calls++ < session->worker->config->limits.stranger_calls)
+    if (connection->strange_calls++ < session->worker->config->limits.stranger_calls)
         return true;
-    connection_close(session->connection, CLOSE_POLICY, "too many calls before a log-in");
+    connection_close(connection, CLOSE_POLICY, "too many calls before a log-in");
     return false;
 }
 

@@ -25,8 +25,6 @@ struct session {
     uint32_t open_calls;
     struct incoming *incoming; /* a large message that is not parsed yet; NULL: there is none */
     uint32_t bad_since_s;      /* start of the minute in which ->bad_messages are counted */
-    uint32_t strange_since_s;  /* start of the minute in which ->strange_calls are counted */
-    uint32_t strange_calls;    /* before somebody has logged in */
     uint8_t bad_messages;
     bool jobs_wait; /* a job of a call was told to wait until others have ended */
 };
@@ -80,8 +78,8 @@ struct slice session_user(const struct session *session);
 
 bool session_may(const struct session *session, unsigned permission);
 
-/** One more call before somebody has logged in. False: it is one too many in this minute; closed with 1008.
- */
+/** One more call before somebody has logged in. False: it is one too many in this minute on its connection;
+ * that is closed, with 1008, or over HTTP behind the answer. */
 [[gnu::warn_unused_result]] bool session_strange_call(struct session *session);
 
 /** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */

@@ -243,11 +243,11 @@ static void refuses(void **state)
     }
 }
 
-/* A query {"a":{"$in":[...]}} with @count values. */
-static bool list_compiles(unsigned count)
+/* A query {"a":{"$in":[...]}}, or with another operator, with @count values. */
+static bool list_compiles(const char *name, unsigned count)
 {
     struct buffer text = {0};
-    buffer_append_text(&text, "{\"a\":{\"$in\":[");
+    buffer_append_format(&text, "{\"a\":{\"%s\":[", name);
     for (unsigned i = 0; i < count; i++)
         buffer_append_format(&text, "%s%u", i ? "," : "", i);
     buffer_append_text(&text, "]}}");
@@ -267,9 +267,12 @@ static bool list_compiles(unsigned count)
 static void bounds_its_size(void **state)
 {
     (void)state;
-    assert_true(list_compiles(JSON_QUERY_NODES - 2)); /* the field and $in count as well */
-    assert_false(list_compiles(JSON_QUERY_NODES - 1));
-    assert_false(list_compiles(100000));
+    /* The object, the two keys, and the list and the object behind them are five. */
+    assert_true(list_compiles("$eq", JSON_QUERY_VALUES - 5));
+    assert_false(list_compiles("$eq", JSON_QUERY_VALUES - 4));
+    assert_true(list_compiles("$in", JSON_QUERY_NODES - 2)); /* the field and $in count as well */
+    assert_false(list_compiles("$in", JSON_QUERY_NODES - 1));
+    assert_false(list_compiles("$in", 9000));
 }
 
 /* A message that shows a long key stays UTF-8. */

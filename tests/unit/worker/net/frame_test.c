@@ -455,6 +455,51 @@ static void frames_to_the_client_have_the_form_of_the_rfc(void **state)
     buffer_free(&out);
 }
 
+/* Says that it does not know, for messages of more than LIMIT, until it is told. */
+static enum frame_verdict verdict;
+
+static enum frame_verdict judge(void *owner, uint64_t bytes)
+{
+    (void)owner;
+    return bytes <= 8 ? FRAME_FITS : verdict;
+}
+
+/* A long message in one frame or two, cut anywhere, and one behind it, which stays behind. */
+static void a_length_is_judged_later(void **state)
+{
+    (void)state;
+    struct frame_sink sink = RECORD_SINK;
+    sink.judge = judge;
+    for (unsigned frames = 1; frames <= 2; frames++) {
+        struct buffer bytes = {0};
+        if (frames == 2)
+            sample_frame(&bytes, OPCODE_TEXT, SLICE("01234"));
+        sample_frame(&bytes, FINAL | (frames == 2 ? OPCODE_CONTINUATION : OPCODE_TEXT), SLICE("56789abcdef"));
+        sample_frame(&bytes, FINAL | OPCODE_TEXT, SLICE("z"));
+        for (size_t cut = 0; cut <= bytes.length; cut++)
+            for (int good = 0; good < 2; good++) {
+                struct stream stream = stream_open();
+                const struct slice parts[] = {slice_of(bytes.data, cut),
+                                              slice_of(bytes.data + cut, bytes.length - cut), SLICE("")};
+                verdict = FRAME_WAITS;
+                for (size_t i = 0; i < 3 && !stream.code; i++)
+                    stream.code =
+                        frame_feed(stream.pool, &stream.reader, parts[i], true, 0, &sink, &stream.record);
+                assert_int_equal(stream.code, 0);
+                stream_expect(&stream, "");
+                verdict = good ? FRAME_FITS : FRAME_IS_TOO_LONG;
+                stream.code =
+                    frame_feed(stream.pool, &stream.reader, SLICE(""), true, 0, &sink, &stream.record);
+                assert_int_equal(stream.code, good ? 0 : 1009);
+                if (good)
+                    stream_expect(&stream, frames == 2 ? "text(0123456789abcdef) text(z) "
+                                                       : "text(56789abcdef) text(z) ");
+                stream_close(&stream);
+            }
+        buffer_free(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +512,7 @@ int main(void)
         cmocka_unit_test(a_connection_may_have_its_own_limit),
         cmocka_unit_test(between_messages_nothing_is_held),
         cmocka_unit_test(a_stopped_stream_goes_on),
+        cmocka_unit_test(a_length_is_judged_later),
         cmocka_unit_test(random_streams_come_out_as_they_went_in),
         cmocka_unit_test(frames_to_the_client_have_the_form_of_the_rfc),
     };

@@ -405,7 +405,7 @@ static void a_refused_handshake_may_follow(void **state)
 static void connections_stay_small(void **state)
 {
     (void)state;
-    assert_true(sizeof(struct connection) <= 400);
+    assert_true(sizeof(struct connection) <= 408);
     peer_send(&peer, SLICE(CALL));
     expect_answer(200, false);
     network_each(world.network, close_it, NULL); /* between two exchanges there is none */
