@@ -101,8 +101,11 @@ static enum job_state step(struct job *job)
     struct incoming_queue *queue = (struct incoming_queue *)job;
     if (TAILQ_EMPTY(&queue->waiting))
         return JOB_DONE;
+    bool begun = queue->parsed == JSON_PARSED_MORE;
     parse(queue, STEP_WORK);
     if (queue->parsed == JSON_PARSED_MORE)
+        return JOB_MORE;
+    if (begun && !work_left(&queue->worker->work, WORK_KEPT_BY_JOBS)) /* what follows is for the next pass */
         return JOB_MORE;
     if (!ring_intake_keeps_up(queue->worker)) /* as for all calls */
         return JOB_LATER;
