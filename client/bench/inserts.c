@@ -87,7 +87,7 @@ static double run_round(struct inserts *inserts)
 
 struct totals {
     double server_s, bare_s, cpu_s;
-    uint64_t commits, changes, batch;
+    uint64_t commits;
 };
 
 /* Seconds that LMDB alone took for the documents of a round, which the server wrote with so many commits. */

@@ -51,7 +51,7 @@ static bool is_answer(struct slice text)
     return memmem(text.data, text.length < 60 ? text.length : 60, "\"fulfill\"", 9) != NULL;
 }
 
-static void refused(struct slice text)
+[[gnu::noreturn]] static void refused(struct slice text)
 {
     bench_fail("the server refused a call: %.*s", (int)(text.length < 300 ? text.length : 300), text.data);
 }

@@ -1,5 +1,6 @@
 #include "client/ctl/table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
@@ -46,6 +47,7 @@ static size_t column_width(const struct table *table, size_t column)
 
 void table_append(const struct table *table, struct buffer *out)
 {
+    assert(table->columns > 0);
     size_t *widths = memory_zeroed(table->columns, sizeof *widths);
     for (size_t column = 0; column < table->columns; column++)
         widths[column] = column_width(table, column);

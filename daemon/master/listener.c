@@ -40,7 +40,7 @@ bool listener_split(const char *text, char *host, size_t host_bytes, char *port,
 
 static bool name_socket(struct listener *listener)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     char host[NI_MAXHOST];
     char port[PORT_BYTES];

@@ -1,5 +1,6 @@
 #include "shared/config/reader.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "shared/base/memory.h"
@@ -195,6 +196,7 @@ static struct config_setting *add_setting(struct config_settings *settings, stru
 
 static size_t setting_bytes(const struct config_setting *setting)
 {
+    assert(setting->fallback); /* which one that was read has */
     size_t bytes = strlen(setting->name) + strlen(setting->fallback);
     for (size_t i = 0; i < setting->value_count; i++)
         bytes += strlen(setting->values[i]);

@@ -215,6 +215,7 @@ static bool list_add(struct text_list list, const char *text, bool first, char m
     if (*list.count >= LIST_LIMIT)
         return expected(message, text, "at most %d values", LIST_LIMIT);
     *list.items = memory_resize(*list.items, *list.count + 1, sizeof **list.items);
+    /* cppcheck-suppress unreadVariable ; what list.items points to outlives this function */
     (*list.items)[(*list.count)++] = memory_copy(text, strlen(text));
     return true;
 }

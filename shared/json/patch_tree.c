@@ -182,7 +182,7 @@ static bool object_equal(const cJSON *item, struct json_value value, struct patc
     if (count != json_count(value))
         return false;
     const cJSON *child = item->child;
-    for (struct json_iterator i = json_begin(value); json_step(&i);) {
+    for (struct json_iterator i = json_begin(value); child && json_step(&i);) {
         /* Mostly the members stand in the same order: look from the last one found on. */
         const cJSON *start = child;
         struct slice key = slice_text(child->string);

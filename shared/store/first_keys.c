@@ -1,5 +1,6 @@
 #include "shared/store/first_keys.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -33,6 +34,7 @@ static uint64_t hash_document(const struct first_keys *keys, struct slice id, ui
 
 static struct first_key *ways(const struct first_keys *keys, uint64_t document)
 {
+    assert(keys->capacity >= WAYS);
     return &keys->slots[(document >> 1) % (keys->capacity / WAYS) * WAYS];
 }
 

@@ -19,7 +19,7 @@ bool record_read(struct slice bytes, struct store_record *out)
     if (!bytes_take(&bytes, bytes_get_16(header.data + 2), &out->tag) ||
         !bytes_take(&bytes, bytes_get_32(header.data + 4), &out->minimal))
         return false;
-    out->full = header.data[0] & RECORD_ONE_TEXT ? out->minimal : bytes;
+    out->full = (header.data[0] & RECORD_ONE_TEXT) ? out->minimal : bytes;
     return true;
 }
 

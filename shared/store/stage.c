@@ -191,7 +191,7 @@ uint64_t stage_text_version(const struct work *work)
 {
     if (work->there)
         return work->current.version;
-    return work->change->flags & CHANGE_NEW_ID ? 0 : work->writer->floors[work->number].staged;
+    return (work->change->flags & CHANGE_NEW_ID) ? 0 : work->writer->floors[work->number].staged;
 }
 
 void stage_compose(struct work *work, struct json_value body)

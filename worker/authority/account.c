@@ -210,8 +210,11 @@ void account_table_free(struct account_table **table)
     if (!*table)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
-        while (!LIST_EMPTY(&(*table)->buckets[i]))
-            account_free(*table, LIST_FIRST(&(*table)->buckets[i]));
+        for (struct account *account = LIST_FIRST(&(*table)->buckets[i]); account;) {
+            struct account *next = LIST_NEXT(account, all);
+            account_free(*table, account);
+            account = next;
+        }
     json_free(&(*table)->document);
     free(*table);
     *table = NULL;

@@ -80,7 +80,7 @@ static bool evaluate_group(struct attempt *attempt, struct buffer *set)
 {
     struct transaction *transaction = attempt->transaction;
     struct user_document document;
-    uint64_t group_version;
+    uint64_t group_version = 0;
     const char *missing = text_user_missing;
     enum error_code code =
         user_get(transaction->worker, COLLECTION_USERS, slice_text(attempt->user), &document);

@@ -51,7 +51,6 @@ struct frame_pool {
 
 /* One call of frame_feed(). */
 struct feeding {
-    struct frame_pool *pool;
     struct frame_reader *reader;
     struct buffer *payload; /* the pool's */
     uint64_t message_most;
@@ -423,8 +422,7 @@ uint16_t frame_feed(struct frame_pool *pool, struct frame_reader **slot, struct 
     struct frame_reader *reader = *slot;
     if (reader->closed)
         return CLOSE_NONE;
-    struct feeding feeding = {.pool = pool,
-                              .reader = reader,
+    struct feeding feeding = {.reader = reader,
                               .payload = &pool->payload,
                               .message_most = message_most ? message_most : pool->message_most,
                               .text_only = text_only,

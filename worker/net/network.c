@@ -111,11 +111,11 @@ static void take_address6(struct connection *connection, const struct sockaddr_i
 static bool take_address(struct connection *connection)
 {
     union {
+        struct sockaddr_storage storage;
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-        struct sockaddr_storage storage;
-    } peer;
+    } peer = {0};
     socklen_t length = sizeof peer;
     if (getpeername(connection->fd, &peer.any, &length) != 0)
         return false;

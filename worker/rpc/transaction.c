@@ -1,5 +1,6 @@
 #include "worker/rpc/transaction.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ static void append_who(struct buffer *line, const struct transaction *transactio
         buffer_append_text(line, transaction->who);
         return;
     }
+    assert(transaction->session); /* its end leaves ->who */
     char address[64];
     struct slice user = transaction_user(transaction);
     buffer_append_slice(line, user.data ? user : SLICE("-"));
