@@ -22,8 +22,8 @@ void bare_lmdb_close(struct bare_lmdb *bare);
 double bare_lmdb_write(struct bare_lmdb *bare, const char *run, uint64_t from, uint64_t to, uint64_t batch,
                        uint64_t document_bytes, bool durable);
 
-/** Reads through all documents with a cursor, touching every byte. Returns the seconds; @bytes: of documents.
- */
+/** Reads through all documents with a cursor, touching every byte. Returns the seconds; @bytes: of
+ * documents. */
 double bare_lmdb_scan(struct bare_lmdb *bare, uint64_t *documents, uint64_t *bytes);
 
 #endif

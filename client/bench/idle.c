@@ -5,8 +5,8 @@
 #include "client/bench/server.h"
 #include "shared/base/memory.h"
 
-/* Connections that are authorised and then do nothing but answer pings: what does the server keep for each?
- */
+/* Connections that are authorised and then do nothing but answer pings: what does the server keep for
+ * each? */
 
 static void on_message(struct peer *peer, struct slice text)
 {

@@ -9,8 +9,8 @@
 
 enum { SETUP_MS = 60000 };
 
-/** Fills bench->token from --token, or logs in and fills bench->login too. Ends the program when that fails.
- */
+/** Fills bench->token from --token, or logs in and fills bench->login too. Ends the program when that
+ * fails. */
 void setup_token(struct bench *bench);
 
 /** Logs in with @data of authorize_by_login and appends the token to @token, with a NUL. Ends the program

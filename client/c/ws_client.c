@@ -229,8 +229,8 @@ static enum ws_event take_frame(struct ws_client *client, unsigned first, struct
     return over(client, "the server sent a frame with opcode %u", opcode);
 }
 
-/* The header of a server's frame: two bytes, then a length of 0, 2 or 8 bytes; 0: not all of it is there yet.
- */
+/* The header of a server's frame: two bytes, then a length of 0, 2 or 8 bytes; 0: not all of it is
+ * there yet. */
 static size_t read_header(struct slice rest, uint64_t *length)
 {
     if (rest.length < 2)

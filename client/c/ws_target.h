@@ -7,8 +7,8 @@
 
 enum { WS_TARGET_RESOURCE = 512, WS_TARGET_HOST = 256, WS_TARGET_MESSAGE = 200 };
 
-/** Where to connect to: a TCP address and a resource, or the control socket of a dispatchd on this machine.
- */
+/** Where to connect to: a TCP address and a resource, or the control socket of a dispatchd on this
+ * machine. */
 struct ws_target {
     bool control; /* a UNIX stream socket on which the line "session" goes first */
     struct sockaddr_storage address;

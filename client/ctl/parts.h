@@ -23,8 +23,7 @@ const char *ctl_only_name(const struct ctl_command *command, int argc, char **ar
 [[gnu::warn_unused_result]] bool ctl_name(const char *name);
 
 /** For a part that lists: whether the one option it knows, --json, is there. False: it was said what is
- * wrong.
- */
+ * wrong. */
 [[gnu::warn_unused_result]] bool ctl_json_option(const struct ctl_command *command, int argc, char **argv,
                                                  bool *as_json);
 
@@ -43,8 +42,8 @@ struct ctl_listing {
     void (*add_row)(void *table, struct json_value document);
 };
 
-/** The part that lists a collection, in the order of ids: as a table, or with --json a document in each line.
- */
+/** The part that lists a collection, in the order of ids: as a table, or with --json a document in each
+ * line. */
 int ctl_list(const struct ctl *ctl, const struct ctl_command *command, const struct ctl_listing *listing,
              int argc, char **argv);
 

@@ -73,8 +73,8 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* A daemon's standard error is that of whoever started it until it is ready; a child would hold it for ever.
- */
+/* A daemon's standard error is that of whoever started it until it is ready; a child would hold it for
+ * ever. */
 static void leave_terminal(void)
 {
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -83,8 +83,8 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, ch
     return true;
 }
 
-/* The mode is right from the first moment, and nothing is done by name to a file that is not ours any more.
- */
+/* The mode is right from the first moment, and nothing is done by name to a file that is not ours any
+ * more. */
 static int bind_socket(const struct sockaddr_un *address, uint64_t mode)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

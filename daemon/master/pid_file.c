@@ -30,8 +30,8 @@ static bool refuse(int fd, const char *path, char message[PID_FILE_MESSAGE])
     return false;
 }
 
-/* Whether @path still names the file that is open: its owner may have removed it just before we got the lock.
- */
+/* Whether @path still names the file that is open: its owner may have removed it just before we got the
+ * lock. */
 static bool is_still_there(int fd, const char *path)
 {
     struct stat opened;

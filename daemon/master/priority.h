@@ -8,9 +8,9 @@
  * accepts and restarts, must come through as well.
  */
 
-/** Makes this process, and the children that it forks, more urgent than those who began with the same nice
- * value. Needs root (or CAP_SYS_NICE): call before privileges are dropped. Without the right nothing happens.
- */
+/** Makes this process, and the children that it forks, more urgent than those who began with the same
+ * nice value. Needs root (or CAP_SYS_NICE): call before privileges are dropped. Without the right
+ * nothing happens. */
 void priority_raise(void);
 
 /** In a child, before it makes threads: back to the nice value from before priority_raise(). */

@@ -1,8 +1,8 @@
 #ifndef DAEMON_MASTER_PROCESS_TITLE_H
 #define DAEMON_MASTER_PROCESS_TITLE_H
 
-/* What ps(1) shows of a process. The title is written over the memory of the arguments and the environment.
- */
+/* What ps(1) shows of a process. The title is written over the memory of the arguments and the
+ * environment. */
 
 /**
  * Finds the room for titles and moves the environment out of it. Call first in main(), once, before threads.

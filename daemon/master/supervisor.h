@@ -47,8 +47,8 @@ void supervisor_reap(struct supervisor *supervisor);
 /** SIGHUP: every child opens its log again. */
 void supervisor_reopen_logs(struct supervisor *supervisor);
 
-/** Once a second: children that stand still are looked for, and what could not be done before is tried again.
- */
+/** Once a second: children that stand still are looked for, and what could not be done before is tried
+ * again. */
 void supervisor_tick(struct supervisor *supervisor);
 
 /** The channel of a worker that is ready; NULL: it is not. */

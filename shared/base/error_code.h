@@ -1,8 +1,8 @@
 #ifndef SHARED_BASE_ERROR_CODE_H
 #define SHARED_BASE_ERROR_CODE_H
 
-/** The error codes of the wire protocol, dispatchd-protocol(7); ERROR_NONE is success. Used inside as well.
- */
+/** The error codes of the wire protocol, dispatchd-protocol(7); ERROR_NONE is success. Used inside as
+ * well. */
 enum error_code {
     ERROR_NONE,
     ERROR_BAD_MESSAGE,

@@ -35,8 +35,8 @@ void config_place(const struct config_reader *reader, size_t offset, size_t *lin
 [[gnu::format(printf, 3, 4)]] bool config_expected(struct config_reader *reader, struct json_value at,
                                                    const char *format, ...);
 
-/** Refuses the unknown key at which the reader is; @nearest has been offered the known ones. Returns false.
- */
+/** Refuses the unknown key at which the reader is; @nearest has been offered the known ones. Returns
+ * false. */
 bool config_unknown(struct config_reader *reader, struct json_value key, const struct nearest *nearest);
 
 /** The characters of a string (or key), until the next call. Absent when @value is no string. */

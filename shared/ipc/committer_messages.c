@@ -7,8 +7,8 @@
 
 enum { LENGTH_BYTES = 4, HELLO_BYTES = 4 + 8, SET_BYTES = 8, RESULT_BYTES = 8 + 4 + 8 + 4 };
 
-/* Starts a message with @body bytes, the first @fixed of which the caller fills in: returns where they are.
- */
+/* Starts a message with @body bytes, the first @fixed of which the caller fills in: returns where they
+ * are. */
 static char *begin(struct buffer *out, enum committer_message_type type, size_t fixed, size_t body)
 {
     assert(body < COMMITTER_MESSAGE_MOST);

@@ -60,8 +60,8 @@ ssize_t fdpass_receive(int socket, void *bytes, size_t capacity, int descriptors
         message = (struct msghdr){
             .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
         received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        /* A peer that went without reading all of ours is told once as a reset; what it sent is still there.
-         */
+        /* A peer that went without reading all of ours is told once as a reset; what it sent is still
+         * there. */
     } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
     if (received < 0)
         return -1;

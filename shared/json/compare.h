@@ -9,12 +9,12 @@
  */
 int json_number_compare(struct slice a, struct slice b);
 
-/** Equality of values: numbers by value, strings by characters, objects without regard to the order of keys.
- */
+/** Equality of values: numbers by value, strings by characters, objects without regard to the order of
+ * keys. */
 bool json_equal(struct json_value a, struct json_value b);
 
-/** The same, but numbers by their text: 1.50 is not 1.5. What is stored for one would not do for the other.
- */
+/** The same, but numbers by their text: 1.50 is not 1.5. What is stored for one would not do for the
+ * other. */
 bool json_same_digits(struct json_value a, struct json_value b);
 
 /**

@@ -103,8 +103,8 @@ struct slice json_text(struct json_value value);
 /** Members of an object or elements of an array; 0 for anything else. */
 uint32_t json_count(struct json_value value);
 
-/** The member of an object whose (unescaped) key is @key; absent when there is none or @object is no object.
- */
+/** The member of an object whose (unescaped) key is @key; absent when there is none or @object is no
+ * object. */
 struct json_value json_member(struct json_value object, struct slice key);
 
 /** Walks an object or an array: for (i = json_begin(v); json_step(&i);) use i.key (objects) and i.value. */
@@ -128,8 +128,8 @@ struct slice json_string(struct json_value value, struct buffer *scratch);
 /** Whether @value is a string whose unescaped characters are @text. No allocation. */
 bool json_string_is(struct json_value value, struct slice text);
 
-/** True when @value is a number that is exactly an integer of 64 bits ("3", "3.0", "1e2" are; "1.5" is not).
- */
+/** True when @value is a number that is exactly an integer of 64 bits ("3", "3.0", "1e2" are; "1.5" is
+ * not). */
 bool json_integer(struct json_value value, int64_t *out);
 
 /** JSON_TRUE or JSON_FALSE. */
@@ -138,8 +138,8 @@ bool json_boolean(struct json_value value, bool *out);
 /** Appends the value without white space; numbers and strings as they were written. */
 void json_append_compact(struct buffer *out, struct json_value value);
 
-/** Appends @text as a JSON string with its quotes. @text is UTF-8; ", \ and control characters are escaped.
- */
+/** Appends @text as a JSON string with its quotes. @text is UTF-8; ", \ and control characters are
+ * escaped. */
 void json_append_string(struct buffer *out, struct slice text);
 
 /** Whether @length bytes are UTF-8 as RFC 3629 has it (no surrogates, no overlong forms, up to U+10FFFF). */

@@ -8,12 +8,12 @@
 
 #include "shared/base/slice.h"
 
-/** Whether a number text that the parser has accepted is exactly an integer of 64 bits. Only for shared/json.
- */
+/** Whether a number text that the parser has accepted is exactly an integer of 64 bits. Only for
+ * shared/json. */
 bool json_number_integer(struct slice text, int64_t *out);
 
-/** The array position that a step of a path means (RFC 6901, section 4: no leading zeros); UINT32_MAX: none.
- */
+/** The array position that a step of a path means (RFC 6901, section 4: no leading zeros); UINT32_MAX:
+ * none. */
 uint32_t json_position(struct slice step);
 
 #endif

@@ -280,8 +280,8 @@ static enum json_patch_result apply_move(struct patching *patching)
     enum json_patch_result result = find_existing(patching, patching->from, &place);
     if (result != JSON_PATCH_OK || slice_equal(patching->from, patching->path))
         return result;
-    /* RFC 6902, section 4.4: not into one of its children. Pointers have one spelling, so their texts tell.
-     */
+    /* RFC 6902, section 4.4: not into one of its children. Pointers have one spelling, so their texts
+     * tell. */
     if (patching->path.length > patching->from.length && patching->path.data[patching->from.length] == '/' &&
         slice_equal(slice_of(patching->path.data, patching->from.length), patching->from))
         return fail(patching, JSON_PATCH_MALFORMED, "a value cannot be moved into itself");

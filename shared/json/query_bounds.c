@@ -36,8 +36,8 @@ static void take_upper(struct json_value operand, struct json_query_bounds *boun
         bounds->upper = operand;
 }
 
-/* The conditions of one QUERY_FIELD hold for one and the same value, so their bounds may be taken together.
- */
+/* The conditions of one QUERY_FIELD hold for one and the same value, so their bounds may be taken
+ * together. */
 static struct json_query_bounds bounds_of_field(const struct json_query *query,
                                                 const struct query_node *field)
 {

@@ -3,8 +3,8 @@
 
 #include "shared/json/query.h"
 
-/* A compiled query as query_compile.c makes it and query_match.c and query_bounds.c read it. Only for these.
- */
+/* A compiled query as query_compile.c makes it and query_match.c and query_bounds.c read it. Only for
+ * these. */
 
 enum query_kind {
     /* about the document; children are of this group */

@@ -103,8 +103,8 @@ void change_actor_add(struct buffer *out, const struct change_actor *actor);
 /** Takes the session off the front of the body of a CHANGE_ACTOR. False: it is malformed. */
 [[gnu::warn_unused_result]] bool change_actor_session(struct slice *rest, struct slice *session);
 
-/** Takes the next permission behind it. False: there is none, or (@rest is not empty) the body is malformed.
- */
+/** Takes the next permission behind it. False: there is none, or (@rest is not empty) the body is
+ * malformed. */
 [[gnu::warn_unused_result]] bool change_actor_permission(struct slice *rest, struct slice *permission);
 
 /** Reads a set. Slices point into @set. */

@@ -11,8 +11,8 @@
 /** Whether @id may be a document's: 1 to 256 bytes of UTF-8 without control characters. */
 bool document_id_valid(struct slice id);
 
-/** Appends the document made of the members of @body (an object; its own `_id` and `_version` are left out).
- */
+/** Appends the document made of the members of @body (an object; its own `_id` and `_version` are left
+ * out). */
 void document_append(struct buffer *out, struct slice id, uint64_t version, struct json_value body);
 
 /** Appends how every document with this id and version begins: all before the first member of its own. */

@@ -24,8 +24,8 @@ enum {
 
 enum error_code store_error(const char *what, int rc)
 {
-    /* A transaction that touches too many pages is like one that does not fit: its sets are tried one by one.
-     */
+    /* A transaction that touches too many pages is like one that does not fit: its sets are tried one
+     * by one. */
     if (rc == MDB_MAP_FULL || rc == MDB_TXN_FULL || rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
         return ERROR_STORE_FULL;
     log_error("store: %s: %s", what, mdb_strerror(rc));

@@ -95,8 +95,8 @@ uint64_t store_free_pages(struct store *store, uint64_t enough);
 
 /* databases.c */
 
-/** Makes and checks what is stored about format and collections, rebuilds what must be, opens all databases.
- */
+/** Makes and checks what is stored about format and collections, rebuilds what must be, opens all
+ * databases. */
 [[gnu::warn_unused_result]] bool store_databases_open(struct store *store, char message[STORE_MESSAGE]);
 
 /** Stores number and declaration of a collection. */

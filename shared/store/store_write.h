@@ -60,8 +60,7 @@ struct apply_result {
 [[gnu::warn_unused_result]] enum error_code store_write_begin(struct store *store);
 
 /** Applies one set (bytes as of change_set.h). Returns result->code. @now_ms: wall clock, for expiring
- * `once`.
- */
+ * `once`. */
 enum error_code store_write_apply(struct store *store, struct slice set, uint64_t now_ms,
                                   struct apply_result *result);
 

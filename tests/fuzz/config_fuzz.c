@@ -7,8 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Each default fits its declaration, and all of them together are JSON that says the same when it is stored.
- */
+/* Each default fits its declaration, and all of them together are JSON that says the same when it is
+ * stored. */
 static void check_settings(const struct config_settings *settings)
 {
     struct buffer text = {0}, again = {0};

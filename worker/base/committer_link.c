@@ -46,8 +46,8 @@ struct committer_link {
     uint64_t last_id;
     uint64_t given_id; /* sets up to this were written to a link, in part at least: only the committer knows
                           of them */
-    /* In the order given: results come in the same. The i-th is sets[(first + i) % capacity], a power of two.
-     */
+    /* In the order given: results come in the same. The i-th is sets[(first + i) % capacity], a power
+     * of two. */
     struct waiting_set *sets;
     size_t first, waiting, capacity;
     size_t waiting_bytes;
@@ -211,8 +211,8 @@ static void handle_messages(struct committer_link *link)
     buffer_consume(&link->in, link->in.length - rest.length);
 }
 
-/* Reads what is there, or everything to the end of a link that is being replaced. False: the link has ended.
- */
+/* Reads what is there, or everything to the end of a link that is being replaced. False: the link has
+ * ended. */
 static bool read_link(struct committer_link *link, bool to_the_end)
 {
     for (;;) {

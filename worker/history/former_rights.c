@@ -98,8 +98,8 @@ uint64_t former_rights_last(const struct former_rights *former)
     return former->change_count ? former->changes[former->change_count - 1].seq - 1 : former->since;
 }
 
-/* The documents as they were before change number ->from, which is the first that matters for each of them.
- */
+/* The documents as they were before change number ->from, which is the first that matters for each of
+ * them. */
 struct lookup {
     struct worker *worker;
     const struct former_rights *former;

@@ -30,8 +30,8 @@ static void leave_gap(struct worker *worker, uint64_t seq)
     backlog_restart(worker->backlog, seq);
 }
 
-/* The record as the log and the store have it: for records without frames, and for those the ring has lost.
- */
+/* The record as the log and the store have it: for records without frames, and for those the ring has
+ * lost. */
 static void append_from_log(struct worker *worker, const struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;

@@ -17,8 +17,8 @@ void ring_intake_start(struct worker *worker);
 /** One step. True: there is more to take in. */
 [[gnu::warn_unused_result]] bool ring_intake(struct worker *worker);
 
-/** What a pass of the loop does: steps while there is work left for them, at least one. True: there is more.
- */
+/** What a pass of the loop does: steps while there is work left for them, at least one. True: there is
+ * more. */
 [[gnu::warn_unused_result]] bool ring_intake_some(struct worker *worker);
 
 /** Before anything is read that may need what is published now: takes that in, if there is work left for it

@@ -16,8 +16,8 @@ struct attempt {
                      nobody had logged in, and the key is not used */
     bool control; /* it is the control socket */
 
-    /** Fills @set (begun with attempt_begin()) from the snapshot that is there. False: it answered the call.
-     */
+    /** Fills @set (begun with attempt_begin()) from the snapshot that is there. False: it answered the
+     * call. */
     bool (*evaluate)(struct attempt *attempt, struct buffer *set);
     /** The set was committed: answers, or goes on with attempt_run(). Returns whether it does the latter.
      * NULL: the result is the answer. */

@@ -28,8 +28,8 @@ void find_sort_add(struct find_sort *sort, struct slice id, struct json_value do
 /** Then it gives them in order, each until the next is asked for. False at the end. */
 [[gnu::warn_unused_result]] bool find_sort_next(struct find_sort *sort, struct slice *full);
 
-/** Whether there were more matches than were kept: because they were more than @keep, or had too many bytes.
- */
+/** Whether there were more matches than were kept: because they were more than @keep, or had too many
+ * bytes. */
 bool find_sort_cut(const struct find_sort *sort);
 
 /** Memory that is kept. */

@@ -37,8 +37,8 @@ struct search {
     size_t (*memory)(const struct search *search); /* bytes in ->own; NULL: next to nothing */
 };
 
-/** A search with the given query (compiled; taken over; NULL: all). Set the callbacks, then search_start().
- */
+/** A search with the given query (compiled; taken over; NULL: all). Set the callbacks, then
+ * search_start(). */
 struct search *search_create(struct transaction *transaction, struct json_query *query);
 
 /** Runs the first step at once, if there is work left for it in this pass. */

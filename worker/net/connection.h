@@ -102,13 +102,12 @@ struct network_events {
      * loop. May be NULL. */
     bool (*ready)(void *context);
     /** Whether anything may be written now, within a pass: not while it is unknown who may see what. NULL:
-     * yes.
-     */
+     * yes. */
     bool (*may_write)(void *context);
     /** The handshake is complete and the 101 is queued; set ->owner. */
     void (*opened)(void *context, struct connection *connection, const struct handshake *handshake);
-    /** A whole message. The connection may be closed or paused in it; the rest then waits or is thrown away.
-     */
+    /** A whole message. The connection may be closed or paused in it; the rest then waits or is thrown
+     * away. */
     void (*message)(void *context, struct connection *connection, struct slice message, bool binary);
     /** The connection has come to its end: nothing is sent on it any more. Called once if opened() was, never
      * from within a function of this header that was given the connection (they only begin to close). */
@@ -163,9 +162,9 @@ void network_add(struct network *network, int fd, enum connection_kind kind);
 /** The backlog has grown: every connection that was up to date is queued for writing, at constant cost. */
 void network_backlog_grew(struct network *network);
 
-/** Before backlog frames are dropped: connections behind @first fall behind (output_fall_behind()). Looks at
- * every connection, but at a given @first only once; at what they do not see, as far as there is work left.
- */
+/** Before backlog frames are dropped: connections behind @first fall behind (output_fall_behind()).
+ * Looks at every connection, but at a given @first only once; at what they do not see, as far as there
+ * is work left. */
 void network_backlog_drops(struct network *network, uint64_t first);
 
 /** Writes to queued connections in turn, at most @most of them, until no work is left. True: some are. */

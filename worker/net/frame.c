@@ -104,8 +104,8 @@ static void reader_free(struct frame_reader *reader)
     memory_release(reader, sizeof *reader);
 }
 
-/* Between messages, with nothing left in the context: all that is known of the connection is that it is open.
- */
+/* Between messages, with nothing left in the context: all that is known of the connection is that it is
+ * open. */
 static bool reader_is_idle(const struct frame_reader *reader)
 {
     return !reader->closed && !reader->held && !reader->in_frame && !reader->in_message &&

@@ -48,10 +48,10 @@ struct network {
     unsigned heads;               /* of these, in CONNECTION_HANDSHAKE */
     unsigned depth;               /* callbacks running inside each other */
 
-    /* A connection is in ->ready (something may have to be written), or in ->current (written to up to the
-     * end of the backlog), or in neither (blocked, or not open). When the backlog grows all of ->current is
-     * put behind ->ready at once, and ->stamp changes: so who was in ->current is now known to be in ->ready.
-     */
+    /* A connection is in ->ready (something may have to be written), or in ->current (written to up to
+     * the end of the backlog), or in neither (blocked, or not open). When the backlog grows all of
+     * ->current is put behind ->ready at once, and ->stamp changes: so who was in ->current is now
+     * known to be in ->ready. */
     struct connection_queue_head ready, current;
     uint32_t stamp;
     unsigned fresh;         /* connections that got a first reply since the last flush, about */

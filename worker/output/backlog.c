@@ -9,8 +9,8 @@
 
 enum { CHUNK_MOST = 256 * 1024, CHUNK_LEAST = 1024, CHUNKS_AT_LEAST = 8, TABLE_LEAST = 64 };
 
-/* Frames fill a chunk from its front, so that they lie end to end; their access tags fill it from its back.
- */
+/* Frames fill a chunk from its front, so that they lie end to end; their access tags fill it from its
+ * back. */
 struct chunk {
     struct chunk *next; /* the next younger one */
     uint64_t first;     /* number of its first frame */
@@ -87,8 +87,8 @@ static bool needs_chunk(const struct backlog *backlog, size_t needed)
     return needed > 0 && (!youngest || youngest->capacity - chunk_used(youngest) < needed);
 }
 
-/* How many of the oldest chunks go when @needed bytes are added. The youngest stays while more fits into it.
- */
+/* How many of the oldest chunks go when @needed bytes are added. The youngest stays while more fits
+ * into it. */
 static unsigned chunks_to_drop(const struct backlog *backlog, size_t needed)
 {
     bool another = needs_chunk(backlog, needed);

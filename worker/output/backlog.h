@@ -43,8 +43,8 @@ void backlog_append(struct backlog *backlog, const struct ring_record *record);
  * first. */
 uint64_t backlog_first_after(const struct backlog *backlog, const struct ring_record *record);
 
-/** Undoes the last backlog_append() (not what it dropped). Nobody may have looked at its frames in between.
- */
+/** Undoes the last backlog_append() (not what it dropped). Nobody may have looked at its frames in
+ * between. */
 void backlog_forget_last(struct backlog *backlog);
 
 /** Forgets all frames; numbers go on, one is left out. Later frames have sequence numbers over @seq. Whoever

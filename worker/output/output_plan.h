@@ -7,8 +7,8 @@
 
 #include "worker/output/output.h"
 
-/* What output.h says goes out, in its order, as writes: planned, and afterwards told how much of it is out.
- */
+/* What output.h says goes out, in its order, as writes: planned, and afterwards told how much of it is
+ * out. */
 
 enum { OUTPUT_VECTORS = 256 };
 

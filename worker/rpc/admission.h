@@ -18,8 +18,8 @@ void admission_enter(struct session *session, struct transaction *transaction, s
 /** It is not any more, or the client has gone: the next ones may be taken up, and others' jobs go on. */
 void admission_leave(struct transaction *transaction);
 
-/** Looks anew whether calls are taken up, and wakes jobs that may go on: when something was read, or freed.
- */
+/** Looks anew whether calls are taken up, and wakes jobs that may go on: when something was read, or
+ * freed. */
 void admission_review(struct session *session);
 
 /** Whether the worker's open calls leave room for another one. */

@@ -7,8 +7,8 @@
 #include "worker/rpc/transaction.h"
 #include "worker/session/session.h"
 
-/** Handles one message of a session: from its text to the method that runs it, with every check on the way.
- */
+/** Handles one message of a session: from its text to the method that runs it, with every check on the
+ * way. */
 void call_handle(struct session *session, struct slice message);
 
 /** The same from where it is parsed into the worker's message, or is not @good. */

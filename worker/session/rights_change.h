@@ -31,8 +31,8 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
 /** The subscription of a session whose rights are changing is another. Takes over a reference to @now. */
 void rights_change_subscribed(struct session *session, struct viewer *now);
 
-/** A sync is about to be refused for lack of a right, and the client lets go what it holds of the collection.
- */
+/** A sync is about to be refused for lack of a right, and the client lets go what it holds of the
+ * collection. */
 void rights_change_refused(struct session *session);
 
 /** The output is at its hold: sends the next piece, or ends it. */

@@ -17,8 +17,8 @@ const char *token_authorize(struct session *session, struct slice token, struct 
 /** Whether a token is that of a stored session that is not over. Takes a snapshot. */
 [[nodiscard]] bool token_is_known(struct worker *worker, struct slice token);
 
-/** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to @hash.
- */
+/** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to
+ * @hash. */
 void token_add_session(struct buffer *set, struct slice user, const char *address, struct slice browser,
                        char *token, uint8_t *hash);
 

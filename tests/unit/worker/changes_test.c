@@ -159,8 +159,8 @@ static void documents_too_large_for_the_ring_come_from_the_store(void **state)
     world_close(&world);
 }
 
-/* Rights that were withdrawn while the worker was lapped are known before anything of those changes goes out.
- */
+/* Rights that were withdrawn while the worker was lapped are known before anything of those changes
+ * goes out. */
 static void rights_follow_though_the_ring_laps(void **state)
 {
     (void)state;

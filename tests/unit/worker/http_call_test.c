@@ -1,5 +1,5 @@
-/* Calls over HTTP in a whole worker: what happens to them when their client, their user or the worker goes.
- */
+/* Calls over HTTP in a whole worker: what happens to them when their client, their user or the worker
+ * goes. */
 
 #include "worker/rpc/http_call.h"
 

@@ -1,5 +1,5 @@
-/* The master as a whole, seen from outside: real sockets, real children (of stub_children.c), real signals.
- */
+/* The master as a whole, seen from outside: real sockets, real children (of stub_children.c), real
+ * signals. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>

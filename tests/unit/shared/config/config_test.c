@@ -1,5 +1,5 @@
-/* What a good configuration comes to: defaults, options by file, collections, and the checks across options.
- */
+/* What a good configuration comes to: defaults, options by file, collections, and the checks across
+ * options. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -275,8 +275,8 @@ enum { NOT_ALLOWED = 77 };
 
 static char disk[] = "/tmp/dispatchd-disk-XXXXXX";
 
-/** Opens a store in a file system of its own, which ends with the process. False: that is not allowed here.
- */
+/** Opens a store in a file system of its own, which ends with the process. False: that is not allowed
+ * here. */
 static bool open_on_disk(struct fixture *f, const char *kind, const char *options)
 {
     if (!mkdtemp(disk))

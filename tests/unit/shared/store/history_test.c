@@ -34,8 +34,8 @@ static bool holds(struct fixture *f, uint64_t epoch, uint64_t seq)
     return answer;
 }
 
-/** Copies data.mdb out of the fixture's directory, or back into it. The store must be closed for the latter.
- */
+/** Copies data.mdb out of the fixture's directory, or back into it. The store must be closed for the
+ * latter. */
 static void copy(struct fixture *f, const char *name, bool back)
 {
     char command[512];

@@ -238,8 +238,8 @@ static void nobody_knows_of_a_set_that_was_given_to_a_lost_committer(void **stat
     assert_int_equal(fixture->codes[2], ERROR_UNAVAILABLE);
     assert_false(committer_link_submit(fixture->link, SLICE("late"), done, (void *)3, &code));
     assert_int_equal(code, ERROR_UNAVAILABLE);
-    /* Whatever the next committer says of them, they have been answered; what was kept is not sent any more.
-     */
+    /* Whatever the next committer says of them, they have been answered; what was kept is not sent any
+     * more. */
     connect_link();
     struct slice body;
     assert_int_equal(receive(&body), COMMITTER_HELLO);

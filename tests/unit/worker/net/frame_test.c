@@ -367,8 +367,8 @@ static unsigned next_random(unsigned *seed, unsigned below)
     return (*seed >> 16) % below;
 }
 
-/* Appends one message in random fragments with random control frames between, and what is to be seen of it.
- */
+/* Appends one message in random fragments with random control frames between, and what is to be seen of
+ * it. */
 static void random_message(struct buffer *bytes, struct buffer *expected, unsigned *seed)
 {
     char payload[LIMIT];

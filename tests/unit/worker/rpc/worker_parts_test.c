@@ -60,8 +60,8 @@ static void jobs_take_turns_and_end(void **state)
     job_list_free(&jobs);
 }
 
-/* In a pass whose work is used up: the first in the queue does a step, those that come wait for their turn.
- */
+/* In a pass whose work is used up: the first in the queue does a step, those that come wait for their
+ * turn. */
 static void jobs_share_what_is_left_of_a_pass(void **state)
 {
     (void)state;
