@@ -10,11 +10,14 @@
  *
  * What to read next:
  *   master/master.c          the order in which all that happens, and how it is undone
- *   master/supervisor.c      the life of the children; child_process.c what is between the fork and their main function
+ *   master/supervisor.c      the life of the children; child_process.c what is between the fork and the main
+ *                            function of each
  *   master/handover.c        from accept(2) to a worker; order_channel.c the way to a child
  *   master/control.c         the control socket; status.c what it answers
  *   shared/ipc/inheritance.h all that a child gets
- *   committer/committer.c, worker/main.c: where the children go on
+ *   committer/committer.c    where the committer goes on; worker/main.c where a worker does
+ *
+ * doc/architecture.md says the same of the whole, and follows one change through the files.
  */
 #include <stdio.h>
 

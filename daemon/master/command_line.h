@@ -19,9 +19,8 @@ enum command_line_action {
 
 /**
  * Reads the command line and the configuration file it names, and checks them together (config_check()). On
- * success
- * *@config is the caller's, for config_free(); it is NULL when @action is to show help or the version. False:
- * @message is one line without the program's name or a line feed, and *@config is NULL.
+ * success *@config is the caller's, for config_free(); it is NULL when @action is to show help or the
+ * version. False: @message is one line without the program's name or a line feed, and *@config is NULL.
  */
 [[gnu::warn_unused_result]] bool command_line_read(int argc, char **argv, struct config **config,
                                                    enum command_line_action *action,

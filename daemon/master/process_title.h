@@ -6,8 +6,7 @@
 
 /**
  * Finds the room for titles and moves the environment out of it. Call first in main(), once, before threads.
- * What
- * @argv points to is overwritten by the first title: copy what is needed later.
+ * What @argv points to is overwritten by the first title: copy what is needed later.
  */
 void process_title_init(int argc, char **argv);
 

@@ -77,9 +77,8 @@ struct config_collection {
     size_t unique_count;
     char **index_fields; /* "index"; the unique ones are not among them */
     size_t index_field_count;
-    int read; /* permission needed to see it; -1: none */
-    struct permission_set
-        sight; /* what it takes to be sent its documents: ->read, and what `sync` asks for */
+    int read;                    /* permission needed to see it; -1: none */
+    struct permission_set sight; /* needed to be sent its documents: ->read, and what `sync` asks for */
     bool has_rights;
     struct config_rights rights;
     struct config_method methods[METHOD_COUNT_OF];
@@ -118,11 +117,11 @@ struct config_limits {
     uint64_t authorize_ms;    /* until the connection is authorised; 60 s */
     uint64_t login_attempts;  /* failed log-ins for each user and for each address in a minute; 10 */
     uint64_t login_queue;     /* password checks that wait; 64; then busy */
-    uint64_t
-        committer_queue_bytes; /* change sets one worker has given and not seen answered; 32 MiB; then busy */
-    uint64_t change_work;      /* units of work that a change set may be for the committer; 128 Mi */
-    uint64_t bulk_documents;   /* documents in one insert, ids in one remove or query update; 10000 */
-    uint64_t sessions_per_user; /* stored sessions of one user; 64: the least recently used gives way */
+    uint64_t committer_queue_bytes; /* change sets that one worker has given and not seen answered; 32 MiB;
+                                       then busy */
+    uint64_t change_work;           /* units of work that a change set may be for the committer; 128 Mi */
+    uint64_t bulk_documents;        /* documents in one insert, ids in one remove or query update; 10000 */
+    uint64_t sessions_per_user;     /* stored sessions of one user; 64: the least recently used gives way */
 };
 
 struct config {

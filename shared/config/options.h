@@ -25,8 +25,8 @@ enum option_type {
 };
 
 struct option_row {
-    const char
-        *name; /* as in the file: "pid_file"; on the command line dashes: --pid-file (both are understood) */
+    const char *name; /* as in the file: "pid_file"; on the command line with dashes: --pid-file (both are
+                         understood) */
     enum option_type type;
     size_t offset;        /* of the member in struct config */
     const char *fallback; /* default, as on the command line; NULL: none */

@@ -6,10 +6,9 @@
 #include "shared/base/buffer.h"
 
 /*
- * The messages that carry changes, as complete WebSocket text frames (header and payload), appended to a
- * buffer:
- * {"operation":"update","collectionName":C,"data":[DOC],"seq":N} and its kin. The committer makes them once
- * for the whole host; workers make the ones with "sync":true.
+ * The messages that carry changes, {"operation":"update","collectionName":C,"data":[DOC],"seq":N} and its
+ * kin, as complete WebSocket text frames (header and payload), appended to a buffer. The committer makes them
+ * once for the whole host; workers make the ones with "sync":true.
  */
 
 /** An `update` with one minimal document (JSON text). */

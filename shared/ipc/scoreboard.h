@@ -78,8 +78,8 @@ enum { LOGIN_SETS = 1024, LOGIN_WAYS = 4, LOGIN_SECRET_BYTES = 16 };
  * worker/authority/throttle.c alone knows what is in it. It outlives workers, is of fixed size, and is
  * written without locks: two workers that claim the same place at once may lose a count. */
 struct login_attempts {
-    unsigned char
-        secret[LOGIN_SECRET_BYTES]; /* of the keys' hash, so that nobody can choose keys that collide */
+    /* Of the keys' hash, so that nobody can choose keys that collide. */
+    unsigned char secret[LOGIN_SECRET_BYTES];
     struct {
         _Atomic uint64_t key;   /* hash; 0: free */
         _Atomic uint64_t count; /* since when, in ms, and how many failures */
@@ -90,8 +90,8 @@ struct scoreboard {
     uint32_t workers;            /* rows in use */
     _Atomic uint64_t started_ms; /* wall clock */
     _Atomic int32_t master_pid;
-    _Atomic uint64_t
-        rates[RATE_COUNT];          /* a second, in tenths, over the last seconds; the master writes them */
+    /* A second, in tenths, over the last seconds; the master writes them. */
+    _Atomic uint64_t rates[RATE_COUNT];
     char listen[SCOREBOARD_LISTEN]; /* JSON strings with commas between: the actual addresses; written before
                                        the first fork */
     _Atomic uint64_t restarts;      /* children started again after they died */

@@ -11,8 +11,8 @@
  *   +-------------------------------+ 0
  *   | magic, bytes                  |   never change
  *   +-------------------------------+ 64
- *   | generation                    |   places[generation % 2] is what is published: the one word that
- * publishes | places[2]: position, seq      |   the other one is the producer's to write
+ *   | generation                    |   the one word that publishes: places[generation % 2] is published,
+ *   | places[2]: position, seq      |   the other one is the producer's to write
  *   +-------------------------------+ 128
  *   | valid_from                    |   records in front of this position are, or may be, overwritten
  *   +-------------------------------+ 192
@@ -28,8 +28,7 @@
  *   0        4      6       8     16        24              28              32           34          36
  *   | length | kind | flags | seq | version | update_length | remove_length | collection | id_length | ...
  *   36              38             40
- *   | before_length | after_length | id, tag_before, tag_after, update_frame, remove_frame, up to 7 bytes of
- * nothing
+ *   | before_length | after_length | id, tag_before, tag_after, update_frame, remove_frame, padding |
  *
  * Of a RING_SKIP only length and kind are there.
  *

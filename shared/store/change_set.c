@@ -8,7 +8,7 @@
  * A set:       u8 answer, u64 document_bytes, u64 work, u32 literal (length plus 1; 0: absent), literal,
  *              operations.
  * Operation:   u8 operation, u8 flags, i64 version, u32 each length of collection, id and body, and these
- * three.
+ *              three.
  */
 enum {
     SET_HEADER = 1 + 8 + 8 + 4,

@@ -29,11 +29,10 @@ enum change_operation {
 };
 
 enum change_flag {
-    CHANGE_UPSERT = 1, /* MERGE: insert when the id is not there (the merge applied to nothing) */
-    CHANGE_SKIP_MISSING =
-        2,                /* MERGE, REMOVE: no error when the id is not there; it is left out of the answer */
-    CHANGE_SKIP_SAME = 4, /* INSERT: the same document (but for _version) that is there counts as done */
-    CHANGE_ABSENT = 8,    /* ASSERT: the id must not be there */
+    CHANGE_UPSERT = 1,       /* MERGE: insert when the id is not there (the merge applied to nothing) */
+    CHANGE_SKIP_MISSING = 2, /* MERGE, REMOVE: no error when the id is not there; the answer leaves it out */
+    CHANGE_SKIP_SAME = 4,    /* INSERT: the same document (but for _version) that is there counts as done */
+    CHANGE_ABSENT = 8,       /* ASSERT: the id must not be there */
     CHANGE_ADMINISTRATOR = 16, /* ACTOR: must be in the group administrator */
     CHANGE_NEW_ID = 32, /* INSERT, REPLACE: the id was made for this document (random_id()): nothing had it */
     CHANGE_TAKE_OVER =

@@ -11,7 +11,7 @@
  *
  * - meta: "format"; "state": u64 epoch, seq, horizon, rights_seq; "runs" (history.h); "collection/NAME": u16
  *   number, declaration; "versions/NAME": u64 (version_floor.h); "rebuild/NAME" while that collection is
- * being rebuilt; "results/SLOT"
+ *   being rebuilt; "results/SLOT"
  * - c/COLLECTION: id -> record (record.h)
  * - x/COLLECTION/FIELD: index key (keys.h) -> nothing
  * - log: seq, big-endian -> change (change_log.c)

@@ -11,11 +11,13 @@
  * behind it.
  *
  *   u8 kind, and then by kind:
- *     many               nothing: the document's array has more than KEY_ELEMENTS_MOST elements; it may match
- * anything false, true        nothing number             8 bytes of the nearest double, made so that they
- * sort; 0x00 for an integer that the double is exactly, otherwise 0x01 and 16 bytes of hash of the exact
- * value string             the characters and 0x00; over KEY_TEXT_MOST bytes: the first so many, 0x01, 16
- * bytes of hash
+ *     many         nothing: the document's array has more than KEY_ELEMENTS_MOST elements; it may match
+ *                  anything
+ *     false, true  nothing
+ *     number       8 bytes of the nearest double, made so that they sort; 0x00 for an integer that the double
+ *                  is exactly, otherwise 0x01 and 16 bytes of hash of the exact value
+ *     string       the characters and 0x00; over KEY_TEXT_MOST bytes: the first so many, 0x01, 16 bytes of
+ *                  hash
  *
  * KEY_IN_ARRAY is added to the kind for elements of arrays, which a search treats with more care (a document
  * may have several). Equal values have equal keys and others have different ones: 3.0 and 3 share one,

@@ -157,8 +157,7 @@ void store_search_free(struct store_search *search);
 
 struct store_log_entry {
     uint64_t seq;
-    unsigned
-        collection; /* index in this configuration; UINT_MAX: a collection that is not declared any more */
+    unsigned collection; /* index in this configuration; UINT_MAX: it is not declared any more */
     bool removed;
     uint64_t version;
     uint64_t tag_seq_before; /* of the change that gave the document before its tag; 0: it was not there */

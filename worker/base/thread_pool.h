@@ -23,8 +23,7 @@ struct thread_pool *thread_pool_create(struct event_base *base, size_t threads, 
 [[gnu::warn_unused_result]] bool thread_pool_add(struct thread_pool *pool, struct thread_task task);
 
 /** Waits for the running tasks. ->done is called for all that were added, also for those that were not begun:
- * their
- * ->work has then not been called. */
+ * their ->work has then not been called. */
 void thread_pool_free(struct thread_pool **pool);
 
 #endif

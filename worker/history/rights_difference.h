@@ -29,8 +29,8 @@ struct rights_difference {
     unsigned collection; /* being walked */
     struct store_scan scan;
     bool scanning;
-    bool
-        skipped[COLLECTION_LIMIT]; /* the subscription to them changed meanwhile: the client must sync them */
+    /* The subscription to these changed meanwhile: the client must sync them. */
+    bool skipped[COLLECTION_LIMIT];
 };
 
 /** Takes over a reference to @now. No former rights yet. */

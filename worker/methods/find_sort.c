@@ -44,8 +44,8 @@ struct find_sort {
     struct buffer characters;
     struct kept **kept; /* a heap with the last of them in front, until it is sorted */
     size_t count, next;
-    size_t
-        most; /* less once bytes ran out: what is kept is always the first so many of all that were added */
+    size_t most; /* less once bytes ran out: what is kept is always the first so many of all that were
+                    added */
     bool finishing;
     size_t unsorted; /* then so many in front are a heap still */
     size_t bytes;

@@ -25,8 +25,8 @@ void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bo
 
 /**
  * Compares on until @most units of work have been used in all, and with @batch (NULL: just count) puts what
- * differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it.
- * STORE_STEP: there may be more to compare.
+ * differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it. STORE_STEP:
+ * there may be more to compare.
  */
 [[gnu::warn_unused_result]] enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk,
                                                            const struct viewer *viewer, uint64_t most,

@@ -14,7 +14,7 @@
  *
  *   1. When it is the peer: answers to calls that it has made are waited for, CLOSE_MS at most.
  *   2. What was promised is written, the close frame (over HTTP, the answer) last: the replies that are
- * queued and the changes up to this moment. What comes meanwhile is thrown away.
+ *      queued and the changes up to this moment. What comes meanwhile is thrown away.
  *   3. Our side is shut down.
  *   4. What the peer still sends is read and thrown away up to its end. Only then is the descriptor closed:
  *      close(2) with bytes that nobody has read resets the connection, and what the peer has not got by then

@@ -22,8 +22,8 @@ struct handshake_options {
 };
 
 struct handshake {
-    char token[HANDSHAKE_TOKEN_MOST +
-               1];     /* "Authorization: Bearer TOKEN" or cookie dispatchd_token; empty: none */
+    /* "Authorization: Bearer TOKEN" or cookie dispatchd_token; empty: none. */
+    char token[HANDSHAKE_TOKEN_MOST + 1];
     char browser[128]; /* User-Agent, cut; for the list of sessions */
 };
 

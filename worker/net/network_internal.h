@@ -7,8 +7,8 @@
 #include "worker/net/timers.h"
 #include "worker/output/output_plan.h"
 
-/* What network.c, connection.c, http.c, closing.c, write.c and timers.c share. Nobody else includes this,
- * except tests in which time passes. */
+/* What network.c, the files connection_*.c, http/http.c and timers.c share. Nobody else includes this, except
+ * tests in which time passes. */
 
 enum {
     READ_BYTES = 65536,   /* one read of one connection in one pass */
@@ -93,7 +93,7 @@ uint64_t connection_reply_limit(const struct connection *connection);
 /** Keeps bytes that are looked at later, behind those that are kept already. */
 void connection_keep(struct connection *connection, struct slice bytes);
 
-/* hold.c */
+/* connection_hold.c */
 /** Whether it is not read because of what waits in ->ahead. Keeps ->full. */
 bool connection_is_full(struct connection *connection);
 /** Whether what waits of all connections is as much as may: then those whose calls wait are read only while
@@ -110,7 +110,7 @@ void connection_give_ahead(struct connection *connection);
 /** Nobody will take what waits. */
 void connection_forget_ahead(struct connection *connection);
 
-/* half_read.c */
+/* connection_half_read.c */
 /** Bytes that one message may have. */
 uint64_t connection_message_most(const struct connection *connection);
 /** Whether a message of more than that may be one of somebody who has logged in when it is taken: it is
@@ -128,7 +128,7 @@ void connection_uncount_half_read(struct connection *connection);
 /** Frees what the connection keeps of what came and of what is to be sent. */
 void connection_forget(struct connection *connection);
 
-/* http.c */
+/* http/http.c */
 /** The head of a request that is no handshake has come, and @rest behind it. */
 void http_begin(struct connection *connection, const struct http_request *request, struct slice rest);
 /** More bytes of the request, or behind it. */
@@ -146,7 +146,7 @@ void http_expired(struct connection *connection);
 /** The connection has gone: the exchange ends as it is. */
 void http_gone(struct connection *connection);
 
-/* closing.c */
+/* connection_close.c */
 /** Ends the connection at once: calls closed(), closes the descriptor; it is freed later. */
 void connection_gone(struct connection *connection);
 /** The answer to a bad handshake is the last thing said. */
@@ -168,16 +168,15 @@ void connection_mark_unread(struct connection *connection);
 /** Whether it has taken some since, or there is nothing for it to take; and marks again. */
 [[nodiscard]] bool connection_has_taken(struct connection *connection);
 
-/* write.c */
+/* connection_write.c */
 /** Takes the connection out of both queues. */
 void connection_unqueue(struct connection *connection);
 /** Writes once; then queues it, waits for room, or notes that it is up to date. */
-/* After whatever may have made it fall behind the backlog or rejoin it: for the scoreboard. */
+void connection_write(struct connection *connection);
+/** After whatever may have made it fall behind the backlog or rejoin it: for the scoreboard. */
 void connection_count_behind(struct connection *connection);
 
-void connection_write(struct connection *connection);
-
-/* pings.c */
+/* connection_pings.c */
 /** Its time has come. */
 void connection_ping(struct connection *connection);
 /** A pong has come. */

@@ -34,7 +34,7 @@ struct backlog *backlog_create(uint64_t bytes_most);
 void backlog_free(struct backlog **backlog);
 
 /** Copies a record's frames behind the last one: none, one or two of them (update first, then remove). Then
- *  backlog_last_seq() is the record's. Slices of @record may be torn when the ring overran the reader:
+ * backlog_last_seq() is the record's. Slices of @record may be torn when the ring overran the reader:
  * lengths are as given, so the copy is safe; the caller then asks ring_confirm() and, if it must,
  * backlog_forget_last(). */
 void backlog_append(struct backlog *backlog, const struct ring_record *record);
@@ -52,14 +52,20 @@ void backlog_forget_last(struct backlog *backlog);
  * + 1. */
 void backlog_restart(struct backlog *backlog, uint64_t seq);
 
-uint64_t
-backlog_first(const struct backlog *backlog); /* number of the oldest frame kept; backlog_next() when none */
-uint64_t backlog_next(const struct backlog *backlog); /* number that the next frame will get */
-uint64_t
-backlog_last_seq(const struct backlog *backlog); /* of the last record appended, with or without frames */
+/** The number of the oldest frame that is kept; backlog_next() when there is none. */
+uint64_t backlog_first(const struct backlog *backlog);
+
+/** The number that the next frame will get. */
+uint64_t backlog_next(const struct backlog *backlog);
+
+/** Of the last record appended, with or without frames. */
+uint64_t backlog_last_seq(const struct backlog *backlog);
+
 /** Everything with a sequence number over this is still kept: a cursor that was sent all up to a seq >= this
  * can go on from the backlog. */
 uint64_t backlog_floor_seq(const struct backlog *backlog);
+
+/** Of the frames that are kept. */
 uint64_t backlog_bytes(const struct backlog *backlog);
 
 /** Frame @number, which must be kept. */

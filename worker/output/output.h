@@ -14,12 +14,12 @@
  * it may go out:
  *
  *   - the item of which some bytes are out is finished first (also a frame that the viewer does not see any
- * more);
+ *     more);
  *   - then urgent replies (control frames);
  *   - then what was made from the change log (refill);
  *   - then, if the first reply's after_seq is below the seq of the next frame (or there is no further frame
- * and after_seq <= backlog_last_seq()), that reply: so it goes out exactly between the frames up to after_seq
- * and the later ones;
+ *     and after_seq <= backlog_last_seq()), that reply: so it goes out exactly between the frames up to
+ *     after_seq and the later ones;
  *   - else the frame, if the viewer sees it.
  *
  * Replies keep their order: one with a lower after_seq than its predecessor's waits for the predecessor. So
@@ -87,7 +87,7 @@ void output_reply_free(struct reply *reply);
 uint64_t output_refill_most(const struct output *output, const struct backlog *backlog);
 
 /** Queues frames (none: absent or empty) made from the change log, with everything up to @seq; only when
- *  output_wants_refill(). */
+ * output_wants_refill(). */
 void output_refill(struct output *output, struct slice frames, uint64_t seq);
 
 /** Whether the owner should make a refill now. */

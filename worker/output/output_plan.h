@@ -18,9 +18,9 @@ struct output_plan {
     int count;
     size_t bytes;
     uint64_t frames; /* change frames among them */
-    uint64_t
-        cursor;   /* ->frame when all of it is out: unseen frames are skipped even when nothing is written */
-    bool stopped; /* work ran out before it was known what comes next */
+    uint64_t cursor; /* ->frame when all of it is out: unseen frames are skipped even when nothing is
+                        written */
+    bool stopped;    /* work ran out before it was known what comes next */
 };
 
 /** What to write next, up to OUTPUT_VECTORS vectors and about @bytes_most bytes. Count 0: nothing can go out

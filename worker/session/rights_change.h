@@ -14,7 +14,7 @@
  *   1. every document is compared (rights_difference.h),
  *   2. the change log since the hold says which documents had another tag then, and are lost by that one,
  *   3. what changed since the hold is sent from the change log, folded, up to where the new rights were read:
- * so nobody is shown an older version, from a time at which it had no right to see it,
+ *      so nobody is shown an older version, from a time at which it had no right to see it,
  *   4. and the hold is given up.
  *
  * When nobody knows what the client holds (too many changes of rights, a log that was trimmed, pieces of a

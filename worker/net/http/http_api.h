@@ -26,9 +26,9 @@ bool http_api_is_meant(const struct http_request *request);
 /**
  * Reads the head into @call (slices of the head; ->data is left empty) and @body. Otherwise what is to be
  * answered: 400 (ambiguous length, Origin or Idempotency-Key), 401 (Authorization is no bearer's), 403
- * (Origin), 404 (no such path), 405 (not POST), 413 (a body over @most, without a token
- * over @strange_most), 415 (no JSON), 417 (an expectation),
- * 501 (a transfer coding). @waits: the client sends the body when it is told 100.
+ * (Origin), 404 (no such path), 405 (not POST), 413 (a body over @most, without a token over
+ * @strange_most), 415 (no JSON), 417 (an expectation), 501 (a transfer coding). @waits: the client sends the
+ * body when it is told 100.
  */
 [[gnu::warn_unused_result]] const struct http_refusal *
 http_api_read(const struct http_request *request, const struct handshake_options *options, uint64_t most,
