@@ -16,7 +16,7 @@
 
 /*
  * The set of connections of one worker: how they come in and how their memory goes. What happens on one is in
- * connection.c (reading), write.c, closing.c and pings.c.
+ * connection.c (reading) and in the other files connection_*.c.
  */
 
 struct network *network_create(struct event_base *base, const struct network_options *options,
