@@ -48,7 +48,7 @@ static void follow(struct worker *worker, const struct order *order, const int *
     case REPORT_LINK_LOST:
         break;
     }
-    log_error("the master sent an order that is none (type %u)", (unsigned)order->type);
+    log_error("the master sent an order of unknown type %u", (unsigned)order->type);
     close_descriptors(descriptors, count);
 }
 
@@ -63,7 +63,7 @@ static void report(struct worker *worker, enum order_type type)
 static void make_good(struct worker *worker, const struct order *order)
 {
     uint32_t lost = order->count <= FDPASS_MOST ? order->count : 0;
-    log_warning("%u descriptors that the master sent are lost: no more can be had (RLIMIT_NOFILE)", lost);
+    log_warning("%u descriptors that the master sent are lost: no more are available (RLIMIT_NOFILE)", lost);
     if (order->type == ORDER_CONNECTIONS)
         atomic_fetch_sub_explicit(&worker->score->connections, lost, memory_order_relaxed);
     if (order->type == ORDER_LINK)

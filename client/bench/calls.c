@@ -114,7 +114,7 @@ static void run_for(struct calls *calls, double seconds)
             seen = calls->answered;
             moved = now;
         } else if (bench_seconds(moved, now) > STALL_S) {
-            bench_fail("the server does not answer any more");
+            bench_fail("the server no longer answers");
         }
         loop_pass(&calls->loop, 100);
     }

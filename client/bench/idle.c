@@ -51,7 +51,7 @@ static bool run(struct bench *bench)
     double opening = bench_seconds(began, bench_now_ns());
     hold(&loop, options->hold);
     if (!server_memory_read(&server, &after))
-        bench_fail("the server's memory cannot be read any more");
+        bench_fail("the server's memory can no longer be read");
 
     double count = (double)options->connections;
     report_count(out, "connections", "connections, authorised", options->connections, "");

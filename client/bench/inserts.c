@@ -79,7 +79,7 @@ static double run_round(struct inserts *inserts)
             seen = inserts->answered;
             moved = now;
         } else if (bench_seconds(moved, now) > STALL_S) {
-            bench_fail("the server does not answer any more");
+            bench_fail("the server no longer answers");
         }
     }
     return bench_seconds(began, bench_now_ns());

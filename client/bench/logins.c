@@ -152,7 +152,7 @@ static double run_phase(struct logins *logins, double seconds, bool storm)
             seen = progress;
             moved = now;
         } else if (bench_seconds(moved, now) > STALL_S) {
-            bench_fail("the server does not answer any more");
+            bench_fail("the server no longer answers");
         }
         double due = bench_seconds(began, now) * (double)logins->bench->options.rate;
         while (!over && (double)(logins->sent - first) < due)

@@ -193,7 +193,7 @@ static void send_all(struct unseen *unseen)
         else
             wait_for(unseen, &unseen->answered, unseen->calls - options->in_flight + 1);
         if (unseen->calls - unseen->answered > options->in_flight)
-            bench_fail("the server does not answer any more");
+            bench_fail("the server no longer answers");
     }
     wait_for(unseen, &unseen->answered, unseen->calls);
     wait_for(unseen, &unseen->deliveries, (unseen->seen - 1) * options->subscribers);

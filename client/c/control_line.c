@@ -62,7 +62,7 @@ static bool is_refusal(const struct buffer *answer, char message[CONTROL_LINE_ME
     struct buffer scratch = {0};
     bool refused = !json_parse(&json, answer->data, answer->length);
     if (refused) {
-        snprintf(message, CONTROL_LINE_MESSAGE, "dispatchd gave an answer that is no JSON");
+        snprintf(message, CONTROL_LINE_MESSAGE, "dispatchd gave an answer that is not JSON");
     } else {
         struct slice error = json_string(json_member(json_root(&json), SLICE("error")), &scratch);
         refused = error.data != NULL;

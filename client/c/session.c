@@ -86,7 +86,7 @@ static enum session_event understand(struct session *session, struct slice text,
 {
     *reply = (struct session_reply){.text = text};
     if (!json_parse(&session->json, text.data, text.length)) {
-        snprintf(session->message, sizeof session->message, "the server sent a message that is no JSON: %s",
+        snprintf(session->message, sizeof session->message, "the server sent a message that is not JSON: %s",
                  session->json.error);
         return SESSION_FAILED;
     }

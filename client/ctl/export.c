@@ -48,7 +48,7 @@ static bool is_json_object(const char *text)
     bool parsed = json_parse(&json, text, strlen(text));
     bool object = parsed && json_type(json_root(&json)) == JSON_OBJECT;
     if (!parsed)
-        ctl_fail("the query is no JSON: %s at byte %zu", json.error, json.error_offset);
+        ctl_fail("the query is not JSON: %s at byte %zu", json.error, json.error_offset);
     else if (!object)
         ctl_fail("the query is %s, expected an object", json_type_name(json_type(json_root(&json))));
     json_free(&json);

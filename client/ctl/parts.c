@@ -55,7 +55,7 @@ void ctl_say_taken_over(struct json_value answer)
     if (json_type(answer) == JSON_OBJECT &&
         json_boolean(json_member(answer, SLICE("took_over")), &took_over) && took_over) {
         struct slice name = json_string(json_member(answer, SLICE("_id")), &scratch);
-        printf("%.*s: the name was used before; documents that name it are this one's now\n",
+        printf("%.*s: the name was used before; documents that name it now belong to this one\n",
                (int)name.length, name.data);
     }
     buffer_free(&scratch);

@@ -82,6 +82,6 @@ static int run(const struct ctl *ctl, int argc, char **argv)
 const struct ctl_command command_settings = {
     .name = "settings",
     .usage = "[set KEY VALUE]",
-    .help = "prints the settings; or sets one, to JSON or to a plain word, null: to its default again",
+    .help = "prints the settings, or sets one to JSON or a plain word; null sets it to its default again",
     .run = run,
 };

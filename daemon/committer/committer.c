@@ -68,7 +68,8 @@ static void report(const struct committer *committer, enum order_type type, cons
 static void lose_link(const struct committer *committer, const struct order *order)
 {
     struct order report = {.type = REPORT_LINK_LOST, .slot = order->slot};
-    log_warning("a link to worker %u is lost: no more descriptors can be had (RLIMIT_NOFILE)", order->slot);
+    log_warning("a link to worker %u is lost: no more descriptors are available (RLIMIT_NOFILE)",
+                order->slot);
     if (order->type == ORDER_LINK &&
         !fdpass_send(committer->inheritance->order_channel, &report, sizeof report, NULL, 0))
         log_warning("the master takes no report: %m");

@@ -40,7 +40,7 @@ static void break_link(struct link *link, const char *why)
 void intake_add(struct intake *intake, unsigned slot, int fd)
 {
     if (slot >= RING_WORKERS) {
-        log_error("a link to worker %u, which cannot be, is closed", slot);
+        log_error("a link to worker %u, which does not exist, is closed", slot);
         close(fd);
         return;
     }

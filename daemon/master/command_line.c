@@ -244,9 +244,9 @@ static void append_help(struct buffer *out)
                        "Options win over the file, whose keys have the same names: dispatchd.conf(5).\n\n"
                        "  --config FILE\n        the configuration file\n"
                        "  --new-epoch\n        begin another history: what clients hold counts for nothing\n"
-                       "  --check-config\n        read the configuration, check it, and leave\n"
-                       "  --help\n        show this and leave\n"
-                       "  --version\n        show the version and leave\n");
+                       "  --check-config\n        read the configuration, check it, and exit\n"
+                       "  --help\n        show this and exit\n"
+                       "  --version\n        show the version and exit\n");
     options_help(out);
 }
 

@@ -63,7 +63,7 @@ static bool remove_stale(const char *path, const struct sockaddr_un *address, ch
     if (lstat(path, &status) != 0)
         return true; /* bind() says what else may be wrong */
     if (!S_ISSOCK(status.st_mode)) {
-        snprintf(message, CONTROL_MESSAGE, "control: %s is there and is no socket", path);
+        snprintf(message, CONTROL_MESSAGE, "control: %s exists and is not a socket", path);
         return false;
     }
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -187,7 +187,7 @@ static bool make_shared(struct master *master, char *line)
         atomic_store(&master->common.scoreboard->master_pid, (int32_t)getpid());
         return true;
     }
-    snprintf(line, LINE, "shared memory of %llu bytes for the change ring cannot be had: %s",
+    snprintf(line, LINE, "shared memory of %llu bytes for the change ring cannot be allocated: %s",
              (unsigned long long)config->ring_bytes, strerror(errno));
     return false;
 }

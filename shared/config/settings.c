@@ -137,7 +137,7 @@ bool setting_check(const struct config_setting *setting, struct json_value value
         snprintf(message, SETTING_MESSAGE, "%s: expected %s, found %.*s", setting->name, expected,
                  (int)text.length, text.data);
     else if (json_type(value) == JSON_STRING && setting->type == SETTING_STRING)
-        snprintf(message, SETTING_MESSAGE, "%s: expected %s, found another", setting->name, expected);
+        snprintf(message, SETTING_MESSAGE, "%s: expected %s, found another value", setting->name, expected);
     else
         snprintf(message, SETTING_MESSAGE, "%s: expected %s, found %s", setting->name, expected,
                  json_type_name(json_type(value)));

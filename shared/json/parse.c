@@ -376,7 +376,7 @@ static inline bool read_behind_value(struct parser *parser, bool *done)
     }
     skip_spaces(parser);
     *done = true;
-    return parser->at == parser->end || fail(parser, "something stands behind the value");
+    return parser->at == parser->end || fail(parser, "there is more text after the value");
 }
 
 /* Reads one scalar or empty container, or opens a container (*opened: a value must follow). */

@@ -283,7 +283,7 @@ static bool add_condition(const struct compiler *compiler, uint32_t parent, stru
         return spend(compiler, key, 1) &&
                add_conditions(compiler, add_node(compiler->query, parent, QUERY_NOT), value);
     }
-    return refuse(compiler, key, "unknown operator, or one that belongs behind a field");
+    return refuse(compiler, key, "unknown operator, or one that belongs after a field");
 }
 
 static bool add_conditions(const struct compiler *compiler, uint32_t parent, struct json_value conditions)

@@ -182,7 +182,7 @@ static void rights_changed(struct writer *writer, const struct staged *staged)
 static void log_taking_over(const struct writer *writer, const struct staged *staged)
 {
     struct slice actor = writer->actor.acts ? writer->actor.user : SLICE("local control");
-    log_notice("%s %.*s: has the name of one who was removed and whose documents it takes over, as %.*s said",
+    log_notice("%s %.*s: takes over the name and the documents of a removed one, as %.*s said",
                staged->collection == COLLECTION_USERS ? "user" : "group", (int)staged->id.length,
                staged->id.data, (int)actor.length, actor.data);
 }

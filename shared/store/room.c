@@ -72,7 +72,7 @@ void room_begin(struct store *store)
     struct stat file;
     int fd;
     if (measure(store, room) != 0)
-        log_fatal("store: its size cannot be asked for");
+        log_fatal("store: its size cannot be determined");
     if (room->kept == 0)
         room->kept = mdb_env_get_fd(store->env, &fd) == 0 && fstat(fd, &file) == 0 ? (uint64_t)file.st_size
                                                                                    : UINT64_MAX;

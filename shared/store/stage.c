@@ -34,7 +34,7 @@ enum error_code stage_charge(struct work *work, uint64_t units)
     if (units <= left)
         return ERROR_NONE;
     return stage_refuse(work, ERROR_TOO_LARGE,
-                        "These changes are too much work for one call; make them in several");
+                        "These changes are too much work for one call; split them into several");
 }
 
 enum error_code stage_failed(struct work *work, const char *what, int rc)

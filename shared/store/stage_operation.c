@@ -34,7 +34,7 @@ static enum error_code insert_or_replace(struct work *work)
     if (work->hidden && !insert)
         return stage_missing(work);
     if (work->hidden || (work->there && insert && !(change->flags & CHANGE_SKIP_SAME)))
-        return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s", ID_OF(work),
+        return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " already exists in %s", ID_OF(work),
                             NAME_OF(work));
     if (!insert) {
         if (!work->there && change->version != CHANGE_ANY_VERSION)
@@ -50,7 +50,7 @@ static enum error_code insert_or_replace(struct work *work)
             code = stage_need_next(work);
         if (!code && !json_same_digits(json_root(&work->writer->old), json_root(&work->writer->next)))
             return stage_refuse(work, ERROR_EXISTS,
-                                "Document " ID_FORMAT " exists already in %s, with other content",
+                                "Document " ID_FORMAT " already exists in %s, with other content",
                                 ID_OF(work), NAME_OF(work));
         if (!code)
             stage_add_outcome(work, OUTCOME_SAME, work->current.version);
@@ -201,7 +201,7 @@ static enum error_code assert_version(struct work *work)
 {
     if (work->change->flags & CHANGE_ABSENT) {
         if (work->there || work->hidden)
-            return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " exists already in %s",
+            return stage_refuse(work, ERROR_EXISTS, "Document " ID_FORMAT " already exists in %s",
                                 ID_OF(work), NAME_OF(work));
         return ERROR_NONE;
     }

@@ -132,7 +132,7 @@ enum error_code stage_former_owner(struct work *work)
     if (!disowned || slice_equal(owner, work->writer->actor.user))
         return ERROR_NONE;
     return stage_refuse(work, ERROR_FORBIDDEN,
-                        "Document \"%.*s\" of %s was not yours: only its owner may make it again",
+                        "Document \"%.*s\" of %s was not yours: only its owner may insert it again",
                         ID_OF(work), NAME_OF(work));
 }
 

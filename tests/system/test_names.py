@@ -12,7 +12,7 @@ from server import wait_until
 from test_rights_at_commit import Held, outcome, submit
 
 NEW = 'a password of the later one'
-REMOVED = '{} was removed, and documents may still name it; an administrator can give the name to another one with ' \
+REMOVED = '{} was removed, and documents may still name it; an administrator can reuse the name with ' \
           'take_over'
 
 
@@ -40,7 +40,7 @@ async def test_a_removed_user(make_server):
     imported = server.ctl('import', 'users', '-', text=json.dumps({'_id': 'carl', 'groups': ['lab']}) + '\n', check=False)
     assert imported.returncode == 1 and 'was used before' in imported.stderr
     assert await message(manager, 'forbidden', 'add', 'users', {'_id': 'carl', 'password': NEW, 'take_over': True}) == \
-        'Only administrators may let a name be taken over'
+        'Only administrators may allow a name to be taken over'
     await admin.fails('invalid', 'add', 'users', {'_id': 'carl', 'password': NEW, 'take_over': 1})
     # Neither the change log nor a restart has to do with it.
     for batch in range(3):
@@ -53,7 +53,7 @@ async def test_a_removed_user(make_server):
 
     assert await admin.call('add', 'users', {'_id': 'carl', 'password': NEW, 'take_over': True}) == \
         {'_id': 'carl', 'took_over': True}
-    line = 'user carl: has the name of one who was removed and whose documents it takes over, as admin said'
+    line = 'user carl: takes over the name and the documents of a removed one, as admin said'
     wait_until(lambda: line in server.log(), what='the line in the log')
     later = await Client.connect(server)
     document = await later.log_in('carl', NEW)
@@ -132,7 +132,7 @@ async def test_a_removed_group(server):
     assert await carl.call('count', 'samples') == 1
     assert (await admin.call('detail', 'users', {'_id': 'ann'}))['groups'] == []
     assert await control.call('add', 'groups', {'_id': 'crew', 'take_over': True}) == 'crew'
-    line = 'group lab: has the name of one who was removed and whose documents it takes over, as admin said'
+    line = 'group lab: takes over the name and the documents of a removed one, as admin said'
     wait_until(lambda: line in server.log(), what='the line in the log')
     assert 'group crew: ' not in server.log()
 
@@ -144,6 +144,6 @@ async def test_dispatchctl(server):
         refused = server.ctl(kind, 'add', 'zoe', *more, text=NEW, check=False)
         assert (refused.returncode, refused.stdout) == (1, '') and 'take_over' in refused.stderr
         assert server.ctl(kind, 'add', 'zoe', *more, '--take-over', text=NEW).stdout == \
-            "zoe: the name was used before; documents that name it are this one's now\n"
-        line = f'{kind} zoe: has the name of one who was removed'
+            "zoe: the name was used before; documents that name it now belong to this one\n"
+        line = f'{kind} zoe: takes over the name and the documents of a removed one'
         wait_until(lambda: line in server.log(), what='the line in the log')

@@ -108,7 +108,7 @@ static void refuse_first(struct committer_link *link)
 {
     struct committer_result result = {
         .code = ERROR_UNAVAILABLE,
-        .text = SLICE("The change could not be stored now; nothing of it was"),
+        .text = SLICE("The change could not be stored, and nothing of it was"),
     };
     answer_first(link, &result);
 }
@@ -123,8 +123,8 @@ static void give_up_first(struct committer_link *link)
 {
     struct committer_result result = {
         .code = ERROR_TIMEOUT,
-        .text = SLICE("Whether the change was stored is not known; "
-                      "with a key of `once` it is safe to send it again"),
+        .text = SLICE("It is not known whether the change was stored; "
+                      "with a key in `once` it is safe to send it again"),
     };
     if (first_is_given(link))
         answer_first(link, &result);

@@ -83,7 +83,7 @@ static void take_entry(struct worker *worker, const struct log_change *change)
 /* What changed is not known, rights and sessions among it. */
 static void log_is_cut(struct worker *worker)
 {
-    log_warning("changes %llu to %llu are neither in the ring nor to be read in the change log: clients are "
+    log_warning("changes %llu to %llu are neither in the ring nor readable in the change log: clients are "
                 "told to resync",
                 (unsigned long long)backlog_last_seq(worker->backlog) + 1,
                 (unsigned long long)worker->log_target);

@@ -55,8 +55,8 @@ static bool check_former(struct addition *addition)
     addition->takes_over = used && addition->take_over;
     if (used && !addition->take_over)
         transaction_fail(transaction, ERROR_EXISTS,
-                         "%s was removed, and documents may still name it; an administrator can give the "
-                         "name to another one with take_over",
+                         "%s was removed, and documents may still name it; an administrator can reuse the "
+                         "name with take_over",
                          what_of(addition));
     return !used || addition->take_over;
 }
@@ -78,7 +78,7 @@ bool addition_begin(struct addition *addition, struct buffer *set, struct slice 
     if (!addition->take_over || attempt_needs_administrator(attempt, set))
         return true;
     transaction_fail(attempt->transaction, ERROR_FORBIDDEN,
-                     "Only administrators may let a name be taken over");
+                     "Only administrators may allow a name to be taken over");
     return false;
 }
 

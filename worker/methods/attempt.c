@@ -80,7 +80,7 @@ static void committed(void *argument, const struct committer_result *result)
         return;
     }
     if (is_outdated(result->code))
-        transaction_fail(transaction, ERROR_BUSY, "Other changes came in between each time; try again");
+        transaction_fail(transaction, ERROR_BUSY, "Other changes kept coming in between; try again");
     else if (result->code != ERROR_NONE)
         transaction_fail(transaction, result->code, "%.*s", (int)result->text.length, result->text.data);
     else if (!attempt->done)

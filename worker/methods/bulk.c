@@ -66,7 +66,7 @@ static void import(struct transaction *transaction, struct json_value data)
         return;
     }
     if (replace && transaction->collection->builtin) {
-        transaction_fail(transaction, ERROR_FORBIDDEN, "%s are changed by their own methods alone",
+        transaction_fail(transaction, ERROR_FORBIDDEN, "%s are changed only by their own methods",
                          transaction->collection->name);
         return;
     }

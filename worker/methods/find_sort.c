@@ -289,8 +289,8 @@ bool find_sort_read(struct transaction *transaction, struct json_value value, ui
         return false;
     }
     if (keep_most > SORT_KEPT) {
-        transaction_fail(transaction, ERROR_INVALID, "skip: with sort, skip and limit may be %d together",
-                         SORT_KEPT - 1);
+        transaction_fail(transaction, ERROR_INVALID,
+                         "skip: with sort, skip and limit together may be at most %d", SORT_KEPT - 1);
         return false;
     }
     struct find_sort *sort = memory_zeroed(1, sizeof *sort);

@@ -185,7 +185,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     struct slice against = credentials_read(worker, user, &hash, &version);
     attempt->hash = memory_copy(against.data ? against.data : "", against.length);
     if (!password_check(worker, password, against, checked, attempt)) {
-        transaction_fail(transaction, ERROR_BUSY, "Too many are logging in; try again");
+        transaction_fail(transaction, ERROR_BUSY, "Too many clients are logging in; try again");
         attempt_free(attempt);
     }
     buffer_free(&hash);

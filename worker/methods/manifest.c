@@ -24,7 +24,7 @@ static bool read_entry(struct transaction *transaction, struct json_value versio
                        struct manifest_entry *entry)
 {
     if (!params_id_valid(entry->id)) {
-        transaction_fail(transaction, ERROR_INVALID, "manifest: a key is no id of a document");
+        transaction_fail(transaction, ERROR_INVALID, "manifest: a key is not the id of a document");
         return false;
     }
     if (!json_integer(version, &entry->version) || entry->version < 0) {

@@ -231,9 +231,8 @@ static void find_finish(struct search *search, struct transaction *transaction)
     if (find->sort) {
         find->more |= find_sort_cut(find->sort);
         if (find->more && !find->taken && find->limit) {
-            transaction_fail(
-                transaction, ERROR_TOO_LARGE,
-                "The documents that `skip` leaves out are too large to be sorted; ask for fewer");
+            transaction_fail(transaction, ERROR_TOO_LARGE,
+                             "The documents that `skip` leaves out are too large to sort; ask for fewer");
             return;
         }
     }

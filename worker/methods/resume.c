@@ -234,11 +234,11 @@ static enum job_state step(struct job *job)
     if (!holds) {
         snapshot_end(worker);
         return give_up(resume, ERROR_RESYNC_REQUIRED,
-                       "What you have seen is not part of this store's history; sync");
+                       "What you have seen is not part of this store's history; call sync");
     }
     if (rights_differ(resume)) {
         snapshot_end(worker);
-        return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights have changed meanwhile; sync");
+        return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights changed in the meantime; call sync");
     }
     bool last = resume->phase == WALKING_LOG;
     enum outcome outcome = run_phase(resume);
@@ -254,7 +254,8 @@ static enum job_state step(struct job *job)
     case COMPLETE:
         return last ? finish(resume) : JOB_MORE;
     case TOO_OLD:
-        return give_up(resume, ERROR_RESYNC_REQUIRED, "The change log does not reach back so far; sync");
+        return give_up(resume, ERROR_RESYNC_REQUIRED,
+                       "The change log does not reach back that far; call sync");
     case UNREADABLE:
         return give_up(resume, ERROR_INTERNAL, "What has changed cannot be read");
     }

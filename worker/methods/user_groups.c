@@ -46,7 +46,7 @@ static bool has_room(struct transaction *transaction, const struct user_document
 {
     if (json_count(json_member(document->root, SLICE("groups"))) < USER_GROUPS_MOST)
         return true;
-    transaction_fail(transaction, ERROR_TOO_LARGE, "A user may be in %d groups", USER_GROUPS_MOST);
+    transaction_fail(transaction, ERROR_TOO_LARGE, "A user may be in at most %d groups", USER_GROUPS_MOST);
     return false;
 }
 

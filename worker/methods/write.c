@@ -48,7 +48,7 @@ static bool document_fits(struct transaction *transaction, struct json_value doc
     uint64_t most = transaction->worker->config->limits.document_bytes;
     if (json_text(document).length <= most)
         return true;
-    transaction_fail(transaction, ERROR_TOO_LARGE, "A document may have %llu bytes",
+    transaction_fail(transaction, ERROR_TOO_LARGE, "A document may have at most %llu bytes",
                      (unsigned long long)most);
     return false;
 }
@@ -100,8 +100,8 @@ static bool count_allowed(struct transaction *transaction, uint32_t count, const
     uint64_t most = transaction->worker->config->limits.bulk_documents;
     if (count <= most)
         return true;
-    transaction_fail(transaction, ERROR_TOO_LARGE, "One call may have %llu %s", (unsigned long long)most,
-                     what);
+    transaction_fail(transaction, ERROR_TOO_LARGE, "One call may have at most %llu %s",
+                     (unsigned long long)most, what);
     return false;
 }
 
@@ -168,7 +168,7 @@ static enum search_verdict update_each(struct search *search, struct slice id,
     uint64_t most = search->transaction->worker->config->limits.bulk_documents;
     if (++all->count > most) {
         transaction_fail(search->transaction, ERROR_TOO_LARGE,
-                         "One call may change %llu documents; this query finds more",
+                         "One call may change at most %llu documents; this query finds more",
                          (unsigned long long)most);
         return SEARCH_ANSWERED;
     }
@@ -348,7 +348,7 @@ static void remove_documents(struct transaction *transaction, struct json_value 
     if (json_type(ids) != JSON_ARRAY) {
         good = add_remove(transaction, &set, ids, version);
     } else if (version != CHANGE_ANY_VERSION) {
-        transaction_fail(transaction, ERROR_INVALID, "_version: only with one _id");
+        transaction_fail(transaction, ERROR_INVALID, "_version: allowed only with one _id");
         good = false;
     } else {
         good = count_allowed(transaction, json_count(ids), "ids");

@@ -9,15 +9,16 @@ struct refusal {
 
 static const struct refusal MALFORMED = {"400 Bad Request", "", "The request is malformed."};
 static const struct refusal BAD_TOKEN = {"400 Bad Request", "", "The token is too long."};
-static const struct refusal BAD_PROTOCOL = {"400 Bad Request", "", "The subprotocol here is dispatchd.1."};
-static const struct refusal BAD_ORIGIN = {"403 Forbidden", "", "Pages of this origin may not connect."};
+static const struct refusal BAD_PROTOCOL = {"400 Bad Request", "",
+                                            "The only subprotocol here is dispatchd.1."};
+static const struct refusal BAD_ORIGIN = {"403 Forbidden", "", "Pages from this origin may not connect."};
 static const struct refusal NO_SUCH_PATH = {"404 Not Found", "",
                                             "There is nothing here; WebSocket is at /ws."};
 static const struct refusal NOT_GET = {"405 Method Not Allowed", "Allow: GET\r\n",
-                                       "Only GET is possible here."};
+                                       "Only GET is allowed here."};
 static const struct refusal NO_UPGRADE = {"426 Upgrade Required",
                                           "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-                                          "Connect with WebSocket, version 13."};
+                                          "Connect with WebSocket version 13."};
 static const struct refusal TOO_LARGE = {"431 Request Header Fields Too Large", "",
                                          "The request's head is too large."};
 

@@ -93,7 +93,7 @@ static bool check_way(struct transaction *transaction)
 {
     if (transaction->method->access != METHOD_LASTING || transaction->answers->lasting)
         return true;
-    transaction_fail(transaction, ERROR_INVALID, "%s sends more than its answer: call it on a WebSocket",
+    transaction_fail(transaction, ERROR_INVALID, "%s sends more than an answer: call it over a WebSocket",
                      transaction->method->name);
     return false;
 }
@@ -161,7 +161,7 @@ static bool take_message(struct session *session, bool good, struct message *mes
         return false;
     }
     if (tid_in_use(session, message->tid)) {
-        bad_message(session, "tid: a call with it is still open", 0);
+        bad_message(session, "tid: a call with this tid is still open", 0);
         return false;
     }
     return true;

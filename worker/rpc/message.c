@@ -29,7 +29,7 @@ bool message_read(const struct json *json, struct buffer *scratch, struct messag
     *message = (struct message){0};
     struct json_value root = json_root(json);
     if (json_type(root) != JSON_OBJECT) {
-        *fault = "A message is a JSON object";
+        *fault = "A message must be a JSON object";
         return false;
     }
     struct json_value tid = {0}, collection = {0}, method = {0}, once = {0};

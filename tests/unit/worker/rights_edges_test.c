@@ -272,8 +272,7 @@ static void what_is_read_waits_for_the_rights(void **state)
         "{\"tid\":3,\"collectionName\":\"items\",\"methodName\":\"count\",\"data\":null}",
         "{\"tid\":4,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}",
     };
-    static const char *const answers[] = {"rights have changed", "rights have changed", "rights have changed",
-                                          "\"seq\""};
+    static const char *const answers[] = {"rights changed", "rights changed", "rights changed", "\"seq\""};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct scene scene;
         open_scene(&scene, "[\"g\"]");

@@ -35,9 +35,9 @@ struct http_exchange {
 };
 
 static const struct http_refusal malformed_body = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
-                                                   "The body is not chunked as RFC 9112 has it"};
+                                                   "The body is not chunked as RFC 9112 requires"};
 static const struct http_refusal too_slow = {"408 Request Timeout", "", ERROR_TIMEOUT,
-                                             "The request did not come whole within limits.request_ms"};
+                                             "The request was not complete within limits.request_ms"};
 static const struct http_refusal too_large = {"413 Content Too Large", "", ERROR_TOO_LARGE,
                                               "The body exceeds limits.message_bytes"};
 static const struct http_refusal going_away = {"503 Service Unavailable", "Retry-After: 1\r\n",

@@ -5,7 +5,7 @@
 static const struct http_refusal AMBIGUOUS = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
                                               "The length of the body is ambiguous"};
 static const struct http_refusal TWICE = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
-                                          "A header that may stand there once is there twice"};
+                                          "A header that may appear only once appears twice"};
 static const struct http_refusal BAD_KEY = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
                                             "Idempotency-Key: expected 1 to 128 printable characters"};
 static const struct http_refusal NO_BEARER = {"401 Unauthorized", "WWW-Authenticate: Bearer\r\n",
@@ -14,7 +14,7 @@ static const struct http_refusal BAD_TOKEN = {"401 Unauthorized",
                                               "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n",
                                               ERROR_UNAUTHORIZED, "Token does not exist"};
 static const struct http_refusal BAD_ORIGIN = {"403 Forbidden", "", ERROR_FORBIDDEN,
-                                               "Pages of this origin may not call"};
+                                               "Pages from this origin may not call"};
 static const struct http_refusal NO_SUCH_PATH = {"404 Not Found", "", ERROR_UNKNOWN_METHOD,
                                                  "Methods are at /api/COLLECTION/METHOD"};
 static const struct http_refusal NOT_POST = {"405 Method Not Allowed", "Allow: POST\r\n", ERROR_BAD_MESSAGE,
@@ -24,11 +24,11 @@ static const struct http_refusal TOO_LARGE = {
     "The body is larger than limits.message_bytes, or without a token "
     "limits.stranger_message_bytes, allow"};
 static const struct http_refusal NO_JSON = {"415 Unsupported Media Type", "Accept: application/json\r\n",
-                                            ERROR_BAD_MESSAGE, "The body is application/json in UTF-8"};
+                                            ERROR_BAD_MESSAGE, "The body must be application/json in UTF-8"};
 static const struct http_refusal NO_EXPECTATION = {"417 Expectation Failed", "", ERROR_BAD_MESSAGE,
                                                    "Only 100-continue can be expected"};
 static const struct http_refusal NO_CODING = {"501 Not Implemented", "", ERROR_BAD_MESSAGE,
-                                              "Transfer-Encoding is chunked here, or absent"};
+                                              "Transfer-Encoding must be chunked or absent"};
 
 static const struct slice prefix = SLICE("/api/");
 

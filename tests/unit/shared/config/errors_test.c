@@ -44,7 +44,7 @@ static void test_syntax(void **state)
            {"{\"workers\": 1 \"log\": \"syslog\"}", "f:1:15: not JSON: a comma or } was expected"},
            {"{ // one\n  // \"two\n  \"workers\": 01 }", "f:3:15: not JSON: a number with a leading zero"},
            {"{\"workers\": 1, \"workers\": 1}", "f:1:16: workers: expected each key once, found it again"},
-           {"{} /", "f:1:4: not JSON: something stands behind the value"},
+           {"{} /", "f:1:4: not JSON: there is more text after the value"},
            {"{\"data\": \"a", "f:1:12: not JSON: the text ends too early"}, );
 }
 

@@ -112,8 +112,9 @@ static void what_does_not_fit_is_said(void **state)
     assert_said("free", "[]", "free: expected a number of at most 64 characters, found an array");
     assert_said("free", "1.0000000000000000000000000000000000000000000000000000000000000000",
                 "free: expected a number of at most 64 characters, found a number");
-    assert_said("title", "\"\\u00e9\\u00e9x\"", "title: expected a string of at most 4 bytes, found another");
-    assert_said("channel", "\"secret\"", "channel: expected one of \"a\", \"b\", found another");
+    assert_said("title", "\"\\u00e9\\u00e9x\"",
+                "title: expected a string of at most 4 bytes, found another value");
+    assert_said("channel", "\"secret\"", "channel: expected one of \"a\", \"b\", found another value");
     assert_said("step", "30", "step: expected one of 10, 20, found 30");
     assert_said("closed", "{}", "closed: expected true or false, found an object");
 }

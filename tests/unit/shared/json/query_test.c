@@ -212,7 +212,7 @@ static void refuses(void **state)
         {"[]", "expected an object, not an array"},
         {"null", "expected an object, not null"},
         {"{\"$foo\":1}", "\"$foo\": unknown operator"},
-        {"{\"$gt\":1}", "\"$gt\": unknown operator, or one that belongs behind a field"},
+        {"{\"$gt\":1}", "\"$gt\": unknown operator, or one that belongs after a field"},
         {"{\"$where\":\"1\"}", "\"$where\""},
         {"{\"a\":{\"$regex\":\"x\"}}", "\"$regex\": unknown operator"},
         {"{\"a\":{\"$gt\":1,\"b\":2}}", "\"b\": a field beside operators"},
