@@ -17,7 +17,7 @@ static bool run(struct bench *bench)
 const struct bench_case case_fanout = {
     .name = "fanout",
     .options = "subscribers in-flight until-answered duration count warm-up document-bytes keep",
-    .help = "changes as fast as they go to many subscribers: CPU of the server for each delivery",
+    .help = "changes to many subscribers, as fast as possible: CPU of the server for each delivery",
     .defaults = defaults,
     .run = run,
 };

@@ -189,7 +189,7 @@ static bool run(struct bench *bench)
 const struct bench_case case_inserts = {
     .name = "inserts",
     .options = "connections in-flight count document-bytes bare-lmdb keep",
-    .help = "durable inserts, so many in flight over all connections: inserts a second, beside LMDB alone",
+    .help = "durable inserts, a given number in flight in all: inserts a second, beside LMDB alone",
     .defaults = defaults,
     .run = run,
 };

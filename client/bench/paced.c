@@ -18,7 +18,7 @@ static bool run(struct bench *bench)
 const struct bench_case case_paced = {
     .name = "paced",
     .options = "subscribers rate duration count warm-up document-bytes keep",
-    .help = "so many changes a second to many subscribers: latency of a delivery",
+    .help = "a given number of changes a second to many subscribers: latency of a delivery",
     .defaults = defaults,
     .run = run,
 };
