@@ -21,7 +21,7 @@ static void print(struct json_value settings)
     buffer_free(&line);
 }
 
-/* {KEY:VALUE}; what is no JSON is the characters of a string. */
+/* {KEY:VALUE}; what is not JSON is the characters of a string. */
 static void compose(struct buffer *data, const char *key, const char *value)
 {
     struct json json = {0};

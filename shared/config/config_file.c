@@ -181,7 +181,7 @@ static bool read_top(struct config_reader *reader, struct json_value root)
                                 &reader->config->user_settings);
 }
 
-/* The name of a key given twice, from its opening quote; everything else that is no JSON has a place but no
+/* The name of a key given twice, from its opening quote; everything else that is not JSON has a place but no
  * name. */
 static bool syntax_error(struct config_reader *reader, const struct json *json)
 {

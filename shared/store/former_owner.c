@@ -4,7 +4,7 @@
 
 enum { NUMBER_BYTES = 2, SEQ_BYTES = 8, KEY_BYTES = NUMBER_BYTES + STORE_ID_BYTES };
 
-/** Makes the key in @bytes; false for what is no id. */
+/** Makes the key in @bytes; false for what cannot be an id. */
 static bool make_key(char bytes[KEY_BYTES], uint16_t number, struct slice id, MDB_val *key)
 {
     if (id.length == 0 || id.length > STORE_ID_BYTES)

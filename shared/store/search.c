@@ -332,7 +332,7 @@ static bool in_ranges(const struct store_search *search, struct slice value)
     return low > 0 && slice_compare(value, search->ranges[low - 1].stop) < 0;
 }
 
-/** The first of the document's keys that the search meets; absent when it is no JSON: who looks at it will
+/** The first of the document's keys that the search meets; absent when it is not JSON: who looks at it will
  * see. */
 static struct slice first_key(struct store_search *search, const struct store_record *record)
 {

@@ -42,7 +42,7 @@ void rights_difference_close(struct rights_difference *difference, struct viewer
 [[gnu::warn_unused_result]] bool rights_difference_add(struct rights_difference *difference,
                                                        struct viewer_table *viewers, struct former former);
 
-/** The rights are others again: takes over a reference to @now; the walk starts over. */
+/** The rights have changed again: takes over a reference to @now; the walk starts over. */
 void rights_difference_turn(struct rights_difference *difference, struct viewer_table *viewers,
                             struct viewer *now);
 

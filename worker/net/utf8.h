@@ -12,8 +12,8 @@ struct utf8_state {
     uint8_t low, high; /* bounds of the next one */
 };
 
-/** Checks the next piece (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF). False: it is no UTF-8.
- * The text may end where ->missing is 0. */
+/** Checks the next piece (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF). False: it is not
+ * UTF-8. The text may end where ->missing is 0. */
 [[gnu::warn_unused_result]] bool utf8_feed(struct utf8_state *state, struct slice piece);
 
 #endif

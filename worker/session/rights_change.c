@@ -71,7 +71,7 @@ static struct rights_change *open_change(struct session *session, struct viewer 
     return change;
 }
 
-/* The rights are others again. What was folded meanwhile went out with the ones from before. */
+/* The rights have changed again. What was folded meanwhile went out with the ones from before. */
 static void turn(struct session *session, struct viewer *now)
 {
     struct rights_change *change = session->rights_change;

@@ -82,7 +82,7 @@ bool session_may(const struct session *session, unsigned permission);
  * that is closed, with 1008, or over HTTP behind the answer. */
 [[gnu::warn_unused_result]] bool session_strange_call(struct session *session);
 
-/** A message too many that is none: counts, and closes with 1008 at the tenth in a minute. */
+/** A malformed message: counts it, and closes with 1008 at the tenth in a minute. */
 void session_bad_message(struct session *session, struct slice message);
 
 #endif

@@ -58,7 +58,7 @@ struct slice http_bearer(struct slice authorization);
 enum http_framing {
     HTTP_FRAMING_LENGTH,    /* @length bytes follow; 0 when the head says nothing of a body */
     HTTP_FRAMING_CHUNKED,   /* Transfer-Encoding: chunked */
-    HTTP_FRAMING_AMBIGUOUS, /* 400: both, or a length that is none or is said twice */
+    HTTP_FRAMING_AMBIGUOUS, /* 400: both, or a length that is malformed or is given twice */
     HTTP_FRAMING_UNKNOWN    /* 501: another transfer coding */
 };
 
