@@ -195,7 +195,7 @@ static int start(struct rebuild *rebuild)
         rc = open_ground(rebuild);
     if (!rc && !rebuild->stopped)
         log_notice(
-            "store: the collection %s is declared in another way and is rebuilt: %llu of %llu documents "
+            "store: the declaration of the collection %s has changed: it is rebuilt, %llu of %llu documents "
             "are done",
             rebuild->collection->config->name, (unsigned long long)rebuild->done,
             (unsigned long long)rebuild->documents);

@@ -14,7 +14,7 @@ bool user_name_allowed(struct transaction *transaction, struct slice user)
 {
     if (!memchr(user.data, '(', user.length) && !memchr(user.data, ')', user.length))
         return true;
-    transaction_fail(transaction, ERROR_INVALID, "_id: a user's name has no parentheses");
+    transaction_fail(transaction, ERROR_INVALID, "_id: a user's name must not contain parentheses");
     return false;
 }
 

@@ -200,7 +200,7 @@ void call_refuse_parsed(struct session *session, bool good)
         transaction_fail(call_begin(session, &message, &answer_messages),
                          stopping ? ERROR_UNAVAILABLE : ERROR_BUSY, "%s",
                          stopping ? text_stopping
-                                  : "Your calls have waited for too long; read their answers, and send fewer "
+                                  : "Your calls have waited too long; read their answers, and send fewer "
                                     "at once");
     buffer_clear(&session->worker->scratch);
     admission_review(session);

@@ -32,8 +32,8 @@ void open_calls_abandon(struct session *session)
     struct transaction *transaction;
     while ((transaction = TAILQ_FIRST(&session->calls))) {
         transaction_send_failure(transaction, ERROR_TIMEOUT,
-                                 SLICE("The server is stopping; whether the call changed anything is not "
-                                       "known; with a key of `once` it is safe to send it again"),
+                                 SLICE("The server is stopping; it is not known whether the call changed "
+                                       "anything; with a key in `once` it is safe to send it again"),
                                  (struct slice){0});
         leave(session, transaction);
     }

@@ -259,7 +259,7 @@ void session_bad_message(struct session *session, struct slice text)
         session->bad_messages = 0;
     }
     if (++session->bad_messages >= BAD_MESSAGES_MOST)
-        connection_close(session->connection, CLOSE_POLICY, "too many messages that are none");
+        connection_close(session->connection, CLOSE_POLICY, "too many malformed messages");
 }
 
 bool session_strange_call(struct session *session)
