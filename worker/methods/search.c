@@ -215,6 +215,8 @@ void search_start(struct search *search)
 static uint64_t compiled_work(struct json_value query)
 {
     uint64_t nodes = query.json->nodes[query.index].next - query.index;
+    if (nodes > JSON_QUERY_VALUES) /* refused as it is */
+        return WORK_CALL;
     return WORK_CALL + COPIED * work_bytes(json_text(query).length) + nodes / 2;
 }
 

@@ -122,6 +122,12 @@ static void bad_message(struct session *session, const char *fault, size_t offse
     buffer_free(&text);
 }
 
+/* Whoever administers the server gets through, whatever clients hold. */
+static bool is_control(const struct transaction *transaction)
+{
+    return transaction->caller && transaction->caller->control;
+}
+
 void call_run(struct transaction *transaction, const struct message *message, bool rights_known)
 {
     if (!rights_known) {
@@ -133,7 +139,7 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         return;
     if (transaction->worker->stopping)
         transaction_fail(transaction, ERROR_UNAVAILABLE, "%s", text_stopping);
-    else if (!admission_has_room(transaction->worker))
+    else if (!is_control(transaction) && !admission_has_room(transaction->worker))
         transaction_fail(transaction, ERROR_BUSY, "The calls of all clients hold too much memory; try again");
     else if (!answer_again(transaction))
         transaction->method->run(transaction, message->data);
