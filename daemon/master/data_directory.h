@@ -8,7 +8,7 @@
 
 /* The directory of the store, which one dispatchd at a time may use. */
 
-enum { DATA_DIRECTORY_MESSAGE = 512 };
+enum { DATA_DIRECTORY_MESSAGE = 512 + 2 * 4096 }; /* it may name the path twice */
 
 struct data_directory {
     int master_lock; /* held by the master alone: closed in every child */

@@ -28,7 +28,10 @@
 #include "shared/base/random.h"
 #include "shared/ipc/status.h"
 
-enum { LINE = 512, ORPHAN_WAIT_EXTRA_MS = 6000 };
+enum {
+    LINE = DATA_DIRECTORY_MESSAGE,
+    ORPHAN_WAIT_EXTRA_MS = 6000
+}; /* a line: nobody who is asked writes a longer one */
 
 /* How far the stop has come. */
 enum stopping { RUNNING, STOPPING_ORDERLY, STOPPED };

@@ -167,7 +167,8 @@ void network_backlog_grew(struct network *network);
  * is work left. */
 void network_backlog_drops(struct network *network, uint64_t first);
 
-/** Writes to queued connections in turn, at most @most of them, until no work is left. True: some are. */
+/** Writes to queued connections in turn, at most @most of them, until no work is left, but a few in any case: what
+ * was used up by steps of calls must not hold up the answers to others. True: some are queued still. */
 [[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
 
 /** Queues a text message (JSON without header) that nobody has asked for. When there is more than

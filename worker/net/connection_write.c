@@ -6,6 +6,8 @@
 
 /* What output.h decides, written; and the two queues of connections. */
 
+enum { WRITES_LEAST = 8 }; /* in a pass, when steps that could not be cut have used it up */
+
 enum written {
     WRITTEN_ALL,     /* what could go out is out */
     WRITTEN_MORE,    /* the plan is out and there may be more, or there was no work left to find it */
@@ -234,7 +236,8 @@ bool network_flush(struct network *network, unsigned most)
     network_enter(network);
     network_read_on(network);
     struct work *work = network->options.work;
-    for (unsigned i = 0; i < most && !TAILQ_EMPTY(&network->ready) && work_left(work, 0); i++) {
+    for (unsigned i = 0;
+         i < most && !TAILQ_EMPTY(&network->ready) && (work_left(work, 0) || i < WRITES_LEAST); i++) {
         work_charge(work, WORK_NODE);
         connection_write(TAILQ_FIRST(&network->ready));
     }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "tests/unit/worker/worker_world.h"
+#include "worker/base/job.h"
 #include "worker/net/connection.h"
 #include "worker/net/read_ahead.h"
 
@@ -287,10 +289,53 @@ static void catching_up_shares_the_pass(void **state)
     world_close(&world);
 }
 
+/* A job of which each step is more than a pass. */
+struct heavy_job {
+    struct job job;
+    struct worker *worker;
+    bool *ended;
+};
+
+static enum job_state heavy_step(struct job *job)
+{
+    const struct heavy_job *heavy = CONTAINER_OF(job, struct heavy_job, job);
+    work_charge(&heavy->worker->work, WORK_PASS);
+    return *heavy->ended ? JOB_DONE : JOB_MORE;
+}
+
+static void heavy_free(struct job *job)
+{
+    free(CONTAINER_OF(job, struct heavy_job, job));
+}
+
+static void a_pass_that_is_used_up_still_writes(void **state)
+{
+    (void)state;
+    struct world world;
+    struct client client;
+    world_open(&world, collections, 0, 0);
+    client_open(&client, &world, NULL);
+    struct heavy_job *heavy = memory_zeroed(1, sizeof *heavy);
+    bool ended = false;
+    *heavy = (struct heavy_job){{.step = heavy_step, .free = heavy_free}, &world.worker, &ended};
+    job_start(world.worker.jobs, &heavy->job);
+    unsigned answers = client.answers;
+    client_send(&client, "{\"tid\":7,\"methodName\":\"describe\"}");
+    for (unsigned passes = 0; client.answers == answers; passes++) {
+        assert_true(passes < 4);
+        world_pass(&world);
+        client_read(&client, SIZE_MAX);
+    }
+    ended = true;
+    client_close(&client);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_waits_while_its_worker_is_far_behind),
+        cmocka_unit_test(a_pass_that_is_used_up_still_writes),
         cmocka_unit_test(a_call_does_not_run_with_rights_from_before),
         cmocka_unit_test(calls_that_are_held_back_are_not_forgotten),
         cmocka_unit_test(a_pass_that_is_used_up_leaves_nothing_unread),
