@@ -85,10 +85,8 @@ def test_calls_over_http_without_a_token(server):
     """On one connection they are as few as messages are."""
     for token in (None, 'A' * 43):
         with HttpClient(server, token=token) as client:
-            for _ in range(20):
+            for _ in range(21):
                 assert client.post('count', 'notes').status == 401
-            answer = client.post('count', 'notes')
-            assert (answer.status, answer.code) == (429, 'rate_limited')
             assert client.ended()
     with HttpClient(server, 'reader') as client:
         for _ in range(30):

@@ -29,31 +29,26 @@ static const char *read_data(struct worker *worker, struct slice text, bool good
     return fault;
 }
 
-/* Nobody it is. False: answered. */
-static bool count_stranger(struct transaction *transaction)
-{
-    if (session_strange_call(transaction->session))
-        return true;
-    transaction_fail(transaction, ERROR_RATE_LIMITED,
-                     "Too many calls on one connection without a valid token");
-    return false;
-}
-
-/* Who it is. False: answered. */
+/* Who it is. Calls of nobody are counted: after too many the connection closes with this answer, which is given
+ * all the same, for a proxy may carry the calls of many on one. False: answered. */
 static bool authorize(struct transaction *transaction, struct slice token)
 {
     struct buffer document = {0};
-    if (!token.data)
-        return count_stranger(transaction);
+    if (!token.data) {
+        session_strange_call(transaction->session);
+        return true;
+    }
     if (!snapshot_take(transaction->worker)) {
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
         return false;
     }
     const char *wrong = token_authorize(transaction->session, token, &document);
     buffer_free(&document);
-    if (wrong && count_stranger(transaction))
-        transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
-    return !wrong;
+    if (!wrong)
+        return true;
+    session_strange_call(transaction->session);
+    transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
+    return false;
 }
 
 void http_call_parsed(struct session *session, const struct http_call *call, bool good)

@@ -79,8 +79,8 @@ struct slice session_user(const struct session *session);
 bool session_may(const struct session *session, unsigned permission);
 
 /** One more call before somebody has logged in. False: it is one too many in this minute on its connection;
- * that is closed, with 1008, or over HTTP behind the answer. */
-[[gnu::warn_unused_result]] bool session_strange_call(struct session *session);
+ * that is closed, with 1008, or over HTTP with its answer. */
+bool session_strange_call(struct session *session);
 
 /** A malformed message: counts it, and closes with 1008 at the tenth in a minute. */
 void session_bad_message(struct session *session, struct slice message);
