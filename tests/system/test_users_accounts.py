@@ -494,7 +494,7 @@ def test_dispatchctl_lists_many_users(server):
 def test_first_start_says_how_to_make_a_user(make_server):
     server = make_server(prepared=False, options=['--log-level', 'notice'])
     hint = f'dispatchctl --control {server.control} user add NAME --group administrator'
-    assert server.log().count(hint) == 1
+    wait_until(lambda: server.log().count(hint) == 1, what='the hint')  # another worker may be ready before
     server.ctl('user', 'add', 'first', '--group', 'administrator', '--password-stdin', text='x\n')
     server.stop()
     server.start()

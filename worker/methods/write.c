@@ -114,7 +114,8 @@ static void insert(struct transaction *transaction, struct json_value data)
     bool good = true;
     if (list) {
         good = count_allowed(transaction, json_count(data), "documents");
-        transaction->work = json_count(data) * work_of_change(0, 0);
+        if (good)
+            transaction->work = json_count(data) * work_of_change(0, 0);
         struct json_iterator each = json_begin(data);
         for (uint32_t i = 0; good && json_step(&each); i++) {
             transaction->listed = true;
@@ -352,7 +353,8 @@ static void remove_documents(struct transaction *transaction, struct json_value 
         good = false;
     } else {
         good = count_allowed(transaction, json_count(ids), "ids");
-        transaction->work = json_count(ids) * work_of_change(0, 0);
+        if (good)
+            transaction->work = json_count(ids) * work_of_change(0, 0);
         struct json_iterator each = json_begin(ids);
         for (uint32_t i = 0; good && json_step(&each); i++) {
             transaction->listed = true;
