@@ -161,29 +161,26 @@ static void run(struct loop *loop)
 }
 
 /* The store of this run of the server, and no other that was put in its place: positions would be given of
- * what others never saw. NULL: @message says why. */
-static struct store *open_store(const struct inheritance *inheritance, char message[STORE_MESSAGE])
+ * what others never saw. */
+static struct store *open_store(const struct inheritance *inheritance)
 {
-    struct store *store = store_open(inheritance->config, STORE_READ, message);
+    char message[STORE_MESSAGE];
+    struct store *store = store_open(inheritance->config, message);
     if (!store)
-        return NULL;
+        log_fatal("%s", message);
     if (store_begin(store) != ERROR_NONE)
         log_fatal("the store cannot be read");
     bool same =
         store_epoch(store) == inheritance->epoch && store_seq(store) >= ring_last_seq(inheritance->ring);
     store_end(store);
-    if (same)
-        return store;
-    snprintf(message, STORE_MESSAGE,
-             "%s: is not the store that this server was started with: stop it, and start it again",
-             inheritance->config->data);
-    store_close(&store);
-    return NULL;
+    if (!same)
+        log_fatal("%s: is not the store that this server was started with: stop it, and start it again",
+                  inheritance->config->data);
+    return store;
 }
 
 void worker_open(struct worker *worker, const struct inheritance *inheritance)
 {
-    char message[STORE_MESSAGE];
     worker->config = inheritance->config;
     worker->slot = inheritance->slot;
     worker->scoreboard = inheritance->scoreboard;
@@ -198,10 +195,6 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->base = event_base_new();
     if (!worker->base || sodium_init() < 0)
         log_fatal("the event loop or libsodium cannot be set up");
-    if (!worker->store)
-        worker->store = open_store(inheritance, message);
-    if (!worker->store)
-        log_fatal("%s", message);
     work_start(&worker->work, worker->score);
     worker->backlog = backlog_create(worker->config->backlog_bytes);
     worker->viewers = viewer_table_create(worker->config);
@@ -245,7 +238,6 @@ void worker_close(struct worker *worker)
     snapshot_end(worker); /* who was told of an end may have looked something up */
     viewer_table_free(&worker->viewers);
     backlog_free(&worker->backlog);
-    store_close(&worker->store);
     json_free(&worker->message);
     buffer_free(&worker->scratch);
     buffer_free(&worker->reply);
@@ -289,6 +281,7 @@ int worker_main(const struct inheritance *inheritance)
     struct worker worker = {0};
     struct loop loop = {0};
     set_up_heap();
+    worker.store = open_store(inheritance);
     worker_open(&worker, inheritance);
     open_loop(&loop, &worker);
     orders_open(&worker);
@@ -299,6 +292,7 @@ int worker_main(const struct inheritance *inheritance)
     orders_close(&worker);
     close_loop(&loop);
     worker_close(&worker);
+    store_close(&worker.store);
     log_flush();
     return 0;
 }

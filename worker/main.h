@@ -4,11 +4,10 @@
 #include "shared/ipc/inheritance.h"
 #include "worker/base/worker.h"
 
-/** Opens everything in a zeroed @worker. A store that is set already is used as it is (tests have one to
- * write). */
+/** Opens everything in a @worker that is zeroed but for its ->store, which is open and stays the caller's. */
 void worker_open(struct worker *worker, const struct inheritance *inheritance);
 
-/** Closes all sessions and frees everything, the store too. Open calls end without a client. */
+/** Closes all sessions and frees everything but the store. Open calls end without a client. */
 void worker_close(struct worker *worker);
 
 /** What a pass of the loop does when the events have been handled. True: there is more to do at once. */

@@ -102,11 +102,11 @@ static void add_insert(struct buffer *set, const char *collection)
 }
 
 /** One transaction of @batch documents: in one set, or a set each. */
-static void store_batch(struct store *store, unsigned batch, bool one_set, const char *collection)
+static void store_batch(struct writer *writer, unsigned batch, bool one_set, const char *collection)
 {
     static struct buffer set;
     struct apply_result result;
-    if (store_write_begin(store))
+    if (store_write_begin(writer))
         log_fatal("begin");
     for (unsigned i = 0; i < batch;) {
         buffer_clear(&set);
@@ -115,10 +115,10 @@ static void store_batch(struct store *store, unsigned batch, bool one_set, const
         do
             add_insert(&set, collection);
         while (++i < batch && one_set);
-        if (store_write_apply(store, buffer_slice(&set), 1, &result))
+        if (store_write_apply(writer, buffer_slice(&set), 1, &result))
             log_fatal("apply: %s", result.message);
     }
-    if (store_write_commit(store))
+    if (store_write_commit(writer))
         log_fatal("commit");
 }
 
@@ -131,7 +131,7 @@ static double per_second(struct rate rate)
     return (double)rate.documents * 1e6 / (double)rate.us;
 }
 
-static void compare(struct store *store, struct bare *bare, unsigned batch, bool one_set, double seconds)
+static void compare(struct writer *writer, struct bare *bare, unsigned batch, bool one_set, double seconds)
 {
     enum { BARE, BARE_LOG, PLAIN, INDEXED, KINDS };
     static const char *const names[] = {"LMDB alone", "LMDB, document and log", "store",
@@ -144,7 +144,7 @@ static void compare(struct store *store, struct bare *bare, unsigned batch, bool
                 if (kind <= BARE_LOG)
                     bare_batch(bare, batch, kind == BARE_LOG);
                 else
-                    store_batch(store, batch, one_set, kind == PLAIN ? "plain" : "viruses");
+                    store_batch(writer, batch, one_set, kind == PLAIN ? "plain" : "viruses");
                 rates[kind].documents += batch;
                 now = clock_monotonic_us();
             } while (now < end);
@@ -217,18 +217,18 @@ int main(int argc, char **argv)
         config->durability = relaxed ? DURABILITY_RELAXED : DURABILITY_FULL;
         struct bare bare = {0};
         bare_open(&bare, path[1], config);
-        struct store *store = store_open(config, STORE_WRITE, message);
-        if (!store)
+        struct writer *writer = store_write_open(config, NULL, message);
+        if (!writer)
             log_fatal("%s", message);
         printf("-- durability %s, documents of %d bytes, random ids\n", relaxed ? "relaxed" : "full",
                DOCUMENT_BYTES);
         id_count = 0;
-        compare(store, &bare, 1, false, seconds);
-        compare(store, &bare, 256, false, seconds);
-        compare(store, &bare, 1000, true, seconds);
+        compare(writer, &bare, 1, false, seconds);
+        compare(writer, &bare, 256, false, seconds);
+        compare(writer, &bare, 1000, true, seconds);
         id_count = id_count ? id_count : 1;
-        read_speed(store, config);
-        store_close(&store);
+        read_speed(store_write_reader(writer), config);
+        store_write_close(&writer);
         mdb_env_close(bare.env);
         config_free(config);
     }

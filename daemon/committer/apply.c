@@ -77,7 +77,7 @@ static void answer_all(struct applier *applier)
 void apply_greet(struct applier *applier, struct link *link)
 {
     struct buffer stored = {0};
-    store_read_results(applier->store, link->slot, &stored);
+    store_write_read_results(applier->writer, link->slot, &stored);
     struct slice bytes = buffer_slice(&stored);
     if (bytes.length > INCARNATION_BYTES && read_incarnation(bytes) == link->incarnation)
         buffer_append(&link->out, bytes.data + INCARNATION_BYTES, bytes.length - INCARNATION_BYTES);
@@ -89,7 +89,7 @@ void apply_greet(struct applier *applier, struct link *link)
 
 static void begin(struct applier *applier)
 {
-    if (store_write_begin(applier->store) != ERROR_NONE)
+    if (store_write_begin(applier->writer) != ERROR_NONE)
         log_fatal("the store takes no transaction: the committer ends");
     atomic_fetch_add_explicit(&applier->row->loops, 1, memory_order_relaxed);
 }
@@ -97,10 +97,10 @@ static void begin(struct applier *applier)
 static enum error_code commit(struct applier *applier)
 {
     atomic_store(&applier->row->syncing, true);
-    enum error_code code = store_write_commit(applier->store);
+    enum error_code code = store_write_commit(applier->writer);
     atomic_store(&applier->row->syncing, false);
     if (code == ERROR_STORE_FULL) {
-        store_write_abort(applier->store);
+        store_write_abort(applier->writer);
         return code;
     }
     if (code !=
@@ -115,9 +115,9 @@ static void publish_committed(struct applier *applier)
     if (applier->after_commit)
         applier->after_commit();
     size_t count = 0;
-    const struct applied_change *changes = store_write_changes(applier->store, &count);
+    const struct applied_change *changes = store_write_changes(applier->writer, &count);
     publish_changes(applier->publisher, changes, count);
-    atomic_store(&row->seq, store_write_seq(applier->store));
+    atomic_store(&row->seq, store_write_seq(applier->writer));
     atomic_fetch_add(&row->commits, 1);
     atomic_fetch_add(&row->changes, count);
     atomic_store(&row->store_full, 0);
@@ -137,7 +137,7 @@ static enum error_code store_results(struct applier *applier)
         if (done[link->slot] || link->results.length == 0)
             continue;
         done[link->slot] = link;
-        enum error_code code = store_write_results(applier->store, link->slot, buffer_slice(&link->results));
+        enum error_code code = store_write_results(applier->writer, link->slot, buffer_slice(&link->results));
         if (code != ERROR_NONE)
             return code;
     }
@@ -170,7 +170,7 @@ static uint64_t thread_cpu_us(void)
 static void show_work(struct applier *applier, uint64_t since_us)
 {
     struct scoreboard_committer *row = applier->row;
-    uint64_t work = store_write_work(applier->store), cpu_us = thread_cpu_us() - since_us;
+    uint64_t work = store_write_work(applier->writer), cpu_us = thread_cpu_us() - since_us;
     atomic_fetch_add(&row->work_units, work);
     atomic_fetch_add(&row->cpu_us, cpu_us);
     if (work > atomic_load(&row->largest_work))
@@ -189,10 +189,10 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
     size_t good = 0, end = from;
     uint64_t began_us = thread_cpu_us();
     begin(applier);
-    for (; end < to && store_write_work(applier->store) < APPLY_WORK && (set = next_set(applier, end));
+    for (; end < to && store_write_work(applier->writer) < APPLY_WORK && (set = next_set(applier, end));
          end++) {
         struct apply_result result;
-        enum error_code code = store_write_apply(applier->store, set->set, now_ms, &result);
+        enum error_code code = store_write_apply(applier->writer, set->set, now_ms, &result);
         if (result.spoilt)
             goto spoilt;
         if (result.again)
@@ -202,7 +202,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
         add_result(set, &result);
     }
     if (good == 0) {
-        store_write_abort(applier->store); /* refusals need not be durable */
+        store_write_abort(applier->writer); /* refusals need not be durable */
     } else {
         if (store_results(applier) != ERROR_NONE || commit(applier) != ERROR_NONE)
             goto spoilt;
@@ -216,7 +216,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
 
 spoilt:
     show_work(applier, began_us);
-    store_write_abort(applier->store);
+    store_write_abort(applier->writer);
     forget_results(applier);
     return from;
 }
@@ -236,10 +236,10 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
     size_t before = results->length;
     struct apply_result result = {0};
     begin(applier);
-    enum error_code code = store_write_apply(applier->store, set->set, now_ms, &result);
+    enum error_code code = store_write_apply(applier->writer, set->set, now_ms, &result);
     if (code == ERROR_NONE) {
         add_result(set, &result);
-        code = store_write_results(applier->store, set->link->slot, buffer_slice(results));
+        code = store_write_results(applier->writer, set->link->slot, buffer_slice(results));
         if (code == ERROR_NONE) {
             code = commit(applier);
             if (code == ERROR_NONE) {
@@ -247,12 +247,12 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
                 return code;
             }
         } else {
-            store_write_abort(applier->store);
+            store_write_abort(applier->writer);
         }
         buffer_shorten(results, before);
         fail(&result, code);
     } else {
-        store_write_abort(applier->store);
+        store_write_abort(applier->writer);
     }
     if (result.spoilt)
         fail(&result, code);

@@ -19,7 +19,7 @@ struct batch_set {
 };
 
 struct applier {
-    struct store *store;
+    struct writer *writer;
     struct publisher *publisher;
     struct scoreboard_committer *row; /* the committer's, which it writes */
     struct intake *intake;            /* where the sets of the batch come from */

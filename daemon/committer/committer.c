@@ -43,7 +43,8 @@ void (*committer_after_commit)(void);
 
 struct committer {
     const struct inheritance *inheritance;
-    struct store *store;
+    struct writer *writer;
+    struct store *store; /* as the writer reads it */
     struct intake intake;
     struct publisher publisher;
     struct applier *applier;
@@ -149,7 +150,7 @@ static void sync_relaxed(struct committer *committer)
         return;
     struct scoreboard_committer *row = &committer->inheritance->scoreboard->committer;
     atomic_store(&row->syncing, true);
-    if (store_sync(committer->store) != ERROR_NONE)
+    if (store_write_sync(committer->writer) != ERROR_NONE)
         log_error("the store could not be synced");
     atomic_store(&row->syncing, false);
 }
@@ -241,7 +242,7 @@ static bool opening_may_go_on(void *argument)
 /* The first committer of a run begins it in the store. One that takes over must find the store that its
  * predecessor left: in another one, sequence numbers that were dispatched would come to stand for something
  * else. */
-static struct store *open_store(struct committer *committer, char message[STORE_MESSAGE])
+static struct writer *open_store(struct committer *committer, char message[STORE_MESSAGE])
 {
     const struct inheritance *inheritance = committer->inheritance;
     struct store_run run = {
@@ -252,25 +253,26 @@ static struct store *open_store(struct committer *committer, char message[STORE_
         .may_go_on = opening_may_go_on,
         .argument = committer,
     };
-    return store_open_run(inheritance->config, &run, message);
+    return store_write_open(inheritance->config, &run, message);
 }
 
 static bool start(struct committer *committer)
 {
     const struct inheritance *inheritance = committer->inheritance;
     char message[STORE_MESSAGE];
-    committer->store = open_store(committer, message);
+    committer->writer = open_store(committer, message);
     if (committer->called_off)
         log_notice("%s", message);
-    else if (!committer->store)
+    else if (!committer->writer)
         report(committer, REPORT_FAILED, message);
-    if (!committer->store)
+    if (!committer->writer)
         return false;
+    committer->store = store_write_reader(committer->writer);
     committer->publisher = (struct publisher){.config = inheritance->config, .ring = inheritance->ring};
-    committer->applier->store = committer->store;
+    committer->applier->writer = committer->writer;
     committer->applier->publisher = &committer->publisher;
     committer->applier->row = &inheritance->scoreboard->committer;
-    if (!first_group_make(committer->store, inheritance->config)) {
+    if (!first_group_make(committer->writer, inheritance->config)) {
         report(committer, REPORT_FAILED, "the group administrator could not be made");
         return false;
     }
@@ -278,7 +280,7 @@ static bool start(struct committer *committer)
         report(committer, REPORT_FAILED, "the store was opened but cannot be read");
         return false;
     }
-    atomic_store(&inheritance->scoreboard->committer.seq, store_write_seq(committer->store));
+    atomic_store(&inheritance->scoreboard->committer.seq, store_write_seq(committer->writer));
     store_check_readers(committer->store);
     committer->readers_ms = clock_monotonic_ms();
     show_usage(committer);
@@ -307,7 +309,7 @@ int committer_main(const struct inheritance *inheritance)
     }
     intake_close(&committer.intake);
     publisher_free(&committer.publisher);
-    store_close(&committer.store);
+    store_write_close(&committer.writer);
     if (committer.signals >= 0)
         close(committer.signals);
     free(committer.applier);

@@ -29,26 +29,26 @@ static void compose(struct buffer *set, const struct config *config)
     change_set_add(set, &change);
 }
 
-static enum error_code commit(struct store *store, struct slice set)
+static enum error_code commit(struct writer *writer, struct slice set)
 {
     struct apply_result result;
-    enum error_code code = store_write_begin(store);
+    enum error_code code = store_write_begin(writer);
     if (code != ERROR_NONE)
         return code;
-    code = store_write_apply(store, set, clock_wall_ms(), &result);
+    code = store_write_apply(writer, set, clock_wall_ms(), &result);
     if (code == ERROR_NONE)
-        return store_write_commit(store);
-    store_write_abort(store);
+        return store_write_commit(writer);
+    store_write_abort(writer);
     return code;
 }
 
-bool first_group_make(struct store *store, const struct config *config)
+bool first_group_make(struct writer *writer, const struct config *config)
 {
     struct buffer set = {0};
-    enum error_code code = is_there(store);
+    enum error_code code = is_there(store_write_reader(writer));
     if (code == ERROR_NOT_FOUND) {
         compose(&set, config);
-        code = commit(store, buffer_slice(&set));
+        code = commit(writer, buffer_slice(&set));
         buffer_free(&set);
     }
     if (code != ERROR_NONE)

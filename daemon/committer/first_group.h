@@ -8,6 +8,6 @@
 
 /** Makes the group administrator in a store that has none: it is there before any worker is. False: that
  * failed, and the log says why. */
-[[gnu::warn_unused_result]] bool first_group_make(struct store *store, const struct config *config);
+[[gnu::warn_unused_result]] bool first_group_make(struct writer *writer, const struct config *config);
 
 #endif

@@ -18,10 +18,10 @@ static enum error_code refuse(struct apply_result *result, enum error_code code,
     return code;
 }
 
-static enum error_code broken(struct store *store, struct apply_result *result, const char *what, int rc)
+static enum error_code broken(struct writer *writer, struct apply_result *result, const char *what, int rc)
 {
-    store->writer->spoilt = true;
-    enum error_code code = store_write_error(store, what, rc);
+    writer->spoilt = true;
+    enum error_code code = writer_error(writer, what, rc);
     return refuse(result, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
 }
 
@@ -148,11 +148,10 @@ static void add_change(struct writer *writer, const struct staged *staged)
     };
 }
 
-static int put_record(struct store *store, const struct staged *staged)
+static int put_record(struct writer *writer, const struct staged *staged)
 {
-    struct writer *writer = store->writer;
     MDB_cursor **cursor = &writer->cursors[staged->collection];
-    MDB_dbi dbi = store->collections[staged->collection].dbi;
+    MDB_dbi dbi = writer->store->collections[staged->collection].dbi;
     MDB_val key = store_val(staged->id), value = store_val(staged->bytes);
     if (staged->removed) {
         writer_cursor_close(cursor);
@@ -163,9 +162,10 @@ static int put_record(struct store *store, const struct staged *staged)
 }
 
 /** What is to be known of an id that was removed, or is had again. */
-static int put_former_owner(struct store *store, const struct staged *staged)
+static int put_former_owner(struct writer *writer, const struct staged *staged)
 {
-    MDB_txn *txn = store->writer->txn;
+    const struct store *store = writer->store;
+    MDB_txn *txn = writer->txn;
     if (staged->disowned)
         return former_owner_put(txn, store, staged->collection, staged->id, staged->seq,
                                 staged->former_owner);
@@ -187,16 +187,16 @@ static void log_taking_over(const struct writer *writer, const struct staged *st
                staged->id.data, (int)actor.length, actor.data);
 }
 
-static int put_staged(struct store *store, const struct staged *staged)
+static int put_staged(struct writer *writer, const struct staged *staged)
 {
-    struct writer *writer = store->writer;
+    struct store *store = writer->store;
     if (staged->took_over)
         log_taking_over(writer, staged);
-    int rc = put_record(store, staged);
+    int rc = put_record(writer, staged);
     if (!rc)
         rc = put_keys(writer, staged);
     if (!rc && store->collections[staged->collection].config->has_rights)
-        rc = put_former_owner(store, staged);
+        rc = put_former_owner(writer, staged);
     if (!rc && staged->removed && is_of_names(staged->collection))
         rc = former_name_put(writer->txn, store, staged->collection, staged->id, staged->seq);
     if (rc)
@@ -249,23 +249,23 @@ static uint32_t find_fault(const struct writer *writer, enum change_operation op
     return (uint32_t)writer->outcome_count + 1;
 }
 
-static enum error_code stage_all(struct store *store, struct change_set set, struct apply_result *result)
+static enum error_code stage_all(struct writer *writer, struct change_set set, struct apply_result *result)
 {
     struct change change;
     while (change_set_next(&set, &change) > 0) {
-        enum error_code code = stage_operation(store, &change, result->message);
+        enum error_code code = stage_operation(writer, &change, result->message);
         if (code) {
             result->code = code;
-            result->at_fault = find_fault(store->writer, change.operation, code);
+            result->at_fault = find_fault(writer, change.operation, code);
             return code;
         }
     }
     return ERROR_NONE;
 }
 
-static enum error_code take_room(struct store *store, bool once, struct apply_result *result)
+static enum error_code take_room(struct writer *writer, bool once, struct apply_result *result)
 {
-    enum room_verdict verdict = room_take(store, result->answer, once);
+    enum room_verdict verdict = room_take(writer, result->answer, once);
     if (verdict == ROOM_ENOUGH)
         return ERROR_NONE;
     result->again = verdict == ROOM_LATER;
@@ -273,21 +273,21 @@ static enum error_code take_room(struct store *store, bool once, struct apply_re
 }
 
 /** A remembered answer is for who may still have it: who acts is looked at first. */
-static enum error_code act_all(struct store *store, struct change_set set, struct apply_result *result)
+static enum error_code act_all(struct writer *writer, struct change_set set, struct apply_result *result)
 {
     struct change change;
     while (!result->code && change_set_next(&set, &change) > 0)
         if (change.operation == CHANGE_ACTOR)
-            result->code = principal_act(store, &change, result->message);
+            result->code = principal_act(writer, &change, result->message);
     return result->code;
 }
 
-static enum error_code apply(struct store *store, const struct change_set *set, const struct change *once,
+static enum error_code apply(struct writer *writer, const struct change_set *set, const struct change *once,
                              struct apply_result *result)
 {
-    struct writer *writer = store->writer;
+    struct store *store = writer->store;
     int rc;
-    if (once && act_all(store, *set, result))
+    if (once && act_all(writer, *set, result))
         return result->code;
     if (once) {
         rc = once_get(store, writer->txn, once->body, once->collection, once->id, writer->now_ms,
@@ -297,29 +297,28 @@ static enum error_code apply(struct store *store, const struct change_set *set, 
             return ERROR_NONE;
         }
         if (rc != MDB_NOTFOUND)
-            return broken(store, result, "a remembered answer cannot be read", rc);
+            return broken(writer, result, "a remembered answer cannot be read", rc);
     }
-    enum error_code code = stage_all(store, *set, result);
+    enum error_code code = stage_all(writer, *set, result);
     if (code)
         return code;
     result->answer = make_answer(writer, set);
-    code = take_room(store, once && once->version > 0, result);
+    code = take_room(writer, once && once->version > 0, result);
     if (code)
         return code;
     rc = 0;
     for (size_t i = 0; !rc && i < writer->staged_count; i++)
-        rc = put_staged(store, writer->staged[i]);
+        rc = put_staged(writer, writer->staged[i]);
     result->seq = writer->state.seq;
     if (!rc && once && once->version > 0)
         rc = once_put(store, writer->txn, once->body, once->collection, once->id, (uint64_t)once->version,
                       result->answer, result->seq);
-    return rc ? broken(store, result, "a change cannot be put", rc) : ERROR_NONE;
+    return rc ? broken(writer, result, "a change cannot be put", rc) : ERROR_NONE;
 }
 
-enum error_code store_write_apply(struct store *store, struct slice bytes, uint64_t now_ms,
+enum error_code store_write_apply(struct writer *writer, struct slice bytes, uint64_t now_ms,
                                   struct apply_result *result)
 {
-    struct writer *writer = store->writer;
     *result = (struct apply_result){.seq = writer->state.seq};
     writer->now_ms = now_ms;
     if (!writer->txn || writer->spoilt) {
@@ -333,12 +332,12 @@ enum error_code store_write_apply(struct store *store, struct slice bytes, uint6
         return refuse(result, ERROR_INVALID, "The change set is malformed");
     writer->bounds = set.bounds;
     struct arena_mark mark = arena_mark(&writer->arena);
-    enum error_code code = apply(store, &set, found ? &once : NULL, result);
+    enum error_code code = apply(writer, &set, found ? &once : NULL, result);
     if (code) {
         result->answer = (struct slice){0};
         arena_release(&writer->arena, mark);
     }
     result->spoilt = writer->spoilt;
-    stage_clear(store, !code);
+    stage_clear(writer, !code);
     return code;
 }

@@ -43,8 +43,6 @@ struct store_state {
 
 struct store {
     const struct config *config;
-    enum store_mode mode;
-    const struct store_run *run; /* while it is opened; NULL: none begins */
     MDB_env *env;
     MDB_dbi meta, log, former_name, former_owner, once, once_expiry;
     struct store_collection *collections; /* as in the configuration */
@@ -55,7 +53,6 @@ struct store {
     bool reading;      /* between store_begin() and store_end() */
     size_t state_of;   /* transaction that ->state was read in; 0: none */
     struct store_state state;
-    struct writer *writer; /* write.h; NULL with STORE_READ */
     struct unreadable unreadable;
 };
 
@@ -73,61 +70,27 @@ static inline struct slice store_slice(MDB_val val)
  * full. */
 enum error_code store_error(const char *what, int rc);
 
-/** The same for an error of writing: a full disk has several names. */
-enum error_code store_write_error(struct store *store, const char *what, int rc);
+/** False, with the line for an opening that failed with an error of LMDB in @message. */
+bool store_refuse(const struct store *store, const char *what, int rc, char message[STORE_MESSAGE]);
 
 /** Reads "state" in @txn. False: there is none, or it is damaged. */
 [[gnu::warn_unused_result]] bool store_state_read(struct store *store, MDB_txn *txn,
                                                   struct store_state *state);
-[[gnu::warn_unused_result]] int store_state_write(struct store *store, MDB_txn *txn,
-                                                  const struct store_state *state);
 
 /** Pages on LMDB's list of free ones. Counting stops when @enough were found, and somewhere when the list is
  * very long. */
 uint64_t store_free_pages(struct store *store, uint64_t enough);
 
-/* format.c */
+/** Whether the data directory is there, with these @rights (as of access(2)). False: @message says why. */
+[[gnu::warn_unused_result]] bool store_directory_check(const struct config *config, int rights,
+                                                       char message[STORE_MESSAGE]);
 
-/** Whether this program knows the store's format; STORE_WRITE gives one to a new store and brings an older
- *  one up to date, in @txn. */
-[[gnu::warn_unused_result]] bool store_format_check(struct store *store, MDB_txn *txn,
-                                                    char message[STORE_MESSAGE]);
+/** Opens the environment with @flags of mdb_env_open() besides those that all need, but no database of it.
+ * store_close() closes it. NULL: @message says why. */
+[[gnu::warn_unused_result]] struct store *store_environment_open(const struct config *config, unsigned flags,
+                                                                 char message[STORE_MESSAGE]);
 
-/* databases.c */
-
-/** Makes and checks what is stored about format and collections, rebuilds what must be, opens all
- * databases. */
-[[gnu::warn_unused_result]] bool store_databases_open(struct store *store, char message[STORE_MESSAGE]);
-
-/** Stores number and declaration of a collection. */
-[[gnu::warn_unused_result]] int store_collection_record(struct store *store, MDB_txn *txn,
-                                                        struct store_collection *collection);
-
-/** The collection's declaration as it is now. */
-struct slice store_declaration(const struct store_collection *collection);
-
-/** The declaration that is stored of @collection; absent: none. */
-[[gnu::warn_unused_result]] struct slice store_collection_declared(struct store *store, MDB_txn *txn,
-                                                                   struct store_collection *collection);
-
-/** The name under which something of @collection is stored in meta: "KIND/NAME", in @key. */
-enum { META_KEY_MOST = 16 + COLLECTION_NAME_BYTES };
-struct slice store_meta_key(char key[META_KEY_MOST], const char *kind,
-                            const struct store_collection *collection);
-
-/* rebuild.c */
-
-/** Makes minimal documents, tags and indexes of a collection anew, in transactions of their own. A document
- *  that clients see in another way by that gets a new version, in the change log as any change. When the
- *  permissions to see the collection are others, the change log starts anew: what a client gains or loses
- *  by that is in no document. The indexes' databases must not be open. What is stopped on the way goes on at
- * the next opening (rebuild_mark.h). */
-[[gnu::warn_unused_result]] bool store_rebuild(struct store *store, struct store_collection *collection,
-                                               char message[STORE_MESSAGE]);
-
-/** Opens (and makes, with MDB_CREATE in @flags) a named database; @name parts are joined with "/", NULL at
- * the end. */
-[[gnu::warn_unused_result]] int store_dbi_open(MDB_txn *txn, unsigned flags, MDB_dbi *dbi, const char *kind,
-                                               const char *collection, const char *field);
+/** Puts into @message why an environment could not be opened, by the error of LMDB. */
+void store_environment_explain(const struct config *config, int rc, char message[STORE_MESSAGE]);
 
 #endif

@@ -68,17 +68,17 @@ void principals_forget(struct principals *principals)
 }
 
 /** The record of a built-in collection's document, as the open transaction has it. An error of LMDB. */
-static int find(struct store *store, unsigned collection, struct slice id, struct store_record *record)
+static int find(struct writer *writer, unsigned collection, struct slice id, struct store_record *record)
 {
     MDB_val key = store_val(id), value;
-    int rc = mdb_get(store->writer->txn, store->collections[collection].dbi, &key, &value);
+    int rc = mdb_get(writer->txn, writer->store->collections[collection].dbi, &key, &value);
     if (!rc && !record_read(store_slice(value), record))
         rc = MDB_CORRUPTED;
     return rc;
 }
 
 struct group_search {
-    struct store *store;
+    struct writer *writer;
     int rc;
 };
 
@@ -86,7 +86,7 @@ static bool find_group(void *argument, struct slice group, struct slice *documen
 {
     struct group_search *search = argument;
     struct store_record record;
-    int rc = find(search->store, COLLECTION_GROUPS, group, &record);
+    int rc = find(search->writer, COLLECTION_GROUPS, group, &record);
     if (rc && rc != MDB_NOTFOUND)
         search->rc = rc;
     if (!rc)
@@ -104,23 +104,24 @@ static void *keep(struct principals *principals, enum space space, struct slice 
 }
 
 /** What is known of a user, looked up if need be. An error of LMDB. */
-static int user_known(struct store *store, struct slice id, const struct known_user **out)
+static int user_known(struct writer *writer, struct slice id, const struct known_user **out)
 {
-    struct principals *principals = store->writer->principals;
+    struct principals *principals = writer->principals;
     struct store_record record;
     struct known_user *user = staging_find(&principals->table, SPACE_USERS, id);
     *out = user;
     if (user)
         return 0;
-    int rc = find(store, COLLECTION_USERS, id, &record);
+    int rc = find(writer, COLLECTION_USERS, id, &record);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
     bool there = !rc;
     if (there && !json_parse(&principals->json, record.full.data, record.full.length))
         return MDB_CORRUPTED;
-    struct group_search search = {store, 0};
+    struct group_search search = {writer, 0};
     struct rights rights = {0};
-    if (there && !rights_read(&rights, store->config, json_root(&principals->json), find_group, &search))
+    if (there &&
+        !rights_read(&rights, writer->store->config, json_root(&principals->json), find_group, &search))
         search.rc = MDB_CORRUPTED;
     if (search.rc) {
         rights_free(&rights);
@@ -134,15 +135,15 @@ static int user_known(struct store *store, struct slice id, const struct known_u
 }
 
 /** The same of a stored session. */
-static int session_known(struct store *store, struct slice id, const struct known_session **out)
+static int session_known(struct writer *writer, struct slice id, const struct known_session **out)
 {
-    struct principals *principals = store->writer->principals;
+    struct principals *principals = writer->principals;
     struct store_record record;
     struct known_session *session = staging_find(&principals->table, SPACE_SESSIONS, id);
     *out = session;
     if (session)
         return 0;
-    int rc = find(store, COLLECTION_SESSIONS, id, &record);
+    int rc = find(writer, COLLECTION_SESSIONS, id, &record);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
     struct slice user = {0};
@@ -185,15 +186,15 @@ static enum error_code failed(int rc, char message[APPLY_MESSAGE])
                   (struct slice){0});
 }
 
-enum error_code principal_act(struct store *store, const struct change *change, char message[APPLY_MESSAGE])
+enum error_code principal_act(struct writer *writer, const struct change *change, char message[APPLY_MESSAGE])
 {
-    struct principals *principals = store->writer->principals;
+    struct principals *principals = writer->principals;
     struct slice rest = change->body, session_id;
     const struct known_user *user;
     const struct known_session *session;
     if (principals->outdated || principals->count >= KEPT_MOST)
         clear(principals);
-    int rc = user_known(store, change->id, &user);
+    int rc = user_known(writer, change->id, &user);
     if (rc)
         return failed(rc, message);
     if (!user->there)
@@ -201,7 +202,7 @@ enum error_code principal_act(struct store *store, const struct change *change, 
     if (!change_actor_session(&rest, &session_id))
         return refuse(message, ERROR_INVALID, "The change set is malformed", (struct slice){0});
     if (session_id.length) {
-        rc = session_known(store, session_id, &session);
+        rc = session_known(writer, session_id, &session);
         if (rc)
             return failed(rc, message);
         if (!session->user.data || !slice_equal(session->user, change->id))
@@ -209,6 +210,6 @@ enum error_code principal_act(struct store *store, const struct change *change, 
     }
     if (change->flags & CHANGE_ADMINISTRATOR && !user->rights.administrator)
         return refuse(message, ERROR_FORBIDDEN, "Only administrators may do this", (struct slice){0});
-    store->writer->actor = (struct actor){.acts = true, .user = change->id, .rights = &user->rights};
-    return check_permissions(store, &user->rights, rest, message);
+    writer->actor = (struct actor){.acts = true, .user = change->id, .rights = &user->rights};
+    return check_permissions(writer->store, &user->rights, rest, message);
 }

@@ -24,6 +24,7 @@ void principals_forget(struct principals *principals);
  * or that session is no more, with ERROR_FORBIDDEN when it lacks what the set needs. Valid while the set is
  * staged.
  */
-enum error_code principal_act(struct store *store, const struct change *change, char message[APPLY_MESSAGE]);
+enum error_code principal_act(struct writer *writer, const struct change *change,
+                              char message[APPLY_MESSAGE]);
 
 #endif

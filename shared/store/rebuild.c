@@ -1,4 +1,4 @@
-#include "shared/store/environment.h"
+#include "shared/store/rebuild.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +10,13 @@
 #include "shared/json/json.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/change_log.h"
+#include "shared/store/databases.h"
+#include "shared/store/databases_write.h"
 #include "shared/store/document.h"
 #include "shared/store/index.h"
 #include "shared/store/rebuild_mark.h"
 #include "shared/store/record.h"
-#include "shared/store/store_write.h"
+#include "shared/store/state_write.h"
 
 /* Of one transaction, which bounds the pages that wait in memory for its end: documents, their bytes, keys in
  * indexes, each of which may be in a page of its own. */
@@ -23,6 +25,7 @@ enum { TRIM_LEAST = 64, NAME_MOST = 256, SAY_FIRST_MS = 1000, SAY_LEAST_MS = 600
 
 struct rebuild {
     struct store *store;
+    const struct store_run *run; /* NULL: none */
     struct store_collection *collection;
     struct store_state state; /* as the open transaction will leave it */
     MDB_cursor *log;          /* of the open transaction */
@@ -49,7 +52,7 @@ static bool fail(struct rebuild *rebuild, int rc)
 /** After each transaction: whether the rebuild is wanted any further. */
 static bool goes_on(struct rebuild *rebuild)
 {
-    const struct store_run *run = rebuild->store->run;
+    const struct store_run *run = rebuild->run;
     if (run && run->may_go_on && !run->may_go_on(run->argument)) {
         snprintf(rebuild->message, STORE_MESSAGE, "the rebuild of the collection %s is stopped",
                  rebuild->collection->config->name);
@@ -448,9 +451,11 @@ static bool make_all(struct rebuild *rebuild)
     return true;
 }
 
-bool store_rebuild(struct store *store, struct store_collection *collection, char message[STORE_MESSAGE])
+bool store_rebuild(struct store *store, const struct store_run *run, struct store_collection *collection,
+                   char message[STORE_MESSAGE])
 {
     struct rebuild rebuild = {.store = store,
+                              .run = run,
                               .collection = collection,
                               .message = message,
                               .said_ms = clock_monotonic_ms(),

@@ -1,6 +1,7 @@
 #include "shared/store/rebuild_mark.h"
 
 #include "shared/store/bytes.h"
+#include "shared/store/databases.h"
 
 /* Documents done, length of the declaration, declaration, position. Nothing at all: see rebuild_mark_put().
  */
@@ -39,13 +40,6 @@ int rebuild_mark_remove(struct store *store, MDB_txn *txn, const struct store_co
     MDB_val key = mark_key(name, collection);
     int rc = mdb_del(txn, store->meta, &key, NULL);
     return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-bool rebuild_mark_is_there(struct store *store, MDB_txn *txn, const struct store_collection *collection)
-{
-    char name[META_KEY_MOST];
-    MDB_val key = mark_key(name, collection), value;
-    return mdb_get(txn, store->meta, &key, &value) == 0;
 }
 
 bool rebuild_mark_read(struct store *store, MDB_txn *txn, const struct store_collection *collection,

@@ -6,7 +6,8 @@
 /*
  * How far the rebuild of a collection has come: in `meta` under "rebuild/NAME" from its start to its end, put
  * by each of its transactions. One that was stopped on the way goes on from there, if the collection is still
- * declared as it was; otherwise it starts over. (Nobody else writes to the collection before it is done.)
+ * declared as it was; otherwise it starts over. (Nobody else writes to the collection before it is done, and
+ * store_collection_standing() says of one with a mark, whatever is in it, that it is not as declared.)
  */
 
 struct rebuild_mark {
@@ -21,9 +22,6 @@ struct rebuild_mark {
 
 [[gnu::warn_unused_result]] int rebuild_mark_remove(struct store *store, MDB_txn *txn,
                                                     const struct store_collection *collection);
-
-/** Whether a rebuild is under way, as which or another declaration. */
-bool rebuild_mark_is_there(struct store *store, MDB_txn *txn, const struct store_collection *collection);
 
 /** Reads into @mark, valid as long as the transaction. False: there is none of this declaration to go on
  * from.

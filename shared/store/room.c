@@ -66,9 +66,10 @@ int room_open(struct store *store)
     return left >= wanted ? 0 : mdb_env_set_mapsize(store->env, room.used + wanted);
 }
 
-void room_begin(struct store *store)
+void room_begin(struct writer *writer)
 {
-    struct room *room = &store->writer->room;
+    struct store *store = writer->store;
+    struct room *room = &writer->room;
     struct stat file;
     int fd;
     if (measure(store, room) != 0)
@@ -130,21 +131,22 @@ static uint64_t needed(const struct writer *writer, struct slice answer, bool on
 /* ---- what there is ---- */
 
 /** Bytes in LMDB's free pages; more than @wanted are not counted exactly. */
-static uint64_t free_bytes(struct store *store, uint64_t wanted)
+static uint64_t free_bytes(struct writer *writer, uint64_t wanted)
 {
-    struct room *room = &store->writer->room;
+    struct room *room = &writer->room;
     if (room->looked_for < wanted) {
         room->looked_for = wanted + COUNT_AHEAD;
-        room->free = store_free_pages(store, room->looked_for / room->page_bytes + 1) * room->page_bytes;
+        room->free =
+            store_free_pages(writer->store, room->looked_for / room->page_bytes + 1) * room->page_bytes;
     }
     return room->free;
 }
 
 /** Whether @bytes more than are in use fit before @end, or into free pages. */
-static bool fits(struct store *store, uint64_t bytes, uint64_t end)
+static bool fits(struct writer *writer, uint64_t bytes, uint64_t end)
 {
-    uint64_t wanted = store->writer->room.used + bytes;
-    return wanted <= end || wanted <= end + free_bytes(store, wanted - end);
+    uint64_t wanted = writer->room.used + bytes;
+    return wanted <= end || wanted <= end + free_bytes(writer, wanted - end);
 }
 
 static bool fallocate_to(int fd, struct room *room, uint64_t end)
@@ -161,12 +163,12 @@ static bool fallocate_to(int fd, struct room *room, uint64_t end)
 }
 
 /** Has the disk keep blocks for the file up to @end, or as many as it has. */
-static void keep_blocks(struct store *store, uint64_t end)
+static void keep_blocks(struct writer *writer, uint64_t end)
 {
-    struct room *room = &store->writer->room;
+    struct room *room = &writer->room;
     int fd;
     end = least(end, room->map);
-    if (room->kept >= end || room->disk_full || mdb_env_get_fd(store->env, &fd) != 0)
+    if (room->kept >= end || room->disk_full || mdb_env_get_fd(writer->store->env, &fd) != 0)
         return;
     if (fallocate_to(fd, room, least(end + DISK_STEP, room->map)))
         return;
@@ -175,26 +177,26 @@ static void keep_blocks(struct store *store, uint64_t end)
     room->disk_full = room->kept < end;
 }
 
-static bool is_room(struct store *store, uint64_t bytes, enum room_use use)
+static bool is_room(struct writer *writer, uint64_t bytes, enum room_use use)
 {
-    struct room *room = &store->writer->room;
+    const struct store *store = writer->store;
+    struct room *room = &writer->room;
     uint64_t reserve = map_reserve(store, room->page_bytes), on_disk = least(reserve, DISK_RESERVE_MOST);
-    keep_blocks(store, room->used + bytes + on_disk);
+    keep_blocks(writer, room->used + bytes + on_disk);
     bool ordinary = use == ROOM_ORDINARY;
     return use == ROOM_REMOVALS ||
-           (fits(store, bytes + reserve / (ordinary ? 1 : 2),
+           (fits(writer, bytes + reserve / (ordinary ? 1 : 2),
                  ordinary ? store->config->map_bytes : room->map) &&
-            (room->kept == UINT64_MAX || fits(store, bytes + on_disk / (ordinary ? 1 : 2), room->kept)));
+            (room->kept == UINT64_MAX || fits(writer, bytes + on_disk / (ordinary ? 1 : 2), room->kept)));
 }
 
-enum room_verdict room_take(struct store *store, struct slice answer, bool once)
+enum room_verdict room_take(struct writer *writer, struct slice answer, bool once)
 {
-    struct writer *writer = store->writer;
     uint64_t bytes = needed(writer, answer, once);
     enum room_use use = use_of(writer, once);
-    if (is_room(store, writer->room.taken + bytes, use)) {
+    if (is_room(writer, writer->room.taken + bytes, use)) {
         writer->room.taken += bytes;
         return ROOM_ENOUGH;
     }
-    return writer->room.taken && is_room(store, bytes, use) ? ROOM_LATER : ROOM_NONE;
+    return writer->room.taken && is_room(writer, bytes, use) ? ROOM_LATER : ROOM_NONE;
 }

@@ -34,7 +34,7 @@ struct writer;
 [[gnu::warn_unused_result]] int room_open(struct store *store);
 
 /** A transaction has begun. */
-void room_begin(struct store *store);
+void room_begin(struct writer *writer);
 
 enum room_verdict {
     ROOM_ENOUGH,
@@ -43,6 +43,6 @@ enum room_verdict {
 };
 
 /** Whether what the writer has staged may be put; @answer is the set's, @once whether it is remembered. */
-enum room_verdict room_take(struct store *store, struct slice answer, bool once);
+enum room_verdict room_take(struct writer *writer, struct slice answer, bool once);
 
 #endif

@@ -208,13 +208,15 @@ static enum error_code assert_version(struct work *work)
     return work->there ? stage_check_version(work) : stage_missing(work);
 }
 
-enum error_code stage_operation(struct store *store, const struct change *change, char message[APPLY_MESSAGE])
+enum error_code stage_operation(struct writer *writer, const struct change *change,
+                                char message[APPLY_MESSAGE])
 {
-    struct work work = {.store = store, .writer = store->writer, .change = change, .message = message};
+    struct store *store = writer->store;
+    struct work work = {.store = store, .writer = writer, .change = change, .message = message};
     if (change->operation == CHANGE_ONCE)
         return ERROR_NONE;
     if (change->operation == CHANGE_ACTOR)
-        return principal_act(store, change, message);
+        return principal_act(writer, change, message);
     const struct config_collection *config = config_collection(store->config, change->collection);
     if (!config)
         return stage_refuse(&work, ERROR_UNKNOWN_COLLECTION, "There is no such collection");
@@ -226,7 +228,7 @@ enum error_code stage_operation(struct store *store, const struct change *change
     enum error_code code = stage_charge(&work, WORK_OPERATION);
     if (!code)
         code = stage_look_up(&work);
-    if (!code && store->writer->actor.acts && config->has_rights)
+    if (!code && writer->actor.acts && config->has_rights)
         code = stage_rights(&work);
     if (code)
         return code;
@@ -249,10 +251,9 @@ enum error_code stage_operation(struct store *store, const struct change *change
     return ERROR_NONE;
 }
 
-void stage_clear(struct store *store, bool applied)
+void stage_clear(struct writer *writer, bool applied)
 {
-    struct writer *writer = store->writer;
-    version_floors_settle(writer->floors, store->collection_count, applied);
+    version_floors_settle(writer->floors, writer->store->collection_count, applied);
     writer->staged_count = 0;
     writer->outcome_count = 0;
     writer->actor = (struct actor){0};

@@ -22,17 +22,12 @@ enum { STORE_FORMAT = 3, STORE_ID_BYTES = 256, STORE_MESSAGE = 400 };
 
 struct store;
 
-enum store_mode { STORE_READ, STORE_WRITE };
-
 /**
- * Opens the environment. STORE_WRITE makes it when it is missing, makes the databases of new collections,
- * refuses a newer format, brings an older one up to date (which ends the history of what clients hold), and
- * rebuilds collections whose declaration has changed (projector, sync filter, indexes, rights; documents that
- * clients see in another way by that get a new version). STORE_READ needs a store that STORE_WRITE has
- * opened. NULL: @message is one clear line (not writable, newer format, another map size, a unique field with
- * duplicates...).
+ * Opens the store for reading: it must be one that a writer has prepared for this configuration
+ * (store_write_open()). NULL: @message is one clear line (no store, not readable, another format, other
+ * collections...).
  */
-[[gnu::warn_unused_result]] struct store *store_open(const struct config *config, enum store_mode mode,
+[[gnu::warn_unused_result]] struct store *store_open(const struct config *config,
                                                      char message[STORE_MESSAGE]);
 void store_close(struct store **store);
 

@@ -2,7 +2,7 @@
 #define SHARED_STORE_STORE_WRITE_H
 
 #include "shared/store/change_set.h"
-#include "shared/store/store.h"
+#include "shared/store/write_open.h"
 
 /*
  * Writing: the committer's side. One transaction at a time:
@@ -14,23 +14,6 @@
  * was less than was reckoned nothing of the transaction remains (result.spoilt, or ERROR_STORE_FULL from
  * commit): the caller aborts and tries the sets one by one.
  */
-
-/** A run of the server, from one start of its master to the end: see store_history_holds(). */
-struct store_run {
-    uint64_t epoch;   /* random_epoch() */
-    bool new_history; /* nothing that was seen before it counts any more */
-    bool goes_on;     /* it began on this store already, which has come to ->seq at least */
-    uint64_t seq;
-    /* Called after each piece of what opening may take long for, such as the rebuild of a collection, each
-     * one transaction. False: leave it, another opening goes on from there. NULL: nobody asks. */
-    bool (*may_go_on)(void *argument);
-    void *argument;
-};
-
-/** store_open() with STORE_WRITE, as a part of @run: it begins before what the opening itself changes. NULL,
- * too, when the store is not the one on which the run that goes on began. */
-[[gnu::warn_unused_result]] struct store *
-store_open_run(const struct config *config, const struct store_run *run, char message[STORE_MESSAGE]);
 
 /** One committed change, for the ring. Slices are valid until the next store_write_begin(). */
 struct applied_change {
@@ -57,34 +40,39 @@ struct apply_result {
                                     commit these, and apply it in another one */
 };
 
-[[gnu::warn_unused_result]] enum error_code store_write_begin(struct store *store);
+[[gnu::warn_unused_result]] enum error_code store_write_begin(struct writer *writer);
 
 /** Applies one set (bytes as of change_set.h). Returns result->code. @now_ms: wall clock, for expiring
- * `once`. */
-enum error_code store_write_apply(struct store *store, struct slice set, uint64_t now_ms,
+ * `once`.
+ */
+enum error_code store_write_apply(struct writer *writer, struct slice set, uint64_t now_ms,
                                   struct apply_result *result);
 
 /** Puts @bytes under meta "results/@slot" in this transaction: what the committer would have answered. */
-[[gnu::warn_unused_result]] enum error_code store_write_results(struct store *store, unsigned slot,
+[[gnu::warn_unused_result]] enum error_code store_write_results(struct writer *writer, unsigned slot,
                                                                 struct slice bytes);
 
 /** Trims the change log and expired `once` answers, commits (and syncs, with durability full). */
-[[gnu::warn_unused_result]] enum error_code store_write_commit(struct store *store);
-void store_write_abort(struct store *store);
+[[gnu::warn_unused_result]] enum error_code store_write_commit(struct writer *writer);
+void store_write_abort(struct writer *writer);
 
 /** Units of work (set_work.h) that were charged in the transaction that is or was open last. */
-uint64_t store_write_work(const struct store *store);
+uint64_t store_write_work(const struct writer *writer);
 
 /** The changes of the last committed transaction, in order. */
-const struct applied_change *store_write_changes(struct store *store, size_t *count);
+const struct applied_change *store_write_changes(const struct writer *writer, size_t *count);
 
 /** Last committed sequence number. */
-uint64_t store_write_seq(struct store *store);
+uint64_t store_write_seq(const struct writer *writer);
 
 /** The bytes of the last store_write_results() for @slot that was committed; appended to @out. */
-void store_read_results(struct store *store, unsigned slot, struct buffer *out);
+void store_write_read_results(const struct writer *writer, unsigned slot, struct buffer *out);
 
 /** With durability relaxed: sync now (called every second or so, and before stopping). */
-[[gnu::warn_unused_result]] enum error_code store_sync(struct store *store);
+[[gnu::warn_unused_result]] enum error_code store_write_sync(struct writer *writer);
+
+/** The store as the writer reads it itself: for store_begin() and what needs a snapshot. It stays the
+ * writer's. */
+struct store *store_write_reader(struct writer *writer);
 
 #endif

@@ -3,6 +3,7 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/store/bytes.h"
+#include "shared/store/databases.h"
 
 enum { FLOOR_BYTES = 8 };
 

@@ -1,24 +1,29 @@
 #include "shared/store/write.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/store/change_log.h"
 #include "shared/store/once.h"
 #include "shared/store/principal.h"
+#include "shared/store/state_write.h"
 
 enum {
     TRIM_LEAST = 64, /* entries of the change log, and answers of `once`, in one transaction; */
     TRIM_FACTOR = 2, /* or so many for each change, so that trimming always catches up */
     RESULTS_KEY_MOST = 24,
+    DISK_LITTLE = 16 * 1024 * 1024,
     KEPT_BYTES = 4 * 1024 * 1024 /* working memory that stays from one transaction to the next */
 };
 
 struct writer *writer_new(struct store *store)
 {
     struct writer *writer = memory_zeroed(1, sizeof *writer);
+    writer->store = store;
     MDB_txn *txn;
     int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
     if (rc)
@@ -35,12 +40,9 @@ struct writer *writer_new(struct store *store)
     return writer;
 }
 
-void writer_free(struct store *store)
+void writer_free(struct writer *writer)
 {
-    struct writer *writer = store->writer;
-    if (!writer)
-        return;
-    store_write_abort(store);
+    store_write_abort(writer);
     arena_free(&writer->arena);
     free(writer->cursors);
     free(writer->floors);
@@ -60,7 +62,6 @@ void writer_free(struct store *store)
     key_list_free(&writer->old_keys);
     key_list_free(&writer->new_keys);
     free(writer);
-    store->writer = NULL;
 }
 
 int writer_cursor(struct writer *writer, MDB_cursor **cursor, MDB_dbi dbi)
@@ -75,11 +76,21 @@ void writer_cursor_close(MDB_cursor **cursor)
     *cursor = NULL;
 }
 
-static void close_cursors(struct store *store)
+enum error_code writer_error(struct writer *writer, const char *what, int rc)
 {
-    for (size_t i = 0; i < store->collection_count; i++)
-        writer_cursor_close(&store->writer->cursors[i]);
-    writer_cursor_close(&store->writer->log_cursor);
+    /* LMDB says EIO when only a part of its pages could be written, as on a disk that is just full. */
+    struct statvfs disk;
+    if (rc == EIO && statvfs(writer->store->config->data, &disk) == 0 &&
+        (uint64_t)disk.f_bavail * disk.f_frsize < DISK_LITTLE)
+        rc = ENOSPC;
+    return store_error(what, rc);
+}
+
+static void close_cursors(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->store->collection_count; i++)
+        writer_cursor_close(&writer->cursors[i]);
+    writer_cursor_close(&writer->log_cursor);
 }
 
 static void keep_little(struct buffer *buffer)
@@ -88,9 +99,8 @@ static void keep_little(struct buffer *buffer)
         buffer_free(buffer);
 }
 
-enum error_code store_write_begin(struct store *store)
+enum error_code store_write_begin(struct writer *writer)
 {
-    struct writer *writer = store->writer;
     if (writer->txn)
         log_fatal("store: a write transaction was begun while one is open");
     arena_reset(&writer->arena);
@@ -99,7 +109,7 @@ enum error_code store_write_begin(struct store *store)
     keep_little(&writer->text);
     keep_little(&writer->record);
     keep_little(&writer->scratch);
-    int rc = mdb_txn_begin(store->env, NULL, 0, &writer->txn);
+    int rc = mdb_txn_begin(writer->store->env, NULL, 0, &writer->txn);
     if (rc) {
         writer->txn = NULL;
         return store_error("a transaction cannot begin", rc);
@@ -107,7 +117,7 @@ enum error_code store_write_begin(struct store *store)
     writer->spoilt = false;
     writer->work = 0;
     writer->state = writer->before;
-    room_begin(store);
+    room_begin(writer);
     return ERROR_NONE;
 }
 
@@ -117,24 +127,23 @@ static struct slice results_key(char key[RESULTS_KEY_MOST], unsigned slot)
     return slice_of(key, (size_t)length);
 }
 
-enum error_code store_write_results(struct store *store, unsigned slot, struct slice bytes)
+enum error_code store_write_results(struct writer *writer, unsigned slot, struct slice bytes)
 {
-    struct writer *writer = store->writer;
     if (!writer->txn || writer->spoilt)
         return ERROR_INTERNAL;
     char name[RESULTS_KEY_MOST];
     MDB_val key = store_val(results_key(name, slot)), value = store_val(bytes);
-    int rc = mdb_put(writer->txn, store->meta, &key, &value, 0);
+    int rc = mdb_put(writer->txn, writer->store->meta, &key, &value, 0);
     if (!rc)
         return ERROR_NONE;
     writer->spoilt = true;
-    return store_write_error(store, "results cannot be put", rc);
+    return writer_error(writer, "results cannot be put", rc);
 }
 
-static int finish(struct store *store)
+static int finish(struct writer *writer)
 {
-    struct writer *writer = store->writer;
-    close_cursors(store);
+    struct store *store = writer->store;
+    close_cursors(writer);
     uint64_t most = TRIM_LEAST + TRIM_FACTOR * (uint64_t)writer->change_count;
     int rc = change_log_trim(store, writer->txn, &writer->state, most);
     if (!rc)
@@ -146,63 +155,62 @@ static int finish(struct store *store)
     return rc;
 }
 
-enum error_code store_write_commit(struct store *store)
+enum error_code store_write_commit(struct writer *writer)
 {
-    struct writer *writer = store->writer;
     if (!writer->txn || writer->spoilt) {
-        store_write_abort(store);
+        store_write_abort(writer);
         return ERROR_INTERNAL;
     }
-    int rc = finish(store);
+    int rc = finish(writer);
     if (rc) {
-        store_write_abort(store);
-        return store_write_error(store, "a transaction cannot be finished", rc);
+        store_write_abort(writer);
+        return writer_error(writer, "a transaction cannot be finished", rc);
     }
     rc = mdb_txn_commit(writer->txn);
     writer->txn = NULL;
-    version_floors_end(writer->floors, store->collection_count, !rc);
+    version_floors_end(writer->floors, writer->store->collection_count, !rc);
     if (rc) {
         principals_forget(writer->principals);
         writer->change_count = 0;
         writer->state = writer->before;
-        return store_write_error(store, "a transaction cannot be committed", rc);
+        return writer_error(writer, "a transaction cannot be committed", rc);
     }
     writer->before = writer->state;
     return ERROR_NONE;
 }
 
-void store_write_abort(struct store *store)
+void store_write_abort(struct writer *writer)
 {
-    struct writer *writer = store->writer;
     if (writer->txn) {
-        close_cursors(store);
+        close_cursors(writer);
         mdb_txn_abort(writer->txn);
     }
     writer->txn = NULL;
     writer->change_count = 0;
     writer->state = writer->before;
-    version_floors_end(writer->floors, store->collection_count, false);
+    version_floors_end(writer->floors, writer->store->collection_count, false);
     principals_forget(writer->principals);
 }
 
-uint64_t store_write_work(const struct store *store)
+uint64_t store_write_work(const struct writer *writer)
 {
-    return store->writer->work;
+    return writer->work;
 }
 
-const struct applied_change *store_write_changes(struct store *store, size_t *count)
+const struct applied_change *store_write_changes(const struct writer *writer, size_t *count)
 {
-    *count = store->writer->change_count;
-    return store->writer->changes;
+    *count = writer->change_count;
+    return writer->changes;
 }
 
-uint64_t store_write_seq(struct store *store)
+uint64_t store_write_seq(const struct writer *writer)
 {
-    return store->writer->before.seq;
+    return writer->before.seq;
 }
 
-void store_read_results(struct store *store, unsigned slot, struct buffer *out)
+void store_write_read_results(const struct writer *writer, unsigned slot, struct buffer *out)
 {
+    const struct store *store = writer->store;
     MDB_txn *txn;
     int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
     if (rc) {
@@ -217,4 +225,15 @@ void store_read_results(struct store *store, unsigned slot, struct buffer *out)
     else if (rc != MDB_NOTFOUND)
         store_error("results cannot be read", rc);
     mdb_txn_abort(txn);
+}
+
+enum error_code store_write_sync(struct writer *writer)
+{
+    int rc = mdb_env_sync(writer->store->env, 1);
+    return rc ? store_error("the store cannot be synced", rc) : ERROR_NONE;
+}
+
+struct store *store_write_reader(struct writer *writer)
+{
+    return writer->store;
 }

@@ -63,6 +63,7 @@ struct actor {
 };
 
 struct writer {
+    struct store *store; /* its own */
     MDB_txn *txn;
     /* Of the transaction, NULL until asked for: a cursor that has looked an id up stands where its record is
      * to be put, and the log's stands at its end, so that the way there is not searched again. */
@@ -98,8 +99,15 @@ struct writer {
     struct key_list old_keys, new_keys;
 };
 
+/** The writer of a store that was opened for writing; @store becomes its own. Ends the process when its
+ * state cannot be read. */
 struct writer *writer_new(struct store *store);
-void writer_free(struct store *store);
+
+/** All of it but the store. */
+void writer_free(struct writer *writer);
+
+/** store_error() for an error of writing: a full disk has several names. */
+enum error_code writer_error(struct writer *writer, const char *what, int rc);
 
 /** The cursor kept in @cursor, opened when it is not yet. An error of LMDB. */
 [[gnu::warn_unused_result]] int writer_cursor(struct writer *writer, MDB_cursor **cursor, MDB_dbi dbi);
@@ -110,10 +118,10 @@ void writer_cursor_close(MDB_cursor **cursor);
 /* stage_operation.c */
 
 /** Checks one operation against what is there and what the set has staged, and stages what it does. */
-enum error_code stage_operation(struct store *store, const struct change *change,
+enum error_code stage_operation(struct writer *writer, const struct change *change,
                                 char message[APPLY_MESSAGE]);
 
 /** Forgets what is staged: it has been put (@applied), or the set failed. */
-void stage_clear(struct store *store, bool applied);
+void stage_clear(struct writer *writer, bool applied);
 
 #endif

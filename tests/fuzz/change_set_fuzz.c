@@ -18,7 +18,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments);
 
 static char directory[] = "/tmp/dispatchd-fuzz-XXXXXX";
 static struct config *config;
-static struct store *store;
+static struct writer *writer;
 
 static void require(bool condition)
 {
@@ -34,7 +34,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 static void clean_up(void)
 {
-    store_close(&store);
+    store_write_close(&writer);
     config_free(config);
     nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
@@ -50,9 +50,9 @@ static void put(const char *collection, const char *id, const char *body)
                             .body = slice_text(body)};
     change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_IDS, (struct slice){0});
     change_set_add(&set, &change);
-    require(store_write_begin(store) == ERROR_NONE);
-    require(store_write_apply(store, buffer_slice(&set), 1, &result) == ERROR_NONE);
-    require(store_write_commit(store) == ERROR_NONE);
+    require(store_write_begin(writer) == ERROR_NONE);
+    require(store_write_apply(writer, buffer_slice(&set), 1, &result) == ERROR_NONE);
+    require(store_write_commit(writer) == ERROR_NONE);
     buffer_free(&set);
 }
 
@@ -71,8 +71,8 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     free(config->data);
     config->data = memory_copy(directory, strlen(directory));
     config->map_bytes = UINT64_C(1) << 28;
-    store = store_open(config, STORE_WRITE, message);
-    require(store != NULL);
+    writer = store_write_open(config, NULL, message);
+    require(writer != NULL);
     atexit(clean_up);
     put("c", "a", "{\"n\":1,\"t\":[\"u\",\"v\"]}");
     put("c", "b", "{\"n\":2,\"x\":true}");
@@ -120,12 +120,12 @@ static void check_actor(const struct change *change, const uint8_t *data, size_t
 static void apply(struct slice bytes)
 {
     struct apply_result result = {0};
-    require(store_write_begin(store) == ERROR_NONE);
-    enum error_code code = store_write_apply(store, bytes, 1, &result);
+    require(store_write_begin(writer) == ERROR_NONE);
+    enum error_code code = store_write_apply(writer, bytes, 1, &result);
     require(code == result.code);
     require(code == ERROR_NONE ? result.answer.data != NULL
                                : memchr(result.message, 0, sizeof result.message) != NULL);
-    store_write_abort(store);
+    store_write_abort(writer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

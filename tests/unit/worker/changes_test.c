@@ -75,7 +75,7 @@ static void each_change_arrives_once_and_in_order(void **state)
     }
     client_settle(&client);
     assert_int_equal(client.changes, CHANGES);
-    assert_int_equal(client.seq, store_write_seq(world.fixture.store));
+    assert_int_equal(client.seq, store_write_seq(world.fixture.writer));
     assert_true(client.seq >= first + CHANGES);
     client_close(&client);
     world_close(&world);
@@ -96,7 +96,7 @@ static void a_lapped_worker_catches_up_in_steps(void **state)
     }
     uint64_t before = backlog_last_seq(world.worker.backlog);
     unsigned passes = 0;
-    while (backlog_last_seq(world.worker.backlog) < store_write_seq(world.fixture.store)) {
+    while (backlog_last_seq(world.worker.backlog) < store_write_seq(world.fixture.writer)) {
         world_pass(&world);
         assert_true(backlog_last_seq(world.worker.backlog) - before <= 2000);
         before = backlog_last_seq(world.worker.backlog);

@@ -78,7 +78,7 @@ static void calls_that_read_it_fail(void **state)
     (void)answer(&client, "items", "sync", "{}");
     (void)answer(&client, "other", "sync", "{}");
     assert_int_equal(client.held_count, 10);
-    uint64_t seq = store_write_seq(world.fixture.store);
+    uint64_t seq = store_write_seq(world.fixture.writer);
     damage_record(world.fixture.store, items_of(&world), "c");
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (!strstr(answer(&client, "items", calls[i][0], calls[i][1]), "\"internal\""))
@@ -88,7 +88,7 @@ static void calls_that_read_it_fail(void **state)
         "\"internal\""));
     assert_int_equal(client.held_count, 10);
     assert_int_equal(client.strays, 0);
-    assert_int_equal(store_write_seq(world.fixture.store), seq);
+    assert_int_equal(store_write_seq(world.fixture.writer), seq);
     assert_non_null(strstr(answer(&client, "other", "count", "{}"), "5"));
     assert_non_null(strstr(answer(&client, "items", "detail", "{\"_id\":\"d\"}"), "\"n\""));
     assert_non_null(strstr(answer(&client, "items", "find", "{\"query\":{\"_id\":\"d\"}}"), "\"more\""));
@@ -161,7 +161,7 @@ static void who_catches_up_over_it_is_cut_off(void **state)
     put(&world, "items", "e", "bert", 1);
     block(&world);
     damage_record(world.fixture.store, items_of(&world), "c");
-    uint64_t seq = store_write_seq(world.fixture.store);
+    uint64_t seq = store_write_seq(world.fixture.writer);
     client_settle(&control);
     client_settle(&bert);
     assert_int_equal(control.close_code, 1011);
@@ -218,7 +218,7 @@ static void a_new_committer_does_not_pass_over_it(void **state)
         world.committer_silent = true;
         put(&world, "items", "a", "bert", 1);
         put(&world, "items", "c", "anna", 1);
-        uint64_t damaged = store_write_seq(world.fixture.store);
+        uint64_t damaged = store_write_seq(world.fixture.writer);
         put(&world, "items", "e", "bert", 1);
         world.committer_silent = false;
         if (log)
@@ -256,7 +256,7 @@ static void a_log_that_cannot_be_read_is_as_one_that_was_trimmed(void **state)
     client_open(&fast, &world, NULL);
     snprintf(place, sizeof place, "%s", answer(&slow, "other", "sync", "{}"));
     put(&world, "other", "a", "anna", 1);
-    uint64_t damaged = store_write_seq(world.fixture.store);
+    uint64_t damaged = store_write_seq(world.fixture.writer);
     for (unsigned i = 0; i < 1000; i++)
         put(&world, "other", (char[]){(char)('f' + i % 20), 0}, "anna", 200);
     damage_log(world.fixture.store, damaged);
@@ -385,7 +385,7 @@ static void sessions_that_cannot_be_read_keep_a_password(void **state)
     token_hash(slice_text(token), hash);
     token_id(hash, id);
     damage_record(world.fixture.store, fixture_collection(&world.fixture, "sessions"), id);
-    uint64_t seq = store_write_seq(world.fixture.store);
+    uint64_t seq = store_write_seq(world.fixture.writer);
     static const char *const calls[][2] = {
         {"set_password", "{\"_id\":\"bert\",\"new_password\":\"x\"}"},
         {"set_force_reset", "{\"_id\":\"bert\",\"force_reset\":true}"},
@@ -395,7 +395,7 @@ static void sessions_that_cannot_be_read_keep_a_password(void **state)
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (!strstr(answer(&client, "users", calls[i][0], calls[i][1]), "\"internal\""))
             fail_msg("%s: %s", calls[i][0], client.answer);
-    assert_int_equal(store_write_seq(world.fixture.store), seq);
+    assert_int_equal(store_write_seq(world.fixture.writer), seq);
     client_close(&client);
     world_close(&world);
 }

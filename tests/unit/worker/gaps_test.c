@@ -110,7 +110,7 @@ static void check_order(struct client *client, uint64_t seq)
 
 static uint64_t seq_of(const struct world *world)
 {
-    return store_write_seq(world->fixture.store);
+    return store_write_seq(world->fixture.writer);
 }
 
 static void sync_again(struct client *client)

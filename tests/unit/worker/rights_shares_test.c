@@ -96,7 +96,7 @@ static void add_documents(unsigned count, unsigned rare, size_t bytes)
         if (i % LIST < LIST - 1 && i + 1 < count)
             continue;
         assert_int_equal(set_run(fixture), ERROR_NONE);
-        const struct applied_change *applied = store_write_changes(fixture->store, &changes);
+        const struct applied_change *applied = store_write_changes(fixture->writer, &changes);
         publish_changes(&world.publisher, applied, changes);
     }
     free(body);
@@ -209,7 +209,7 @@ static void tell_many(unsigned users)
             put("groups", "lab", "{\"permissions\":{},\"n\":1}");
         passes++;
     } while (!authority_is_current(world.worker.authority) ||
-             backlog_last_seq(world.worker.backlog) < store_write_seq(world.fixture.store));
+             backlog_last_seq(world.worker.backlog) < store_write_seq(world.fixture.writer));
     assert_true(passes > CLIENTS / 3);
     (void)wait_for("other", "before", false);
     assert_int_equal(count_told(), CLIENTS);
@@ -280,7 +280,7 @@ static void a_resume_works_out_many_changes_in_pieces(void **state)
     buffer_append_byte(&groups, 0);
     world_add_user(&world, "ann", groups.data, token);
     buffer_free(&groups);
-    uint64_t seq = store_write_seq(world.fixture.store);
+    uint64_t seq = store_write_seq(world.fixture.writer);
     for (unsigned i = 0; i < CHANGES; i++)
         put("groups", "g0", i % 2 ? "{\"permissions\":{}}" : "{\"permissions\":{\"p\":true}}");
     add_client(token);

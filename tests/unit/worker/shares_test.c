@@ -39,7 +39,7 @@ static void publish_much(struct world *world, const char *collection)
 
 static bool is_behind(const struct world *world)
 {
-    return backlog_last_seq(world->worker.backlog) < store_write_seq(world->fixture.store);
+    return backlog_last_seq(world->worker.backlog) < store_write_seq(world->fixture.writer);
 }
 
 static void a_call_waits_while_its_worker_is_far_behind(void **state)

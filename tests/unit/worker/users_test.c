@@ -239,12 +239,12 @@ static void add_carl_elsewhere(void)
     change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_LITERAL, SLICE("null"));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         change_set_add(&set, &changes[i]);
-    assert_int_equal(store_write_begin(world.fixture.store), ERROR_NONE);
-    assert_int_equal(store_write_apply(world.fixture.store, buffer_slice(&set), clock_wall_ms(), &result),
+    assert_int_equal(store_write_begin(world.fixture.writer), ERROR_NONE);
+    assert_int_equal(store_write_apply(world.fixture.writer, buffer_slice(&set), clock_wall_ms(), &result),
                      ERROR_NONE);
-    assert_int_equal(store_write_commit(world.fixture.store), ERROR_NONE);
+    assert_int_equal(store_write_commit(world.fixture.writer), ERROR_NONE);
     size_t count;
-    const struct applied_change *applied = store_write_changes(world.fixture.store, &count);
+    const struct applied_change *applied = store_write_changes(world.fixture.writer, &count);
     publish_changes(&world.publisher, applied, count);
     buffer_free(&set);
 }

@@ -47,7 +47,7 @@ void world_open(struct world *world, const char *collections, uint64_t ring_byte
     world->inheritance.scoreboard->presence = presence_create(1, 1000);
     assert_non_null(world->inheritance.scoreboard->presence);
     assert_true(ring_wakeup_open(world->inheritance.ring, 1));
-    ring_start(world->inheritance.ring, store_write_seq(world->fixture.store));
+    ring_start(world->inheritance.ring, store_write_seq(world->fixture.writer));
     world->publisher = (struct publisher){.config = config, .ring = world->inheritance.ring};
     pair(fds, SOCK_SEQPACKET);
     world->inheritance.order_channel = fds[0];
@@ -63,7 +63,6 @@ void world_open(struct world *world, const char *collections, uint64_t ring_byte
 void world_close(struct world *world)
 {
     worker_close(&world->worker);
-    world->fixture.store = NULL;
     publisher_free(&world->publisher);
     buffer_free(&world->sets);
     if (world->committer >= 0)
@@ -77,7 +76,7 @@ void world_close(struct world *world)
 static void publish(struct world *world)
 {
     size_t count;
-    const struct applied_change *changes = store_write_changes(world->fixture.store, &count);
+    const struct applied_change *changes = store_write_changes(world->fixture.writer, &count);
     if (!world->committer_silent)
         publish_changes(&world->publisher, changes, count);
 }
@@ -97,12 +96,12 @@ static void apply_set(struct world *world, uint64_t id, struct slice set)
 {
     struct buffer out = {0};
     struct apply_result result;
-    assert_int_equal(store_write_begin(world->fixture.store), ERROR_NONE);
-    enum error_code code = store_write_apply(world->fixture.store, set, clock_wall_ms(), &result);
+    assert_int_equal(store_write_begin(world->fixture.writer), ERROR_NONE);
+    enum error_code code = store_write_apply(world->fixture.writer, set, clock_wall_ms(), &result);
     if (code)
-        store_write_abort(world->fixture.store);
+        store_write_abort(world->fixture.writer);
     else
-        assert_int_equal(store_write_commit(world->fixture.store), ERROR_NONE);
+        assert_int_equal(store_write_commit(world->fixture.writer), ERROR_NONE);
     if (!code)
         publish(world);
     struct committer_result answer = {.id = id,

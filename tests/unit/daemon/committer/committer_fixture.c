@@ -351,7 +351,7 @@ void fixture_resume(struct fixture *fixture)
 struct store *fixture_store(struct fixture *fixture)
 {
     char message[STORE_MESSAGE];
-    struct store *store = store_open(fixture->config, STORE_READ, message);
+    struct store *store = store_open(fixture->config, message);
     if (!store)
         fail_msg("%s", message);
     return store;

@@ -19,12 +19,12 @@ enum { KILLS = 30, SET = 5 };
 static const char *const crash_collections = "\"things\": {\"unique\": [\"name\"], \"index\": [\"round\"]}";
 
 /** Sets of five documents "S-0" to "S-4", the set before removed every third time; acknowledges S. */
-static void writer(const struct config *config, int tell, uint32_t from)
+static void write_sets(const struct config *config, int tell, uint32_t from)
 {
     char message[STORE_MESSAGE];
     struct buffer set = {0};
-    struct store *store = store_open(config, STORE_WRITE, message);
-    if (!store)
+    struct writer *writer = store_write_open(config, NULL, message);
+    if (!writer)
         _exit(1);
     for (uint32_t number = from;; number++) {
         struct apply_result result;
@@ -43,9 +43,9 @@ static void writer(const struct config *config, int tell, uint32_t from)
                     &set, &(struct change){
                               CHANGE_REMOVE, 0, CHANGE_ANY_VERSION, SLICE("things"), slice_text(id), {0}});
         }
-        if (store_write_begin(store) || store_write_apply(store, buffer_slice(&set), 1000, &result) ||
-            store_write_results(store, 0, slice_of((char *)&number, sizeof number)) ||
-            store_write_commit(store))
+        if (store_write_begin(writer) || store_write_apply(writer, buffer_slice(&set), 1000, &result) ||
+            store_write_results(writer, 0, slice_of((char *)&number, sizeof number)) ||
+            store_write_commit(writer))
             _exit(2);
         if (write(tell, &number, sizeof number) != sizeof number)
             _exit(3);
@@ -64,7 +64,7 @@ static uint32_t check_store(struct fixture *f, uint32_t acknowledged)
 {
     struct buffer results = {0};
     uint32_t last = 0;
-    store_read_results(f->store, 0, &results);
+    store_write_read_results(f->writer, 0, &results);
     if (results.length == sizeof last)
         memcpy(&last, results.data, sizeof last);
     buffer_free(&results);
@@ -80,7 +80,7 @@ static uint32_t check_store(struct fixture *f, uint32_t acknowledged)
     uint64_t changes = 0;
     for (uint32_t number = 1; number <= last; number++)
         changes += number % 3 == 0 ? 2 * SET : SET;
-    assert_int_equal(store_write_seq(f->store), changes);
+    assert_int_equal(store_write_seq(f->writer), changes);
     struct store_log_entry entry;
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_int_equal(store_seq(f->store), changes);
@@ -95,7 +95,7 @@ static void killed(enum durability durability)
     struct fixture f;
     fixture_open(&f, crash_collections);
     f.config->durability = durability;
-    store_close(&f.store);
+    store_write_close(&f.writer);
     uint32_t last = 0;
     uint64_t seed = 11;
     for (int round = 0; round < KILLS; round++) {
@@ -103,7 +103,7 @@ static void killed(enum durability durability)
         assert_int_equal(pipe(tell), 0);
         pid_t pid = fork();
         if (pid == 0)
-            writer(f.config, tell[1], last + 1);
+            write_sets(f.config, tell[1], last + 1);
         close(tell[1]);
         /* Some sets, and then some moment in the next one. */
         seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -122,7 +122,7 @@ static void killed(enum durability durability)
         close(tell[0]);
         fixture_reopen(&f, NULL);
         last = check_store(&f, acknowledged);
-        store_close(&f.store);
+        store_write_close(&f.writer);
     }
     assert_true(last > KILLS);
     fixture_reopen(&f, NULL);

@@ -20,7 +20,7 @@ static char body[2100];
 static void open_small(struct fixture *f)
 {
     fixture_open(f, plain_collections);
-    store_close(&f->store);
+    store_write_close(&f->writer);
     f->config->map_bytes = MAP_BYTES;
     f->config->change_log_entries = 100;
     fixture_reopen(f, NULL);
@@ -253,7 +253,7 @@ static void a_transaction_too_large_leaves_nothing(void **state)
     struct fixture f;
     open_small(&f);
     assert_int_equal(insert(&f, 0), ERROR_NONE);
-    uint64_t seq = store_write_seq(f.store);
+    uint64_t seq = store_write_seq(f.writer);
     set_begin(&f, ANSWER_LITERAL);
     for (int i = 1; i < 3000; i++) {
         char id[16];
@@ -261,9 +261,9 @@ static void a_transaction_too_large_leaves_nothing(void **state)
         set_add(&f, CHANGE_INSERT, 0, "plain", id, ANY, body);
     }
     assert_int_equal(set_run(&f), ERROR_STORE_FULL);
-    assert_int_equal(store_write_seq(f.store), seq);
+    assert_int_equal(store_write_seq(f.writer), seq);
     size_t count;
-    store_write_changes(f.store, &count);
+    store_write_changes(f.writer, &count);
     assert_int_equal(count, 0);
     check_reads(&f, 1);
     assert_int_equal(insert(&f, 1), ERROR_NONE);
@@ -287,7 +287,7 @@ static bool open_on_disk(struct fixture *f, const char *kind, const char *option
         return false;
     }
     open_small(f);
-    store_close(&f->store);
+    store_write_close(&f->writer);
     free(f->config->data);
     f->config->data = memory_copy(disk, strlen(disk));
     f->config->map_bytes = 64 * 1024 * 1024;
@@ -297,7 +297,7 @@ static bool open_on_disk(struct fixture *f, const char *kind, const char *option
 
 static int close_on_disk(struct fixture *f)
 {
-    store_close(&f->store);
+    store_write_close(&f->writer);
     if (umount(disk) == 0)
         rmdir(disk);
     fixture_close(f);

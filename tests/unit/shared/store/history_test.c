@@ -71,9 +71,8 @@ static void restarts_keep_positions(void **state)
 /** Opens the store again as a part of @run. False: it is refused, and @message says why. */
 static bool reopen_run(struct fixture *f, struct store_run run, char message[STORE_MESSAGE])
 {
-    store_close(&f->store);
-    f->store = store_open_run(f->config, &run, message);
-    return f->store != NULL;
+    store_write_close(&f->writer);
+    return fixture_open_as(f, f->config, &run, message);
 }
 
 static void a_run_goes_on_where_it_was(void **state)
@@ -104,13 +103,13 @@ static void a_copy_that_is_put_back_is_noticed(void **state)
     changes(&f, 5);
     fixture_reopen(&f, NULL);
     changes(&f, 5);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     copy(&f, "backup", false);
     assert_true(reopen_run(&f, (struct store_run){.epoch = 2, .goes_on = true, .seq = 10}, message));
     changes(&f, 5);
     fixture_reopen(&f, NULL); /* a third */
     changes(&f, 5);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     copy(&f, "backup", true);
     fixture_reopen(&f, NULL); /* a fourth */
     assert_true(holds(&f, 1, 5));
@@ -139,13 +138,13 @@ static void a_run_begins_before_a_rebuild(void **state)
         assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", id, CHANGE_ANY_VERSION, "{\"n\":1,\"m\":1}"),
                          ERROR_NONE);
     }
-    store_close(&f.store);
+    store_write_close(&f.writer);
     config_free(f.config);
     f.config = fixture_config(f.directory, twice);
     struct store_run run = {.epoch = 2};
-    assert_null(store_open_run(f.config, &run, message)); /* not unique */
+    assert_null(store_write_open(f.config, &run, message)); /* not unique */
     fixture_reopen(&f, "\"plain\": {\"projector\": [\"n\"]}");
-    assert_int_equal(store_write_seq(f.store), 20);
+    assert_int_equal(store_write_seq(f.writer), 20);
     assert_true(holds(&f, 1, 10));
     assert_false(holds(&f, 1, 11));
     fixture_close(&f);

@@ -100,13 +100,13 @@ static enum error_code apply_exactly(struct fixture *f, const char *bytes, size_
 {
     char *copy = memory_allocate(length);
     memcpy(copy, bytes, length);
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
-    enum error_code code = store_write_apply(f->store, slice_of(copy, length), 1000, &f->result);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
+    enum error_code code = store_write_apply(f->writer, slice_of(copy, length), 1000, &f->result);
     assert_int_equal(code, f->result.code);
     size_t count;
-    store_write_changes(f->store, &count);
+    store_write_changes(f->writer, &count);
     assert_true(code == ERROR_NONE || count == 0);
-    store_write_abort(f->store);
+    store_write_abort(f->writer);
     free(copy);
     return code;
 }
@@ -145,7 +145,7 @@ static void wrong_bytes_never_crash(void **state)
             assert_true(code == ERROR_NONE || f.result.message[0]);
             whole.data[at] = (char)((unsigned char)whole.data[at] ^ flips[i]);
         }
-    assert_int_equal(store_write_seq(f.store), 2);
+    assert_int_equal(store_write_seq(f.writer), 2);
     assert_int_equal(apply_exactly(&f, whole.data, whole.length), ERROR_NONE);
     assert_int_equal(apply_exactly(&f, "", 0), ERROR_INVALID);
     buffer_free(&whole);

@@ -106,14 +106,14 @@ static void also_within_a_transaction(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(add(f, 0, "users", "ann"), ERROR_NONE);
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_REMOVE, 0, "users", "ann", ANY, NULL);
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_INSERT, 0, "users", "ann", ANY, "{\"groups\":[]}");
     assert_int_equal(set_apply(f), ERROR_EXISTS);
-    store_write_abort(f->store);
+    store_write_abort(f->writer);
     assert_false(was_used(f, COLLECTION_USERS, "ann"));
 }
 

@@ -11,13 +11,24 @@
 
 #define ANY CHANGE_ANY_VERSION
 
-static void expect_refusal(const struct config *config, enum store_mode mode, const char *words)
+static void expect_words(const char *message, const char *words)
 {
-    char message[STORE_MESSAGE];
-    struct store *store = store_open(config, mode, message);
-    assert_null(store);
     if (!strstr(message, words) || strchr(message, '\n'))
         fail_msg("expected \"%s\", found: %s", words, message);
+}
+
+static void expect_no_writer(const struct config *config, const char *words)
+{
+    char message[STORE_MESSAGE];
+    assert_null(store_write_open(config, NULL, message));
+    expect_words(message, words);
+}
+
+static void expect_no_reader(const struct config *config, const char *words)
+{
+    char message[STORE_MESSAGE];
+    assert_null(store_open(config, message));
+    expect_words(message, words);
 }
 
 static void write_file(const char *directory, const char *text, size_t length)
@@ -36,7 +47,7 @@ static void what_is_no_store_is_refused(void **state)
     struct fixture f;
     char path[128], junk[16384];
     fixture_open(&f, plain_collections);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     snprintf(path, sizeof path, "%s/data.mdb", f.directory);
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
@@ -44,19 +55,19 @@ static void what_is_no_store_is_refused(void **state)
 
     memset(junk, 'x', sizeof junk);
     write_file(f.directory, junk, sizeof junk);
-    expect_refusal(f.config, STORE_WRITE, "is not a store");
+    expect_no_writer(f.config, "is not a store");
     write_file(f.directory, junk, 10);
-    expect_refusal(f.config, STORE_WRITE, "is not a store");
+    expect_no_writer(f.config, "is not a store");
     assert_int_equal(remove(path), 0);
-    expect_refusal(f.config, STORE_READ, "there is no store");
+    expect_no_reader(f.config, "there is no store");
 
     char *data = f.config->data;
     f.config->data = path;
     write_file(f.directory, junk, 10);
-    expect_refusal(f.config, STORE_WRITE, "is not a directory");
+    expect_no_writer(f.config, "is not a directory");
     f.config->data = "/nonexistent/deep/directory";
-    expect_refusal(f.config, STORE_WRITE, "cannot be made");
-    expect_refusal(f.config, STORE_READ, "cannot be used");
+    expect_no_writer(f.config, "cannot be made");
+    expect_no_reader(f.config, "cannot be used");
     f.config->data = data;
     assert_int_equal(remove(path), 0);
     fixture_reopen(&f, NULL);
@@ -68,15 +79,15 @@ static void a_directory_without_rights_is_refused(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f, plain_collections);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     assert_int_equal(chmod(f.directory, 0555), 0);
     pid_t pid = fork();
     if (pid == 0) {
         char message[STORE_MESSAGE];
         if (geteuid() == 0 && (setgid(65534) || setuid(65534)))
             _exit(3);
-        struct store *store = store_open(f.config, STORE_WRITE, message);
-        _exit(store ? 1 : strstr(message, "is not writable") ? 0 : 2);
+        struct writer *writer = store_write_open(f.config, NULL, message);
+        _exit(writer ? 1 : strstr(message, "is not writable") ? 0 : 2);
     }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -98,9 +109,9 @@ static void a_newer_format_is_refused(void **state)
     assert_int_equal(mdb_txn_begin(f.store->env, NULL, 0, &txn), 0);
     assert_int_equal(mdb_put(txn, f.store->meta, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
-    store_close(&f.store);
-    expect_refusal(f.config, STORE_WRITE, "newer dispatchd");
-    expect_refusal(f.config, STORE_READ, "newer dispatchd");
+    store_write_close(&f.writer);
+    expect_no_writer(f.config, "newer dispatchd");
+    expect_no_reader(f.config, "newer dispatchd");
     fixture_close(&f);
 }
 
@@ -127,8 +138,8 @@ static void an_older_format_is_brought_up_to_date(void **state)
     value = (MDB_val){3, "old"};
     assert_int_equal(mdb_put(txn, f.store->log, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
-    store_close(&f.store);
-    expect_refusal(f.config, STORE_READ, "format 1");
+    store_write_close(&f.writer);
+    expect_no_reader(f.config, "format 1");
     fixture_reopen(&f, NULL);
     assert_string_equal(document(&f, "plain", "b"), "{\"_id\":\"b\",\"_version\":1,\"x\":2}");
     struct store_log_entry entry;
@@ -167,8 +178,8 @@ static void format_2_is_brought_up_to_date(void **state)
     value = (MDB_val){8, "\0\0\0\0\0\0\0\1"};
     assert_int_equal(mdb_put(txn, removed, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
-    store_close(&f.store);
-    expect_refusal(f.config, STORE_READ, "format 2");
+    store_write_close(&f.writer);
+    expect_no_reader(f.config, "format 2");
     fixture_reopen(&f, NULL);
     bool holds;
     assert_int_equal(store_begin(f.store), ERROR_NONE);
@@ -189,7 +200,7 @@ static void a_strangers_database_is_left_alone(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f, plain_collections);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     char path[128];
     snprintf(path, sizeof path, "%s/data.mdb", f.directory);
     assert_int_equal(remove(path), 0);
@@ -204,7 +215,7 @@ static void a_strangers_database_is_left_alone(void **state)
     assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
-    expect_refusal(f.config, STORE_WRITE, "is not a store");
+    expect_no_writer(f.config, "is not a store");
     fixture_close(&f);
 }
 
@@ -222,13 +233,13 @@ static void a_file_cut_short_is_refused(void **state)
                 "{\"text\":\"some text that takes room in the file\"}");
     }
     assert_int_equal(set_run(&f), ERROR_NONE);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     snprintf(path, sizeof path, "%s/data.mdb", f.directory);
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(truncate(path, status.st_size / 2 / 4096 * 4096), 0);
-    expect_refusal(f.config, STORE_WRITE, "cut short");
-    expect_refusal(f.config, STORE_WRITE, "cut short");
+    expect_no_writer(f.config, "cut short");
+    expect_no_writer(f.config, "cut short");
     struct stat now;
     assert_int_equal(stat(path, &now), 0);
     assert_int_equal(now.st_size, status.st_size / 2 / 4096 * 4096);
@@ -242,7 +253,7 @@ static void what_is_stored_stays(void **state)
     fixture_open(&f, plain_collections);
     assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NONE);
     fixture_reopen(&f, NULL);
-    assert_int_equal(store_write_seq(f.store), 1);
+    assert_int_equal(store_write_seq(f.writer), 1);
     assert_string_equal(document(&f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1}");
     /* Collections come and go; the ones that are gone keep their documents. */
     fixture_reopen(&f, "\"fresh\": {\"index\": [\"q\"]}");

@@ -25,7 +25,7 @@ static int close_fixture(void **state)
 
 static uint64_t seq_now(struct fixture *f)
 {
-    return store_write_seq(f->store);
+    return store_write_seq(f->writer);
 }
 
 static void insert_keeps_what_was_given(void **state)
@@ -53,7 +53,7 @@ static void changes_are_told(void **state)
     size_t count;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "v1", ANY, "{\"name\":\"TMV\",\"x\":1}"),
                      ERROR_NONE);
-    const struct applied_change *changes = store_write_changes(f->store, &count);
+    const struct applied_change *changes = store_write_changes(f->writer, &count);
     assert_int_equal(count, 1);
     assert_int_equal(changes[0].seq, 1);
     assert_int_equal(changes[0].version, 0);
@@ -65,7 +65,7 @@ static void changes_are_told(void **state)
     assert_true(slice_equal(changes[0].minimal, SLICE("{\"_id\":\"v1\",\"_version\":0,\"name\":\"TMV\"}")));
 
     assert_int_equal(run_one(f, CHANGE_REMOVE, 0, "viruses", "v1", ANY, NULL), ERROR_NONE);
-    changes = store_write_changes(f->store, &count);
+    changes = store_write_changes(f->writer, &count);
     assert_int_equal(count, 1);
     assert_true(changes[0].removed);
     assert_int_equal(changes[0].seq, 2);
@@ -209,7 +209,7 @@ static void a_change_that_changes_nothing_makes_nothing(void **state)
     assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[]"), ERROR_NONE);
     assert_int_equal(seq_now(f), 1);
     size_t count;
-    store_write_changes(f->store, &count);
+    store_write_changes(f->writer, &count);
     assert_int_equal(count, 0);
     assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1,\"y\":[{}]}");
 }

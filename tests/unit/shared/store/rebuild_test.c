@@ -81,13 +81,13 @@ static void a_changed_declaration_is_applied(void **state)
     fixture_open(&f, before);
     fill(&f);
     fixture_reopen(&f, before);
-    assert_int_equal(store_write_seq(f.store), DOCUMENTS);
+    assert_int_equal(store_write_seq(f.writer), DOCUMENTS);
     fixture_reopen(&f, after);
     check_after(&f);
     assert_int_equal(version_of(&f, "d7"), 1);
-    assert_int_equal(store_write_seq(f.store), 2 * DOCUMENTS);
+    assert_int_equal(store_write_seq(f.writer), 2 * DOCUMENTS);
     fixture_reopen(&f, after);
-    assert_int_equal(store_write_seq(f.store), 2 * DOCUMENTS);
+    assert_int_equal(store_write_seq(f.writer), 2 * DOCUMENTS);
     fixture_reopen(&f, before);
     check_indexes(&f);
     assert_string_equal(minimal(&f, "things", "d7"), "{\"_id\":\"d7\",\"_version\":2,\"name\":\"n7\"}");
@@ -116,7 +116,7 @@ static void what_clients_see_in_another_way_has_a_new_version(void **state)
     fixture_reopen(&f, filtered); /* the same minimal documents; every other one is not to be held any more */
     assert_int_equal(version_of(&f, "d7"), 1);
     assert_int_equal(version_of(&f, "d8"), 0);
-    assert_int_equal(store_write_seq(f.store), DOCUMENTS + DOCUMENTS / 2);
+    assert_int_equal(store_write_seq(f.writer), DOCUMENTS + DOCUMENTS / 2);
     assert_int_equal(store_begin(f.store), ERROR_NONE);
     struct store_log_entry entry = entry_behind(&f, DOCUMENTS);
     assert_int_equal(entry.seq, DOCUMENTS + 1);
@@ -133,7 +133,7 @@ static void what_clients_see_in_another_way_has_a_new_version(void **state)
     store_end(f.store);
     fixture_reopen(&f, "\"things\": {\"projector\": [\"name\"], \"index\": [\"hidden\"],"
                        " \"sync_filter\": {\"hidden\": false}}"); /* an index is nothing to clients */
-    assert_int_equal(store_write_seq(f.store), DOCUMENTS + DOCUMENTS / 2);
+    assert_int_equal(store_write_seq(f.writer), DOCUMENTS + DOCUMENTS / 2);
     assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "things", "d8", 0, "{\"group\":99}"), ERROR_NONE);
     assert_int_equal(f.result.seq, DOCUMENTS + DOCUMENTS / 2 + 1);
     fixture_close(&f);
@@ -145,17 +145,16 @@ static void a_rebuild_keeps_to_the_size_of_the_change_log(void **state)
     struct fixture f;
     fixture_open(&f, before);
     fill(&f);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     struct config *wanted = fixture_config(f.directory, after);
     wanted->change_log_entries = 100;
     char message[STORE_MESSAGE];
-    f.store = store_open(wanted, STORE_WRITE, message);
-    assert_non_null(f.store);
+    assert_true(fixture_open_as(&f, wanted, NULL, message));
     assert_int_equal(store_begin(f.store), ERROR_NONE);
     assert_int_equal(store_log_horizon(f.store), 2 * DOCUMENTS - 100);
     assert_int_equal(entry_behind(&f, 0).seq, 2 * DOCUMENTS - 99);
     store_end(f.store);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     config_free(wanted);
     fixture_close(&f);
 }
@@ -172,10 +171,10 @@ static void other_readers_start_the_change_log_anew(void **state)
     fixture_open(&f, "\"things\": {}");
     assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "a", ANY, "{\"x\":1}"), ERROR_NONE);
     for (size_t i = 1; i < sizeof reads / sizeof *reads; i++) {
-        uint64_t seq = store_write_seq(f.store);
+        uint64_t seq = store_write_seq(f.writer);
         char text[256], message[CONFIG_MESSAGE];
         snprintf(text, sizeof text, whole, reads[i]);
-        store_close(&f.store);
+        store_write_close(&f.writer);
         struct config *wanted = config_defaults();
         if (!config_read_text(wanted, "test", text, strlen(text), message))
             fail_msg("%s", message);
@@ -193,7 +192,7 @@ static void other_readers_start_the_change_log_anew(void **state)
         store_end(f.store);
         assert_int_equal(version_of(&f, "a"), i - 1);
         fixture_reopen(&f, NULL);
-        assert_int_equal(store_write_seq(f.store), seq + 1);
+        assert_int_equal(store_write_seq(f.writer), seq + 1);
         assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "things", "a", ANY, i % 2 ? "{\"x\":2}" : "{\"x\":3}"),
                          ERROR_NONE);
     }
@@ -209,9 +208,9 @@ static void duplicates_are_named(void **state)
     fill(&f);
     assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "twin", ANY, "{\"name\":[\"n77\"]}"),
                      ERROR_NONE);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     struct config *wanted = fixture_config(f.directory, after);
-    assert_null(store_open(wanted, STORE_WRITE, message));
+    assert_null(store_write_open(wanted, NULL, message));
     assert_non_null(strstr(message, "collection things"));
     assert_non_null(strstr(message, "field name"));
     assert_non_null(strstr(message, "\"d77\""));
@@ -233,9 +232,9 @@ static void readers_wait_for_the_rebuild(void **state)
     struct fixture f;
     char message[STORE_MESSAGE];
     fixture_open(&f, before);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     struct config *wanted = fixture_config(f.directory, after);
-    assert_null(store_open(wanted, STORE_READ, message));
+    assert_null(store_open(wanted, message));
     assert_non_null(strstr(message, "things"));
     config_free(wanted);
     fixture_close(&f);
@@ -253,16 +252,16 @@ static bool open_for(struct fixture *f, unsigned pieces)
 {
     char message[STORE_MESSAGE];
     struct store_run run = {.epoch = ++f->epoch, .may_go_on = wants_more, .argument = &pieces};
-    store_close(&f->store);
-    f->store = store_open_run(f->config, &run, message);
-    if (!f->store && !strstr(message, "is stopped"))
+    store_write_close(&f->writer);
+    bool opened = fixture_open_as(f, f->config, &run, message);
+    if (!opened && !strstr(message, "is stopped"))
         fail_msg("%s", message);
-    return f->store != NULL;
+    return opened;
 }
 
 static void declare(struct fixture *f, const char *collections)
 {
-    store_close(&f->store);
+    store_write_close(&f->writer);
     config_free(f->config);
     f->config = fixture_config(f->directory, collections);
 }
@@ -280,7 +279,7 @@ static void a_stopped_rebuild_goes_on(void **state)
         assert_true(++openings < 20);
     assert_true(openings > 1);
     check_after(&f);
-    assert_int_equal(store_write_seq(f.store), 2 * DOCUMENTS); /* no document was made anew twice */
+    assert_int_equal(store_write_seq(f.writer), 2 * DOCUMENTS); /* no document was made anew twice */
     for (int i = 0; i < DOCUMENTS; i += 99) {
         char id[16];
         snprintf(id, sizeof id, "d%d", i);
@@ -352,14 +351,14 @@ static void a_killed_rebuild_goes_on_or_starts_over(void **state)
     struct fixture f;
     fixture_open(&f, before);
     fill(&f);
-    store_close(&f.store);
+    store_write_close(&f.writer);
     for (unsigned round = 0; round < 12; round++) {
         pid_t pid = fork();
         if (pid == 0) {
             char message[STORE_MESSAGE];
             fclose(stderr);
             struct config *wanted = fixture_config(f.directory, after);
-            _exit(store_open(wanted, STORE_WRITE, message) ? 0 : 1);
+            _exit(store_write_open(wanted, NULL, message) ? 0 : 1);
         }
         /* Killed at some moment on the way, or behind it. */
         uint64_t until = clock_monotonic_us() + round * 5000;
@@ -373,7 +372,7 @@ static void a_killed_rebuild_goes_on_or_starts_over(void **state)
             fixture_reopen(&f, before);
             check_indexes(&f);
             assert_int_equal(search_count(&f, "things", "{\"group\":3}", NULL), DOCUMENTS / 10);
-            store_close(&f.store);
+            store_write_close(&f.writer);
         }
     }
     fixture_reopen(&f, after);

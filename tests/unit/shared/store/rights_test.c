@@ -274,7 +274,7 @@ static void rights_are_those_of_the_moment(void **state)
 {
     struct fixture *f = *state;
     put(f, "d", "{\"user\":\"ann\",\"ar\":true,\"aw\":true}");
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_IDS);
     set_actor(f, "ann");
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"aw\":false}");
@@ -293,7 +293,7 @@ static void rights_are_those_of_the_moment(void **state)
     set_begin(f, ANSWER_IDS);
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":2}");
     assert_int_equal(set_apply(f), ERROR_NONE);
-    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     /* And of the operations behind it. */
     set_begin(f, ANSWER_IDS);
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":3}");
@@ -444,7 +444,7 @@ static void the_place_in_the_order_decides(void **state)
 {
     struct fixture *f = *state;
     run(f, CHANGE_MERGE, "groups", "a", "{\"permissions\":{\"modify_options\":true}}");
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_IDS);
@@ -452,16 +452,16 @@ static void the_place_in_the_order_decides(void **state)
     assert_int_equal(set_apply(f), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_apply(f), ERROR_FORBIDDEN);
-    store_write_abort(f->store);
+    store_write_abort(f->writer);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_run(f), ERROR_NONE);
     /* A set that withdraws its own is a whole. */
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
     set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, "{\"groups\":[]}");
     set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, "{\"n\":2}");
     assert_int_equal(set_apply(f), ERROR_NONE);
-    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
 }

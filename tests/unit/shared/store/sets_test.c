@@ -29,7 +29,7 @@ static void a_set_that_fails_leaves_nothing(void **state)
     struct fixture *f = *state;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "there", ANY, "{\"name\":\"taken\"}"),
                      ERROR_NONE);
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_INSERT, 0, "viruses", "before", ANY, "{\"name\":\"n\"}");
     assert_int_equal(set_apply(f), ERROR_NONE);
@@ -45,9 +45,9 @@ static void a_set_that_fails_leaves_nothing(void **state)
     set_add(f, CHANGE_INSERT, 0, "viruses", "after", ANY, "{\"name\":\"x\"}");
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(f->result.seq, 3);
-    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     size_t count;
-    const struct applied_change *changes = store_write_changes(f->store, &count);
+    const struct applied_change *changes = store_write_changes(f->writer, &count);
     assert_int_equal(count, 2);
     assert_true(slice_equal(changes[1].id, SLICE("after")));
     assert_null(document(f, "viruses", "x"));
@@ -151,14 +151,14 @@ static void large_sets_work(void **state)
 static void an_aborted_transaction_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
     set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}");
     assert_int_equal(set_apply(f), ERROR_NONE);
-    assert_int_equal(store_write_results(f->store, 3, SLICE("never")), ERROR_NONE);
-    store_write_abort(f->store);
+    assert_int_equal(store_write_results(f->writer, 3, SLICE("never")), ERROR_NONE);
+    store_write_abort(f->writer);
     struct buffer results = {0};
-    store_read_results(f->store, 3, &results);
+    store_write_read_results(f->writer, 3, &results);
     assert_int_equal(results.length, 0);
     assert_null(document(f, "plain", "a"));
     assert_int_equal(set_run(f), ERROR_NONE);
@@ -171,14 +171,14 @@ static void results_are_kept_with_the_transaction(void **state)
     struct fixture *f = *state;
     struct buffer results = {0};
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(store_write_begin(f->store), ERROR_NONE);
-        assert_int_equal(store_write_results(f->store, 1, i ? SLICE("second") : SLICE("first")), ERROR_NONE);
-        assert_int_equal(store_write_results(f->store, 12, SLICE("other")), ERROR_NONE);
-        assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+        assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
+        assert_int_equal(store_write_results(f->writer, 1, i ? SLICE("second") : SLICE("first")), ERROR_NONE);
+        assert_int_equal(store_write_results(f->writer, 12, SLICE("other")), ERROR_NONE);
+        assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     }
     fixture_reopen(f, NULL);
-    store_read_results(f->store, 1, &results);
-    store_read_results(f->store, 12, &results);
+    store_write_read_results(f->writer, 1, &results);
+    store_write_read_results(f->writer, 12, &results);
     assert_true(slice_equal(buffer_slice(&results), SLICE("secondother")));
     buffer_free(&results);
 }
@@ -315,14 +315,14 @@ static void once_remembers_the_answer(void **state)
 static void once_is_seen_by_later_sets_of_the_transaction(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_ID_VERSION);
     set_add(f, CHANGE_ONCE, 0, "m", "k", 5000, "u");
     set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}");
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(f->result.seq, 1);
-    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     /* A set that fails is not remembered. */
     set_begin(f, ANSWER_ID_VERSION);
     set_add(f, CHANGE_ONCE, 0, "m", "k2", 5000, "u");
@@ -350,9 +350,9 @@ static void expired_answers_go(void **state)
     for (int i = 0; i < 3; i++) {
         set_begin(f, ANSWER_LITERAL);
         set_add(f, CHANGE_ONCE, 0, "m", "k99", 9500, "u");
-        assert_int_equal(store_write_begin(f->store), ERROR_NONE);
-        assert_int_equal(store_write_apply(f->store, buffer_slice(&f->set), 3000, &f->result), ERROR_NONE);
-        assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+        assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
+        assert_int_equal(store_write_apply(f->writer, buffer_slice(&f->set), 3000, &f->result), ERROR_NONE);
+        assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     }
     struct slice answer;
     uint64_t seq;
@@ -395,7 +395,7 @@ static void a_snapshot_stays_as_it_was(void **state)
 static int reader(const struct fixture *f, int ask, int tell)
 {
     char message[STORE_MESSAGE], byte;
-    struct store *store = store_open(f->config, STORE_READ, message);
+    struct store *store = store_open(f->config, message);
     if (!store)
         return 1;
     while (read(ask, &byte, 1) == 1) {
@@ -426,9 +426,9 @@ static void readers_in_other_processes_have_their_own(void **state)
 {
     struct fixture *f = *state;
     /* Forked before this process has the store open: an environment does not survive a fork. */
-    store_close(&f->store);
+    store_write_close(&f->writer);
     fixture_reopen(f, NULL);
-    store_close(&f->store);
+    store_write_close(&f->writer);
     int ask[2][2], tell[2][2];
     pid_t pids[2];
     for (int i = 0; i < 2; i++) {

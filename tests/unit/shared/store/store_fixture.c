@@ -33,12 +33,19 @@ struct config *fixture_config(const char *directory, const char *collections)
     return config;
 }
 
+bool fixture_open_as(struct fixture *fixture, const struct config *config, const struct store_run *run,
+                     char message[STORE_MESSAGE])
+{
+    fixture->writer = store_write_open(config, run, message);
+    fixture->store = fixture->writer ? store_write_reader(fixture->writer) : NULL;
+    return fixture->writer != NULL;
+}
+
 static void open_store(struct fixture *fixture)
 {
     char message[STORE_MESSAGE];
     struct store_run run = {.epoch = ++fixture->epoch};
-    fixture->store = store_open_run(fixture->config, &run, message);
-    if (!fixture->store)
+    if (!fixture_open_as(fixture, fixture->config, &run, message))
         fail_msg("%s", message);
 }
 
@@ -53,7 +60,7 @@ void fixture_open(struct fixture *fixture, const char *collections)
 
 void fixture_reopen(struct fixture *fixture, const char *collections)
 {
-    store_close(&fixture->store);
+    store_write_close(&fixture->writer);
     if (collections) {
         uint64_t map_bytes = fixture->config->map_bytes;
         config_free(fixture->config);
@@ -71,7 +78,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 void fixture_close(struct fixture *fixture)
 {
-    store_close(&fixture->store);
+    store_write_close(&fixture->writer);
     config_free(fixture->config);
     buffer_free(&fixture->set);
     nftw(fixture->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
@@ -103,17 +110,17 @@ void set_add(struct fixture *fixture, enum change_operation operation, unsigned 
 
 enum error_code set_apply(struct fixture *fixture)
 {
-    return store_write_apply(fixture->store, buffer_slice(&fixture->set), 1000, &fixture->result);
+    return store_write_apply(fixture->writer, buffer_slice(&fixture->set), 1000, &fixture->result);
 }
 
 enum error_code set_run(struct fixture *fixture)
 {
-    assert_int_equal(store_write_begin(fixture->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(fixture->writer), ERROR_NONE);
     enum error_code code = set_apply(fixture);
     if (code)
-        store_write_abort(fixture->store);
+        store_write_abort(fixture->writer);
     else
-        code = store_write_commit(fixture->store);
+        code = store_write_commit(fixture->writer);
     return code;
 }
 

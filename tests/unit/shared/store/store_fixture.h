@@ -16,8 +16,9 @@
 struct fixture {
     char directory[64];
     struct config *config;
-    struct store *store;
-    uint64_t epoch; /* each opening begins a run with the next number, from 1 */
+    struct writer *writer;
+    struct store *store; /* as the writer reads it */
+    uint64_t epoch;      /* each opening begins a run with the next number, from 1 */
     struct buffer set;
     struct apply_result result;
 };
@@ -30,6 +31,10 @@ struct config *fixture_config(const char *directory, const char *collections);
 
 /** Opens a new store; fails the test when it cannot. */
 void fixture_open(struct fixture *fixture, const char *collections);
+/** Opens the store in ->directory with @config as a part of @run; it must be closed. False: it is refused,
+ * and @message says why. */
+bool fixture_open_as(struct fixture *fixture, const struct config *config, const struct store_run *run,
+                     char message[STORE_MESSAGE]);
 /** Closes the store and opens it again, with these collections if not NULL. */
 void fixture_reopen(struct fixture *fixture, const char *collections);
 /** Closes it and removes the directory. */

@@ -118,20 +118,20 @@ static void long_transactions_keep_everything_in_its_place(void **state)
         struct history *before = memory_allocate(sizeof *before);
         *before = *history;
         bool kept = below(history, 5) > 0;
-        assert_int_equal(store_write_begin(fixture.store), ERROR_NONE);
+        assert_int_equal(store_write_begin(fixture.writer), ERROR_NONE);
         for (unsigned k = 0; k < SETS; k++)
             one_set(history);
         if (kept) {
-            assert_int_equal(store_write_commit(fixture.store), ERROR_NONE);
+            assert_int_equal(store_write_commit(fixture.writer), ERROR_NONE);
         } else {
-            store_write_abort(fixture.store);
+            store_write_abort(fixture.writer);
             memcpy(history->is, before->is, sizeof history->is);
             memcpy(history->floor, before->floor, sizeof history->floor);
         }
         free(before);
         compare(history);
     }
-    check_log(&fixture, store_write_seq(fixture.store));
+    check_log(&fixture, store_write_seq(fixture.writer));
     check_indexes(&fixture);
     fixture_close(&fixture);
     free(history);

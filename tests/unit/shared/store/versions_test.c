@@ -134,14 +134,14 @@ static void one_transaction_may_remove_and_insert(void **state)
 {
     struct fixture *f = *state;
     insert(f, "plain", "a");
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, NULL);
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"n\":2}");
     assert_int_equal(set_apply(f), ERROR_NONE);
-    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     assert_int_equal(version(f, "plain", "a"), 1);
 }
 
@@ -155,18 +155,18 @@ static void what_fails_raises_nothing(void **state)
     set_add(f, CHANGE_REMOVE, 0, "plain", "not there", ANY, NULL);
     assert_int_equal(set_run(f), ERROR_NOT_FOUND);
     /* Beside one that succeeds in the same transaction, too. */
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     assert_int_equal(set_apply(f), ERROR_NOT_FOUND);
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_INSERT, 0, "plain", "c", ANY, "{}");
     assert_int_equal(set_apply(f), ERROR_NONE);
-    assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+    assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     assert_int_equal(version(f, "plain", "c"), 0);
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, NULL);
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     assert_int_equal(set_apply(f), ERROR_NONE);
-    store_write_abort(f->store);
+    store_write_abort(f->writer);
     assert_int_equal(version(f, "plain", "a"), 1);
     insert(f, "plain", "d");
     assert_int_equal(version(f, "plain", "d"), 0);

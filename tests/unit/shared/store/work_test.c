@@ -42,13 +42,13 @@ static uint64_t cpu_ns(void)
 static enum error_code measured(struct fixture *f, const char *what)
 {
     uint64_t before = cpu_ns();
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     enum error_code code = set_apply(f);
-    uint64_t work = store_write_work(f->store);
+    uint64_t work = store_write_work(f->writer);
     if (code == ERROR_NONE)
-        assert_int_equal(store_write_commit(f->store), ERROR_NONE);
+        assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     else
-        store_write_abort(f->store);
+        store_write_abort(f->writer);
     double ns = (double)(cpu_ns() - before);
     print_message("%-40s %6.1f M units %6.1f ms, %4.2f ns a unit\n", what, (double)work / 1e6, ns / 1e6,
                   ns / (double)work);
@@ -156,7 +156,7 @@ static void patch_is_too_much(struct fixture *f, const char *what, const char *o
     set_begin(f, ANSWER_IDS);
     set_add(f, CHANGE_PATCH, 0, "plain", "d", ANY, text(&patch));
     assert_int_equal(measured(f, what), ERROR_TOO_LARGE);
-    assert_true(store_write_work(f->store) <= DEFAULT_WORK + 64 * MIB);
+    assert_true(store_write_work(f->writer) <= DEFAULT_WORK + 64 * MIB);
     buffer_free(&patch);
 }
 
@@ -246,7 +246,7 @@ static void long_index_entries_are_charged_more(void **state)
             set_add(f, CHANGE_INSERT, 0, "tagged", id, ANY, body.data);
         }
         assert_int_equal(measured(f, k ? "long entries of an index" : "short ones"), ERROR_NONE);
-        work[k] = store_write_work(f->store);
+        work[k] = store_write_work(f->writer);
     }
     assert_in_range(work[1] - work[0], 5 * (uint64_t)KEY_BYTES, 10 * (uint64_t)KEY_BYTES);
     buffer_free(&body);
@@ -269,10 +269,10 @@ static void each_set_has_its_bound(void **state)
         change_set_add(&f->set, &change);
         enum error_code code = set_run(f);
         assert_true(code == ERROR_NONE || code == ERROR_TOO_LARGE);
-        assert_true(store_write_work(f->store) <= bound);
+        assert_true(store_write_work(f->writer) <= bound);
         needed = code == ERROR_NONE ? bound : 0;
     }
-    assert_int_equal(store_write_begin(f->store), ERROR_NONE);
+    assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     for (int i = 0; i < 100; i++) {
         char id[8];
         snprintf(id, sizeof id, "b%d", i);
@@ -282,8 +282,8 @@ static void each_set_has_its_bound(void **state)
         change_set_add(&f->set, &change);
         assert_int_equal(set_apply(f), ERROR_NONE);
     }
-    assert_true(store_write_work(f->store) > 50 * (needed / 2));
-    store_write_abort(f->store);
+    assert_true(store_write_work(f->writer) > 50 * (needed / 2));
+    store_write_abort(f->writer);
     /* A document that is larger than the set allows, whatever this host's limits are. */
     change.id = SLICE("c");
     buffer_clear(&f->set);
