@@ -4,10 +4,13 @@
 
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
-#include "shared/store/change_log.h"
+#include "shared/store/change_log_write.h"
 #include "shared/store/former_name.h"
+#include "shared/store/former_name_write.h"
 #include "shared/store/former_owner.h"
+#include "shared/store/index_write.h"
 #include "shared/store/once.h"
+#include "shared/store/once_write.h"
 #include "shared/store/principal.h"
 
 /** Refuses a set for what is not the fault of one of its changes. */

@@ -9,6 +9,7 @@
  * known for as long as the store. Database "former_name": u16 number of the collection, name -> u64 seq of
  * its last removal.
  */
+enum { FORMER_NAME_NUMBER = 2, FORMER_NAME_SEQ = 8, FORMER_NAME_KEY = FORMER_NAME_NUMBER + STORE_ID_BYTES };
 
 /** Whether the documents of this collection are people's names: `users` and `groups`. */
 static inline bool is_of_names(unsigned collection)
@@ -16,9 +17,9 @@ static inline bool is_of_names(unsigned collection)
     return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS;
 }
 
-/** The name loses who had it. An error of LMDB. */
-[[gnu::warn_unused_result]] int former_name_put(MDB_txn *txn, const struct store *store, unsigned collection,
-                                                struct slice name, uint64_t seq);
+/** Makes the key of a name in @bytes; false for what is no name. */
+[[gnu::warn_unused_result]] bool former_name_key(char bytes[FORMER_NAME_KEY], const struct store *store,
+                                                 unsigned collection, struct slice name, MDB_val *key);
 
 /** *@seq: of the change that removed the last one who had this name and has it no more; 0: nobody had. Costs
  * next to nothing while no name is known. An error of LMDB. */

@@ -2,22 +2,21 @@
 #define SHARED_STORE_ONCE_H
 
 #include "shared/store/environment.h"
+#include "shared/store/keys.h"
 
 /*
  * Answers remembered for `once`. Value: u64 expiry (wall clock ms), u64 seq, the answer. A second database
  * orders them by expiry, so that trimming looks at nothing that stays.
  */
+enum { ONCE_HEADER = 16 };
+
+/** Makes the key: what was kept for a former user of the name is not found under it. An error of LMDB. */
+[[gnu::warn_unused_result]] int once_key(MDB_txn *txn, const struct store *store, struct slice user,
+                                         struct slice method, struct slice key, unsigned char out[KEY_ONCE]);
 
 /** 0 and the answer, MDB_NOTFOUND (also when it has expired), or another error. */
 [[gnu::warn_unused_result]] int once_get(struct store *store, MDB_txn *txn, struct slice user,
                                          struct slice method, struct slice key, uint64_t now_ms,
                                          struct slice *answer, uint64_t *seq);
-
-[[gnu::warn_unused_result]] int once_put(struct store *store, MDB_txn *txn, struct slice user,
-                                         struct slice method, struct slice key, uint64_t expires_ms,
-                                         struct slice answer, uint64_t seq);
-
-/** Removes at most @most answers that have expired. */
-[[gnu::warn_unused_result]] int once_trim(struct store *store, MDB_txn *txn, uint64_t now_ms, unsigned most);
 
 #endif

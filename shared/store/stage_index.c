@@ -1,5 +1,6 @@
 #include "shared/store/stage.h"
 
+#include "shared/store/index_write.h"
 #include "shared/store/keys.h"
 #include "shared/store/set_work.h"
 

@@ -7,8 +7,8 @@
 
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
-#include "shared/store/change_log.h"
-#include "shared/store/once.h"
+#include "shared/store/change_log_write.h"
+#include "shared/store/once_write.h"
 #include "shared/store/principal.h"
 #include "shared/store/state_write.h"
 
