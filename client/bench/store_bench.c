@@ -17,7 +17,13 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
-#include "shared/store/store_write.h"
+#include "shared/store/change_set.h"
+#include "shared/store/change_set_apply.h"
+#include "shared/store/read.h"
+#include "shared/store/scan.h"
+#include "shared/store/search.h"
+#include "shared/store/write.h"
+#include "shared/store/write_open.h"
 
 enum { DOCUMENT_BYTES = 600, ROUNDS = 4, KEPT_IDS = 200000 };
 
@@ -115,7 +121,7 @@ static void store_batch(struct writer *writer, unsigned batch, bool one_set, con
         do
             add_insert(&set, collection);
         while (++i < batch && one_set);
-        if (store_write_apply(writer, buffer_slice(&set), 1, &result))
+        if (change_set_apply(writer, buffer_slice(&set), 1, &result))
             log_fatal("apply: %s", result.message);
     }
     if (store_write_commit(writer))

@@ -4,6 +4,8 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
+#include "shared/store/change_set_apply.h"
+#include "shared/store/write.h"
 
 /* ---- the results of one link in this batch: u64 incarnation, then RESULT messages; so they are stored, too
  * ---- */
@@ -192,7 +194,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
     for (; end < to && store_write_work(applier->writer) < APPLY_WORK && (set = next_set(applier, end));
          end++) {
         struct apply_result result;
-        enum error_code code = store_write_apply(applier->writer, set->set, now_ms, &result);
+        enum error_code code = change_set_apply(applier->writer, set->set, now_ms, &result);
         if (result.spoilt)
             goto spoilt;
         if (result.again)
@@ -236,7 +238,7 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
     size_t before = results->length;
     struct apply_result result = {0};
     begin(applier);
-    enum error_code code = store_write_apply(applier->writer, set->set, now_ms, &result);
+    enum error_code code = change_set_apply(applier->writer, set->set, now_ms, &result);
     if (code == ERROR_NONE) {
         add_result(set, &result);
         code = store_write_results(applier->writer, set->link->slot, buffer_slice(results));

@@ -4,7 +4,6 @@
 #include "daemon/committer/intake.h"
 #include "daemon/committer/publish.h"
 #include "shared/ipc/scoreboard.h"
-#include "shared/store/store_write.h"
 
 /* Batches of change sets: one transaction, one sync, published, answered. */
 

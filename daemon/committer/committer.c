@@ -32,7 +32,8 @@
 #include "shared/ipc/fdpass.h"
 #include "shared/ipc/inheritance.h"
 #include "shared/ipc/orders.h"
-#include "shared/store/store_write.h"
+#include "shared/store/write.h"
+#include "shared/store/write_open.h"
 
 enum { EACH_SECOND_MS = 1000, READERS_MS = 60000 };
 

@@ -3,7 +3,10 @@
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/store/change_set.h"
+#include "shared/store/change_set_apply.h"
+#include "shared/store/read.h"
 #include "shared/store/rights.h"
+#include "shared/store/write.h"
 
 static enum error_code is_there(struct store *store)
 {
@@ -35,7 +38,7 @@ static enum error_code commit(struct writer *writer, struct slice set)
     enum error_code code = store_write_begin(writer);
     if (code != ERROR_NONE)
         return code;
-    code = store_write_apply(writer, set, clock_wall_ms(), &result);
+    code = change_set_apply(writer, set, clock_wall_ms(), &result);
     if (code == ERROR_NONE)
         return store_write_commit(writer);
     store_write_abort(writer);

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 
 #include "shared/config/config.h"
-#include "shared/store/store_write.h"
+
+struct writer;
 
 /** Makes the group administrator in a store that has none: it is there before any worker is. False: that
  * failed, and the log says why. */

@@ -4,6 +4,7 @@
 #include "shared/base/memory.h"
 #include "shared/ipc/change_frame.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/read.h"
 
 static bool is_in_sync(struct slice tag)
 {

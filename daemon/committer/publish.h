@@ -4,7 +4,7 @@
 #include "shared/config/config.h"
 #include "shared/ring/ring.h"
 #include "shared/store/store.h"
-#include "shared/store/store_write.h"
+#include "shared/store/write.h"
 
 /* From what was committed to the change ring: one record a change, with its frames made once for the whole
  * host. */

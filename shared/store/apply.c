@@ -1,4 +1,4 @@
-#include "shared/store/write.h"
+#include "shared/store/change_set_apply.h"
 
 #include <stdio.h>
 
@@ -12,6 +12,9 @@
 #include "shared/store/once.h"
 #include "shared/store/once_write.h"
 #include "shared/store/principal.h"
+#include "shared/store/stage_operation.h"
+#include "shared/store/write.h"
+#include "shared/store/writer.h"
 
 /** Refuses a set for what is not the fault of one of its changes. */
 static enum error_code refuse(struct apply_result *result, enum error_code code, const char *why)
@@ -319,8 +322,8 @@ static enum error_code apply(struct writer *writer, const struct change_set *set
     return rc ? broken(writer, result, "a change cannot be put", rc) : ERROR_NONE;
 }
 
-enum error_code store_write_apply(struct writer *writer, struct slice bytes, uint64_t now_ms,
-                                  struct apply_result *result)
+enum error_code change_set_apply(struct writer *writer, struct slice bytes, uint64_t now_ms,
+                                 struct apply_result *result)
 {
     *result = (struct apply_result){.seq = writer->state.seq};
     writer->now_ms = now_ms;

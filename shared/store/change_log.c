@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "shared/store/bytes.h"
+#include "shared/store/environment.h"
 
 static bool entry_read(const struct store *store, struct slice bytes, struct store_log_entry *out)
 {

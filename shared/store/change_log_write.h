@@ -1,6 +1,7 @@
 #ifndef SHARED_STORE_CHANGE_LOG_WRITE_H
 #define SHARED_STORE_CHANGE_LOG_WRITE_H
 
+#include "shared/store/change_log.h"
 #include "shared/store/environment.h"
 
 /* Writing the change log; store_log_next() reads it. All return an error of LMDB. */

@@ -1,5 +1,7 @@
 #include "shared/store/document.h"
 
+#include "shared/store/store.h"
+
 bool document_id_valid(struct slice id)
 {
     if (id.length == 0 || id.length > STORE_ID_BYTES)

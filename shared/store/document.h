@@ -1,9 +1,13 @@
 #ifndef SHARED_STORE_DOCUMENT_H
 #define SHARED_STORE_DOCUMENT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "shared/base/buffer.h"
+#include "shared/base/slice.h"
 #include "shared/config/config.h"
-#include "shared/store/store.h"
+#include "shared/json/json.h"
 
 /* The text of stored documents: compact JSON, `_id` first, then `_version`, then the members as they were
  * given. */

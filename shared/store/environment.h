@@ -3,6 +3,8 @@
 
 #include <lmdb.h>
 
+#include "shared/base/error_code.h"
+#include "shared/base/slice.h"
 #include "shared/store/store.h"
 #include "shared/store/unreadable.h"
 

@@ -5,6 +5,8 @@
 
 /* The number of the store's format, in meta "format". */
 
+enum { STORE_FORMAT = 3 };
+
 /** *@format: the stored one; 0: it is damaged. An error of LMDB; MDB_NOTFOUND: the store is new. */
 [[gnu::warn_unused_result]] int format_read(struct store *store, MDB_txn *txn, uint32_t *format);
 

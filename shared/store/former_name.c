@@ -1,6 +1,7 @@
 #include "shared/store/former_name.h"
 
 #include "shared/store/bytes.h"
+#include "shared/store/environment.h"
 
 bool former_name_key(char bytes[FORMER_NAME_KEY], const struct store *store, unsigned collection,
                      struct slice name, MDB_val *key)

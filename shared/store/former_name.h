@@ -1,7 +1,16 @@
 #ifndef SHARED_STORE_FORMER_NAME_H
 #define SHARED_STORE_FORMER_NAME_H
 
-#include "shared/store/environment.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/error_code.h"
+#include "shared/base/slice.h"
+#include "shared/config/config.h"
+#include "shared/store/store.h"
+
+struct MDB_txn;
+struct MDB_val;
 
 /*
  * The names of users and groups that were removed. Documents, and the answers kept for `once`, go on naming
@@ -19,11 +28,16 @@ static inline bool is_of_names(unsigned collection)
 
 /** Makes the key of a name in @bytes; false for what is no name. */
 [[gnu::warn_unused_result]] bool former_name_key(char bytes[FORMER_NAME_KEY], const struct store *store,
-                                                 unsigned collection, struct slice name, MDB_val *key);
+                                                 unsigned collection, struct slice name, struct MDB_val *key);
 
 /** *@seq: of the change that removed the last one who had this name and has it no more; 0: nobody had. Costs
  * next to nothing while no name is known. An error of LMDB. */
-[[gnu::warn_unused_result]] int former_name_find(MDB_txn *txn, const struct store *store, unsigned collection,
-                                                 struct slice name, uint64_t *seq);
+[[gnu::warn_unused_result]] int former_name_find(struct MDB_txn *txn, const struct store *store,
+                                                 unsigned collection, struct slice name, uint64_t *seq);
+
+/** *@seq: the change that removed the last one who had this name in `users` or `groups` and lost it; 0:
+ * nobody did. */
+[[gnu::warn_unused_result]] enum error_code store_name_was_used(struct store *store, unsigned collection,
+                                                                struct slice name, uint64_t *seq);
 
 #endif

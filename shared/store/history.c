@@ -1,6 +1,8 @@
 #include "shared/store/history.h"
 
 #include "shared/store/bytes.h"
+#include "shared/store/environment.h"
+#include "shared/store/read.h"
 
 int history_runs(struct store *store, MDB_txn *txn, struct slice *runs)
 {

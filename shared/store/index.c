@@ -4,6 +4,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/json/number.h"
+#include "shared/store/environment.h"
 #include "shared/store/keys.h"
 
 static void add(struct key_list *list, const struct key_value *key)

@@ -1,7 +1,14 @@
 #ifndef SHARED_STORE_INDEX_H
 #define SHARED_STORE_INDEX_H
 
-#include "shared/store/environment.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/base/buffer.h"
+#include "shared/base/slice.h"
+#include "shared/json/json.h"
+
+struct store_index;
 
 /** Values of index keys, in byte order, each once. All zero is empty; memory is reused; key_list_free() at
  * the end. */

@@ -1,6 +1,7 @@
 #include "shared/store/once.h"
 
 #include "shared/store/bytes.h"
+#include "shared/store/environment.h"
 #include "shared/store/former_name.h"
 
 int once_key(MDB_txn *txn, const struct store *store, struct slice user, struct slice method,

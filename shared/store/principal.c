@@ -6,6 +6,8 @@
 #include "shared/base/memory.h"
 #include "shared/json/json.h"
 #include "shared/store/record.h"
+#include "shared/store/rights.h"
+#include "shared/store/writer.h"
 
 /* So many users and sessions are kept; then they are looked up anew. */
 enum { KEPT_MOST = 65536 };

@@ -1,8 +1,8 @@
 #ifndef SHARED_STORE_PRINCIPAL_H
 #define SHARED_STORE_PRINCIPAL_H
 
-#include "shared/store/rights.h"
-#include "shared/store/write.h"
+#include "shared/store/change_set.h"
+#include "shared/store/change_set_apply.h"
 
 /*
  * Who acts in a change set, as the store knows it at the set's place in the order: whether the user exists,
@@ -12,6 +12,7 @@
  */
 
 struct principals;
+struct writer;
 
 struct principals *principals_new(void);
 void principals_free(struct principals **principals);

@@ -1,7 +1,7 @@
-#include "shared/store/environment.h"
+#include "shared/store/read.h"
 
 #include "shared/base/log.h"
-#include "shared/store/record.h"
+#include "shared/store/environment.h"
 
 static int snapshot_take(struct store *store)
 {

@@ -1,8 +1,11 @@
 #ifndef SHARED_STORE_RECORD_H
 #define SHARED_STORE_RECORD_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "shared/base/buffer.h"
-#include "shared/store/store.h"
+#include "shared/base/slice.h"
 
 /*
  * The bytes of a stored document:
@@ -18,6 +21,16 @@
  *      access tag, minimal document, full document (absent with RECORD_ONE_TEXT)
  */
 enum { RECORD_HEADER = 24, RECORD_ONE_TEXT = 1, RECORD_TAG_SEQ = 4 };
+
+/** A stored document. Slices point into the map, until store_end(). */
+struct store_record {
+    uint64_t version;
+    uint64_t seq;         /* of the change that made this version */
+    uint64_t tag_seq;     /* of the change since which it has a tag that shows it to the same people */
+    struct slice tag;     /* access_tag.h */
+    struct slice minimal; /* compact JSON, what clients hold: _id, _version, projector */
+    struct slice full;    /* compact JSON, with _id and _version first */
+};
 
 /** False when the bytes are no record (a damaged file). Slices point into @bytes. */
 [[gnu::warn_unused_result]] bool record_read(struct slice bytes, struct store_record *out);

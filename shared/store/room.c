@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "shared/base/log.h"
-#include "shared/store/write.h"
+#include "shared/store/writer.h"
 
 enum {
     RESERVE_SHARE = 16, /* part of the map that ordinary changes leave, but */

@@ -1,6 +1,6 @@
-#include "shared/store/environment.h"
+#include "shared/store/scan.h"
 
-#include "shared/store/record.h"
+#include "shared/store/environment.h"
 
 void store_scan_start(struct store_scan *scan, unsigned collection, struct slice from, struct slice to)
 {

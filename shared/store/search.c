@@ -1,12 +1,13 @@
-#include "shared/store/environment.h"
+#include "shared/store/search.h"
 
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "shared/store/environment.h"
 #include "shared/store/first_keys.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"
-#include "shared/store/record.h"
+#include "shared/store/read.h"
 
 /*
  * A search walks disjoint ranges in byte order: of ids in the collection itself (by `_id`, or from the first

@@ -7,10 +7,13 @@
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/change_set_apply.h"
 #include "shared/store/document.h"
 #include "shared/store/former_name.h"
 #include "shared/store/record.h"
 #include "shared/store/set_work.h"
+#include "shared/store/stage_index.h"
+#include "shared/store/stage_rights.h"
 
 #define ID_FORMAT "\"%.*s\""
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data

@@ -1,7 +1,7 @@
 #ifndef SHARED_STORE_STAGE_H
 #define SHARED_STORE_STAGE_H
 
-#include "shared/store/write.h"
+#include "shared/store/writer.h"
 
 /* An operation on its way: the document it speaks of, as it is now for this set. */
 struct work {
@@ -62,33 +62,5 @@ void stage_compose(struct work *work, struct json_value body);
 
 /** Stages the document in ->text, which has the version that is there, or the first one. */
 enum error_code stage_text(struct work *work);
-
-/* stage_rights.c: what the set's actor may do. */
-
-/** Looks at the rights of what is there: sets ->acts and the like, hides what the actor may not read, refuses
- * what it may not change. */
-enum error_code stage_rights(struct work *work);
-
-/** Whether the actor may make of what is there (->old, parsed, if it is) the document in ->next: whose it is
- * and who may read and change it is up to its owner, who has the groups it names. */
-enum error_code stage_rights_after(struct work *work);
-
-/** Whose the document that is there is, in the arena; absent: nobody's. */
-struct slice stage_owner(struct work *work);
-
-/** Whether the actor may have the id of a document that is not there: not when it was another user's, and
- * somebody removed it who could not have made it their own. */
-enum error_code stage_former_owner(struct work *work);
-
-/** Whether the name of a new user or group may be had: not when somebody had it who was removed, unless the
- * change takes it over. */
-enum error_code stage_former_name(struct work *work);
-
-/** Gives a document that is being made, in ->text, to the actor, when @body names no owner. */
-void stage_give_owner(struct work *work, struct json_value body);
-
-/** stage_index.c: stages how the indexes change, and checks that unique values are. @next: the new document;
- * absent when it is removed. */
-enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next);
 
 #endif

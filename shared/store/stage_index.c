@@ -1,4 +1,4 @@
-#include "shared/store/stage.h"
+#include "shared/store/stage_index.h"
 
 #include "shared/store/index_write.h"
 #include "shared/store/keys.h"

@@ -1,4 +1,4 @@
-#include "shared/store/stage.h"
+#include "shared/store/stage_operation.h"
 
 #include "shared/json/compare.h"
 #include "shared/json/merge_patch.h"
@@ -6,6 +6,9 @@
 #include "shared/store/document.h"
 #include "shared/store/principal.h"
 #include "shared/store/set_work.h"
+#include "shared/store/stage.h"
+#include "shared/store/stage_index.h"
+#include "shared/store/stage_rights.h"
 
 /* What each operation of a change set makes of the document that it speaks of. */
 

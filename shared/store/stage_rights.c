@@ -1,8 +1,10 @@
+#include "shared/store/stage_rights.h"
+
 #include "shared/json/compare.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/former_name.h"
 #include "shared/store/former_owner.h"
-#include "shared/store/stage.h"
+#include "shared/store/rights.h"
 
 #define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
 #define NAME_OF(work) (work)->collection->config->name

@@ -1,127 +1,61 @@
 #ifndef SHARED_STORE_WRITE_H
 #define SHARED_STORE_WRITE_H
 
-#include "shared/store/arena.h"
-#include "shared/store/change_set.h"
-#include "shared/store/environment.h"
-#include "shared/store/index.h"
-#include "shared/store/rights.h"
-#include "shared/store/room.h"
-#include "shared/store/staging.h"
-#include "shared/store/store_write.h"
-#include "shared/store/version_floor.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* What the files that write share: the open transaction, and the change set that is being applied in it. */
+#include "shared/base/buffer.h"
+#include "shared/base/error_code.h"
+#include "shared/base/slice.h"
 
-/** An index entry that a change makes or removes. */
-struct staged_key {
-    struct staged_key *next;
-    MDB_dbi dbi;
-    bool added;
-    struct slice value;
-};
+/*
+ * Writing: the committer's side. One transaction at a time:
+ *
+ *   store_write_begin, change_set_apply for every set that waits, store_write_results, store_write_commit.
+ */
 
-/** One change, checked and made, not yet put. In the arena. */
-struct staged {
-    unsigned collection;
-    bool removed;
+struct store;
+struct writer; /* write_open.h */
+
+/** One committed change, for the ring. Slices are valid until the next store_write_begin(). */
+struct applied_change {
     uint64_t seq;
-    struct slice id;
-    struct slice bytes;         /* the record's */
-    struct store_record record; /* into ->bytes; when removed: just the version that was there */
-    bool took_over;             /* has the name of a user or group that was removed */
-    bool disowned;              /* removed by somebody who could not have made it their own */
-    struct slice former_owner;  /* then: whose it was; empty: nobody's */
-    struct slice tag_before;
-    uint64_t tag_seq_before; /* store_log_entry's */
-    struct slice before;     /* store_log_entry.before */
-    struct staged_key *keys;
-};
-
-/** What an operation did, for the answer. */
-enum outcome_kind {
-    OUTCOME_NONE,
-    OUTCOME_INSERTED,
-    OUTCOME_CHANGED,
-    OUTCOME_SAME,
-    OUTCOME_REMOVED,
-    OUTCOME_MISSING
-};
-
-struct outcome {
-    enum outcome_kind kind;
-    bool replace;
-    struct slice id; /* into the set */
     uint64_t version;
+    uint16_t collection;
+    bool removed;
+    struct slice id;
+    struct slice tag_before, tag_after;
+    struct slice minimal; /* JSON; absent when removed */
 };
 
-/** Who acts in the operations of a set. All zero: nobody is named, all rights. */
-struct actor {
-    bool acts;
-    struct slice user;           /* into the set */
-    const struct rights *rights; /* as they are at its place in the order; principal.h */
-};
+[[gnu::warn_unused_result]] enum error_code store_write_begin(struct writer *writer);
 
-struct writer {
-    struct store *store; /* its own */
-    MDB_txn *txn;
-    /* Of the transaction, NULL until asked for: a cursor that has looked an id up stands where its record is
-     * to be put, and the log's stands at its end, so that the way there is not searched again. */
-    MDB_cursor **cursors; /* by collection */
-    MDB_cursor *log_cursor;
-    bool spoilt;              /* LMDB failed in it: only aborting is left */
-    struct store_state state; /* as it will be committed */
-    struct store_state before;
-    uint64_t now_ms;
-    struct room room;
-    struct version_floor *floors; /* by collection */
-    struct principals *principals;
-    struct arena arena; /* of the transaction */
-    struct applied_change *changes;
-    size_t change_count, change_capacity;
+/** Puts @bytes under meta "results/@slot" in this transaction: what the committer would have answered. */
+[[gnu::warn_unused_result]] enum error_code store_write_results(struct writer *writer, unsigned slot,
+                                                                struct slice bytes);
 
-    uint64_t work; /* units that were charged in the transaction, for failed sets too */
+/** Trims the change log and expired `once` answers, commits (and syncs, with durability full). */
+[[gnu::warn_unused_result]] enum error_code store_write_commit(struct writer *writer);
+void store_write_abort(struct writer *writer);
 
-    /* of the set */
-    struct actor actor;
-    struct change_bounds bounds;
-    uint64_t set_work; /* units it was charged */
-    struct staged **staged;
-    size_t staged_count, staged_capacity;
-    struct outcome *outcomes;
-    size_t outcome_count, outcome_capacity;
-    struct staging documents; /* collection, id -> struct staged, the newest */
-    struct staging uniques;   /* database, value -> struct slice, the holder's id, absent when it was freed */
+/** Units of work (set_work.h) that were charged in the transaction that is or was open last. */
+uint64_t store_write_work(const struct writer *writer);
 
-    /* working memory */
-    struct buffer patched, text, minimal, tag, record, scratch;
-    struct json body, old, next;
-    struct key_list old_keys, new_keys;
-};
+/** The changes of the last committed transaction, in order. */
+const struct applied_change *store_write_changes(const struct writer *writer, size_t *count);
 
-/** The writer of a store that was opened for writing; @store becomes its own. Ends the process when its
- * state cannot be read. */
-struct writer *writer_new(struct store *store);
+/** Last committed sequence number. */
+uint64_t store_write_seq(const struct writer *writer);
 
-/** All of it but the store. */
-void writer_free(struct writer *writer);
+/** The bytes of the last store_write_results() for @slot that was committed; appended to @out. */
+void store_write_read_results(const struct writer *writer, unsigned slot, struct buffer *out);
 
-/** store_error() for an error of writing: a full disk has several names. */
-enum error_code writer_error(struct writer *writer, const char *what, int rc);
+/** With durability relaxed: sync now (called every second or so, and before stopping). */
+[[gnu::warn_unused_result]] enum error_code store_write_sync(struct writer *writer);
 
-/** The cursor kept in @cursor, opened when it is not yet. An error of LMDB. */
-[[gnu::warn_unused_result]] int writer_cursor(struct writer *writer, MDB_cursor **cursor, MDB_dbi dbi);
-
-/** Before something else deletes in the cursor's database. */
-void writer_cursor_close(MDB_cursor **cursor);
-
-/* stage_operation.c */
-
-/** Checks one operation against what is there and what the set has staged, and stages what it does. */
-enum error_code stage_operation(struct writer *writer, const struct change *change,
-                                char message[APPLY_MESSAGE]);
-
-/** Forgets what is staged: it has been put (@applied), or the set failed. */
-void stage_clear(struct writer *writer, bool applied);
+/** The store as the writer reads it itself: for store_begin() and what needs a snapshot. It stays the
+ * writer's. */
+struct store *store_write_reader(struct writer *writer);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "shared/store/databases_write.h"
 #include "shared/store/file_length.h"
-#include "shared/store/write.h"
+#include "shared/store/writer.h"
 
 static bool make_directory(const struct config *config, char message[STORE_MESSAGE])
 {

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "shared/base/memory.h"
-#include "shared/store/store_write.h"
+#include "shared/store/change_set.h"
+#include "shared/store/change_set_apply.h"
+#include "shared/store/write.h"
+#include "shared/store/write_open.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *count, char ***arguments);
@@ -51,7 +54,7 @@ static void put(const char *collection, const char *id, const char *body)
     change_set_begin(&set, CHANGE_UNBOUNDED, ANSWER_IDS, (struct slice){0});
     change_set_add(&set, &change);
     require(store_write_begin(writer) == ERROR_NONE);
-    require(store_write_apply(writer, buffer_slice(&set), 1, &result) == ERROR_NONE);
+    require(change_set_apply(writer, buffer_slice(&set), 1, &result) == ERROR_NONE);
     require(store_write_commit(writer) == ERROR_NONE);
     buffer_free(&set);
 }
@@ -121,7 +124,7 @@ static void apply(struct slice bytes)
 {
     struct apply_result result = {0};
     require(store_write_begin(writer) == ERROR_NONE);
-    enum error_code code = store_write_apply(writer, bytes, 1, &result);
+    enum error_code code = change_set_apply(writer, bytes, 1, &result);
     require(code == result.code);
     require(code == ERROR_NONE ? result.answer.data != NULL
                                : memchr(result.message, 0, sizeof result.message) != NULL);

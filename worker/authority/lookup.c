@@ -1,6 +1,7 @@
 #include "worker/authority/lookup.h"
 
 #include "shared/base/log.h"
+#include "shared/store/search.h"
 
 static struct json_query *compile(const char *field, struct slice value)
 {

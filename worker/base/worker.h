@@ -10,7 +10,7 @@
 #include "shared/ipc/inheritance.h"
 #include "shared/json/json.h"
 #include "shared/ring/ring.h"
-#include "shared/store/store.h"
+#include "shared/store/read.h"
 #include "worker/base/work.h"
 
 struct account_table;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "shared/store/change_log.h"
 
 enum { BLINK_ENTRIES = 1024 };
 

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/store/store.h"
+#include "shared/store/change_log.h"
+#include "shared/store/read.h"
 #include "worker/base/worker.h"
 
 /*

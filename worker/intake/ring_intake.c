@@ -2,6 +2,7 @@
 
 #include "shared/base/log.h"
 #include "shared/ipc/change_frame.h"
+#include "shared/store/change_log.h"
 #include "worker/authority/authority.h"
 #include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"

@@ -1,6 +1,7 @@
 #include "worker/methods/addition.h"
 
 #include "shared/base/container_of.h"
+#include "shared/store/former_name.h"
 #include "worker/authority/user_sets.h"
 #include "worker/rpc/params.h"
 

@@ -14,6 +14,7 @@
 
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
+#include "shared/store/change_log.h"
 #include "worker/base/snapshot.h"
 #include "worker/history/former_rights.h"
 #include "worker/history/log_walk.h"

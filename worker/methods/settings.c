@@ -8,6 +8,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/config/nearest.h"
+#include "shared/store/former_name.h"
 #include "worker/authority/user_sets.h"
 #include "worker/base/committer_link.h"
 #include "worker/base/snapshot.h"

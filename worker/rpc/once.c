@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "shared/base/clock.h"
+#include "shared/store/once.h"
 #include "worker/rpc/method.h"
 
 enum { METHOD_BYTES = COLLECTION_NAME_BYTES + 64 };

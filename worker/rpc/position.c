@@ -1,5 +1,6 @@
 #include "worker/rpc/position.h"
 
+#include "shared/store/history.h"
 #include "worker/base/worker.h"
 #include "worker/rpc/params.h"
 

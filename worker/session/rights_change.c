@@ -4,6 +4,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/change_log.h"
 #include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
 #include "worker/history/rights_difference.h"

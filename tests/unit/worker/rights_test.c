@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/store/access_tag.h"
+#include "shared/store/scan.h"
 #include "tests/unit/worker/worker_world.h"
 
 enum { DOCUMENTS = 150, USERS = 3, GROUPS = 3, ROUNDS = 60, ALLOWED = 1 << 20 };

@@ -240,7 +240,7 @@ static void add_carl_elsewhere(void)
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         change_set_add(&set, &changes[i]);
     assert_int_equal(store_write_begin(world.fixture.writer), ERROR_NONE);
-    assert_int_equal(store_write_apply(world.fixture.writer, buffer_slice(&set), clock_wall_ms(), &result),
+    assert_int_equal(change_set_apply(world.fixture.writer, buffer_slice(&set), clock_wall_ms(), &result),
                      ERROR_NONE);
     assert_int_equal(store_write_commit(world.fixture.writer), ERROR_NONE);
     size_t count;

@@ -10,6 +10,7 @@
 #include "shared/base/memory.h"
 #include "shared/ipc/committer_messages.h"
 #include "shared/ipc/frame_header.h"
+#include "shared/store/scan.h"
 #include "worker/authority/token.h"
 #include "worker/base/committer_link.h"
 #include "worker/main.h"
@@ -97,7 +98,7 @@ static void apply_set(struct world *world, uint64_t id, struct slice set)
     struct buffer out = {0};
     struct apply_result result;
     assert_int_equal(store_write_begin(world->fixture.writer), ERROR_NONE);
-    enum error_code code = store_write_apply(world->fixture.writer, set, clock_wall_ms(), &result);
+    enum error_code code = change_set_apply(world->fixture.writer, set, clock_wall_ms(), &result);
     if (code)
         store_write_abort(world->fixture.writer);
     else

@@ -9,7 +9,7 @@
 #include "shared/ipc/committer_messages.h"
 #include "shared/ipc/inheritance.h"
 #include "shared/store/change_set.h"
-#include "shared/store/store.h"
+#include "shared/store/read.h"
 
 /* A committer process with a real store and ring; the test is its master and all its workers. Every function
  * fails the test when what it waits for does not come. */

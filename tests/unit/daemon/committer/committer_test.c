@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "committer_fixture.h"
+#include "shared/store/change_log.h"
 
 static struct scoreboard_committer *row(struct fixture *fixture)
 {

@@ -43,7 +43,7 @@ static void write_sets(const struct config *config, int tell, uint32_t from)
                     &set, &(struct change){
                               CHANGE_REMOVE, 0, CHANGE_ANY_VERSION, SLICE("things"), slice_text(id), {0}});
         }
-        if (store_write_begin(writer) || store_write_apply(writer, buffer_slice(&set), 1000, &result) ||
+        if (store_write_begin(writer) || change_set_apply(writer, buffer_slice(&set), 1000, &result) ||
             store_write_results(writer, 0, slice_of((char *)&number, sizeof number)) ||
             store_write_commit(writer))
             _exit(2);

@@ -7,6 +7,8 @@
 
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
+#include "shared/store/scan.h"
+#include "shared/store/search.h"
 
 #define ANY CHANGE_ANY_VERSION
 

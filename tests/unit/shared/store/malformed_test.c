@@ -101,7 +101,7 @@ static enum error_code apply_exactly(struct fixture *f, const char *bytes, size_
     char *copy = memory_allocate(length);
     memcpy(copy, bytes, length);
     assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
-    enum error_code code = store_write_apply(f->writer, slice_of(copy, length), 1000, &f->result);
+    enum error_code code = change_set_apply(f->writer, slice_of(copy, length), 1000, &f->result);
     assert_int_equal(code, f->result.code);
     size_t count;
     store_write_changes(f->writer, &count);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "shared/base/memory.h"
+#include "shared/store/former_name.h"
+#include "shared/store/once.h"
 
 #define ANY CHANGE_ANY_VERSION
 

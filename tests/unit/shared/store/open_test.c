@@ -8,6 +8,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/environment.h"
+#include "shared/store/history.h"
 
 #define ANY CHANGE_ANY_VERSION
 

@@ -5,8 +5,11 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
+#include "shared/store/environment.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"
+#include "shared/store/scan.h"
+#include "shared/store/search.h"
 
 #define ANY CHANGE_ANY_VERSION
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shared/base/memory.h"
+#include "shared/store/once.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -351,7 +352,7 @@ static void expired_answers_go(void **state)
         set_begin(f, ANSWER_LITERAL);
         set_add(f, CHANGE_ONCE, 0, "m", "k99", 9500, "u");
         assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
-        assert_int_equal(store_write_apply(f->writer, buffer_slice(&f->set), 3000, &f->result), ERROR_NONE);
+        assert_int_equal(change_set_apply(f->writer, buffer_slice(&f->set), 3000, &f->result), ERROR_NONE);
         assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     }
     struct slice answer;

@@ -9,6 +9,8 @@
 #include "shared/store/bytes.h"
 #include "shared/store/environment.h"
 #include "shared/store/index.h"
+#include "shared/store/scan.h"
+#include "shared/store/search.h"
 
 const char *const plain_collections =
     "\"viruses\": {\"projector\": [\"name\", \"abbreviation\"], \"sync_filter\": {\"archived\": {\"$ne\": "
@@ -110,7 +112,7 @@ void set_add(struct fixture *fixture, enum change_operation operation, unsigned 
 
 enum error_code set_apply(struct fixture *fixture)
 {
-    return store_write_apply(fixture->writer, buffer_slice(&fixture->set), 1000, &fixture->result);
+    return change_set_apply(fixture->writer, buffer_slice(&fixture->set), 1000, &fixture->result);
 }
 
 enum error_code set_run(struct fixture *fixture)

@@ -9,7 +9,12 @@
 #include <cmocka.h>
 
 #include "shared/config/config.h"
-#include "shared/store/store_write.h"
+#include "shared/store/change_log.h"
+#include "shared/store/change_set.h"
+#include "shared/store/change_set_apply.h"
+#include "shared/store/read.h"
+#include "shared/store/write.h"
+#include "shared/store/write_open.h"
 
 /* A store of its own in a new directory for each test. */
 

@@ -1,0 +1,14 @@
+#ifndef SHARED_STORE_STAGE_OPERATION_H
+#define SHARED_STORE_STAGE_OPERATION_H
+
+#include "shared/store/change_set_apply.h"
+#include "shared/store/writer.h"
+
+/** Checks one operation against what is there and what the set has staged, and stages what it does. */
+enum error_code stage_operation(struct writer *writer, const struct change *change,
+                                char message[APPLY_MESSAGE]);
+
+/** Forgets what is staged: it has been put (@applied), or the set failed. */
+void stage_clear(struct writer *writer, bool applied);
+
+#endif
