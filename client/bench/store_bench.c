@@ -13,17 +13,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "daemon/committer/store/change_set_apply.h"
+#include "daemon/committer/store/write.h"
+#include "daemon/committer/store/write_open.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
 #include "shared/store/change_set.h"
-#include "shared/store/change_set_apply.h"
 #include "shared/store/read.h"
 #include "shared/store/scan.h"
 #include "shared/store/search.h"
-#include "shared/store/write.h"
-#include "shared/store/write_open.h"
 
 enum { DOCUMENT_BYTES = 600, ROUNDS = 4, KEPT_IDS = 200000 };
 

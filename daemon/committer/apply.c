@@ -2,10 +2,10 @@
 
 #include <time.h>
 
+#include "daemon/committer/store/change_set_apply.h"
+#include "daemon/committer/store/write.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
-#include "shared/store/change_set_apply.h"
-#include "shared/store/write.h"
 
 /* ---- the results of one link in this batch: u64 incarnation, then RESULT messages; so they are stored, too
  * ---- */

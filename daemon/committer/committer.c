@@ -26,14 +26,14 @@
 #include "daemon/committer/first_group.h"
 #include "daemon/committer/intake.h"
 #include "daemon/committer/publish.h"
+#include "daemon/committer/store/write.h"
+#include "daemon/committer/store/write_open.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/fdpass.h"
 #include "shared/ipc/inheritance.h"
 #include "shared/ipc/orders.h"
-#include "shared/store/write.h"
-#include "shared/store/write_open.h"
 
 enum { EACH_SECOND_MS = 1000, READERS_MS = 60000 };
 

@@ -1,12 +1,12 @@
 #include "daemon/committer/first_group.h"
 
+#include "daemon/committer/store/change_set_apply.h"
+#include "daemon/committer/store/write.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/store/change_set.h"
-#include "shared/store/change_set_apply.h"
 #include "shared/store/read.h"
 #include "shared/store/rights.h"
-#include "shared/store/write.h"
 
 static enum error_code is_there(struct store *store)
 {

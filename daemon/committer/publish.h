@@ -1,10 +1,10 @@
 #ifndef DAEMON_COMMITTER_PUBLISH_H
 #define DAEMON_COMMITTER_PUBLISH_H
 
+#include "daemon/committer/store/write.h"
 #include "shared/config/config.h"
 #include "shared/ring/ring.h"
 #include "shared/store/store.h"
-#include "shared/store/write.h"
 
 /* From what was committed to the change ring: one record a change, with its frames made once for the whole
  * host. */

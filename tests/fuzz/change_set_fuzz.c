@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/committer/store/change_set_apply.h"
+#include "daemon/committer/store/write.h"
+#include "daemon/committer/store/write_open.h"
 #include "shared/base/memory.h"
 #include "shared/store/change_set.h"
-#include "shared/store/change_set_apply.h"
-#include "shared/store/write.h"
-#include "shared/store/write_open.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *count, char ***arguments);

@@ -3,7 +3,7 @@
 
 #include "daemon/committer/publish.h"
 #include "shared/ipc/inheritance.h"
-#include "tests/unit/shared/store/store_fixture.h"
+#include "tests/unit/daemon/committer/store/store_fixture.h"
 #include "worker/base/worker.h"
 
 /*

@@ -1,5 +1,5 @@
 /* What cannot be read is an error, and not the end of what can be. */
-#include "store_fixture.h"
+#include "tests/unit/daemon/committer/store/store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

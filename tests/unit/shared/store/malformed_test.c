@@ -1,4 +1,4 @@
-#include "store_fixture.h"
+#include "tests/unit/daemon/committer/store/store_fixture.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,135 @@
+#include "daemon/committer/store/stage_index.h"
+
+#include "daemon/committer/store/index_write.h"
+#include "shared/store/keys.h"
+#include "shared/store/set_work.h"
+
+static void add_key(struct work *work, struct staged *staged, MDB_dbi dbi, struct slice value, bool added)
+{
+    struct arena *arena = &work->writer->arena;
+    struct staged_key *key = arena_allocate(arena, sizeof *key);
+    *key = (struct staged_key){staged->keys, dbi, added, arena_copy(arena, value)};
+    staged->keys = key;
+}
+
+/** The value without what tells arrays from scalars: both kinds exclude each other. In @bytes. */
+static struct slice plain_value(char bytes[KEY_VALUE_MOST], struct slice value)
+{
+    memcpy(bytes, value.data, value.length);
+    bytes[0] = (char)((unsigned char)bytes[0] & ~(unsigned)KEY_IN_ARRAY);
+    return slice_of(bytes, value.length);
+}
+
+static void set_holder(struct work *work, MDB_dbi dbi, struct slice value, struct slice holder)
+{
+    struct arena *arena = &work->writer->arena;
+    char bytes[KEY_VALUE_MOST];
+    struct slice plain = plain_value(bytes, value), *kept = staging_find(&work->writer->uniques, dbi, plain);
+    if (kept) {
+        *kept = holder;
+        return;
+    }
+    kept = arena_allocate(arena, sizeof *kept);
+    *kept = holder;
+    staging_put(&work->writer->uniques, dbi, arena_copy(arena, plain), kept);
+}
+
+static enum error_code claim(struct work *work, const struct store_index *index, struct slice value,
+                             struct slice id)
+{
+    char bytes[KEY_VALUE_MOST];
+    const struct slice *kept = staging_find(&work->writer->uniques, index->dbi, plain_value(bytes, value));
+    struct slice holder = {0};
+    if (kept) {
+        holder = *kept;
+    } else {
+        int rc = index_holder(work->writer->txn, index->dbi, value, id, &holder);
+        if (rc && rc != MDB_NOTFOUND)
+            return stage_failed(work, "an index cannot be read", rc);
+    }
+    if (holder.data && !slice_equal(holder, id))
+        return stage_refuse(work, ERROR_EXISTS,
+                            "Field \"%s\" must be unique in %s: another document has this value",
+                            index->field.data, work->collection->config->name);
+    set_holder(work, index->dbi, value, id);
+    return ERROR_NONE;
+}
+
+/** Stages the difference between two sorted lists of values. Values are freed first, then claimed. */
+static enum error_code stage_keys(struct work *work, struct staged *staged, const struct store_index *index)
+{
+    const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
+    size_t i = 0, k = 0;
+    while (i < old->count || k < next->count) {
+        int order = i == old->count    ? 1
+                    : k == next->count ? -1
+                                       : slice_compare(old->items[i], next->items[k]);
+        if (order < 0) {
+            add_key(work, staged, index->dbi, old->items[i], false);
+            if (index->unique)
+                set_holder(work, index->dbi, old->items[i], (struct slice){0});
+        } else if (order > 0) {
+            add_key(work, staged, index->dbi, next->items[k], true);
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
+    if (!index->unique)
+        return ERROR_NONE;
+    if (key_list_is_many(next))
+        return stage_refuse(work, ERROR_TOO_LARGE, "Field \"%s\" is unique and may have at most %d elements",
+                            index->field.data, KEY_ELEMENTS_MOST);
+    enum error_code code = ERROR_NONE;
+    for (struct staged_key *key = staged->keys; !code && key; key = key->next)
+        if (key->dbi == index->dbi && key->added)
+            code = claim(work, index, key->value, staged->id);
+    return code;
+}
+
+/* What it is to put or remove the entry of a value. */
+static uint64_t key_work(const struct work *work, struct slice value)
+{
+    return WORK_KEY + WORK_KEY_BYTE * (uint64_t)(value.length + work->change->id.length);
+}
+
+/** What stays of two lists is found in one pass; the rest is put or removed, one by one. */
+static enum error_code charge_keys(struct work *work)
+{
+    const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
+    size_t i = 0, k = 0;
+    uint64_t units = WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count);
+    while (i < old->count || k < next->count) {
+        int order = i == old->count    ? 1
+                    : k == next->count ? -1
+                                       : slice_compare(old->items[i], next->items[k]);
+        if (order)
+            units += key_work(work, order < 0 ? old->items[i] : next->items[k]);
+        i += order <= 0;
+        k += order >= 0;
+    }
+    return stage_charge(work, units);
+}
+
+enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next)
+{
+    if (work->collection->index_count == 0)
+        return ERROR_NONE;
+    struct json_value old = {0};
+    if (work->there) {
+        enum error_code code = stage_need_old(work);
+        if (code)
+            return code;
+        old = json_root(&work->writer->old);
+    }
+    for (size_t i = 0; i < work->collection->index_count; i++) {
+        const struct store_index *index = &work->collection->indexes[i];
+        index_keys_of(&work->writer->old_keys, index, old);
+        index_keys_of(&work->writer->new_keys, index, next);
+        enum error_code code = charge_keys(work);
+        if (!code)
+            code = stage_keys(work, staged, index);
+        if (code)
+            return code;
+    }
+    return ERROR_NONE;
+}

@@ -1,0 +1,170 @@
+#include "daemon/committer/store/stage_rights.h"
+
+#include "daemon/committer/store/former_owner.h"
+#include "shared/json/compare.h"
+#include "shared/store/access_tag.h"
+#include "shared/store/former_name.h"
+#include "shared/store/rights.h"
+
+#define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
+#define NAME_OF(work) (work)->collection->config->name
+
+static bool has_group(const struct actor *actor, struct slice group)
+{
+    return group.length && rights_in_group(actor->rights, group);
+}
+
+/* ---- before the change ---- */
+
+static bool is_change(enum change_operation operation)
+{
+    switch (operation) {
+    case CHANGE_REPLACE:
+    case CHANGE_MERGE:
+    case CHANGE_PATCH:
+    case CHANGE_REMOVE:
+        return true;
+    case CHANGE_INSERT:
+    case CHANGE_ASSERT:
+    case CHANGE_ONCE:
+    case CHANGE_ACTOR:
+        break;
+    }
+    return false;
+}
+
+enum error_code stage_rights(struct work *work)
+{
+    const struct actor *actor = &work->writer->actor;
+    work->acts = true;
+    work->limited = !actor->rights->administrator;
+    if (!work->limited || !work->there)
+        return ERROR_NONE;
+    struct access_tag tag;
+    if (!access_tag_read(work->current.tag, &tag))
+        return stage_failed(work, "a record is damaged", MDB_CORRUPTED);
+    bool member = has_group(actor, tag.group);
+    work->owns = slice_equal(tag.owner, actor->user);
+    if (!work->owns && !(tag.flags & ACCESS_ALL_READ) && !(member && tag.flags & ACCESS_GROUP_READ)) {
+        work->there = false;
+        work->hidden = true;
+        return ERROR_NONE;
+    }
+    if (work->owns || tag.flags & ACCESS_ALL_WRITE || (member && tag.flags & ACCESS_GROUP_WRITE) ||
+        !is_change(work->change->operation))
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_FORBIDDEN, "You may read document \"%.*s\" of %s, but not change it",
+                        ID_OF(work), NAME_OF(work));
+}
+
+/* ---- after the change ---- */
+
+static struct json_value field_of(struct json_value document, const char *field)
+{
+    return field ? json_member(document, slice_text(field)) : (struct json_value){0};
+}
+
+static bool same(struct json_value a, struct json_value b)
+{
+    return a.json && b.json ? json_equal(a, b) : a.json == b.json;
+}
+
+/** Whose the document is, and who may do what: nobody but its owner changes that. */
+static enum error_code check_unchanged(struct work *work, struct json_value old, struct json_value next)
+{
+    const struct config_rights *rights = &work->collection->config->rights;
+    const char *const fields[] = {rights->owner,       rights->group,    rights->group_read,
+                                  rights->group_write, rights->all_read, rights->all_write};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (!same(field_of(old, fields[i]), field_of(next, fields[i])))
+            return stage_refuse(work, ERROR_FORBIDDEN,
+                                "Field \"%s\" may only be changed by the owner of the document", fields[i]);
+    return ERROR_NONE;
+}
+
+/** A group that the document did not have before must be one of the actor's. */
+static enum error_code check_group(struct work *work, struct json_value old, struct json_value next)
+{
+    const char *field = work->collection->config->rights.group;
+    struct json_value named = field_of(next, field);
+    if (json_type(named) != JSON_STRING || same(field_of(old, field), named))
+        return ERROR_NONE;
+    struct buffer scratch = {0};
+    struct slice group = json_string(named, &scratch);
+    bool good = group.length == 0 || has_group(&work->writer->actor, group);
+    buffer_free(&scratch);
+    return good ? ERROR_NONE
+                : stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\": you are not a member of that group",
+                               field);
+}
+
+enum error_code stage_rights_after(struct work *work)
+{
+    const struct config_rights *rights = &work->collection->config->rights;
+    struct json_value old = work->there ? json_root(&work->writer->old) : (struct json_value){0};
+    struct json_value next = json_root(&work->writer->next);
+    if (work->there && !work->owns)
+        return check_unchanged(work, old, next);
+    if (!work->there && !json_string_is(field_of(next, rights->owner), work->writer->actor.user))
+        return stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\" of a new document must be your own id",
+                            rights->owner);
+    return check_group(work, old, next);
+}
+
+struct slice stage_owner(struct work *work)
+{
+    struct access_tag tag;
+    return access_tag_read(work->current.tag, &tag) ? arena_copy(&work->writer->arena, tag.owner)
+                                                    : (struct slice){0};
+}
+
+enum error_code stage_former_owner(struct work *work)
+{
+    const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
+    struct slice owner = {0};
+    bool disowned = removed && removed->disowned;
+    int rc = 0;
+    if (removed)
+        owner = removed->former_owner;
+    else
+        rc = former_owner_find(work->writer->txn, work->store, work->number, work->change->id, &disowned,
+                               &owner);
+    if (rc)
+        return stage_failed(work, "a former owner cannot be read", rc);
+    if (!disowned || slice_equal(owner, work->writer->actor.user))
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_FORBIDDEN,
+                        "Document \"%.*s\" of %s was not yours: only its owner may insert it again",
+                        ID_OF(work), NAME_OF(work));
+}
+
+enum error_code stage_former_name(struct work *work)
+{
+    if (!is_of_names(work->number) || work->change->flags & CHANGE_TAKE_OVER)
+        return ERROR_NONE;
+    const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
+    uint64_t seq = removed ? removed->seq : 0;
+    int rc = 0;
+    if (!removed)
+        rc = former_name_find(work->writer->txn, work->store, work->number, work->change->id, &seq);
+    if (rc)
+        return stage_failed(work, "a former name cannot be read", rc);
+    if (!seq)
+        return ERROR_NONE;
+    return stage_refuse(work, ERROR_EXISTS, "The name \"%.*s\" in %s was used before", ID_OF(work),
+                        NAME_OF(work));
+}
+
+void stage_give_owner(struct work *work, struct json_value body)
+{
+    const char *field = work->collection->config->rights.owner;
+    struct buffer *text = &work->writer->text;
+    if (field_of(body, field).json)
+        return;
+    buffer_shorten(text, text->length - 1); /* the closing brace */
+    buffer_append_byte(text, ',');
+    json_append_string(text, slice_text(field));
+    buffer_append_byte(text, ':');
+    json_append_string(text, work->writer->actor.user);
+    buffer_append_byte(text, '}');
+}
