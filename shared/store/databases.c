@@ -57,7 +57,7 @@ struct slice store_declaration(const struct store_collection *collection)
     return slice_text(collection->config->declaration ? collection->config->declaration : "");
 }
 
-/* The mark itself is the writer's (rebuild_mark.h). */
+/* The mark itself is the writer's (daemon/committer/store/rebuild_mark.h). */
 static bool is_being_rebuilt(struct store *store, MDB_txn *txn, const struct store_collection *collection)
 {
     char name[META_KEY_MOST];

@@ -9,17 +9,18 @@
 #include "shared/store/unreadable.h"
 
 /*
- * What the files of this directory share: the open environment and its databases.
+ * What the files of this directory and of daemon/committer/store share: the open environment and its
+ * databases.
  *
  * - meta: "format"; "state": u64 epoch, seq, horizon, rights_seq; "runs" (history.h); "collection/NAME": u16
  *   number, declaration; "versions/NAME": u64 (version_floor.h); "rebuild/NAME" while that collection is
  *   being rebuilt; "results/SLOT"
  * - c/COLLECTION: id -> record (record.h)
  * - x/COLLECTION/FIELD: index key (keys.h) -> nothing
- * - log: seq, big-endian -> change (change_log.c)
+ * - log: seq, big-endian -> change (change_log.h)
  * - former_name: u16 number of the collection, name -> seq of its removal (former_name.h)
  * - former_owner: u16 number of the collection, id -> seq of its removal, owner (former_owner.h)
- * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.c)
+ * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.h)
  */
 
 enum { STORE_STATE_BYTES = 32 };

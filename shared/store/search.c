@@ -18,7 +18,7 @@
  * remember which key that is for the documents met last saves parsing them again.
  */
 
-/* Units of work (store.h). */
+/* Units of work (store_search_some()). */
 enum { UNITS_ENTRY = 8, UNITS_LOOKUP = 40, UNIT_PARSED_BYTES = 8, UNITS_KEY = 8 };
 
 struct search_range {
