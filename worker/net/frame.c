@@ -231,8 +231,8 @@ static uint16_t judge_length(struct feeding *feeding)
     return verdict == FRAME_IS_TOO_LONG ? CLOSE_TOO_BIG : CLOSE_NONE;
 }
 
-/* RFC 6455 sections 5.2 and 5.4. wslay itself refuses long or fragmented control frames and overlong lengths.
- */
+/* RFC 6455 sections 5.2 and 5.4. wslay itself refuses long or fragmented control frames and overlong
+ * lengths. */
 static uint16_t begin_frame(struct feeding *feeding, const struct wslay_frame_iocb *frame)
 {
     struct frame_reader *reader = feeding->reader;

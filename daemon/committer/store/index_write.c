@@ -51,8 +51,8 @@ int index_holder(MDB_txn *txn, MDB_dbi dbi, struct slice value, struct slice sel
     rc = find_other(cursor, value, self, holder);
     if (rc == MDB_NOTFOUND) {
         char other[KEY_VALUE_MOST];
-        memcpy(other, value.data, value.length);
-        other[0] = (char)((unsigned char)other[0] ^ KEY_IN_ARRAY);
+        other[0] = (char)((unsigned char)value.data[0] ^ KEY_IN_ARRAY);
+        memcpy(other + 1, value.data + 1, value.length - 1);
         rc = find_other(cursor, slice_of(other, value.length), self, holder);
     }
     mdb_cursor_close(cursor);

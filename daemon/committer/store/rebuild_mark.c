@@ -3,8 +3,8 @@
 #include "shared/store/bytes.h"
 #include "shared/store/databases.h"
 
-/* Documents done, length of the declaration, declaration, position. Nothing at all: see rebuild_mark_put().
- */
+/* Documents done, length of the declaration, declaration, position. Nothing at all: see
+ * rebuild_mark_put(). */
 enum { HEAD_BYTES = 8 + 4 };
 
 static MDB_val mark_key(char key[META_KEY_MOST], const struct store_collection *collection)

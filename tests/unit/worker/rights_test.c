@@ -417,8 +417,8 @@ static void copies_follow_the_rights(void **state)
     close_model(&model);
 }
 
-/* A sync that goes on while rights change. (Its answer may be that a collection may not be synced any more.)
- */
+/* A sync that goes on while rights change. (Its answer may be that a collection may not be synced any
+ * more.) */
 static void begin_sync(struct model *model, unsigned user)
 {
     struct buffer message = {0};
