@@ -193,6 +193,7 @@ class Trial:
 
     def connected(self):
         if not self.client:
+            self.gone()
             self.client = Answering(self.server)
             self.client.socket.settimeout(120)
             self.client.open('ann')

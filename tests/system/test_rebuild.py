@@ -19,7 +19,7 @@ def declared(declaration):
 
 def said(server):
     """How many documents were done, each time that the log says so, and the last moment of that."""
-    return [int(n) for n in re.findall(r'things is .*rebuilt: (\d+) of 30000 documents are done', server.log())]
+    return [int(n) for n in re.findall(r'things .*rebuilt[:,] (\d+) of 30000 documents are done', server.log())]
 
 
 @pytest.mark.skipif(SANITIZE, reason='preloads a library')
