@@ -89,17 +89,17 @@ static bool equal_texts(const char *a, const char *b)
 static void compares_values(void **state)
 {
     (void)state;
-    assert_true(equal_texts("{\"a\":1,\"b\":[1,2]}", "{\"b\":[1.0,2],\"\\u0061\":1}"));
-    assert_true(equal_texts("\"\\u00e9\\n\"", "\"\xc3\xa9\\u000a\""));
+    assert_true(equal_texts("{'a':1,'b':[1,2]}", "{'b':[1.0,2],'\\u0061':1}"));
+    assert_true(equal_texts("'\\u00e9\\n'", "'\xc3\xa9\\u000a'"));
     assert_true(equal_texts("[[],{},null,true]", "[ [ ] , { } , null , true ]"));
-    assert_false(equal_texts("{\"a\":1}", "{\"a\":1,\"b\":null}"));
-    assert_false(equal_texts("{\"a\":1}", "{\"b\":1}"));
+    assert_false(equal_texts("{'a':1}", "{'a':1,'b':null}"));
+    assert_false(equal_texts("{'a':1}", "{'b':1}"));
     assert_false(equal_texts("[1,2]", "[2,1]"));
     assert_false(equal_texts("[1,2]", "[1,2,3]"));
-    assert_false(equal_texts("1", "\"1\""));
+    assert_false(equal_texts("1", "'1'"));
     assert_false(equal_texts("true", "false"));
     assert_false(equal_texts("[]", "{}"));
-    assert_false(equal_texts("\"a\"", "\"A\""));
+    assert_false(equal_texts("'a'", "'A'"));
 }
 
 /* By digits: only numbers differ from what json_equal() says of them. */
@@ -113,8 +113,8 @@ static void compares_digits(void **state)
         {"1e2", "100"},
         {"1e2", "1E2"},
         {"[[1.50]]", "[[1.5]]"},
-        {"{\"a\":{\"b\":[0,1.0]}}", "{\"a\":{\"b\":[0,1]}}"},
-        {"{\"a\":1,\"b\":2.0}", "{\"b\":2,\"a\":1}"},
+        {"{'a':{'b':[0,1.0]}}", "{'a':{'b':[0,1]}}"},
+        {"{'a':1,'b':2.0}", "{'b':2,'a':1}"},
     };
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         if (!equal_texts(numbers[i][0], numbers[i][1]))
@@ -124,14 +124,14 @@ static void compares_digits(void **state)
     }
     static const char *const same[][2] = {
         {"1.50", " 1.50"},
-        {"{\"a\":1,\"b\":[1.0,2]}", "{\"b\":[1.0,2],\"\\u0061\":1}"},
-        {"\"\\u00e9\\n\"", "\"\xc3\xa9\\u000a\""},
+        {"{'a':1,'b':[1.0,2]}", "{'b':[1.0,2],'\\u0061':1}"},
+        {"'\\u00e9\\n'", "'\xc3\xa9\\u000a'"},
         {"[[],{},null,true]", "[ [ ] , { } , null , true ]"},
     };
     for (size_t i = 0; i < COUNT_OF(same); i++)
         if (!compare_texts(json_same_digits, same[i][0], same[i][1]))
             fail_msg("%s and %s are the same", same[i][0], same[i][1]);
-    assert_false(compare_texts(json_same_digits, "{\"a\":1}", "{\"b\":1}"));
+    assert_false(compare_texts(json_same_digits, "{'a':1}", "{'b':1}"));
     assert_false(compare_texts(json_same_digits, "[1,2]", "[2,1]"));
 }
 
@@ -142,8 +142,8 @@ static void compares_large_objects_in_any_order(void **state)
     struct buffer forth = {0};
     struct buffer back = {0};
     for (unsigned i = 0; i < MEMBERS; i++) {
-        buffer_append_format(&forth, "%c\"k%u\":%u", i ? ',' : '{', i, i);
-        buffer_append_format(&back, "%c\"k%u\":%u", i ? ',' : '{', MEMBERS - 1 - i, MEMBERS - 1 - i);
+        buffer_append_format(&forth, "%c'k%u':%u", i ? ',' : '{', i, i);
+        buffer_append_format(&back, "%c'k%u':%u", i ? ',' : '{', MEMBERS - 1 - i, MEMBERS - 1 - i);
     }
     buffer_append_text(&forth, "}");
     buffer_append_text(&back, "}");
@@ -160,9 +160,9 @@ static void orders_values(void **state)
 {
     (void)state;
     static const char *const ascending[] = {
-        "null",  "false",    "true",  "-1",     "2",           "10",          "\"\"",
-        "\"a\"", "\"a\\n\"", "\"b\"", "\"ba\"", "\"\\u00e9\"", "\"\\uffff\"", "\"\\ud800\\udc00\"",
-        "[]",    "[1]",      "[2]",   "[10]",   "{}",
+        "null", "false",  "true", "-1",   "2",         "10",        "''",
+        "'a'",  "'a\\n'", "'b'",  "'ba'", "'\\u00e9'", "'\\uffff'", "'\\ud800\\udc00'",
+        "[]",   "[1]",    "[2]",  "[10]", "{}",
     };
     for (size_t i = 0; i < COUNT_OF(ascending); i++)
         for (size_t j = 0; j < COUNT_OF(ascending); j++) {
@@ -182,11 +182,11 @@ static void orders_values(void **state)
 static void follows_paths(void **state)
 {
     (void)state;
-    struct json json = parsed("{\"a\":{\"b\":[10,{\"c\":\"x\"}],\"0\":\"zero\"},\"\":{\"\":1}}");
-    static const char *const table[][2] = {
-        {"a.b.0", "10"}, {"a.b.1.c", "\"x\""}, {"a.0", "\"zero\""}, {".", "1"},
-        {"a.b.2", NULL}, {"a.b.01", NULL},     {"a.b.c", NULL},     {"a.b.-1", NULL},
-        {"a.x.y", NULL}, {"a.b.0.c", NULL},    {"b", NULL},         {"a.b.99999999999", NULL},
+    struct json json = parsed("{'a':{'b':[10,{'c':'x'}],'0':'zero'},'':{'':1}}");
+    const char *const table[][2] = {
+        {"a.b.0", "10"}, {"a.b.1.c", Q("'x'")}, {"a.0", Q("'zero'")}, {".", "1"},
+        {"a.b.2", NULL}, {"a.b.01", NULL},      {"a.b.c", NULL},      {"a.b.-1", NULL},
+        {"a.x.y", NULL}, {"a.b.0.c", NULL},     {"b", NULL},          {"a.b.99999999999", NULL},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct slice text = json_text(json_at_path(json_root(&json), slice_text(table[i][0])));

@@ -1,7 +1,7 @@
 #ifndef TESTS_UNIT_JSON_HELPERS_H
 #define TESTS_UNIT_JSON_HELPERS_H
 
-/* What the tests of shared/json share: one text parsed, one value as compact text. */
+/* What the tests of shared/json share: one text parsed, one value as compact text. Both take ' for ". */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "shared/json/json.h"
+#include "tests/unit/quoted.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
@@ -22,7 +23,8 @@ static inline struct json parsed(const char *text)
     size_t length = strlen(text);
     char *copy = malloc(length ? length : 1);
     assert_non_null(copy);
-    memcpy(copy, text, length);
+    for (size_t i = 0; i < length; i++)
+        copy[i] = text[i] == '\'' ? '"' : text[i];
     struct json json = {0};
     if (!json_parse(&json, copy, length))
         fail_msg("%s: %s at %zu", text, json.error, json.error_offset);
@@ -38,8 +40,10 @@ static inline void parsed_free(struct json *json)
 /* Fails unless the buffer holds @expected; empties it. */
 static inline void assert_buffer(struct buffer *buffer, const char *expected)
 {
+    char *quoted = quoted_copy(expected);
     buffer_append_byte(buffer, 0);
-    assert_string_equal(buffer->data, expected);
+    assert_string_equal(buffer->data, quoted);
+    free(quoted);
     buffer_clear(buffer);
 }
 

@@ -37,58 +37,58 @@ static void compares_fields(void **state)
     (void)state;
     static const struct row rows[] = {
         {"{}", "{}", true},
-        {"{}", "{\"a\":1}", true},
-        {"{\"a\":1}", "{\"a\":1}", true},
-        {"{\"a\":1}", "{\"a\":1.0}", true},
-        {"{\"a\":1}", "{\"a\":2}", false},
-        {"{\"a\":1}", "{\"a\":\"1\"}", false},
-        {"{\"a\":1}", "{\"b\":1}", false},
-        {"{\"a\":9007199254740993}", "{\"a\":9007199254740992}", false},
-        {"{\"a\":\"x\"}", "{\"a\":\"\\u0078\"}", true},
-        {"{\"\\u0061\":\"\\u0078\"}", "{\"a\":\"x\"}", true},
-        {"{\"a\":true}", "{\"a\":true}", true},
-        {"{\"a\":true}", "{\"a\":false}", false},
-        {"{\"a\":true}", "{\"a\":1}", false},
-        {"{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", true},
-        {"{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":3}", false},
-        {"{\"a\":{\"b\":1,\"c\":2}}", "{\"a\":{\"c\":2,\"b\":1.0}}", true},
-        {"{\"a\":{\"b\":1}}", "{\"a\":{\"b\":1,\"c\":2}}", false},
-        {"{\"a\":{}}", "{\"a\":{}}", true},
-        {"{\"a\":{}}", "{\"a\":{\"b\":1}}", false},
-        {"{\"a\":{\"$eq\":1}}", "{\"a\":1}", true},
-        {"{\"a\":{\"$eq\":{\"$x\":1}}}", "{\"a\":{\"$x\":1}}", true},
-        {"{\"a\":{\"$ne\":1}}", "{\"a\":1.0}", false},
-        {"{\"a\":{\"$ne\":1}}", "{\"a\":2}", true},
-        {"{\"a\":{\"$ne\":1}}", "{}", true},
-        {"{\"archived\":{\"$ne\":true}}", "{\"archived\":false}", true},
-        {"{\"a\":{\"$gt\":1}}", "{\"a\":1}", false},
-        {"{\"a\":{\"$gt\":1}}", "{\"a\":1.0000000000000000001}", true},
-        {"{\"a\":{\"$gte\":1}}", "{\"a\":1}", true},
-        {"{\"a\":{\"$lt\":1}}", "{\"a\":1}", false},
-        {"{\"a\":{\"$lt\":1}}", "{\"a\":-1e400}", true},
-        {"{\"a\":{\"$lte\":1}}", "{\"a\":1}", true},
-        {"{\"a\":{\"$gt\":1}}", "{\"a\":\"2\"}", false},
-        {"{\"a\":{\"$gt\":\"1\"}}", "{\"a\":2}", false},
-        {"{\"a\":{\"$gt\":1}}", "{\"a\":null}", false},
-        {"{\"a\":{\"$lt\":1}}", "{}", false},
-        {"{\"a\":{\"$lt\":1}}", "{\"a\":false}", false},
-        {"{\"a\":{\"$gt\":\"b\"}}", "{\"a\":\"ba\"}", true},
-        {"{\"a\":{\"$gt\":\"b\"}}", "{\"a\":\"B\"}", false},
-        {"{\"a\":{\"$gt\":1,\"$lt\":5}}", "{\"a\":3}", true},
-        {"{\"a\":{\"$gt\":1,\"$lt\":5}}", "{\"a\":5}", false},
-        {"{\"a\":{\"$in\":[]}}", "{\"a\":1}", false},
-        {"{\"a\":{\"$in\":[5,\"x\",1,true]}}", "{\"a\":1.0}", true},
-        {"{\"a\":{\"$in\":[5,\"x\",1,true]}}", "{\"a\":\"x\"}", true},
-        {"{\"a\":{\"$in\":[5,\"x\",1,true]}}", "{\"a\":true}", true},
-        {"{\"a\":{\"$in\":[5,\"x\",1,true]}}", "{\"a\":false}", false},
-        {"{\"a\":{\"$in\":[5,\"x\",1,true]}}", "{\"a\":2}", false},
-        {"{\"a\":{\"$in\":[{\"b\":1},[2]]}}", "{\"a\":{\"b\":1.0}}", true},
-        {"{\"a\":{\"$in\":[{\"b\":1},[2]]}}", "{\"a\":[2.0]}", true},
-        {"{\"a\":{\"$in\":[{\"b\":1},[2]]}}", "{\"a\":2}", false},
-        {"{\"a\":{\"$nin\":[1,2]}}", "{\"a\":2}", false},
-        {"{\"a\":{\"$nin\":[1,2]}}", "{\"a\":3}", true},
-        {"{\"a\":{\"$nin\":[1,2]}}", "{}", true},
-        {"{\"a\":{\"$nin\":[]}}", "{\"a\":3}", true},
+        {"{}", "{'a':1}", true},
+        {"{'a':1}", "{'a':1}", true},
+        {"{'a':1}", "{'a':1.0}", true},
+        {"{'a':1}", "{'a':2}", false},
+        {"{'a':1}", "{'a':'1'}", false},
+        {"{'a':1}", "{'b':1}", false},
+        {"{'a':9007199254740993}", "{'a':9007199254740992}", false},
+        {"{'a':'x'}", "{'a':'\\u0078'}", true},
+        {"{'\\u0061':'\\u0078'}", "{'a':'x'}", true},
+        {"{'a':true}", "{'a':true}", true},
+        {"{'a':true}", "{'a':false}", false},
+        {"{'a':true}", "{'a':1}", false},
+        {"{'a':1,'b':2}", "{'b':2,'a':1}", true},
+        {"{'a':1,'b':2}", "{'a':1,'b':3}", false},
+        {"{'a':{'b':1,'c':2}}", "{'a':{'c':2,'b':1.0}}", true},
+        {"{'a':{'b':1}}", "{'a':{'b':1,'c':2}}", false},
+        {"{'a':{}}", "{'a':{}}", true},
+        {"{'a':{}}", "{'a':{'b':1}}", false},
+        {"{'a':{'$eq':1}}", "{'a':1}", true},
+        {"{'a':{'$eq':{'$x':1}}}", "{'a':{'$x':1}}", true},
+        {"{'a':{'$ne':1}}", "{'a':1.0}", false},
+        {"{'a':{'$ne':1}}", "{'a':2}", true},
+        {"{'a':{'$ne':1}}", "{}", true},
+        {"{'archived':{'$ne':true}}", "{'archived':false}", true},
+        {"{'a':{'$gt':1}}", "{'a':1}", false},
+        {"{'a':{'$gt':1}}", "{'a':1.0000000000000000001}", true},
+        {"{'a':{'$gte':1}}", "{'a':1}", true},
+        {"{'a':{'$lt':1}}", "{'a':1}", false},
+        {"{'a':{'$lt':1}}", "{'a':-1e400}", true},
+        {"{'a':{'$lte':1}}", "{'a':1}", true},
+        {"{'a':{'$gt':1}}", "{'a':'2'}", false},
+        {"{'a':{'$gt':'1'}}", "{'a':2}", false},
+        {"{'a':{'$gt':1}}", "{'a':null}", false},
+        {"{'a':{'$lt':1}}", "{}", false},
+        {"{'a':{'$lt':1}}", "{'a':false}", false},
+        {"{'a':{'$gt':'b'}}", "{'a':'ba'}", true},
+        {"{'a':{'$gt':'b'}}", "{'a':'B'}", false},
+        {"{'a':{'$gt':1,'$lt':5}}", "{'a':3}", true},
+        {"{'a':{'$gt':1,'$lt':5}}", "{'a':5}", false},
+        {"{'a':{'$in':[]}}", "{'a':1}", false},
+        {"{'a':{'$in':[5,'x',1,true]}}", "{'a':1.0}", true},
+        {"{'a':{'$in':[5,'x',1,true]}}", "{'a':'x'}", true},
+        {"{'a':{'$in':[5,'x',1,true]}}", "{'a':true}", true},
+        {"{'a':{'$in':[5,'x',1,true]}}", "{'a':false}", false},
+        {"{'a':{'$in':[5,'x',1,true]}}", "{'a':2}", false},
+        {"{'a':{'$in':[{'b':1},[2]]}}", "{'a':{'b':1.0}}", true},
+        {"{'a':{'$in':[{'b':1},[2]]}}", "{'a':[2.0]}", true},
+        {"{'a':{'$in':[{'b':1},[2]]}}", "{'a':2}", false},
+        {"{'a':{'$nin':[1,2]}}", "{'a':2}", false},
+        {"{'a':{'$nin':[1,2]}}", "{'a':3}", true},
+        {"{'a':{'$nin':[1,2]}}", "{}", true},
+        {"{'a':{'$nin':[]}}", "{'a':3}", true},
     };
     assert_rows(rows, COUNT_OF(rows));
 }
@@ -97,32 +97,32 @@ static void treats_null_and_absent(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"{\"a\":null}", "{\"a\":null}", true},
-        {"{\"a\":null}", "{}", true},
-        {"{\"a\":null}", "{\"a\":0}", false},
-        {"{\"a\":{\"$eq\":null}}", "{}", true},
-        {"{\"a\":{\"$ne\":null}}", "{}", false},
-        {"{\"a\":{\"$ne\":null}}", "{\"a\":0}", true},
-        {"{\"a\":{\"$in\":[1,null]}}", "{}", true},
-        {"{\"a\":{\"$in\":[1,null]}}", "{\"a\":null}", true},
-        {"{\"a\":{\"$in\":[1]}}", "{}", false},
-        {"{\"a\":{\"$nin\":[1,null]}}", "{}", false},
-        {"{\"a.b\":null}", "{\"a\":{}}", true},
-        {"{\"a.b\":null}", "{\"a\":1}", true},
-        {"{\"a.b\":null}", "{}", true},
-        {"{\"a.b\":null}", "{\"a\":[]}", true},
-        {"{\"a.b\":null}", "{\"a\":[{\"b\":1},{}]}", true},
-        {"{\"a.b\":null}", "{\"a\":[{\"b\":1}]}", false},
-        {"{\"a\":null}", "{\"a\":[1,null]}", true},
-        {"{\"a\":null}", "{\"a\":[]}", false},
-        {"{\"a\":{\"$exists\":true}}", "{\"a\":null}", true},
-        {"{\"a\":{\"$exists\":true}}", "{}", false},
-        {"{\"a\":{\"$exists\":false}}", "{}", true},
-        {"{\"a\":{\"$exists\":false}}", "{\"a\":null}", false},
-        {"{\"a.b\":{\"$exists\":true}}", "{\"a\":[{},{\"b\":0}]}", true},
-        {"{\"a.b\":{\"$exists\":false}}", "{\"a\":[{},{\"b\":0}]}", false},
-        {"{\"a\":{\"$exists\":true,\"$ne\":1}}", "{}", false},
-        {"{\"a\":{\"$exists\":true,\"$ne\":1}}", "{\"a\":2}", true},
+        {"{'a':null}", "{'a':null}", true},
+        {"{'a':null}", "{}", true},
+        {"{'a':null}", "{'a':0}", false},
+        {"{'a':{'$eq':null}}", "{}", true},
+        {"{'a':{'$ne':null}}", "{}", false},
+        {"{'a':{'$ne':null}}", "{'a':0}", true},
+        {"{'a':{'$in':[1,null]}}", "{}", true},
+        {"{'a':{'$in':[1,null]}}", "{'a':null}", true},
+        {"{'a':{'$in':[1]}}", "{}", false},
+        {"{'a':{'$nin':[1,null]}}", "{}", false},
+        {"{'a.b':null}", "{'a':{}}", true},
+        {"{'a.b':null}", "{'a':1}", true},
+        {"{'a.b':null}", "{}", true},
+        {"{'a.b':null}", "{'a':[]}", true},
+        {"{'a.b':null}", "{'a':[{'b':1},{}]}", true},
+        {"{'a.b':null}", "{'a':[{'b':1}]}", false},
+        {"{'a':null}", "{'a':[1,null]}", true},
+        {"{'a':null}", "{'a':[]}", false},
+        {"{'a':{'$exists':true}}", "{'a':null}", true},
+        {"{'a':{'$exists':true}}", "{}", false},
+        {"{'a':{'$exists':false}}", "{}", true},
+        {"{'a':{'$exists':false}}", "{'a':null}", false},
+        {"{'a.b':{'$exists':true}}", "{'a':[{},{'b':0}]}", true},
+        {"{'a.b':{'$exists':false}}", "{'a':[{},{'b':0}]}", false},
+        {"{'a':{'$exists':true,'$ne':1}}", "{}", false},
+        {"{'a':{'$exists':true,'$ne':1}}", "{'a':2}", true},
     };
     assert_rows(rows, COUNT_OF(rows));
 }
@@ -131,27 +131,27 @@ static void looks_into_arrays(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"{\"a\":1}", "{\"a\":[0,1]}", true},
-        {"{\"a\":1}", "{\"a\":[0,[1]]}", false},
-        {"{\"a\":[0,1]}", "{\"a\":[0,1.0]}", true},
-        {"{\"a\":[0,1]}", "{\"a\":[1,0]}", false},
-        {"{\"a\":[0,1]}", "{\"a\":[[0,1],2]}", true},
-        {"{\"a\":{\"b\":1}}", "{\"a\":[{\"b\":1}]}", true},
-        {"{\"a\":{\"$ne\":1}}", "{\"a\":[0,1]}", false},
-        {"{\"a\":{\"$ne\":1}}", "{\"a\":[0,2]}", true},
-        {"{\"a\":{\"$nin\":[1,5]}}", "{\"a\":[0,1]}", false},
-        {"{\"a\":{\"$gt\":5}}", "{\"a\":[1,7]}", true},
-        {"{\"a\":{\"$gt\":5}}", "{\"a\":[1,2]}", false},
-        {"{\"a\":{\"$gt\":1,\"$lt\":5}}", "{\"a\":[0,3,10]}", true},
-        {"{\"a\":{\"$gt\":1,\"$lt\":5}}", "{\"a\":[0,10]}", false},
-        {"{\"$and\":[{\"a\":{\"$gt\":1}},{\"a\":{\"$lt\":5}}]}", "{\"a\":[0,10]}", true},
-        {"{\"a\":{\"$not\":{\"$gt\":5}}}", "{\"a\":[1,7]}", false},
-        {"{\"a\":{\"$not\":{\"$gt\":5}}}", "{\"a\":[1,2]}", true},
-        {"{\"a\":{\"$not\":{\"$gt\":5}}}", "{}", true},
-        {"{\"a\":{\"$not\":{\"$exists\":true}}}", "{}", true},
-        {"{\"a\":{\"$not\":{\"$ne\":1}}}", "{\"a\":[0,1]}", true},
-        {"{\"a\":{\"$not\":{\"$not\":{\"$eq\":1}}}}", "{\"a\":1}", true},
-        {"{\"a\":{\"$exists\":true}}", "{\"a\":[]}", true},
+        {"{'a':1}", "{'a':[0,1]}", true},
+        {"{'a':1}", "{'a':[0,[1]]}", false},
+        {"{'a':[0,1]}", "{'a':[0,1.0]}", true},
+        {"{'a':[0,1]}", "{'a':[1,0]}", false},
+        {"{'a':[0,1]}", "{'a':[[0,1],2]}", true},
+        {"{'a':{'b':1}}", "{'a':[{'b':1}]}", true},
+        {"{'a':{'$ne':1}}", "{'a':[0,1]}", false},
+        {"{'a':{'$ne':1}}", "{'a':[0,2]}", true},
+        {"{'a':{'$nin':[1,5]}}", "{'a':[0,1]}", false},
+        {"{'a':{'$gt':5}}", "{'a':[1,7]}", true},
+        {"{'a':{'$gt':5}}", "{'a':[1,2]}", false},
+        {"{'a':{'$gt':1,'$lt':5}}", "{'a':[0,3,10]}", true},
+        {"{'a':{'$gt':1,'$lt':5}}", "{'a':[0,10]}", false},
+        {"{'$and':[{'a':{'$gt':1}},{'a':{'$lt':5}}]}", "{'a':[0,10]}", true},
+        {"{'a':{'$not':{'$gt':5}}}", "{'a':[1,7]}", false},
+        {"{'a':{'$not':{'$gt':5}}}", "{'a':[1,2]}", true},
+        {"{'a':{'$not':{'$gt':5}}}", "{}", true},
+        {"{'a':{'$not':{'$exists':true}}}", "{}", true},
+        {"{'a':{'$not':{'$ne':1}}}", "{'a':[0,1]}", true},
+        {"{'a':{'$not':{'$not':{'$eq':1}}}}", "{'a':1}", true},
+        {"{'a':{'$exists':true}}", "{'a':[]}", true},
     };
     assert_rows(rows, COUNT_OF(rows));
 }
@@ -160,23 +160,23 @@ static void follows_dotted_paths(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"{\"a.b\":1}", "{\"a\":{\"b\":1}}", true},
-        {"{\"a.b\":1}", "{\"a.b\":1}", false},
-        {"{\"a.b\":1}", "{\"a\":{\"b\":[2,1]}}", true},
-        {"{\"a.b\":1}", "{\"a\":[{\"b\":2},{\"b\":1}]}", true},
-        {"{\"a.b\":1}", "{\"a\":[{\"b\":2},{\"b\":3}]}", false},
-        {"{\"a.b\":1}", "{\"a\":[[{\"b\":1}]]}", false},
-        {"{\"a.b.c\":1}", "{\"a\":[{\"b\":[{\"c\":0},{\"c\":1}]}]}", true},
-        {"{\"a.b\":{\"$ne\":1}}", "{\"a\":[{\"b\":2},{\"b\":1}]}", false},
-        {"{\"a.0\":1}", "{\"a\":[1,2]}", true},
-        {"{\"a.1\":1}", "{\"a\":[1,2]}", false},
-        {"{\"a.2\":null}", "{\"a\":[1,2]}", true},
-        {"{\"a.0.b\":1}", "{\"a\":[{\"b\":1}]}", true},
-        {"{\"a.1.b\":1}", "{\"a\":[{\"b\":1}]}", false},
-        {"{\"a.0\":1}", "{\"a\":{\"0\":1}}", true},
-        {"{\"a.b.c\":1}", "{\"a\":{\"b\":1}}", false},
-        {"{\"\":1}", "{\"\":1}", true},
-        {"{\"a.\":1}", "{\"a\":{\"\":1}}", true},
+        {"{'a.b':1}", "{'a':{'b':1}}", true},
+        {"{'a.b':1}", "{'a.b':1}", false},
+        {"{'a.b':1}", "{'a':{'b':[2,1]}}", true},
+        {"{'a.b':1}", "{'a':[{'b':2},{'b':1}]}", true},
+        {"{'a.b':1}", "{'a':[{'b':2},{'b':3}]}", false},
+        {"{'a.b':1}", "{'a':[[{'b':1}]]}", false},
+        {"{'a.b.c':1}", "{'a':[{'b':[{'c':0},{'c':1}]}]}", true},
+        {"{'a.b':{'$ne':1}}", "{'a':[{'b':2},{'b':1}]}", false},
+        {"{'a.0':1}", "{'a':[1,2]}", true},
+        {"{'a.1':1}", "{'a':[1,2]}", false},
+        {"{'a.2':null}", "{'a':[1,2]}", true},
+        {"{'a.0.b':1}", "{'a':[{'b':1}]}", true},
+        {"{'a.1.b':1}", "{'a':[{'b':1}]}", false},
+        {"{'a.0':1}", "{'a':{'0':1}}", true},
+        {"{'a.b.c':1}", "{'a':{'b':1}}", false},
+        {"{'':1}", "{'':1}", true},
+        {"{'a.':1}", "{'a':{'':1}}", true},
     };
     assert_rows(rows, COUNT_OF(rows));
 }
@@ -185,22 +185,21 @@ static void combines(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"{\"$and\":[{\"a\":1},{\"b\":2}]}", "{\"a\":1,\"b\":2}", true},
-        {"{\"$and\":[{\"a\":1},{\"b\":2}]}", "{\"a\":1}", false},
-        {"{\"$and\":[{}]}", "{}", true},
-        {"{\"$or\":[{\"a\":1},{\"b\":2}]}", "{\"b\":2}", true},
-        {"{\"$or\":[{\"a\":1},{\"b\":2}]}", "{\"a\":2,\"b\":1}", false},
-        {"{\"$or\":[{\"a\":1,\"c\":1},{\"b\":2}]}", "{\"a\":1}", false},
-        {"{\"c\":1,\"$or\":[{\"a\":1},{\"b\":2}]}", "{\"a\":1}", false},
-        {"{\"c\":1,\"$or\":[{\"a\":1},{\"b\":2}]}", "{\"a\":1,\"c\":1}", true},
-        {"{\"$not\":{\"a\":1}}", "{\"a\":1}", false},
-        {"{\"$not\":{\"a\":1}}", "{\"a\":2}", true},
-        {"{\"$not\":{\"a\":1,\"b\":2}}", "{\"a\":1,\"b\":3}", true},
-        {"{\"$not\":{}}", "{}", false},
-        {"{\"$not\":{\"$or\":[{\"a\":1},{\"a\":2}]}}", "{\"a\":3}", true},
-        {"{\"$or\":[{\"$and\":[{\"a\":1},{\"b\":1}]},{\"$not\":{\"c\":1}}]}", "{\"c\":1,\"a\":1,\"b\":1}",
-         true},
-        {"{\"$or\":[{\"$and\":[{\"a\":1},{\"b\":1}]},{\"$not\":{\"c\":1}}]}", "{\"c\":1,\"a\":1}", false},
+        {"{'$and':[{'a':1},{'b':2}]}", "{'a':1,'b':2}", true},
+        {"{'$and':[{'a':1},{'b':2}]}", "{'a':1}", false},
+        {"{'$and':[{}]}", "{}", true},
+        {"{'$or':[{'a':1},{'b':2}]}", "{'b':2}", true},
+        {"{'$or':[{'a':1},{'b':2}]}", "{'a':2,'b':1}", false},
+        {"{'$or':[{'a':1,'c':1},{'b':2}]}", "{'a':1}", false},
+        {"{'c':1,'$or':[{'a':1},{'b':2}]}", "{'a':1}", false},
+        {"{'c':1,'$or':[{'a':1},{'b':2}]}", "{'a':1,'c':1}", true},
+        {"{'$not':{'a':1}}", "{'a':1}", false},
+        {"{'$not':{'a':1}}", "{'a':2}", true},
+        {"{'$not':{'a':1,'b':2}}", "{'a':1,'b':3}", true},
+        {"{'$not':{}}", "{}", false},
+        {"{'$not':{'$or':[{'a':1},{'a':2}]}}", "{'a':3}", true},
+        {"{'$or':[{'$and':[{'a':1},{'b':1}]},{'$not':{'c':1}}]}", "{'c':1,'a':1,'b':1}", true},
+        {"{'$or':[{'$and':[{'a':1},{'b':1}]},{'$not':{'c':1}}]}", "{'c':1,'a':1}", false},
     };
     assert_rows(rows, COUNT_OF(rows));
 }
@@ -211,34 +210,36 @@ static void refuses(void **state)
     static const char *const table[][2] = {
         {"[]", "expected an object, not an array"},
         {"null", "expected an object, not null"},
-        {"{\"$foo\":1}", "\"$foo\": unknown operator"},
-        {"{\"$gt\":1}", "\"$gt\": unknown operator, or one that belongs after a field"},
-        {"{\"$where\":\"1\"}", "\"$where\""},
-        {"{\"a\":{\"$regex\":\"x\"}}", "\"$regex\": unknown operator"},
-        {"{\"a\":{\"$gt\":1,\"b\":2}}", "\"b\": a field beside operators"},
-        {"{\"a\":{\"b\":{\"$gt\":1}}}", "\"$gt\": an operator within a value"},
-        {"{\"a\":[{\"$gt\":1}]}", "\"$gt\": an operator within a value"},
-        {"{\"a\":{\"$gt\":null}}", "\"$gt\": expected a number or a string, not null"},
-        {"{\"a\":{\"$lte\":[1]}}", "\"$lte\": expected a number or a string, not an array"},
-        {"{\"a\":{\"$in\":1}}", "\"$in\": expected an array, not a number"},
-        {"{\"a\":{\"$nin\":{}}}", "\"$nin\": expected an array, not an object"},
-        {"{\"a\":{\"$exists\":1}}", "\"$exists\": expected true or false, not a number"},
-        {"{\"a\":{\"$not\":1}}", "\"$not\": expected an object of operators, not a number"},
-        {"{\"a\":{\"$not\":{}}}", "\"$not\": expected an object of operators"},
-        {"{\"a\":{\"$and\":[]}}", "\"$and\": unknown operator"},
-        {"{\"$and\":[]}", "\"$and\": expected an array of one or more queries"},
-        {"{\"$or\":{}}", "\"$or\": expected an array of one or more queries"},
-        {"{\"$or\":[1]}", "\"$or\": expected queries (objects), not a number"},
-        {"{\"$not\":[]}", "\"$not\": expected a query (an object), not an array"},
-        {"{\"\\u0024foo\":1}", "unknown operator"},
-        {"{\"a\":{\"$eq\":1,\"\\u0024ne\":{},\"$x\":1}}", "\"$x\": unknown operator"},
+        {"{'$foo':1}", "'$foo': unknown operator"},
+        {"{'$gt':1}", "'$gt': unknown operator, or one that belongs after a field"},
+        {"{'$where':'1'}", "'$where'"},
+        {"{'a':{'$regex':'x'}}", "'$regex': unknown operator"},
+        {"{'a':{'$gt':1,'b':2}}", "'b': a field beside operators"},
+        {"{'a':{'b':{'$gt':1}}}", "'$gt': an operator within a value"},
+        {"{'a':[{'$gt':1}]}", "'$gt': an operator within a value"},
+        {"{'a':{'$gt':null}}", "'$gt': expected a number or a string, not null"},
+        {"{'a':{'$lte':[1]}}", "'$lte': expected a number or a string, not an array"},
+        {"{'a':{'$in':1}}", "'$in': expected an array, not a number"},
+        {"{'a':{'$nin':{}}}", "'$nin': expected an array, not an object"},
+        {"{'a':{'$exists':1}}", "'$exists': expected true or false, not a number"},
+        {"{'a':{'$not':1}}", "'$not': expected an object of operators, not a number"},
+        {"{'a':{'$not':{}}}", "'$not': expected an object of operators"},
+        {"{'a':{'$and':[]}}", "'$and': unknown operator"},
+        {"{'$and':[]}", "'$and': expected an array of one or more queries"},
+        {"{'$or':{}}", "'$or': expected an array of one or more queries"},
+        {"{'$or':[1]}", "'$or': expected queries (objects), not a number"},
+        {"{'$not':[]}", "'$not': expected a query (an object), not an array"},
+        {"{'\\u0024foo':1}", "unknown operator"},
+        {"{'a':{'$eq':1,'\\u0024ne':{},'$x':1}}", "'$x': unknown operator"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct json json = parsed(table[i][0]);
         char message[JSON_QUERY_MESSAGE] = "";
         assert_null(json_query_compile(json_root(&json), message));
-        if (!strstr(message, table[i][1]))
+        char *expected = quoted_copy(table[i][1]);
+        if (!strstr(message, expected))
             fail_msg("%s: %s", table[i][0], message);
+        free(expected);
         parsed_free(&json);
     }
 }
@@ -247,7 +248,7 @@ static void refuses(void **state)
 static bool list_compiles(const char *name, unsigned count)
 {
     struct buffer text = {0};
-    buffer_append_format(&text, "{\"a\":{\"%s\":[", name);
+    buffer_append_format(&text, "{'a':{'%s':[", name);
     for (unsigned i = 0; i < count; i++)
         buffer_append_format(&text, "%s%u", i ? "," : "", i);
     buffer_append_text(&text, "]}}");
@@ -281,10 +282,10 @@ static void cuts_keys_between_characters(void **state)
     (void)state;
     for (unsigned shift = 0; shift < 4; shift++) {
         struct buffer text = {0};
-        buffer_append_format(&text, "{\"$%.*s", (int)shift, "xxx");
+        buffer_append_format(&text, "{'$%.*s", (int)shift, "xxx");
         for (unsigned i = 0; i < 100; i++)
             buffer_append_text(&text, "\xf0\x9f\x98\x80");
-        buffer_append_text(&text, "\":1}");
+        buffer_append_text(&text, "':1}");
         buffer_append_byte(&text, 0);
         struct json json = parsed(text.data);
         char message[JSON_QUERY_MESSAGE];
@@ -298,10 +299,10 @@ static void cuts_keys_between_characters(void **state)
 static void keeps_its_text(void **state)
 {
     (void)state;
-    struct json_query *query = compiled(" { \"a\" : { \"$in\" : [ 3 , 1.0 ] } } ");
+    struct json_query *query = compiled(" { 'a' : { '$in' : [ 3 , 1.0 ] } } ");
     struct buffer text = {0};
     json_query_append_text(&text, query);
-    assert_true(slice_equal(buffer_slice(&text), SLICE("{\"a\":{\"$in\":[3,1.0]}}")));
+    assert_true(slice_equal(buffer_slice(&text), slice_text(Q("{'a':{'$in':[3,1.0]}}"))));
     buffer_free(&text);
     json_query_free(query);
     json_query_free(NULL);
@@ -332,8 +333,10 @@ static void assert_bounds(const char *text, const char *field, const char *expec
         assert_null(bounds.equal);
     }
     buffer_append_byte(&out, 0);
-    if (strcmp(out.data, expected ? expected : "") != 0)
+    char *quoted = quoted_copy(expected ? expected : "");
+    if (strcmp(out.data, quoted) != 0)
         fail_msg("%s: %s", text, out.data);
+    free(quoted);
     buffer_free(&out);
     json_query_free(query);
 }
@@ -341,32 +344,32 @@ static void assert_bounds(const char *text, const char *field, const char *expec
 static void tells_bounds(void **state)
 {
     (void)state;
-    assert_bounds("{\"a\":1}", "a", "=1");
-    assert_bounds("{\"a\":1}", "b", NULL);
-    assert_bounds("{\"a\":null}", "a", NULL);
-    assert_bounds("{\"a\":[1]}", "a", NULL);
-    assert_bounds("{\"a\":{\"$in\":[3,\"x\",1]}}", "a", "=1,3,\"x\"");
-    assert_bounds("{\"a\":{\"$in\":[3,null]}}", "a", NULL);
-    assert_bounds("{\"a\":{\"$in\":[3,[1]]}}", "a", NULL);
-    assert_bounds("{\"a\":{\"$in\":[]}}", "a", "=");
-    assert_bounds("{\"a\":{\"$gt\":1}}", "a", "1..");
-    assert_bounds("{\"a\":{\"$lte\":\"m\"}}", "a", "..\"m\"");
-    assert_bounds("{\"a\":{\"$gt\":1,\"$gte\":3,\"$lt\":9,\"$lte\":7}}", "a", "3..7");
-    assert_bounds("{\"a\":{\"$gt\":1,\"$lt\":\"x\"}}", "a", "1..");
-    assert_bounds("{\"a\":{\"$gt\":1,\"$in\":[1,2]}}", "a", "=1,2");
-    assert_bounds("{\"a\":{\"$in\":[1,2],\"$eq\":2}}", "a", "=2");
-    assert_bounds("{\"$and\":[{\"b\":1},{\"$and\":[{\"a\":5}]}]}", "a", "=5");
+    assert_bounds("{'a':1}", "a", "=1");
+    assert_bounds("{'a':1}", "b", NULL);
+    assert_bounds("{'a':null}", "a", NULL);
+    assert_bounds("{'a':[1]}", "a", NULL);
+    assert_bounds("{'a':{'$in':[3,'x',1]}}", "a", "=1,3,'x'");
+    assert_bounds("{'a':{'$in':[3,null]}}", "a", NULL);
+    assert_bounds("{'a':{'$in':[3,[1]]}}", "a", NULL);
+    assert_bounds("{'a':{'$in':[]}}", "a", "=");
+    assert_bounds("{'a':{'$gt':1}}", "a", "1..");
+    assert_bounds("{'a':{'$lte':'m'}}", "a", "..'m'");
+    assert_bounds("{'a':{'$gt':1,'$gte':3,'$lt':9,'$lte':7}}", "a", "3..7");
+    assert_bounds("{'a':{'$gt':1,'$lt':'x'}}", "a", "1..");
+    assert_bounds("{'a':{'$gt':1,'$in':[1,2]}}", "a", "=1,2");
+    assert_bounds("{'a':{'$in':[1,2],'$eq':2}}", "a", "=2");
+    assert_bounds("{'$and':[{'b':1},{'$and':[{'a':5}]}]}", "a", "=5");
     /* two conditions that different elements may meet are not taken together */
-    assert_bounds("{\"$and\":[{\"a\":{\"$gt\":1}},{\"b\":1}]}", "a", "1..");
-    assert_bounds("{\"a\":{\"$gte\":0,\"$lte\":9},\"$and\":[{\"a\":{\"$gt\":1}}]}", "a", "0..9");
-    assert_bounds("{\"a\":{\"$ne\":1}}", "a", NULL);
-    assert_bounds("{\"a\":{\"$nin\":[1]}}", "a", NULL);
-    assert_bounds("{\"a\":{\"$not\":{\"$eq\":1}}}", "a", NULL);
-    assert_bounds("{\"a\":{\"$exists\":true}}", "a", NULL);
-    assert_bounds("{\"$or\":[{\"a\":1},{\"a\":2}]}", "a", NULL);
-    assert_bounds("{\"$not\":{\"a\":1}}", "a", NULL);
-    assert_bounds("{\"a.b\":1}", "a.b", "=1");
-    assert_bounds("{\"a.b\":1}", "a", NULL);
+    assert_bounds("{'$and':[{'a':{'$gt':1}},{'b':1}]}", "a", "1..");
+    assert_bounds("{'a':{'$gte':0,'$lte':9},'$and':[{'a':{'$gt':1}}]}", "a", "0..9");
+    assert_bounds("{'a':{'$ne':1}}", "a", NULL);
+    assert_bounds("{'a':{'$nin':[1]}}", "a", NULL);
+    assert_bounds("{'a':{'$not':{'$eq':1}}}", "a", NULL);
+    assert_bounds("{'a':{'$exists':true}}", "a", NULL);
+    assert_bounds("{'$or':[{'a':1},{'a':2}]}", "a", NULL);
+    assert_bounds("{'$not':{'a':1}}", "a", NULL);
+    assert_bounds("{'a.b':1}", "a.b", "=1");
+    assert_bounds("{'a.b':1}", "a", NULL);
 }
 
 /* ---- in steps ---- */
@@ -379,8 +382,8 @@ static unsigned chance(uint64_t *state, unsigned below)
 
 static void append_value(struct buffer *out, uint64_t *state, unsigned depth)
 {
-    static const char *const scalars[] = {"null", "false", "true", "0",     "1",     "1.0",
-                                          "2",    "-1e2",  "\"\"", "\"a\"", "\"b\"", "\"\\u0061\""};
+    static const char *const scalars[] = {"null", "false", "true", "0",   "1",   "1.0",
+                                          "2",    "-1e2",  "''",   "'a'", "'b'", "'\\u0061'"};
     unsigned kind = chance(state, depth ? 12 : 6);
     if (kind < 6) {
         buffer_append_text(out, scalars[chance(state, sizeof scalars / sizeof *scalars)]);
@@ -392,7 +395,7 @@ static void append_value(struct buffer *out, uint64_t *state, unsigned depth)
     for (unsigned i = 0; i < count; i++) {
         buffer_append_text(out, i ? "," : "");
         if (object)
-            buffer_append_format(out, "\"%c\":", 'a' + (int)i);
+            buffer_append_format(out, "'%c':", 'a' + (int)i);
         append_value(out, state, depth - 1);
     }
     buffer_append_byte(out, object ? '}' : ']');
@@ -406,24 +409,24 @@ static void append_operators(struct buffer *out, uint64_t *state, unsigned depth
     if (kind < 4) {
         unsigned first = chance(state, 6);
         bool ordered = first > 1;
-        buffer_append_format(out, "\"%s\":", operators[first]);
+        buffer_append_format(out, "'%s':", operators[first]);
         if (ordered)
-            buffer_append_text(out, chance(state, 2) ? "1" : "\"a\"");
+            buffer_append_text(out, chance(state, 2) ? "1" : "'a'");
         else
             append_value(out, state, 2);
         if (!ordered && chance(state, 2))
-            buffer_append_text(out, ",\"$lte\":2");
+            buffer_append_text(out, ",'$lte':2");
     } else if (kind < 6) {
-        buffer_append_text(out, kind == 4 ? "\"$in\":[" : "\"$nin\":[");
+        buffer_append_text(out, kind == 4 ? "'$in':[" : "'$nin':[");
         for (unsigned i = 0, count = chance(state, 4); i < count; i++) {
             buffer_append_text(out, i ? "," : "");
             append_value(out, state, 2);
         }
         buffer_append_byte(out, ']');
     } else if (kind < 8) {
-        buffer_append_format(out, "\"$exists\":%s", chance(state, 2) ? "true" : "false");
+        buffer_append_format(out, "'$exists':%s", chance(state, 2) ? "true" : "false");
     } else {
-        buffer_append_text(out, "\"$not\":");
+        buffer_append_text(out, "'$not':");
         append_operators(out, state, depth - 1);
     }
     buffer_append_byte(out, '}');
@@ -436,18 +439,18 @@ static void append_query(struct buffer *out, uint64_t *state, unsigned depth)
     unsigned count = 1 + chance(state, 3);
     buffer_append_byte(out, '{');
     if (depth && chance(state, 3) == 0) {
-        buffer_append_format(out, "\"%s\":[", groups[chance(state, 2)]);
+        buffer_append_format(out, "'%s':[", groups[chance(state, 2)]);
         for (unsigned i = 0; i < count; i++) {
             buffer_append_text(out, i ? "," : "");
             append_query(out, state, depth - 1);
         }
         buffer_append_byte(out, ']');
     } else if (depth && chance(state, 5) == 0) {
-        buffer_append_text(out, "\"$not\":");
+        buffer_append_text(out, "'$not':");
         append_query(out, state, depth - 1);
     } else {
         for (unsigned i = 0, first = chance(state, 3); i < count; i++) {
-            buffer_append_format(out, "%s\"%s\":", i ? "," : "", paths[first + i * 3]);
+            buffer_append_format(out, "%s'%s':", i ? "," : "", paths[first + i * 3]);
             append_operators(out, state, 1);
         }
     }
@@ -488,9 +491,9 @@ static void steps_come_to_the_same(void **state)
         struct json_matching *matching = json_matching_create(query);
         for (unsigned j = 0; j < 8; j++) {
             buffer_clear(&document_text);
-            buffer_append_text(&document_text, "{\"a\":");
+            buffer_append_text(&document_text, "{'a':");
             append_value(&document_text, &random, 4);
-            buffer_append_text(&document_text, ",\"b\":");
+            buffer_append_text(&document_text, ",'b':");
             append_value(&document_text, &random, 3);
             buffer_append_text(&document_text, "}");
             buffer_append_byte(&document_text, '\0');
@@ -516,14 +519,14 @@ static void steps_end_inside_a_document(void **state)
     (void)state;
     enum { ELEMENTS = 20000, CONDITIONS = 100, MOST = 1000 };
     struct buffer document_text = {0}, query_text = {0};
-    buffer_append_text(&document_text, "{\"a\":[");
+    buffer_append_text(&document_text, "{'a':[");
     for (unsigned i = 0; i < ELEMENTS; i++)
         buffer_append_text(&document_text, i ? ",{}" : "{}");
     buffer_append_text(&document_text, "]}");
     buffer_append_byte(&document_text, '\0');
-    buffer_append_text(&query_text, "{\"$or\":[");
+    buffer_append_text(&query_text, "{'$or':[");
     for (unsigned i = 0; i < CONDITIONS; i++)
-        buffer_append_format(&query_text, "%s{\"a.b\":%u}", i ? "," : "", i);
+        buffer_append_format(&query_text, "%s{'a.b':%u}", i ? "," : "", i);
     buffer_append_text(&query_text, "]}");
     buffer_append_byte(&query_text, '\0');
     struct json_query *query = compiled(query_text.data);
