@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/output/backlog.h"
 
 enum { SMALL = 64 * 1024 };
 
-static const char collections[] = "\"items\": {\"sync_filter\": {\"out\": {\"$ne\": true}}}, \"other\": {}},"
-                                  " \"permissions\": [\"p\"], \"limits\": {";
+static const char collections[] = "'items': {'sync_filter': {'out': {'$ne': true}}}, 'other': {}},"
+                                  " 'permissions': ['p'], 'limits': {";
 
 static uint64_t overruns(const struct world *world)
 {
@@ -28,8 +29,8 @@ static void change_one(struct world *world, uint64_t *random, size_t padding)
         (void)world_change(world, CHANGE_REMOVE, "items", id, "");
         return;
     }
-    snprintf(body, sizeof body, "{\"n\":%u,\"out\":%s,\"p\":\"%0*d\"}", world_random(random, 1000000),
-             what == 1 ? "true" : "false", (int)padding, 0);
+    quoted_print(body, sizeof body, "{'n':%u,'out':%s,'p':'%0*d'}", world_random(random, 1000000),
+                 what == 1 ? "true" : "false", (int)padding, 0);
     (void)world_change(world, CHANGE_REPLACE, "items", id, body);
 }
 
@@ -146,7 +147,7 @@ static void documents_too_large_for_the_ring_come_from_the_store(void **state)
     char *body = memory_allocate(50000);
     for (int i = 0; i < 20; i++) {
         char id[8];
-        snprintf(body, 50000, "{\"n\":%d,\"p\":\"%0*d\"}", i, i % 3 ? 40000 : 10, 0);
+        quoted_print(body, 50000, "{'n':%d,'p':'%0*d'}", i, i % 3 ? 40000 : 10, 0);
         snprintf(id, sizeof id, "%d", i % 5);
         (void)world_change(&world, CHANGE_REPLACE, "items", id, body);
         if (i % 4 == 3) {
@@ -167,17 +168,15 @@ static void rights_follow_though_the_ring_laps(void **state)
     struct world world;
     struct client client;
     char token[64];
-    world_open(&world,
-               "\"items\": {\"read\": \"p\"}, \"other\": {}}, \"permissions\": [\"p\"], \"limits\": {", SMALL,
-               0);
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+    world_open(&world, "'items': {'read': 'p'}, 'other': {}}, 'permissions': ['p'], 'limits': {", SMALL, 0);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", Q("{'permissions':{'p':true}}")),
                      ERROR_NONE);
-    world_add_user(&world, "anna", "[\"g\"]", token);
+    world_add_user(&world, "anna", Q("['g']"), token);
     client_open(&client, &world, token);
     assert_int_equal(world_change(&world, CHANGE_INSERT, "items", "before", "{}"), ERROR_NONE);
     client_settle(&client);
     assert_non_null(client_holds(&client, "items", "before"));
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":null}}"),
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", Q("{'permissions':{'p':null}}")),
                      ERROR_NONE);
     for (unsigned i = 0; i < 2000; i++) {
         char id[16];
@@ -202,7 +201,7 @@ static void a_log_that_is_cut_is_told(void **state)
     client_open(&client, &world, NULL);
     for (unsigned i = 0; i < 3000; i++)
         (void)world_change(&world, CHANGE_REPLACE, "items", i % 2 ? "a" : "b",
-                           i % 4 < 2 ? "{\"n\":1}" : "{}");
+                           i % 4 < 2 ? Q("{'n':1}") : "{}");
     client_settle(&client);
     assert_non_null(client.seen.data);
     assert_memory_equal(client.seen.data, "resync ", 7);

@@ -4,11 +4,12 @@
 #include <sys/socket.h>
 
 #include "shared/ipc/frame_header.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/net/connection.h"
 
-static const char collections[] = "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", "
-                                  "\"group_read\": \"gr\"}}}, \"limits\": {";
+static const char collections[] = "'items': {'rights': {'owner': 'o', 'group': 'g', "
+                                  "'group_read': 'gr'}}}, 'limits': {";
 
 static struct world world;
 static struct client client;
@@ -17,7 +18,7 @@ static char token[64], place[128];
 static void put(const char *id, const char *group, int bytes)
 {
     struct buffer body = {0};
-    buffer_append_format(&body, "{\"g\":\"%s\",\"gr\":true,\"x\":\"%0*u\"}", group, bytes, 0);
+    quoted_append(&body, "{'g':'%s','gr':true,'x':'%0*u'}", group, bytes, 0);
     buffer_append_byte(&body, 0);
     assert_int_equal(world_change(&world, CHANGE_REPLACE, "items", id, body.data), ERROR_NONE);
     buffer_free(&body);
@@ -32,11 +33,11 @@ static int set_up(void **state)
     for (const char *group = "gh"; *group; group++)
         assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", (char[]){*group, 0}, "{}"),
                          ERROR_NONE);
-    world_add_user(&world, "anna", "[\"g\",\"h\"]", token);
+    world_add_user(&world, "anna", Q("['g','h']"), token);
     client_open(&client, &world, token);
     put("of g", "g", 1);
     put("of h", "h", 1);
-    assert_non_null(strstr(client_call(&client, "items", "sync", "{}"), "\"epoch\""));
+    assert_non_null(strstr(client_call(&client, "items", "sync", "{}"), Q("'epoch'")));
     assert_true((size_t)snprintf(place, sizeof place, "%s", client.answer) < sizeof place);
     for (; id[0] < 'a' + 12; id[0]++)
         put(id, "h", 60000);
@@ -54,7 +55,7 @@ static int tear_down(void **state)
 
 static void leave_g(void)
 {
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "anna", "{\"groups\":[\"h\"]}"), ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "anna", Q("{'groups':['h']}")), ERROR_NONE);
     world_settle(&world);
 }
 
@@ -79,17 +80,17 @@ static void read_and_come_back(uint64_t seq_most)
     assert_true(client.seq > before && client.seq <= seq_most);
     assert_null(client_holds(&client, "items", "late"));
     assert_non_null(client_holds(&client, "items", "of g"));
-    snprintf(resume, sizeof resume, "%.*s,\"seq\":%lu}", (int)(strchr(place, ',') - place), place,
-             (unsigned long)client.seq);
+    quoted_print(resume, sizeof resume, "%.*s,'seq':%lu}", (int)(strchr(place, ',') - place), place,
+                 (unsigned long)client.seq);
     client_reopen(&client, token);
-    assert_non_null(strstr(client_call(&client, "dispatcher", "resume", resume), "\"epoch\""));
+    assert_non_null(strstr(client_call(&client, "dispatcher", "resume", resume), Q("'epoch'")));
     assert_null(client_holds(&client, "items", "of g"));
     assert_non_null(client_holds(&client, "items", "late"));
 }
 
 static void answer_later(struct connection *connection, void *argument)
 {
-    connection_send(connection, SLICE("{\"operation\":\"later\",\"collectionName\":null,\"data\":null}"),
+    connection_send(connection, slice_text(Q("{'operation':'later','collectionName':null,'data':null}")),
                     *(uint64_t *)argument);
 }
 

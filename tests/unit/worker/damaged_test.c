@@ -6,14 +6,15 @@
 #include <string.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/authority.h"
 #include "worker/authority/token.h"
 
 enum { SMALL = 64 * 1024 };
 
-static const char collections[] = "\"items\": {\"index\": [\"n\"], \"rights\": {\"owner\": \"o\"}},"
-                                  " \"other\": {}}, \"permissions\": [\"p\"], \"limits\": {";
+static const char collections[] = "'items': {'index': ['n'], 'rights': {'owner': 'o'}},"
+                                  " 'other': {}}, 'permissions': ['p'], 'limits': {";
 
 static unsigned items_of(const struct world *world)
 {
@@ -25,7 +26,7 @@ static void put(struct world *world, const char *collection, const char *id, con
 {
     char *body = memory_allocate(bytes + 64);
     static unsigned n;
-    snprintf(body, bytes + 64, "{\"n\":%u,\"o\":\"%s\",\"x\":\"%0*u\"}", ++n, owner, (int)bytes, 0);
+    quoted_print(body, bytes + 64, "{'n':%u,'o':'%s','x':'%0*u'}", ++n, owner, (int)bytes, 0);
     assert_int_equal(world_change(world, CHANGE_REPLACE, collection, id, body), ERROR_NONE);
     free(body);
 }
@@ -58,18 +59,18 @@ static void block(struct world *world)
 static void calls_that_read_it_fail(void **state)
 {
     (void)state;
-    static const char *const calls[][2] = {
+    const char *const calls[][2] = {
         {"sync", "{}"},
-        {"sync", "{\"a\":0,\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0}"},
+        {"sync", Q("{'a':0,'b':0,'c':0,'d':0,'e':0,'f':0}")},
         {"find", "{}"},
-        {"find", "{\"query\":{\"n\":{\"$gt\":0}}}"},
-        {"find", "{\"sort\":{\"n\":1}}"},
+        {"find", Q("{'query':{'n':{'$gt':0}}}")},
+        {"find", Q("{'sort':{'n':1}}")},
         {"count", "{}"},
-        {"count", "{\"query\":{\"x\":\"0\"}}"},
-        {"update", "{\"query\":{\"x\":\"0\"},\"changes\":{\"y\":1}}"},
-        {"detail", "{\"_id\":\"c\"}"},
+        {"count", Q("{'query':{'x':'0'}}")},
+        {"update", Q("{'query':{'x':'0'},'changes':{'y':1}}")},
+        {"detail", Q("{'_id':'c'}")},
         {"export", "{}"},
-        {"export", "{\"query\":{\"x\":\"0\"}}"},
+        {"export", Q("{'query':{'x':'0'}}")},
     };
     struct world world;
     struct client client;
@@ -81,17 +82,17 @@ static void calls_that_read_it_fail(void **state)
     uint64_t seq = store_write_seq(world.fixture.writer);
     damage_record(world.fixture.store, items_of(&world), "c");
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (!strstr(answer(&client, "items", calls[i][0], calls[i][1]), "\"internal\""))
+        if (!strstr(answer(&client, "items", calls[i][0], calls[i][1]), Q("'internal'")))
             fail_msg("%s %s: %s", calls[i][0], calls[i][1], client.answer);
-    assert_non_null(strstr(
-        answer(&client, "dispatcher", "sync", "{\"manifests\":{\"other\":{\"z\":0},\"items\":{\"z\":0}}}"),
-        "\"internal\""));
+    assert_non_null(
+        strstr(answer(&client, "dispatcher", "sync", Q("{'manifests':{'other':{'z':0},'items':{'z':0}}}")),
+               Q("'internal'")));
     assert_int_equal(client.held_count, 10);
     assert_int_equal(client.strays, 0);
     assert_int_equal(store_write_seq(world.fixture.writer), seq);
     assert_non_null(strstr(answer(&client, "other", "count", "{}"), "5"));
-    assert_non_null(strstr(answer(&client, "items", "detail", "{\"_id\":\"d\"}"), "\"n\""));
-    assert_non_null(strstr(answer(&client, "items", "find", "{\"query\":{\"_id\":\"d\"}}"), "\"more\""));
+    assert_non_null(strstr(answer(&client, "items", "detail", Q("{'_id':'d'}")), Q("'n'")));
+    assert_non_null(strstr(answer(&client, "items", "find", Q("{'query':{'_id':'d'}}")), Q("'more'")));
     client_drop(&client, "items");
     client_close(&client);
     world_close(&world);
@@ -101,11 +102,11 @@ static void calls_that_read_it_fail(void **state)
 static void calls_that_look_into_it_fail(void **state)
 {
     (void)state;
-    static const char *const calls[][2] = {
-        {"find", "{\"query\":{\"x\":\"0\"}}"},
-        {"count", "{\"query\":{\"x\":\"0\"}}"},
-        {"update", "{\"query\":{\"x\":\"0\"},\"changes\":{\"y\":1}}"},
-        {"export", "{\"query\":{\"x\":\"0\"}}"},
+    const char *const calls[][2] = {
+        {"find", Q("{'query':{'x':'0'}}")},
+        {"count", Q("{'query':{'x':'0'}}")},
+        {"update", Q("{'query':{'x':'0'},'changes':{'y':1}}")},
+        {"export", Q("{'query':{'x':'0'}}")},
     };
     struct world world;
     struct client client;
@@ -113,7 +114,7 @@ static void calls_that_look_into_it_fail(void **state)
     client_open(&client, &world, NULL);
     damage_text(world.fixture.store, items_of(&world), "c");
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (!strstr(answer(&client, "items", calls[i][0], calls[i][1]), "\"internal\""))
+        if (!strstr(answer(&client, "items", calls[i][0], calls[i][1]), Q("'internal'")))
             fail_msg("%s %s: %s", calls[i][0], calls[i][1], client.answer);
     client_close(&client);
     world_close(&world);
@@ -137,8 +138,8 @@ static void a_resume_over_it_fails(void **state)
     damage_record(world.fixture.store, items_of(&world), "c");
     client_reopen(&control, NULL);
     client_reopen(&bert, token);
-    assert_non_null(strstr(answer(&control, "dispatcher", "resume", place), "\"internal\""));
-    assert_non_null(strstr(answer(&bert, "dispatcher", "resume", other), "\"seq\""));
+    assert_non_null(strstr(answer(&control, "dispatcher", "resume", place), Q("'internal'")));
+    assert_non_null(strstr(answer(&bert, "dispatcher", "resume", other), Q("'seq'")));
     assert_non_null(client_holds(&bert, "items", "e"));
     client_close(&control);
     client_close(&bert);
@@ -273,7 +274,7 @@ static void a_log_that_cannot_be_read_is_as_one_that_was_trimmed(void **state)
     struct buffer manifest = {0};
     client_manifest(&slow, "other", &manifest);
     buffer_append_byte(&manifest, 0);
-    assert_non_null(strstr(answer(&slow, "other", "sync", manifest.data), "\"seq\""));
+    assert_non_null(strstr(answer(&slow, "other", "sync", manifest.data), Q("'seq'")));
     client_check(&slow, "other");
     buffer_free(&manifest);
     client_close(&slow);
@@ -297,7 +298,7 @@ static void a_change_of_rights_over_it_ends_the_connection(void **state)
     (void)answer(&bert, "items", "sync", "{}");
     assert_non_null(client_holds(&bert, "items", "z"));
     damage_record(world.fixture.store, items_of(&world), "c");
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "bert", "{\"groups\":[\"administrator\"]}"),
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "bert", Q("{'groups':['administrator']}")),
                      ERROR_NONE);
     client_settle(&bert);
     client_settle(&carl);
@@ -319,10 +320,10 @@ static void rights_that_cannot_be_read_are_none(void **state)
         struct client bert, carl, back;
         char token[64], other[64];
         open_world(&world, 0, 0);
-        assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+        assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", Q("{'permissions':{'p':true}}")),
                          ERROR_NONE);
         put(&world, "items", "z", "bert", 1);
-        world_add_user(&world, "bert", "[\"g\"]", token);
+        world_add_user(&world, "bert", Q("['g']"), token);
         world_add_user(&world, "carl", "[]", other);
         client_open(&bert, &world, token);
         client_open(&carl, &world, other);
@@ -332,7 +333,7 @@ static void rights_that_cannot_be_read_are_none(void **state)
             damage_text(world.fixture.store, groups, "g");
         else
             damage_record(world.fixture.store, groups, "g");
-        assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "bert", "{\"note\":1}"), ERROR_NONE);
+        assert_int_equal(world_change(&world, CHANGE_MERGE, "users", "bert", Q("{'note':1}")), ERROR_NONE);
         client_settle(&bert);
         client_settle(&carl);
         assert_int_equal(bert.close_code, 1011);
@@ -342,7 +343,7 @@ static void rights_that_cannot_be_read_are_none(void **state)
         client_open(&back, &world, token);
         assert_non_null(strstr(answer(&back, "other", "count", "{}"), "unauthorized"));
         char call[128];
-        snprintf(call, sizeof call, "{\"token\":\"%s\"}", token);
+        quoted_print(call, sizeof call, "{'token':'%s'}", token);
         assert_non_null(strstr(answer(&back, "users", "authorize_by_token", call), "cannot be read"));
         client_close(&bert);
         client_close(&carl);
@@ -360,13 +361,13 @@ static void a_group_is_not_removed_over_it(void **state)
     char token[64];
     open_world(&world, 0, 0);
     client_open(&client, &world, NULL);
-    (void)answer(&client, "groups", "add", "{\"_id\":\"g\"}");
-    world_add_user(&world, "bert", "[\"g\"]", token);
+    (void)answer(&client, "groups", "add", Q("{'_id':'g'}"));
+    world_add_user(&world, "bert", Q("['g']"), token);
     damage_text(world.fixture.store, fixture_collection(&world.fixture, "users"), "bert");
-    assert_non_null(strstr(answer(&client, "groups", "remove_group", "{\"_id\":\"g\"}"), "\"internal\""));
-    assert_non_null(strstr(answer(&client, "groups", "detail", "{\"_id\":\"g\"}"), "removing"));
-    assert_non_null(strstr(answer(&client, "users", "set_group", "{\"user_id\":\"bert\",\"group_id\":\"g\"}"),
-                           "\"internal\""));
+    assert_non_null(strstr(answer(&client, "groups", "remove_group", Q("{'_id':'g'}")), Q("'internal'")));
+    assert_non_null(strstr(answer(&client, "groups", "detail", Q("{'_id':'g'}")), "removing"));
+    assert_non_null(strstr(answer(&client, "users", "set_group", Q("{'user_id':'bert','group_id':'g'}")),
+                           Q("'internal'")));
     client_close(&client);
     world_close(&world);
 }
@@ -386,14 +387,14 @@ static void sessions_that_cannot_be_read_keep_a_password(void **state)
     token_id(hash, id);
     damage_record(world.fixture.store, fixture_collection(&world.fixture, "sessions"), id);
     uint64_t seq = store_write_seq(world.fixture.writer);
-    static const char *const calls[][2] = {
-        {"set_password", "{\"_id\":\"bert\",\"new_password\":\"x\"}"},
-        {"set_force_reset", "{\"_id\":\"bert\",\"force_reset\":true}"},
-        {"remove_user", "{\"_id\":\"bert\"}"},
-        {"sessions", "{\"user_id\":\"bert\"}"},
+    const char *const calls[][2] = {
+        {"set_password", Q("{'_id':'bert','new_password':'x'}")},
+        {"set_force_reset", Q("{'_id':'bert','force_reset':true}")},
+        {"remove_user", Q("{'_id':'bert'}")},
+        {"sessions", Q("{'user_id':'bert'}")},
     };
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        if (!strstr(answer(&client, "users", calls[i][0], calls[i][1]), "\"internal\""))
+        if (!strstr(answer(&client, "users", calls[i][0], calls[i][1]), Q("'internal'")))
             fail_msg("%s: %s", calls[i][0], client.answer);
     assert_int_equal(store_write_seq(world.fixture.writer), seq);
     client_close(&client);
@@ -406,13 +407,12 @@ static void settings_that_cannot_be_read_are_not_the_defaults(void **state)
     struct world world;
     struct client client;
     world_open(&world,
-               "\"items\": {}}, \"settings\": {\"colour\": {\"type\": \"string\", \"default\": \"red\"}},"
-               " \"limits\": {",
-               0, 0);
+               "'items': {}}, 'settings': {'colour': {'type': 'string', 'default': 'red'}}, 'limits': {", 0,
+               0);
     client_open(&client, &world, NULL);
-    assert_non_null(strstr(answer(&client, "settings", "set", "{\"colour\":\"blue\"}"), "blue"));
+    assert_non_null(strstr(answer(&client, "settings", "set", Q("{'colour':'blue'}")), "blue"));
     damage_record(world.fixture.store, fixture_collection(&world.fixture, "settings"), "settings");
-    assert_non_null(strstr(answer(&client, "settings", "download", "null"), "\"internal\""));
+    assert_non_null(strstr(answer(&client, "settings", "download", "null"), Q("'internal'")));
     client_close(&client);
     world_close(&world);
 }

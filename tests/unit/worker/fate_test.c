@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "shared/ipc/committer_messages.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/base/committer_link.h"
 
 static const char collections[] =
-    "\"items\": {\"methods\": {\"insert\": [], \"update\": [], \"patch\": [], \"remove\": []}}";
+    "'items': {'methods': {'insert': [], 'update': [], 'patch': [], 'remove': []}}";
 
 static struct world world;
 static struct client client;
@@ -78,38 +79,37 @@ static void commit_without_a_word(const char *call)
     lose_committer();
 }
 
-#define INSERT                                                                                               \
-    "\"collectionName\":\"items\",\"methodName\":\"insert\",\"once\":\"k\",\"data\":{\"_id\":\"a\",\"n\":1}"
+#define INSERT "'collectionName':'items','methodName':'insert','once':'k','data':{'_id':'a','n':1}"
 
 static void a_change_that_may_be_stored_is_answered_timeout(void **state)
 {
     (void)state;
-    commit_without_a_word("{\"tid\":1," INSERT "}");
+    commit_without_a_word(Q("{'tid':1," INSERT "}"));
     assert_int_equal(client.answers, 0);
     pass_ten_seconds();
     assert_int_equal(client.answers, 1);
-    assert_non_null(strstr(client.answer, "\"timeout\""));
+    assert_non_null(strstr(client.answer, Q("'timeout'")));
     assert_non_null(strstr(client.answer, "not known"));
     /* The same call again gets the first answer, with no committer and with the next one. */
-    static const char answer[] = "{\"_id\":\"a\",\"_version\":0}";
-    assert_string_equal(client_call_message(&client, "\"tid\":2," INSERT), answer);
+    const char *const answer = Q("{'_id':'a','_version':0}");
+    assert_string_equal(client_call_message(&client, Q("'tid':2," INSERT)), answer);
     new_committer();
-    assert_string_equal(client_call_message(&client, "\"tid\":3," INSERT), answer);
+    assert_string_equal(client_call_message(&client, Q("'tid':3," INSERT)), answer);
     assert_string_equal(client_call(&client, "items", "count", "null"), "1");
 }
 
 static void so_is_one_of_groups(void **state)
 {
     (void)state;
-    commit_without_a_word("{\"tid\":1,\"collectionName\":\"groups\",\"methodName\":\"add\",\"once\":\"k\","
-                          "\"data\":{\"_id\":\"g\"}}");
+    commit_without_a_word(
+        Q("{'tid':1,'collectionName':'groups','methodName':'add','once':'k','data':{'_id':'g'}}"));
     pass_ten_seconds();
-    assert_non_null(strstr(client.answer, "\"timeout\""));
+    assert_non_null(strstr(client.answer, Q("'timeout'")));
     new_committer();
-    assert_string_equal(client_call_message(&client,
-                                            "\"tid\":2,\"collectionName\":\"groups\",\"methodName\":\"add\","
-                                            "\"once\":\"k\",\"data\":{\"_id\":\"g\"}"),
-                        "\"g\"");
+    assert_string_equal(
+        client_call_message(
+            &client, Q("'tid':2,'collectionName':'groups','methodName':'add','once':'k','data':{'_id':'g'}")),
+        Q("'g'"));
 }
 
 /* It was not given to any committer, so it is certain that it will not be stored. */
@@ -117,12 +117,12 @@ static void a_change_that_was_kept_back_is_unavailable(void **state)
 {
     (void)state;
     lose_committer();
-    client_send(&client, "{\"tid\":1," INSERT "}");
+    client_send(&client, Q("{'tid':1," INSERT "}"));
     client_settle(&client);
     assert_int_equal(client.answers, 0);
     pass_ten_seconds();
-    assert_non_null(strstr(client.answer, "\"unavailable\""));
-    assert_non_null(strstr(client_call_message(&client, "\"tid\":2," INSERT), "\"unavailable\""));
+    assert_non_null(strstr(client.answer, Q("'unavailable'")));
+    assert_non_null(strstr(client_call_message(&client, Q("'tid':2," INSERT)), Q("'unavailable'")));
     new_committer();
     assert_string_equal(client_call(&client, "items", "count", "null"), "0");
 }

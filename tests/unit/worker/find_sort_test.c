@@ -1,5 +1,6 @@
 /* sort of find: whatever comes, what is given is what a plain sort would give first. */
 
+#include "tests/unit/quoted.h"
 #include "worker/methods/find_sort.h"
 
 #include <setjmp.h>
@@ -47,11 +48,10 @@ static void make_item(struct item *item, uint64_t *random, unsigned number, size
     item->a = (int)world_random(random, 5);
     item->b = (int)world_random(random, 5);
     snprintf(item->id, sizeof item->id, "%08x", number * 2654435761u);
-    buffer_append_format(&text, "{\"_id\":\"%s\",\"a\":%d,\"b\":{\"c\":%d},\"p\":\"", item->id, item->a,
-                         item->b);
+    quoted_append(&text, "{'_id':'%s','a':%d,'b':{'c':%d},'p':'", item->id, item->a, item->b);
     for (size_t i = 0; i < padding; i++)
         buffer_append_byte(&text, 'x');
-    buffer_append_text(&text, "\"}");
+    buffer_append_text(&text, Q("'}"));
     item->text = text.data;
     item->length = text.length;
 }
@@ -89,7 +89,7 @@ static void gives_what_a_plain_sort_gives(void **state)
         struct item items[200];
         size_t count = world_random(&random, 200);
         uint64_t keep = 1 + world_random(&random, 60);
-        struct find_sort *sort = read_sort("{\"a\":1,\"b.c\":-1}", keep);
+        struct find_sort *sort = read_sort(Q("{'a':1,'b.c':-1}"), keep);
         for (size_t i = 0; i < count; i++) {
             make_item(&items[i], &random, round * 1000 + (unsigned)i, world_random(&random, 20));
             add(sort, &items[i]);
@@ -108,7 +108,7 @@ static void gives_the_first_also_when_bytes_run_out(void **state)
     enum { COUNT = 300 };
     static struct item items[COUNT];
     uint64_t random = 7;
-    struct find_sort *sort = read_sort("{\"a\":1,\"b.c\":-1}", 1000);
+    struct find_sort *sort = read_sort(Q("{'a':1,'b.c':-1}"), 1000);
     for (unsigned i = 0; i < COUNT; i++) {
         make_item(&items[i], &random, i, world_random(&random, 2) ? 900000 : 100);
         add(sort, &items[i]);
@@ -134,7 +134,7 @@ static void gives_the_fields_that_are_named(void **state)
     assert_true(projection_read(NULL, json_root(&fields), &projection));
     projection_append(&out, &projection, json_root(&document), slice_text(text));
     buffer_append_byte(&out, 0);
-    assert_string_equal(out.data, "{\"_id\":\"a\",\"_version\":3,\"n\":1.50,\"caf\\u00e9\":[1,2]}");
+    assert_string_equal(out.data, Q("{'_id':'a','_version':3,'n':1.50,'caf\\u00e9':[1,2]}"));
     projection_free(&projection);
     buffer_clear(&out);
     projection_append(&out, &projection, (struct json_value){0}, slice_text(text)); /* none named: all */

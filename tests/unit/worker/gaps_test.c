@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/session/session.h"
 
 enum { KEPT = 5, MISSED = 20, SMALL = 64 * 1024 };
 
-static const char collections[] = "\"items\": {}, \"secrets\": {\"read\": \"p\"}, \"other\": {}},"
-                                  " \"permissions\": [\"p\"], \"limits\": {";
+static const char collections[] = "'items': {}, 'secrets': {'read': 'p'}, 'other': {}},"
+                                  " 'permissions': ['p'], 'limits': {";
 
 static void open_world(struct world *world, uint64_t backlog_bytes)
 {
@@ -28,7 +29,7 @@ static void put(struct world *world, const char *collection, const char *id, uns
 {
     char *body = memory_allocate(bytes + 64);
     static unsigned n;
-    snprintf(body, bytes + 64, "{\"n\":%u,\"x\":\"%0*u\"}", ++n, (int)bytes, 0);
+    quoted_print(body, bytes + 64, "{'n':%u,'x':'%0*u'}", ++n, (int)bytes, 0);
     assert_int_equal(world_change(world, CHANGE_REPLACE, collection, id, body), ERROR_NONE);
     free(body);
 }
@@ -164,8 +165,7 @@ static void a_log_that_has_everything_is_enough(void **state)
     world_close(&world);
 }
 
-static const char insert_mine[] = "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"insert\","
-                                  "\"data\":{\"_id\":\"mine\"}}";
+#define INSERT_MINE Q("{'tid':2,'collectionName':'items','methodName':'insert','data':{'_id':'mine'}}")
 
 /* The answer to its own change waits for one in the gap, or behind it: the changes up to there do not go out
  * before `resync`. */
@@ -182,7 +182,7 @@ static void an_answer_that_waits(void **state)
         world.committer_silent = true;
         if (behind)
             commit_silently(&world);
-        client_send(&client, insert_mine);
+        client_send(&client, INSERT_MINE);
         for (unsigned i = 0; i < 4; i++)
             world_pass(&world); /* it is committed and answered, and not published */
         client_read(&client, SIZE_MAX);
@@ -205,9 +205,9 @@ static void an_answer_that_waits(void **state)
 static void an_answer_that_would_hide_the_gap(void **state)
 {
     (void)state;
-    static const char *const calls[] = {
-        "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}",
-        "{\"tid\":2,\"methodName\":\"resume\",\"data\":%s}",
+    const char *const calls[] = {
+        Q("{'tid':2,'collectionName':'items','methodName':'sync','data':{}}"),
+        Q("{'tid':2,'methodName':'resume','data':%s}"),
     };
     for (unsigned i = 0; i < 2; i++) {
         struct world world;
@@ -249,7 +249,7 @@ static void a_sync_that_is_still_going_on(void **state)
         put(&world, "items", (char[]){(char)('A' + i / 26), (char)('A' + i % 26), 0}, 40000);
     client_open(&client, &world, NULL);
     uint64_t seq = seq_of(&world);
-    client_send(&client, "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&client, Q("{'tid':1,'collectionName':'items','methodName':'sync','data':{}}"));
     world_settle(&world);
     miss(&world);
     for (unsigned rounds = 0; client.answers == 0; rounds++) {
@@ -283,7 +283,7 @@ static void a_client_that_is_behind(void **state)
         assert_true(session_of(&client)->connection->output.catching_up);
         uint64_t seq = output_seq(&session_of(&client)->connection->output, world.worker.backlog);
         if (waits == 1)
-            client_send(&client, insert_mine);
+            client_send(&client, INSERT_MINE);
         world_settle(&world);
         for (unsigned i = 0; i < MISSED; i++)
             put(&world, "other", "a", 1);
@@ -291,7 +291,7 @@ static void a_client_that_is_behind(void **state)
         if (waits == 2) {
             world.committer_silent = true;
             put(&world, "items", "a", 1);
-            client_send(&client, insert_mine);
+            client_send(&client, INSERT_MINE);
         }
         client_settle(&client);
         take_over(&world);
@@ -340,16 +340,16 @@ static void a_client_whose_rights_are_changing(void **state)
     char token[64];
     open_world(&world, 0);
     world.fixture.config->change_log_entries = 1000;
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", Q("{'permissions':{'p':true}}")),
                      ERROR_NONE);
     put(&world, "secrets", "s", 1);
-    world_add_user(&world, "anna", "[\"g\"]", token);
+    world_add_user(&world, "anna", Q("['g']"), token);
     client_open(&client, &world, token);
     (void)client_call(&client, "items", "sync", "{}");
     (void)client_call(&client, "secrets", "sync", "{}");
     assert_non_null(client_holds(&client, "secrets", "s"));
     block(&world);
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":null}}"),
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", Q("{'permissions':{'p':null}}")),
                      ERROR_NONE);
     world_settle(&world);
     assert_non_null(session_of(&client)->rights_change);
@@ -364,7 +364,7 @@ static void a_client_whose_rights_are_changing(void **state)
     assert_int_equal(count(&client, "resync "), 1);
     assert_true(place(&client, "amend ") < place(&client, "resync "));
     assert_null(client_holds(&client, "secrets", "t"));
-    assert_non_null(strstr(client_call(&client, "secrets", "sync", "{\"s\":0}"), "forbidden"));
+    assert_non_null(strstr(client_call(&client, "secrets", "sync", Q("{'s':0}")), "forbidden"));
     sync_again(&client);
     client_close(&client);
     world_close(&world);
@@ -378,16 +378,16 @@ static void rights_that_changed_in_the_gap(void **state)
     struct client anna, bert;
     char token[64], other[64];
     open_world(&world, 0);
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", Q("{'permissions':{'p':true}}")),
                      ERROR_NONE);
     put(&world, "secrets", "s", 1);
-    world_add_user(&world, "anna", "[\"g\"]", token);
+    world_add_user(&world, "anna", Q("['g']"), token);
     world_add_user(&world, "bert", "[]", other);
     client_open(&anna, &world, token);
     client_open(&bert, &world, other);
     (void)client_call(&anna, "secrets", "sync", "{}");
     world.committer_silent = true;
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":null}}"),
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", Q("{'permissions':{'p':null}}")),
                      ERROR_NONE);
     assert_int_equal(world_change(&world, CHANGE_REMOVE, "users", "bert", ""), ERROR_NONE);
     commit_silently(&world);
@@ -424,14 +424,13 @@ static void somebody_else_logs_in(void **state)
         world.committer_silent = true;
         put(&world, "items", "a", 1);
         if (claims)
-            client_send(&client,
-                        "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+            client_send(&client, Q("{'tid':2,'collectionName':'items','methodName':'sync','data':{}}"));
         for (unsigned i = 0; i < 4; i++)
             world_pass(&world);
-        snprintf(call, sizeof call,
-                 "{\"tid\":3,\"collectionName\":\"users\",\"methodName\":\"authorize_by_token\",\"data\":"
-                 "{\"token\":\"%s\"}}",
-                 other);
+        quoted_print(
+            call, sizeof call,
+            "{'tid':3,'collectionName':'users','methodName':'authorize_by_token','data':{'token':'%s'}}",
+            other);
         client_send(&client, call);
         world_settle(&world);
         take_over(&world);
@@ -457,9 +456,8 @@ static void a_connection_that_closes(void **state)
         uint64_t seq = seq_of(&world);
         world.committer_silent = true;
         put(&world, "items", "a", 1);
-        client_send(&client,
-                    claims ? "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}"
-                           : insert_mine);
+        client_send(&client, claims ? Q("{'tid':2,'collectionName':'items','methodName':'sync','data':{}}")
+                                    : INSERT_MINE);
         for (unsigned i = 0; i < 4; i++)
             world_pass(&world);
         connection_close(session_of(&client)->connection, 1001, "");
@@ -488,7 +486,7 @@ static void a_session_that_ends(void **state)
     snprintf(position, sizeof position, "%s", client_call(&client, "items", "sync", "{}"));
     world.committer_silent = true;
     put(&world, "items", "a", 1);
-    client_send(&client, "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&client, Q("{'tid':2,'collectionName':'items','methodName':'sync','data':{}}"));
     world_settle(&world);
     assert_int_equal(world_change(&world, CHANGE_REMOVE, "users", "anna", ""), ERROR_NONE);
     take_over(&world);

@@ -1,6 +1,7 @@
 /* Calls over HTTP in a whole worker: what happens to them when their client, their user or the worker
  * goes. */
 
+#include "tests/unit/quoted.h"
 #include "worker/rpc/http_call.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include "worker/rpc/transaction.h"
 #include "worker/stopping.h"
 
-static const char collections[] = "\"items\": {\"methods\": {\"insert\": []}}}, \"limits\": {";
+static const char collections[] = "'items': {'methods': {'insert': []}}}, 'limits': {";
 
 static struct world world;
 static char token[64];
@@ -91,29 +92,29 @@ static void expect(const char *status, const char *content)
 static void calls_are_answered(void **state)
 {
     (void)state;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
-    expect("200", "\r\n\r\n{\"_id\":\"a\",\"_version\":0}");
+    expect("200", Q("\r\n\r\n{'_id':'a','_version':0}"));
     send_call("items", "count", "");
     settle();
     expect("200", "\r\n\r\n1");
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
-    expect("409", "\"exists\"");
-    send_call("dispatcher", "subscribe", "{\"collections\":null}");
+    expect("409", Q("'exists'"));
+    send_call("dispatcher", "subscribe", Q("{'collections':null}"));
     settle();
-    expect("400", "\"invalid\"");
+    expect("400", Q("'invalid'"));
     send_call("items", "count", "{} ,");
     settle();
-    expect("400", " at byte 4\"");
+    expect("400", Q(" at byte 4'"));
     assert_int_equal(world.worker.score->authorized, 0); /* between calls it is nobody's */
 }
 
 static void fail_it(struct connection *connection, void *argument)
 {
     const struct session *session = connection->owner;
-    transaction_send_failure(TAILQ_FIRST(&session->calls), *(enum error_code *)argument, SLICE("\"why\""),
-                             SLICE("\"more\":1"));
+    transaction_send_failure(TAILQ_FIRST(&session->calls), *(enum error_code *)argument,
+                             slice_text(Q("'why'")), slice_text(Q("'more':1")));
 }
 
 static void every_code_has_its_status(void **state)
@@ -133,9 +134,9 @@ static void every_code_has_its_status(void **state)
     world.committer_waits = true;
     for (enum error_code code = ERROR_BAD_MESSAGE; code <= ERROR_INTERNAL; code++) {
         char content[128];
-        snprintf(content, sizeof content,
-                 "\r\n\r\n{\"warning\":true,\"code\":\"%s\",\"message\":\"\\\"why\\\"\",\"more\":1}",
-                 error_code_name(code));
+        quoted_print(content, sizeof content,
+                     "\r\n\r\n{'warning':true,'code':'%s','message':'\\'why\\'','more':1}",
+                     error_code_name(code));
         send_call("items", "insert", "{}");
         settle();
         network_each(world.worker.network, fail_it, &code);
@@ -153,7 +154,7 @@ static void the_client_goes_before_the_commit(void **state)
 {
     (void)state;
     world.committer_waits = true;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
     assert_int_equal(world.worker.score->authorized, 1);
     close(fd);
@@ -172,7 +173,7 @@ static void the_worker_ends_before_the_commit(void **state)
 {
     (void)state;
     world.committer_waits = true;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
     network_free(&world.worker.network);
     assert_int_equal(world.worker.score->authorized, 0);
@@ -191,35 +192,35 @@ static void the_session_ends_before_the_commit(void **state)
     token_hash(slice_text(token), hash);
     token_id(hash, id);
     world.committer_waits = true;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "sessions", id, "{\"ended\":1}"), ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "sessions", id, Q("{'ended':1}")), ERROR_NONE);
     settle();
     assert_int_equal(answer_length, 0);
     assert_int_equal(world.worker.score->authorized, 0);
     world.committer_waits = false;
     settle();
-    expect("401", "\"Your session has ended\"");
+    expect("401", Q("'Your session has ended'"));
     send_call("items", "count", "");
     settle();
-    expect("401", "\"Token was invalidated\"");
+    expect("401", Q("'Token was invalidated'"));
 }
 
 static void the_user_is_removed_before_the_commit(void **state)
 {
     (void)state;
     world.committer_waits = true;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
     assert_int_equal(world_change(&world, CHANGE_REMOVE, "users", "anna", ""), ERROR_NONE);
     settle();
     assert_int_equal(answer_length, 0);
     world.committer_waits = false;
     settle();
-    expect("401", "\"Your account was removed\"");
+    expect("401", Q("'Your account was removed'"));
     send_call("items", "count", "");
     settle();
-    expect("401", "\"Token was invalidated\"");
+    expect("401", Q("'Token was invalidated'"));
 }
 
 static void logging_out_ends_the_session(void **state)
@@ -230,14 +231,14 @@ static void logging_out_ends_the_session(void **state)
     expect("200", "\r\n\r\nnull");
     send_call("users", "logout", "");
     settle();
-    expect("401", "\"Token was invalidated\"");
+    expect("401", Q("'Token was invalidated'"));
 }
 
 static void a_stop_waits_for_the_call(void **state)
 {
     (void)state;
     world.committer_waits = true;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
     stopping_begin(&world.worker);
     settle();
@@ -245,7 +246,7 @@ static void a_stop_waits_for_the_call(void **state)
     assert_true(world.worker.running);
     world.committer_waits = false;
     settle();
-    expect("200", "\"_version\":0");
+    expect("200", Q("'_version':0"));
     assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
     assert_true(ended);
     while (world.worker.running)
@@ -257,7 +258,7 @@ static void a_call_that_takes_too_long_is_answered_at_a_stop(void **state)
     (void)state;
     world.fixture.config->stop_timeout_ms = 200;
     world.committer_waits = true;
-    send_call("items", "insert", "{\"_id\":\"a\"}");
+    send_call("items", "insert", Q("{'_id':'a'}"));
     settle();
     stopping_begin(&world.worker);
     answer_length = 0;
@@ -265,7 +266,7 @@ static void a_call_that_takes_too_long_is_answered_at_a_stop(void **state)
         world_pass(&world);
         read_all();
     }
-    expect("504", "\"timeout\"");
+    expect("504", Q("'timeout'"));
     assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
     world.committer_waits = false; /* what it came to goes nowhere */
     world_settle(&world);
@@ -277,14 +278,12 @@ static void a_call_after_the_stop_began_is_refused(void **state)
     struct client client;
     client_open(&client, &world, token); /* keeps the worker from ending at once */
     world.committer_waits = true;
-    client_send(
-        &client,
-        "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"insert\",\"data\":{\"_id\":\"a\"}}");
+    client_send(&client, Q("{'tid':1,'collectionName':'items','methodName':'insert','data':{'_id':'a'}}"));
     world_settle(&world);
     stopping_begin(&world.worker);
     send_call("items", "count", "");
     settle();
-    expect("503", "\"unavailable\"");
+    expect("503", Q("'unavailable'"));
     assert_true(ended);
     world.committer_waits = false;
     world_settle(&world);

@@ -1,5 +1,6 @@
 /* Manifests: read from any text, and put in order in steps. */
 
+#include "tests/unit/quoted.h"
 #include "worker/methods/manifest.h"
 
 #include <setjmp.h>
@@ -43,8 +44,8 @@ static void make(struct buffer *text, const unsigned *numbers, unsigned count)
 {
     buffer_append_byte(text, '{');
     for (unsigned i = 0; i < count; i++)
-        buffer_append_format(text, "%s\"%s%05u\": %u", i ? "," : "", numbers[i] % 3 ? "x" : "\\u0078",
-                             numbers[i], numbers[i]);
+        quoted_append(text, "%s'%s%05u': %u", i ? "," : "", numbers[i] % 3 ? "x" : "\\u0078", numbers[i],
+                      numbers[i]);
     buffer_append_byte(text, '}');
 }
 
@@ -103,7 +104,7 @@ static void knows_what_is_outside_its_range(void **state)
             manifest.from = slice_text(rows[i].from);
         if (rows[i].to)
             manifest.to = slice_text(rows[i].to);
-        buffer_append_text(&text, "{\"d\":1,\"b\":2,\"c\":3}");
+        buffer_append_text(&text, Q("{'d':1,'b':2,'c':3}"));
         (void)read_sorted(&manifest, &text, 1000);
         assert_int_equal(manifest_in_range(&manifest), rows[i].inside);
         assert_true(slice_equal(manifest.entries[0].id, SLICE("b")));

@@ -7,15 +7,16 @@
 #include <sys/socket.h>
 
 #include "shared/store/environment.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 
 enum { PLACE_BYTES = 128, TOKEN_BYTES = 64, BACKLOG_BYTES = 64 * 1024 };
 
-static const char collections[] = "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", "
-                                  "\"group_read\": \"gr\"}},"
-                                  "\"vault\": {\"read\": \"q\", \"rights\": {\"owner\": \"o\", \"group\": "
-                                  "\"g\", \"group_read\": \"gr\"}}},"
-                                  "\"permissions\": [\"q\"], \"limits\": {";
+static const char collections[] = "'items': {'rights': {'owner': 'o', 'group': 'g', "
+                                  "'group_read': 'gr'}},"
+                                  "'vault': {'read': 'q', 'rights': {'owner': 'o', 'group': "
+                                  "'g', 'group_read': 'gr'}}},"
+                                  "'permissions': ['q'], 'limits': {";
 
 struct scene {
     struct world world;
@@ -32,7 +33,7 @@ static void open_scene_with(struct scene *scene, const char *groups, uint64_t ba
     for (const char *group = "ghi"; *group; group++)
         assert_int_equal(
             world_change(&scene->world, CHANGE_INSERT, "groups", (char[]){*group, 0},
-                         *group == 'h' ? "{\"permissions\":{\"q\":true}}" : "{\"permissions\":{}}"),
+                         *group == 'h' ? Q("{'permissions':{'q':true}}") : Q("{'permissions':{}}")),
             ERROR_NONE);
     world_add_user(&scene->world, "anna", groups, scene->token);
     client_open(&scene->client, &scene->world, scene->token);
@@ -51,7 +52,7 @@ static void close_scene(struct scene *scene)
 
 static void keep_place(struct scene *scene)
 {
-    assert_non_null(strstr(scene->client.answer, "\"epoch\""));
+    assert_non_null(strstr(scene->client.answer, Q("'epoch'")));
     assert_true(strlen(scene->client.answer) < PLACE_BYTES);
     memcpy(scene->place, scene->client.answer, strlen(scene->client.answer) + 1);
 }
@@ -59,7 +60,7 @@ static void keep_place(struct scene *scene)
 static void put(struct scene *scene, const char *collection, const char *id, const char *group, int bytes)
 {
     struct buffer body = {0};
-    buffer_append_format(&body, "{\"g\":\"%s\",\"gr\":true,\"x\":\"%0*u\"}", group, bytes, 0);
+    quoted_append(&body, "{'g':'%s','gr':true,'x':'%0*u'}", group, bytes, 0);
     buffer_append_byte(&body, 0);
     assert_int_equal(world_change(&scene->world, CHANGE_REPLACE, collection, id, body.data), ERROR_NONE);
     buffer_free(&body);
@@ -68,7 +69,7 @@ static void put(struct scene *scene, const char *collection, const char *id, con
 static void join(struct scene *scene, const char *groups)
 {
     char body[64];
-    snprintf(body, sizeof body, "{\"groups\":%s}", groups);
+    quoted_print(body, sizeof body, "{'groups':%s}", groups);
     assert_int_equal(world_change(&scene->world, CHANGE_MERGE, "users", "anna", body), ERROR_NONE);
 }
 
@@ -110,7 +111,7 @@ static void what_an_interrupted_resume_gave_is_taken_back(void **state)
 {
     (void)state;
     struct scene scene;
-    open_scene(&scene, "[\"g\"]");
+    open_scene(&scene, Q("['g']"));
     (void)client_call(&scene.client, "items", "sync", "{}");
     keep_place(&scene);
     shutdown(scene.client.fd, SHUT_RDWR);
@@ -118,7 +119,7 @@ static void what_an_interrupted_resume_gave_is_taken_back(void **state)
     put(&scene, "items", "d", "g", 10);
     client_reopen(&scene.client, scene.token);
     char call[PLACE_BYTES + 64];
-    snprintf(call, sizeof call, "{\"tid\":1,\"methodName\":\"resume\",\"data\":%s}", scene.place);
+    quoted_print(call, sizeof call, "{'tid':1,'methodName':'resume','data':%s}", scene.place);
     client_send(&scene.client, call);
     unsigned answers = scene.client.answers;
     for (unsigned i = 0; i < 1000 && !client_holds(&scene.client, "items", "d"); i++) {
@@ -142,16 +143,15 @@ static void a_sync_between_two_changes_of_rights(void **state)
 {
     (void)state;
     struct scene scene;
-    open_scene(&scene, "[\"i\"]");
+    open_scene(&scene, Q("['i']"));
     put(&scene, "items", "a", "g", 10);
     (void)client_call(&scene.client, "items", "sync", "{}");
     block(&scene);
-    join(&scene, "[\"i\",\"g\"]");
+    join(&scene, Q("['i','g']"));
     world_settle(&scene.world);
-    client_send(&scene.client, "{\"tid\":2,\"collectionName\":\"items\","
-                               "\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&scene.client, Q("{'tid':2,'collectionName':'items','methodName':'sync','data':{}}"));
     world_settle(&scene.world);
-    join(&scene, "[\"i\"]");
+    join(&scene, Q("['i']"));
     world_settle(&scene.world);
     client_settle(&scene.client);
     be_told_to_sync(&scene);
@@ -166,16 +166,15 @@ static void who_is_told_to_sync_is_not_told_what_came_before_its_rights(void **s
 {
     (void)state;
     struct scene scene;
-    open_scene(&scene, "[\"i\"]");
+    open_scene(&scene, Q("['i']"));
     (void)client_call(&scene.client, "items", "sync", "{}");
     block(&scene);
     put(&scene, "items", "d", "g", 10);
     world_settle(&scene.world);
     put(&scene, "items", "d", "h", 10);
-    client_send(&scene.client, "{\"tid\":2,\"collectionName\":\"items\","
-                               "\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&scene.client, Q("{'tid':2,'collectionName':'items','methodName':'sync','data':{}}"));
     world_settle(&scene.world);
-    join(&scene, "[\"i\",\"g\"]");
+    join(&scene, Q("['i','g']"));
     world_settle(&scene.world);
     client_settle(&scene.client);
     be_told_to_sync(&scene);
@@ -192,15 +191,14 @@ static void a_subscription_in_the_middle_shows_no_ids(void **state)
 {
     (void)state;
     struct scene scene;
-    open_scene(&scene, "[\"i\",\"g\"]");
+    open_scene(&scene, Q("['i','g']"));
     put(&scene, "vault", "d", "g", 10);
-    (void)client_call(&scene.client, "dispatcher", "subscribe", "{\"collections\":[\"items\"]}");
+    (void)client_call(&scene.client, "dispatcher", "subscribe", Q("{'collections':['items']}"));
     (void)client_call(&scene.client, "items", "sync", "{}");
     block(&scene);
-    join(&scene, "[\"i\",\"h\"]");
+    join(&scene, Q("['i','h']"));
     world_settle(&scene.world);
-    client_send(&scene.client, "{\"tid\":2,\"methodName\":\"subscribe\",\"data\":"
-                               "{\"collections\":null}}");
+    client_send(&scene.client, Q("{'tid':2,'methodName':'subscribe','data':{'collections':null}}"));
     world_settle(&scene.world);
     client_settle(&scene.client);
     assert_int_equal(scene.client.strays, 0);
@@ -220,12 +218,10 @@ static void a_login_shows_nothing_from_before_it(void **state)
     buffer_clear(&other.seen);
     put(&scene, "items", "d", "g", 10);
     put(&scene, "items", "d", "h", 10);
-    join(&scene, "[\"g\"]");
-    snprintf(message, sizeof message,
-             "{\"tid\":1,\"collectionName\":\"users\",\"methodName\":\"authorize_"
-             "by_token\",\"data\":{"
-             "\"token\":\"%s\"}}",
-             scene.token);
+    join(&scene, Q("['g']"));
+    quoted_print(message, sizeof message,
+                 "{'tid':1,'collectionName':'users','methodName':'authorize_by_token','data':{'token':'%s'}}",
+                 scene.token);
     client_send(&other, message);
     client_settle(&other);
     assert_int_equal(other.answers, 1);
@@ -241,18 +237,16 @@ static void logging_in_again_in_the_middle_keeps_the_copy_right(void **state)
     (void)state;
     struct scene scene;
     char message[TOKEN_BYTES + 128];
-    open_scene(&scene, "[\"i\",\"g\"]");
+    open_scene(&scene, Q("['i','g']"));
     put(&scene, "items", "d", "g", 10);
     (void)client_call(&scene.client, "items", "sync", "{}");
     assert_non_null(client_holds(&scene.client, "items", "d"));
     block(&scene);
-    join(&scene, "[\"i\"]");
+    join(&scene, Q("['i']"));
     world_settle(&scene.world);
-    snprintf(message, sizeof message,
-             "{\"tid\":3,\"collectionName\":\"users\",\"methodName\":\"authorize_"
-             "by_token\",\"data\":{"
-             "\"token\":\"%s\"}}",
-             scene.token);
+    quoted_print(message, sizeof message,
+                 "{'tid':3,'collectionName':'users','methodName':'authorize_by_token','data':{'token':'%s'}}",
+                 scene.token);
     client_send(&scene.client, message);
     client_settle(&scene.client);
     be_told_to_sync(&scene);
@@ -266,16 +260,16 @@ static void logging_in_again_in_the_middle_keeps_the_copy_right(void **state)
 static void what_is_read_waits_for_the_rights(void **state)
 {
     (void)state;
-    static const char *const calls[] = {
-        "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"detail\",\"data\":{\"_id\":\"d\"}}",
-        "{\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"find\",\"data\":null}",
-        "{\"tid\":3,\"collectionName\":\"items\",\"methodName\":\"count\",\"data\":null}",
-        "{\"tid\":4,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}",
+    const char *const calls[] = {
+        Q("{'tid':1,'collectionName':'items','methodName':'detail','data':{'_id':'d'}}"),
+        Q("{'tid':2,'collectionName':'items','methodName':'find','data':null}"),
+        Q("{'tid':3,'collectionName':'items','methodName':'count','data':null}"),
+        Q("{'tid':4,'collectionName':'items','methodName':'sync','data':{}}"),
     };
-    static const char *const answers[] = {"rights changed", "rights changed", "rights changed", "\"seq\""};
+    const char *const answers[] = {"rights changed", "rights changed", "rights changed", Q("'seq'")};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct scene scene;
-        open_scene(&scene, "[\"g\"]");
+        open_scene(&scene, Q("['g']"));
         scene.world.committer_silent = true;
         join(&scene, "[]");
         put(&scene, "items", "d", "g", 10);
@@ -297,7 +291,7 @@ static void a_socket_that_opens_is_not_written_to_with_former_rights(void **stat
 {
     (void)state;
     struct scene scene;
-    open_scene_with(&scene, "[\"i\",\"g\"]", 0);
+    open_scene_with(&scene, Q("['i','g']"), 0);
     (void)client_call(&scene.client, "items", "sync", "{}");
     for (unsigned i = 0; i < 4; i++) {
         put(&scene, "items", (char[]){(char)('0' + i), 0}, "i", 60000);
@@ -305,7 +299,7 @@ static void a_socket_that_opens_is_not_written_to_with_former_rights(void **stat
     }
     put(&scene, "items", "d", "g", 10);
     world_settle(&scene.world);
-    join(&scene, "[\"i\"]");
+    join(&scene, Q("['i']"));
     client_read(&scene.client, SIZE_MAX);
     assert_null(client_holds(&scene.client, "items", "3"));
     client_settle(&scene.client);
@@ -343,12 +337,11 @@ static void no_call_runs_while_the_rights_are_not_known(void **state)
     (void)state;
     struct scene scene;
     MDB_txn *readers[READERS_MOST];
-    open_scene(&scene, "[\"administrator\"]");
+    open_scene(&scene, Q("['administrator']"));
     world_settle(&scene.world);
     join(&scene, "[]");
     size_t count = take_readers(&scene, readers);
-    client_send(&scene.client,
-                "{\"tid\":1,\"collectionName\":\"vault\",\"methodName\":\"insert\",\"data\":{}}");
+    client_send(&scene.client, Q("{'tid':1,'collectionName':'vault','methodName':'insert','data':{}}"));
     world_settle(&scene.world);
     give_readers_back(readers, count);
     client_settle(&scene.client);
@@ -362,14 +355,14 @@ static void a_change_of_rights_goes_on_when_the_store_can_be_read_again(void **s
     (void)state;
     struct scene scene;
     MDB_txn *readers[READERS_MOST];
-    open_scene_with(&scene, "[\"i\"]", 0);
+    open_scene_with(&scene, Q("['i']"), 0);
     put(&scene, "items", "d", "g", 10);
     (void)client_call(&scene.client, "items", "sync", "{}");
     for (unsigned i = 0; i < 5; i++) {
         put(&scene, "items", (char[]){(char)('0' + i), 0}, "i", 60000);
         world_settle(&scene.world);
     }
-    join(&scene, "[\"i\",\"g\"]");
+    join(&scene, Q("['i','g']"));
     world_settle(&scene.world);
     size_t count = take_readers(&scene, readers);
     client_settle(&scene.client);

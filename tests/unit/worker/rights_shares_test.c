@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/authority.h"
 #include "worker/net/connection.h"
@@ -20,9 +21,8 @@ enum {
     LIST = 100
 };
 
-static const char collections[] =
-    "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", \"group_read\": \"gr\"}},"
-    "\"other\": {\"read\": \"p\"}}, \"permissions\": [\"p\"], \"limits\": {";
+static const char collections[] = "'items': {'rights': {'owner': 'o', 'group': 'g', 'group_read': 'gr'}},"
+                                  "'other': {'read': 'p'}}, 'permissions': ['p'], 'limits': {";
 
 static struct world world;
 static struct client clients[CLIENTS];
@@ -47,14 +47,14 @@ static void put(const char *collection, const char *id, const char *body)
 static void set_permission(bool has)
 {
     assert_int_equal(world_change(&world, CHANGE_REPLACE, "groups", "lab",
-                                  has ? "{\"permissions\":{\"p\":true}}" : "{\"permissions\":{}}"),
+                                  has ? Q("{'permissions':{'p':true}}") : Q("{'permissions':{}}")),
                      ERROR_NONE);
 }
 
 static void user_set_groups(const char *user, const char *groups)
 {
     char body[64];
-    snprintf(body, sizeof body, "{\"groups\":%s}", groups);
+    quoted_print(body, sizeof body, "{'groups':%s}", groups);
     assert_int_equal(world_change(&world, CHANGE_MERGE, "users", user, body), ERROR_NONE);
 }
 
@@ -62,7 +62,7 @@ static void open_world(void)
 {
     client_count = 0;
     world_open(&world, collections, 0, 0);
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "lab", "{\"permissions\":{\"p\":true}}"),
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "lab", Q("{'permissions':{'p':true}}")),
                      ERROR_NONE);
 }
 
@@ -88,8 +88,8 @@ static void add_documents(unsigned count, unsigned rare, size_t bytes)
     for (unsigned i = 0; i < count; i++) {
         bool seen = rare > 0 && i % rare == rare - 1;
         snprintf(id, sizeof id, "%06u", i);
-        snprintf(body, bytes + 200, "{\"o\":\"ann\",\"g\":\"%s\",\"gr\":true,\"t\":\"%0*u\"}",
-                 seen ? "lab" : "", (int)bytes, i);
+        quoted_print(body, bytes + 200, "{'o':'ann','g':'%s','gr':true,'t':'%0*u'}", seen ? "lab" : "",
+                     (int)bytes, i);
         if (i % LIST == 0)
             set_begin(fixture, ANSWER_LITERAL);
         set_add(fixture, CHANGE_INSERT, 0, "items", id, CHANGE_ANY_VERSION, body);
@@ -136,9 +136,9 @@ static void walk_documents(unsigned count, unsigned rare, size_t bytes, unsigned
         for (unsigned i = 0; i < users; i++) {
             char name[16];
             snprintf(name, sizeof name, "u%u", i);
-            user_set_groups(name, round == 0 ? "[\"lab\"]" : "[]");
+            user_set_groups(name, round == 0 ? Q("['lab']") : "[]");
         }
-        put("items", "last", "{\"o\":\"ann\",\"g\":\"lab\",\"gr\":true}");
+        put("items", "last", Q("{'o':'ann','g':'lab','gr':true}"));
         unsigned passes = wait_for("items", "last", round == 0);
         for (unsigned i = 0; i < 3; i++)
             world_settle(&world);
@@ -190,7 +190,7 @@ static void tell_many(unsigned users)
         char name[16];
         snprintf(name, sizeof name, "u%u", i);
         if (i < users)
-            world_add_user(&world, name, "[\"lab\"]", token);
+            world_add_user(&world, name, Q("['lab']"), token);
         add_client(token);
     }
     put("other", "before", "{}");
@@ -206,7 +206,7 @@ static void tell_many(unsigned users)
         if (!authority_is_current(world.worker.authority))
             assert_int_equal(count_told(), 0);
         if (passes == 1) /* to be read once more, when everybody has been told */
-            put("groups", "lab", "{\"permissions\":{},\"n\":1}");
+            put("groups", "lab", Q("{'permissions':{},'n':1}"));
         passes++;
     } while (!authority_is_current(world.worker.authority) ||
              backlog_last_seq(world.worker.backlog) < store_write_seq(world.fixture.writer));
@@ -239,14 +239,14 @@ static void a_call_waits_until_its_rights_are_known(void **state)
     (void)state;
     char token[64];
     open_world();
-    world_add_user(&world, "ann", "[\"lab\"]", token);
+    world_add_user(&world, "ann", Q("['lab']"), token);
     for (unsigned i = 0; i < CLIENTS; i++)
         add_client(token);
     set_permission(false);
     pass(WORK_KEPT_FOR_OUTPUT + 200);
     assert_false(authority_is_current(world.worker.authority));
     for (unsigned i = 0; i < CLIENTS; i++)
-        client_send(&clients[i], "{\"tid\":1,\"methodName\":\"count\",\"collectionName\":\"other\"}");
+        client_send(&clients[i], Q("{'tid':1,'methodName':'count','collectionName':'other'}"));
     for (unsigned passes = 0, answered = 0; answered < CLIENTS; passes++) {
         assert_true(passes < PASSES_MOST);
         pass(WORK_KEPT_FOR_OUTPUT + 200);
@@ -272,35 +272,34 @@ static void a_resume_works_out_many_changes_in_pieces(void **state)
     for (unsigned i = 0; i < GROUPS; i++) {
         char name[16];
         snprintf(name, sizeof name, "g%u", i);
-        assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", name, "{\"permissions\":{}}"),
+        assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", name, Q("{'permissions':{}}")),
                          ERROR_NONE);
-        buffer_append_format(&groups, "\"%s\",", name);
+        quoted_append(&groups, "'%s',", name);
     }
-    buffer_append_text(&groups, "\"lab\"]");
+    buffer_append_text(&groups, Q("'lab']"));
     buffer_append_byte(&groups, 0);
     world_add_user(&world, "ann", groups.data, token);
     buffer_free(&groups);
     uint64_t seq = store_write_seq(world.fixture.writer);
     for (unsigned i = 0; i < CHANGES; i++)
-        put("groups", "g0", i % 2 ? "{\"permissions\":{}}" : "{\"permissions\":{\"p\":true}}");
+        put("groups", "g0", i % 2 ? Q("{'permissions':{}}") : Q("{'permissions':{'p':true}}"));
     add_client(token);
-    snprintf(call, sizeof call,
-             "{\"tid\":1,\"methodName\":\"resume\",\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
-             (unsigned long long)store_epoch(world.worker.store), (unsigned long long)seq);
+    quoted_print(call, sizeof call, "{'tid':1,'methodName':'resume','data':{'epoch':%llu,'seq':%llu}}",
+                 (unsigned long long)store_epoch(world.worker.store), (unsigned long long)seq);
     uint64_t before = world.worker.work.used;
     client_send(&clients[0], call);
     unsigned passes = 0;
     for (; clients[0].answers == 0; passes++) {
         assert_true(passes < PASSES_MOST);
         if (passes == 1) /* one more, of a group that the user is not in */
-            assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "x", "{\"permissions\":{}}"),
+            assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "x", Q("{'permissions':{}}")),
                              ERROR_NONE);
         pass(UINT64_MAX);
         client_read(&clients[0], SIZE_MAX);
     }
     assert_true(world.worker.work.used - before > CHANGES * GROUPS * WORK_LOOKUP);
     assert_true(passes > 1);
-    assert_non_null(strstr(clients[0].answer, "\"seq\""));
+    assert_non_null(strstr(clients[0].answer, Q("'seq'")));
     close_world();
 }
 

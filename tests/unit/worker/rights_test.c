@@ -8,17 +8,18 @@
 
 #include "shared/store/access_tag.h"
 #include "shared/store/scan.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 
 enum { DOCUMENTS = 150, USERS = 3, GROUPS = 3, ROUNDS = 60, ALLOWED = 1 << 20 };
 
 static const char collections[] =
-    "\"items\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", \"group_read\": \"gr\", \"all_read\": "
-    "\"ar\"},"
-    "  \"sync_filter\": {\"out\": {\"$ne\": true}}},"
-    "\"secrets\": {\"read\": \"p\"},"
-    "\"vault\": {\"read\": \"q\", \"rights\": {\"owner\": \"o\", \"group\": \"g\", \"group_read\": \"gr\"}}},"
-    "\"permissions\": [\"p\", \"q\"], \"limits\": {";
+    "'items': {'rights': {'owner': 'o', 'group': 'g', 'group_read': 'gr', 'all_read': "
+    "'ar'},"
+    "  'sync_filter': {'out': {'$ne': true}}},"
+    "'secrets': {'read': 'p'},"
+    "'vault': {'read': 'q', 'rights': {'owner': 'o', 'group': 'g', 'group_read': 'gr'}}},"
+    "'permissions': ['p', 'q'], 'limits': {";
 static const char *const names[] = {"items", "secrets", "vault"};
 static const char *const user_names[USERS] = {"anna", "bert", "cleo"};
 static const char *const group_names[GROUPS] = {"g", "h", "i"};
@@ -162,16 +163,15 @@ static void change_document(struct model *model)
     if (what == 0) {
         (void)world_change(&model->world, CHANGE_REMOVE, collection, id, "");
     } else if (what < 4) { /* it stays whose it was */
-        snprintf(body, sizeof body, "{\"n\":%u}", chance(model, 1000000));
+        quoted_print(body, sizeof body, "{'n':%u}", chance(model, 1000000));
         (void)world_change(&model->world, CHANGE_MERGE, collection, id, body);
     } else {
         unsigned owner = chance(model, USERS + 1), group = chance(model, GROUPS + 1);
-        snprintf(body, sizeof body,
-                 "{\"o\":\"%s\",\"g\":\"%s\",\"gr\":%s,\"ar\":%s,\"out\":%s,\"n\":%u,\"x\":\"%0*u\"}",
-                 owner < USERS ? user_names[owner] : "", group < GROUPS ? group_names[group] : "",
-                 chance(model, 2) ? "true" : "false", chance(model, 5) ? "false" : "true",
-                 chance(model, 6) ? "false" : "true", chance(model, 1000000), (int)(1 + chance(model, 2000)),
-                 0);
+        quoted_print(body, sizeof body, "{'o':'%s','g':'%s','gr':%s,'ar':%s,'out':%s,'n':%u,'x':'%0*u'}",
+                     owner < USERS ? user_names[owner] : "", group < GROUPS ? group_names[group] : "",
+                     chance(model, 2) ? "true" : "false", chance(model, 5) ? "false" : "true",
+                     chance(model, 6) ? "false" : "true", chance(model, 1000000),
+                     (int)(1 + chance(model, 2000)), 0);
         (void)world_change(&model->world, CHANGE_REPLACE, collection, id, body);
     }
 }
@@ -179,8 +179,8 @@ static void change_document(struct model *model)
 static void store_group(struct model *model, unsigned group)
 {
     char body[128];
-    snprintf(body, sizeof body, "{\"permissions\":{\"p\":%s,\"q\":%s}}", model->p[group] ? "true" : "false",
-             model->q[group] ? "true" : "false");
+    quoted_print(body, sizeof body, "{'permissions':{'p':%s,'q':%s}}", model->p[group] ? "true" : "false",
+                 model->q[group] ? "true" : "false");
     if (model->exists[group])
         (void)world_change(&model->world, CHANGE_REPLACE, "groups", group_names[group], body);
     else
@@ -190,12 +190,12 @@ static void store_group(struct model *model, unsigned group)
 static void store_user(struct model *model, unsigned user)
 {
     struct buffer body = {0};
-    buffer_append_text(&body, "{\"groups\":[\"unknown\"");
+    buffer_append_text(&body, Q("{'groups':['unknown'"));
     for (unsigned group = 0; group < GROUPS; group++)
         if (model->member[user][group])
-            buffer_append_format(&body, ",\"%s\"", group_names[group]);
+            quoted_append(&body, ",'%s'", group_names[group]);
     if (model->administrator[user])
-        buffer_append_text(&body, ",\"administrator\"");
+        buffer_append_text(&body, Q(",'administrator'"));
     buffer_append_text(&body, "]}");
     buffer_append_byte(&body, 0);
     (void)world_change(&model->world, CHANGE_MERGE, "users", user_names[user], body.data);
@@ -292,14 +292,14 @@ static void read_place(struct model *model, unsigned user)
 static void synchronise(struct model *model, unsigned user)
 {
     struct buffer data = {0};
-    buffer_append_text(&data, "{\"manifests\":{");
+    buffer_append_text(&data, Q("{'manifests':{"));
     bool first = true;
     for (unsigned i = 0; i < 3; i++) {
         if (!may_see_collection(model, user, i)) { /* its sync would be refused */
             client_drop(&model->client[user], names[i]);
             continue;
         }
-        buffer_append_format(&data, "%s\"%s\":", first ? "" : ",", names[i]);
+        quoted_append(&data, "%s'%s':", first ? "" : ",", names[i]);
         client_manifest(&model->client[user], names[i], &data);
         first = false;
     }
@@ -317,8 +317,8 @@ static void come_back(struct model *model, unsigned user)
     struct client *client = &model->client[user];
     uint64_t seq = client->seq > model->seq[user] ? client->seq : model->seq[user];
     client_reopen(client, model->token[user]);
-    snprintf(data, sizeof data, "{\"epoch\":%llu,\"seq\":%llu}", (unsigned long long)model->epoch,
-             (unsigned long long)seq);
+    quoted_print(data, sizeof data, "{'epoch':%llu,'seq':%llu}", (unsigned long long)model->epoch,
+                 (unsigned long long)seq);
     const char *answer = client_call(client, "dispatcher", "resume", data);
     if (strstr(answer, "resync_required")) {
         model->resyncs++;
@@ -423,9 +423,9 @@ static void begin_sync(struct model *model, unsigned user)
 {
     struct buffer message = {0};
     unsigned collection = chance(model, 3);
-    buffer_append_format(&message,
-                         "{\"tid\":\"s%u\",\"collectionName\":\"%s\",\"methodName\":\"sync\",\"data\":",
-                         chance(model, 1000000), names[collection]);
+    quoted_append(&message,
+                  "{'tid':'s%u','collectionName':'%s','methodName':'sync','data':", chance(model, 1000000),
+                  names[collection]);
     client_manifest(&model->client[user], names[collection], &message);
     buffer_append_text(&message, "}");
     buffer_append_byte(&message, 0);

@@ -6,6 +6,7 @@
 
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/base/job.h"
 #include "worker/net/connection.h"
@@ -14,7 +15,7 @@
 /* A pass may spend WORK_PASS and end with a step that was begun before. */
 enum { LARGE = 60000, PASSES_MOST = 200, STEP_MOST = WORK_PASS / 4, PASS_MOST = WORK_PASS + STEP_MOST };
 
-static const char collections[] = "\"items\": {}, \"other\": {}}, \"permissions\": [\"p\"], \"limits\": {";
+static const char collections[] = "'items': {}, 'other': {}}, 'permissions': ['p'], 'limits': {";
 
 /* One pass within its bounds. */
 static void pass(struct world *world)
@@ -30,7 +31,7 @@ static void publish_much(struct world *world, const char *collection)
 {
     char *body = memory_allocate(LARGE + 100);
     for (unsigned i = 0; i < 400; i++) {
-        snprintf(body, LARGE + 100, "{\"p\":\"%0*u\"}", LARGE, i);
+        quoted_print(body, LARGE + 100, "{'p':'%0*u'}", LARGE, i);
         assert_int_equal(world_change(world, i ? CHANGE_REPLACE : CHANGE_INSERT, collection, "large", body),
                          ERROR_NONE);
     }
@@ -49,12 +50,11 @@ static void a_call_waits_while_its_worker_is_far_behind(void **state)
     struct client client;
     world_open(&world, collections, 0, 0);
     client_open(&client, &world, NULL);
-    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    (void)client_call(&client, "dispatcher", "subscribe", Q("{'collections':[]}"));
     publish_much(&world, "items");
     assert_int_equal(world_change(&world, CHANGE_INSERT, "other", "last", "{}"), ERROR_NONE);
     unsigned answers = client.answers, passes = 0;
-    client_send(&client, "{\"tid\":7,\"methodName\":\"detail\",\"collectionName\":\"other\","
-                         "\"data\":{\"_id\":\"last\"}}");
+    client_send(&client, Q("{'tid':7,'methodName':'detail','collectionName':'other','data':{'_id':'last'}}"));
     while (client.answers == answers) {
         pass(&world);
         client_read(&client, SIZE_MAX);
@@ -62,7 +62,7 @@ static void a_call_waits_while_its_worker_is_far_behind(void **state)
         assert_true(++passes < PASSES_MOST);
     }
     assert_true(passes > 2);
-    assert_non_null(strstr(client.answer, "\"last\""));
+    assert_non_null(strstr(client.answer, Q("'last'")));
     client_close(&client);
     world_close(&world);
 }
@@ -74,18 +74,17 @@ static void a_call_does_not_run_with_rights_from_before(void **state)
     struct world world;
     struct client client;
     char token[64];
-    world_open(&world,
-               "\"items\": {\"read\": \"p\"}, \"other\": {}}, \"permissions\": [\"p\"], \"limits\": {", 0, 0);
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+    world_open(&world, "'items': {'read': 'p'}, 'other': {}}, 'permissions': ['p'], 'limits': {", 0, 0);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", Q("{'permissions':{'p':true}}")),
                      ERROR_NONE);
-    world_add_user(&world, "anna", "[\"g\"]", token);
+    world_add_user(&world, "anna", Q("['g']"), token);
     client_open(&client, &world, token);
     assert_non_null(strstr(client_call(&client, "items", "count", "{}"), "0"));
     publish_much(&world, "other");
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":null}}"),
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", Q("{'permissions':{'p':null}}")),
                      ERROR_NONE);
     unsigned answers = client.answers, passes = 0;
-    client_send(&client, "{\"tid\":7,\"methodName\":\"count\",\"collectionName\":\"items\",\"data\":{}}");
+    client_send(&client, Q("{'tid':7,'methodName':'count','collectionName':'items','data':{}}"));
     for (; client.answers == answers; passes++) {
         pass(&world);
         client_read(&client, SIZE_MAX);
@@ -106,13 +105,13 @@ static void calls_that_are_held_back_are_not_forgotten(void **state)
     struct client client;
     world_open(&world, collections, 0, 0);
     client_open(&client, &world, NULL);
-    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    (void)client_call(&client, "dispatcher", "subscribe", Q("{'collections':[]}"));
     unsigned answers = client.answers;
     world.committer_waits = true;
     for (unsigned i = 0; i < CALLS; i++) {
         char text[128];
-        snprintf(text, sizeof text,
-                 "{\"tid\":%u,\"methodName\":\"insert\",\"collectionName\":\"items\",\"data\":{}}", i);
+        quoted_print(text, sizeof text, "{'tid':%u,'methodName':'insert','collectionName':'items','data':{}}",
+                     i);
         client_send(&client, text);
     }
     pass(&world);
@@ -135,13 +134,12 @@ static void a_pass_that_is_used_up_leaves_nothing_unread(void **state)
     struct client client;
     world_open(&world, collections, 0, 0);
     client_open(&client, &world, NULL);
-    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    (void)client_call(&client, "dispatcher", "subscribe", Q("{'collections':[]}"));
     for (unsigned round = 0; round < 3; round++) {
         unsigned answers = client.answers;
         for (unsigned i = 0; i < CALLS; i++) {
             char text[128];
-            snprintf(text, sizeof text, "{\"tid\":%u,\"methodName\":\"count\",\"collectionName\":\"items\"}",
-                     i);
+            quoted_print(text, sizeof text, "{'tid':%u,'methodName':'count','collectionName':'items'}", i);
             client_send(&client, text);
         }
         world.worker.work.left = WORK_KEPT_BY_CALLS + 2000;
@@ -171,10 +169,9 @@ static void what_waits_for_work_is_bounded(void **state)
     char text[1500];
     world_open(&world, collections, 0, 0);
     client_open(&client, &world, NULL);
-    (void)client_call(&client, "dispatcher", "subscribe", "{\"collections\":[]}");
+    (void)client_call(&client, "dispatcher", "subscribe", Q("{'collections':[]}"));
     unsigned answers = client.answers;
-    snprintf(text, sizeof text, "{\"tid\":1,\"methodName\":\"count\",\"collectionName\":\"items\"%1200s}",
-             "");
+    quoted_print(text, sizeof text, "{'tid':1,'methodName':'count','collectionName':'items'%1200s}", "");
     for (unsigned i = 0; i < CALLS; i++)
         client_send(&client, text);
     for (unsigned i = 0; i < PASSES; i++) {
@@ -202,18 +199,18 @@ static void what_is_read_ahead_of_all_is_bounded(void **state)
     (void)state;
     enum { CLIENTS = 12, CALLS = 60, BOUND = 1 << 18, LITTLE = CLIENTS * 4096, TEXT = 1200 };
     static const char narrow[] =
-        "\"items\": {\"methods\": {\"insert\": []}}}, \"limits\": {\"calls_in_flight\": 2, "
-        "\"worker_calls_bytes\": \"1M\", \"message_bytes\": \"64K\", \"document_bytes\": \"64K\", "
-        "\"result_bytes\": \"64K\"";
+        "'items': {'methods': {'insert': []}}}, 'limits': {'calls_in_flight': 2, "
+        "'worker_calls_bytes': '1M', 'message_bytes': '64K', 'document_bytes': '64K', "
+        "'result_bytes': '64K'";
     struct world world;
     struct client clients[CLIENTS], other;
     char text[TEXT + 200];
     world_open(&world, narrow, 0, 0);
     client_open(&other, &world, NULL);
-    world_add_user(&world, "ann", "[\"administrator\"]", text);
+    world_add_user(&world, "ann", Q("['administrator']"), text);
     for (unsigned i = 0; i < CLIENTS; i++) {
         client_open(&clients[i], &world, text);
-        (void)client_call(&clients[i], "dispatcher", "subscribe", "{\"collections\":[]}");
+        (void)client_call(&clients[i], "dispatcher", "subscribe", Q("{'collections':[]}"));
         clients[i].answers = 0;
     }
     world.committer_waits = true;
@@ -221,9 +218,9 @@ static void what_is_read_ahead_of_all_is_bounded(void **state)
     for (unsigned n = 0; n < CALLS; n++)
         for (unsigned i = 0; i < CLIENTS; i++) {
             size_t ahead = 0;
-            snprintf(text, sizeof text,
-                     "{\"tid\":%u,\"methodName\":\"insert\",\"collectionName\":\"items\",\"data\":{}%*s}", n,
-                     TEXT, "");
+            quoted_print(text, sizeof text,
+                         "{'tid':%u,'methodName':'insert','collectionName':'items','data':{}%*s}", n, TEXT,
+                         "");
             client_send(&clients[i], text);
             world_pass(&world);
             network_each(world.worker.network, has_much_memory, &ahead);
@@ -254,10 +251,10 @@ static void catching_up_shares_the_pass(void **state)
     struct client clients[CLIENTS];
     char body[600];
     world_open(&world, collections, SMALL, SMALL);
-    snprintf(body, sizeof body, "{\"p\":\"%0500d\"}", 0);
+    quoted_print(body, sizeof body, "{'p':'%0500d'}", 0);
     for (unsigned i = 0; i < CLIENTS; i++) {
         client_open(&clients[i], &world, NULL);
-        (void)client_call(&clients[i], "dispatcher", "subscribe", "{\"collections\":[\"items\"]}");
+        (void)client_call(&clients[i], "dispatcher", "subscribe", Q("{'collections':['items']}"));
     }
     assert_int_equal(world_change(&world, CHANGE_INSERT, "items", "first", "{}"), ERROR_NONE);
     for (unsigned i = 0; i < CHANGES; i++) {

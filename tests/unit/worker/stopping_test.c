@@ -1,5 +1,6 @@
 /* The orderly stop of a worker. */
 
+#include "tests/unit/quoted.h"
 #include "worker/stopping.h"
 
 #include <string.h>
@@ -7,10 +8,9 @@
 
 #include "tests/unit/worker/worker_world.h"
 
-static const char collections[] = "\"items\": {\"methods\": {\"insert\": []}}}, \"limits\": {";
+static const char collections[] = "'items': {'methods': {'insert': []}}}, 'limits': {";
 
-static const char insert[] =
-    "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"insert\",\"data\":{\"_id\":\"a\"}}";
+#define INSERT Q("{'tid':1,'collectionName':'items','methodName':'insert','data':{'_id':'a'}}")
 
 static struct world world;
 static struct client client;
@@ -44,19 +44,19 @@ static void open_calls_are_answered_first(void **state)
 {
     (void)state;
     world.committer_waits = true;
-    client_send(&client, insert);
+    client_send(&client, INSERT);
     world_settle(&world);
     stopping_begin(&world.worker);
     for (int i = 0; i < 20; i++)
         world_pass(&world);
     client_read(&client, SIZE_MAX);
     assert_int_equal(client.close_code, 0);
-    static const char new_call[] = "\"tid\":2,\"collectionName\":\"items\",\"methodName\":\"count\"";
-    assert_non_null(strstr(client_call_message(&client, new_call), "\"unavailable\"")); /* no new ones */
+    const char *const new_call = Q("'tid':2,'collectionName':'items','methodName':'count'");
+    assert_non_null(strstr(client_call_message(&client, new_call), Q("'unavailable'"))); /* no new ones */
     world.committer_waits = false;
     until_closed(&client);
     assert_int_equal(client.close_code, 1001);
-    assert_string_equal(client.answer, "{\"_id\":\"a\",\"_version\":0}");
+    assert_string_equal(client.answer, Q("{'_id':'a','_version':0}"));
     assert_memory_equal(client.seen.data, "reconnect ", 10);
 }
 
@@ -65,13 +65,13 @@ static void calls_that_take_too_long_are_answered_all_the_same(void **state)
     (void)state;
     world.fixture.config->stop_timeout_ms = 200;
     world.committer_waits = true;
-    client_send(&client, insert);
+    client_send(&client, INSERT);
     world_settle(&world);
     stopping_begin(&world.worker);
     until_closed(&client);
     assert_int_equal(client.close_code, 1001);
     assert_int_equal(client.answers, 1);
-    assert_non_null(strstr(client.answer, "\"timeout\"")); /* nobody knows: */
+    assert_non_null(strstr(client.answer, Q("'timeout'"))); /* nobody knows: */
     world.committer_waits = false;
     for (int i = 0; i < 20; i++)
         world_pass(&world);
@@ -83,7 +83,7 @@ static void who_comes_late_is_sent_away(void **state)
     (void)state;
     struct client late;
     world.committer_waits = true;
-    client_send(&client, insert);
+    client_send(&client, INSERT);
     world_settle(&world);
     stopping_begin(&world.worker);
     client_open(&late, &world, NULL);

@@ -4,13 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/main.h"
 
 enum { DOCUMENTS = 120 };
 
-static const char collections[] = "\"items\": {\"sync_filter\": {\"out\": {\"$ne\": true}}}, \"other\": {},"
-                                  " \"secrets\": {\"read\": \"p\"}}, \"permissions\": [\"p\"], \"limits\": {";
+static const char collections[] = "'items': {'sync_filter': {'out': {'$ne': true}}}, 'other': {},"
+                                  " 'secrets': {'read': 'p'}}, 'permissions': ['p'], 'limits': {";
 
 static void change_one(struct world *world, uint64_t *random)
 {
@@ -23,8 +24,8 @@ static void change_one(struct world *world, uint64_t *random)
         return;
     }
     /* Large enough that a sync takes many steps. */
-    snprintf(body, sizeof body, "{\"n\":%u,\"out\":%s,\"p\":\"%0*u\"}", world_random(random, 1000000),
-             what < 4 ? "true" : "false", (int)(1 + world_random(random, 3000)), 0);
+    quoted_print(body, sizeof body, "{'n':%u,'out':%s,'p':'%0*u'}", world_random(random, 1000000),
+                 what < 4 ? "true" : "false", (int)(1 + world_random(random, 3000)), 0);
     (void)world_change(world, CHANGE_REPLACE, collection, id, body);
 }
 
@@ -53,15 +54,15 @@ static void until_answered(struct client *client, uint64_t *random)
 static void sync_items(struct client *client, uint64_t *random)
 {
     struct buffer message = {0};
-    buffer_append_text(&message, "{\"tid\":1,\"methodName\":\"sync\",\"data\":{\"manifests\":{\"items\":");
+    buffer_append_text(&message, Q("{'tid':1,'methodName':'sync','data':{'manifests':{'items':"));
     client_manifest(client, "items", &message);
-    buffer_append_text(&message, ",\"other\":");
+    buffer_append_text(&message, Q(",'other':"));
     client_manifest(client, "other", &message);
     buffer_append_text(&message, "}}}");
     buffer_append_byte(&message, 0);
     client_send(client, message.data);
     until_answered(client, random);
-    assert_non_null(strstr(client->answer, "\"epoch\""));
+    assert_non_null(strstr(client->answer, Q("'epoch'")));
     buffer_free(&message);
 }
 
@@ -103,15 +104,15 @@ static void ranges_together_are_a_whole_sync(void **state)
         change_one(&world, &random);
     world_settle(&world);
     client_open(&client, &world, NULL);
-    client_call(&client, "items", "sync", "{\"manifest\":{},\"to\":\"04\"}");
-    client_call(&client, "items", "sync", "{\"manifest\":{},\"from\":\"04\",\"to\":\"077\"}");
+    client_call(&client, "items", "sync", Q("{'manifest':{},'to':'04'}"));
+    client_call(&client, "items", "sync", Q("{'manifest':{},'from':'04','to':'077'}"));
     for (size_t i = 0; i < client.held_count; i++)
         assert_true(strcmp(client.held[i].id, "077") < 0);
-    client_call(&client, "items", "sync", "{\"manifest\":{\"0999\":4},\"from\":\"077\"}");
+    client_call(&client, "items", "sync", Q("{'manifest':{'0999':4},'from':'077'}"));
     client_settle(&client);
     client_check(&client, "items");
-    assert_non_null(strstr(client_call(&client, "items", "sync", "{\"manifest\":{\"a\":1},\"to\":\"04\"}"),
-                           "\"invalid\""));
+    assert_non_null(
+        strstr(client_call(&client, "items", "sync", Q("{'manifest':{'a':1},'to':'04'}")), Q("'invalid'")));
     client_close(&client);
     world_close(&world);
 }
@@ -119,9 +120,8 @@ static void ranges_together_are_a_whole_sync(void **state)
 static void resume_from(struct client *client, uint64_t epoch, uint64_t seq)
 {
     struct buffer message = {0};
-    buffer_append_format(&message,
-                         "{\"tid\":1,\"methodName\":\"resume\",\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
-                         (unsigned long long)epoch, (unsigned long long)seq);
+    quoted_append(&message, "{'tid':1,'methodName':'resume','data':{'epoch':%llu,'seq':%llu}}",
+                  (unsigned long long)epoch, (unsigned long long)seq);
     buffer_append_byte(&message, 0);
     client_send(client, message.data);
     buffer_free(&message);
@@ -175,19 +175,19 @@ static void resume_knows_when_rights_have_changed(void **state)
     char token[64];
     uint64_t random = 1;
     world_open(&world, collections, 0, 0);
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", "{\"permissions\":{}}"), ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "g", Q("{'permissions':{}}")), ERROR_NONE);
     assert_int_equal(world_change(&world, CHANGE_INSERT, "secrets", "a", "{}"), ERROR_NONE);
-    world_add_user(&world, "anna", "[\"g\"]", token);
+    world_add_user(&world, "anna", Q("['g']"), token);
     uint64_t epoch = 0, seq = 0;
     client_open(&client, &world, token);
     client_call(&client, "items", "sync", "{}");
     read_place(&client, &epoch, &seq);
-    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "foreign", "{\"permissions\":{}}"),
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "groups", "foreign", Q("{'permissions':{}}")),
                      ERROR_NONE);
     resume_from(&client, epoch, seq);
     until_answered(&client, &random);
     read_place(&client, &epoch, &seq);
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", "{\"permissions\":{\"p\":true}}"),
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "groups", "g", Q("{'permissions':{'p':true}}")),
                      ERROR_NONE);
     client_reopen(&client, token);
     resume_from(&client, epoch, seq);
@@ -214,7 +214,7 @@ static void a_sync_is_not_answered_before_the_changes_it_knows(void **state)
     client_open(&client, &world, NULL);
     world.committer_silent = true;
     assert_int_equal(world_change(&world, CHANGE_INSERT, "items", "a", "{}"), ERROR_NONE);
-    client_send(&client, "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&client, Q("{'tid':1,'collectionName':'items','methodName':'sync','data':{}}"));
     client_settle(&client);
     assert_int_equal(client.answers, 0);
     assert_true(publish_missed(&world.publisher, world.fixture.store));
@@ -236,13 +236,13 @@ static void what_is_not_subscribed_to_cannot_be_synchronised(void **state)
     world_settle(&world);
     client_open(&client, &world, NULL);
     client_call(&client, "items", "sync", "{}");
-    client_call(&client, "dispatcher", "subscribe", "{\"collections\":[\"other\"]}");
-    assert_non_null(strstr(client_call(&client, "items", "sync", "{\"a\":0}"), "\"invalid\""));
-    assert_non_null(strstr(
-        client_call(&client, "dispatcher", "sync", "{\"manifests\":{\"items\":{\"a\":0}}}"), "\"invalid\""));
+    client_call(&client, "dispatcher", "subscribe", Q("{'collections':['other']}"));
+    assert_non_null(strstr(client_call(&client, "items", "sync", Q("{'a':0}")), Q("'invalid'")));
+    assert_non_null(strstr(client_call(&client, "dispatcher", "sync", Q("{'manifests':{'items':{'a':0}}}")),
+                           Q("'invalid'")));
     assert_non_null(client_holds(&client, "items", "a"));
-    client_call(&client, "dispatcher", "subscribe", "{\"collections\":null}");
-    client_call(&client, "items", "sync", "{\"a\":0}");
+    client_call(&client, "dispatcher", "subscribe", Q("{'collections':null}"));
+    client_call(&client, "items", "sync", Q("{'a':0}"));
     client_check(&client, "items");
     client_close(&client);
     world_close(&world);
@@ -260,7 +260,7 @@ static void a_sync_does_not_wait_for_other_events(void **state)
         change_one(&world, &random);
     world_settle(&world);
     client_open(&client, &world, NULL);
-    client_send(&client, "{\"tid\":1,\"collectionName\":\"items\",\"methodName\":\"sync\",\"data\":{}}");
+    client_send(&client, Q("{'tid':1,'collectionName':'items','methodName':'sync','data':{}}"));
     event_base_loop(world.worker.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     while (worker_pass(&world.worker)) /* the worker sleeps when there is no more to do */
         client_read(&client, SIZE_MAX);

@@ -7,6 +7,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/ipc/presence.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/authority/token.h"
 #include "worker/base/snapshot.h"
@@ -41,7 +42,7 @@ static int set_up(void **state)
 {
     (void)state;
     passed_s = jumped_s = 0;
-    world_open(&world, "\"notes\": {}}, \"limits\": {\"sessions_per_user\": 2", 0, 0);
+    world_open(&world, "'notes': {}}, 'limits': {'sessions_per_user': 2", 0, 0);
     world_add_user(&world, "anna", "[]", token);
     id_of(token, id);
     client_open(&client, &world, token);
@@ -60,7 +61,7 @@ static int tear_down(void **state)
 static void set_used(const char *session, int64_t used_s)
 {
     char body[64];
-    snprintf(body, sizeof body, "{\"used\":%lld}", (long long)clock_wall_ms() + used_s * 1000);
+    quoted_print(body, sizeof body, "{'used':%lld}", (long long)clock_wall_ms() + used_s * 1000);
     assert_int_equal(world_change(&world, CHANGE_MERGE, "sessions", session, body), ERROR_NONE);
     world_settle(&world);
 }
@@ -70,9 +71,8 @@ static void add_session(char text[64], char session[TOKEN_ID + 1], int64_t used_
 {
     token_make(text);
     id_of(text, session);
-    assert_int_equal(
-        world_change(&world, CHANGE_INSERT, "sessions", session, "{\"user\":\"anna\",\"used\":0}"),
-        ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_INSERT, "sessions", session, Q("{'user':'anna','used':0}")),
+                     ERROR_NONE);
     set_used(session, used_s);
 }
 
@@ -154,7 +154,7 @@ static void an_ended_session_is_not_used(void **state)
     (void)state;
     world.committer_silent = true; /* so that the connection does not know of it */
     set_used(id, -3 * HOUR_S);
-    assert_int_equal(world_change(&world, CHANGE_MERGE, "sessions", id, "{\"ended\":1}"), ERROR_NONE);
+    assert_int_equal(world_change(&world, CHANGE_MERGE, "sessions", id, Q("{'ended':1}")), ERROR_NONE);
     passed_s += 2 * HOUR_S;
     tick();
     assert_in_range(-stored_used_s(), 4 * HOUR_S, 6 * HOUR_S);
@@ -228,7 +228,7 @@ static void connected_sessions_are_listed_as_used_now(void **state)
     (void)state;
     set_used(id, -20 * DAY_S);
     uint64_t before_ms = clock_wall_ms();
-    const char *used = strstr(listed(), "\"used\":");
+    const char *used = strstr(listed(), Q("'used':"));
     assert_non_null(used);
     assert_in_range(strtoull(used + 7, NULL, 10), before_ms, clock_wall_ms());
 }

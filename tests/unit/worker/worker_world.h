@@ -54,7 +54,7 @@ struct client {
     void *took_argument;
 };
 
-/** @ring_bytes and @backlog_bytes 0: the defaults. */
+/** @collections as for fixture_open(), with ' for "; @ring_bytes and @backlog_bytes 0: the defaults. */
 void world_open(struct world *world, const char *collections, uint64_t ring_bytes, uint64_t backlog_bytes);
 void world_close(struct world *world);
 

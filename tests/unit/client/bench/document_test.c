@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "shared/json/json.h"
+#include "tests/unit/quoted.h"
 
 static const char run[] = "abcdefgh";
 
@@ -46,7 +47,7 @@ static void finds_the_number_wherever_it_stands(void **state)
     document_finder_init(&finder, run);
     assert_int_equal(find(&finder, "", 0), 0);
     assert_int_equal(find(&finder, "", 1234567890), 1234567890);
-    assert_int_equal(find(&finder, "{\"data\":[", 17), 17);
+    assert_int_equal(find(&finder, Q("{'data':["), 17), 17);
     assert_int_equal(find(&finder, "", 18), 18);
 }
 
@@ -56,18 +57,18 @@ static void does_not_find_what_is_not_there(void **state)
     struct document_finder finder;
     document_finder_init(&finder, run);
     assert_true(document_find(&finder, SLICE("")) == UINT64_MAX);
-    assert_true(document_find(&finder, SLICE("{\"_id\":\"otherrun-0000000001\"}")) == UINT64_MAX);
+    assert_true(document_find(&finder, slice_text(Q("{'_id':'otherrun-0000000001'}"))) == UINT64_MAX);
     assert_true(document_find(&finder, SLICE("abcdefgh-00000")) == UINT64_MAX);
 }
 
 static void reads_the_sequence_number_at_the_end(void **state)
 {
     (void)state;
-    assert_int_equal(document_seq(SLICE("{\"data\":[],\"seq\":42}")), 42);
-    assert_int_equal(document_seq(SLICE("{\"seq\":18446744073709551615}")), UINT64_MAX);
-    assert_int_equal(document_seq(SLICE("{\"seq\":}")), 0);
-    assert_int_equal(document_seq(SLICE("{\"data\":[],\"sync\":true}")), 0);
-    assert_int_equal(document_seq(SLICE("{\"data\":42}")), 0);
+    assert_int_equal(document_seq(slice_text(Q("{'data':[],'seq':42}"))), 42);
+    assert_int_equal(document_seq(slice_text(Q("{'seq':18446744073709551615}"))), UINT64_MAX);
+    assert_int_equal(document_seq(slice_text(Q("{'seq':}"))), 0);
+    assert_int_equal(document_seq(slice_text(Q("{'data':[],'sync':true}"))), 0);
+    assert_int_equal(document_seq(slice_text(Q("{'data':42}"))), 0);
     assert_int_equal(document_seq(SLICE("12}")), 0);
     assert_int_equal(document_seq(SLICE("")), 0);
     assert_int_equal(document_seq(SLICE("1234567890}")), 0);

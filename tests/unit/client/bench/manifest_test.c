@@ -1,4 +1,5 @@
 #include "client/bench/manifest.h"
+#include "tests/unit/quoted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@ static int fill(void **state)
     for (unsigned i = 0; i < DOCUMENTS; i++) {
         manifest.entries[i] =
             (struct manifest_entry){.id = manifest.ids.length, .id_length = 12, .version = i % 10};
-        buffer_append_format(&manifest.ids, "\"id%08u\"", i);
+        quoted_append(&manifest.ids, "'id%08u'", i);
     }
     manifest.count = DOCUMENTS;
     return 0;
@@ -87,9 +88,8 @@ static void nothing_is_one_call(void **state)
     assert_int_equal(manifest_calls(&nothing, "bench", 0, &calls, &stale), 1);
     assert_int_equal(stale, 0);
     buffer_append_byte(&calls[0], 0);
-    assert_string_equal(
-        calls[0].data,
-        "{\"tid\":0,\"methodName\":\"sync\",\"collectionName\":\"bench\",\"data\":{\"manifest\":{}}}");
+    assert_string_equal(calls[0].data,
+                        Q("{'tid':0,'methodName':'sync','collectionName':'bench','data':{'manifest':{}}}"));
     buffer_free(&calls[0]);
     free(calls);
 }

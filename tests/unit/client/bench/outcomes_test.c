@@ -1,4 +1,5 @@
 #include "client/bench/outcomes.h"
+#include "tests/unit/quoted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +26,7 @@ static void answers_are_counted_and_others_are_not(void **state)
     struct outcomes outcomes = {0};
     assert_true(outcomes_take(&outcomes, SLICE(REPLY "\"success\":true,\"data\":0}}")));
     assert_false(
-        outcomes_take(&outcomes, SLICE("{\"operation\":\"update\",\"collectionName\":\"a\",\"data\":[]}")));
+        outcomes_take(&outcomes, slice_text(Q("{'operation':'update','collectionName':'a','data':[]}"))));
     assert_false(outcomes_take(&outcomes, SLICE("")));
     assert_int_equal(outcomes.succeeded, 1);
     assert_int_equal(outcomes_refused(&outcomes), 0);

@@ -1,4 +1,5 @@
 #include "client/bench/report.h"
+#include "tests/unit/quoted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,9 +30,9 @@ static void a_row_is_an_object(void **state)
     struct report report = {.json = true};
     append_rows(&report);
     assert_string_equal(report.text.data,
-                        "{\"case\":\"fairness\","
-                        "\"quiet\":{\"probes\":12,\"detail_max_ms\":3.46,\"ended\":0,\"refused_busy\":7},"
-                        "\"patch\":{\"probes\":12,\"detail_max_ms\":3.46,\"ended\":0,\"refused_busy\":7}");
+                        Q("{'case':'fairness',"
+                          "'quiet':{'probes':12,'detail_max_ms':3.46,'ended':0,'refused_busy':7},"
+                          "'patch':{'probes':12,'detail_max_ms':3.46,'ended':0,'refused_busy':7}"));
     buffer_free(&report.text);
 }
 

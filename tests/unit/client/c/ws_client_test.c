@@ -1,4 +1,5 @@
 #include "client/c/ws_client.h"
+#include "tests/unit/quoted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,7 +107,7 @@ static void refuses_another_answer(void **state)
     static const char answer[] = "HTTP/1.1 401 Unauthorized\r\n\r\n";
     say(pair, answer, sizeof answer - 1);
     assert_int_equal(next(pair, &message), WS_CLOSED);
-    assert_string_equal(pair->client.error, "the handshake was answered with \"HTTP/1.1 401 Unauthorized\"");
+    assert_string_equal(pair->client.error, Q("the handshake was answered with 'HTTP/1.1 401 Unauthorized'"));
 }
 
 static void refuses_a_wrong_accept_key(void **state)
@@ -123,9 +124,9 @@ static void tells_what_the_control_socket_said(void **state)
 {
     struct pair *pair = *state;
     struct slice message;
-    say(pair, "{\"error\":\"no\"}\n", 15);
+    say(pair, Q("{'error':'no'}\n"), 15);
     assert_int_equal(next(pair, &message), WS_CLOSED);
-    assert_string_equal(pair->client.error, "{\"error\":\"no\"}");
+    assert_string_equal(pair->client.error, Q("{'error':'no'}"));
 }
 
 /* Handshake and frames, cut at every place: what comes out is always the same. */

@@ -1,4 +1,5 @@
 #include "client/ctl/batch.h"
+#include "tests/unit/quoted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,13 +29,12 @@ static void gathers_compact_documents(void **state)
     (void)state;
     struct batch batch = {0};
     batch_begin(&batch);
-    add(&batch, "{ \"_id\" : \"a\", \"n\": 12345678901234567890 }", 3);
+    add(&batch, Q("{ '_id' : 'a', 'n': 12345678901234567890 }"), 3);
     add(&batch, "{}", 7);
-    assert_data(batch_finish(&batch, false),
-                "{\"documents\":[{\"_id\":\"a\",\"n\":12345678901234567890},{}]}");
+    assert_data(batch_finish(&batch, false), Q("{'documents':[{'_id':'a','n':12345678901234567890},{}]}"));
     batch_begin(&batch);
     add(&batch, "{}", 8);
-    assert_data(batch_finish(&batch, true), "{\"documents\":[{}],\"replace\":true}");
+    assert_data(batch_finish(&batch, true), Q("{'documents':[{}],'replace':true}"));
     batch_free(&batch);
 }
 
@@ -73,8 +73,8 @@ static void is_bounded_in_bytes(void **state)
     struct batch batch = {0};
     char document[LENGTH + 1];
     memset(document, 'x', LENGTH);
-    memcpy(document, "{\"a\":\"", 6);
-    memcpy(document + LENGTH - 2, "\"}", 3);
+    memcpy(document, Q("{'a':'"), 6);
+    memcpy(document + LENGTH - 2, Q("'}"), 3);
     batch_begin(&batch);
     while (batch_fits(&batch, slice_of(document, LENGTH)))
         add(&batch, document, 1);

@@ -17,6 +17,7 @@
 
 #include "committer_fixture.h"
 #include "shared/store/change_log.h"
+#include "tests/unit/quoted.h"
 
 static struct scoreboard_committer *row(struct fixture *fixture)
 {
@@ -28,18 +29,18 @@ static void a_set_is_committed_published_and_answered(void **state)
     struct fixture *fixture = *state;
     fixture_start(fixture, NULL);
     assert_int_equal(fixture_join(fixture, 0, 7), 0);
-    struct seen_result result = fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "a",
-                                           "{\"_id\":\"a\",\"name\":\"Potato virus Y\",\"x\":1}");
-    assert_string_equal(result.text, "[{\"_id\":\"a\",\"_version\":0}]");
+    struct seen_result result =
+        fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "a", Q("{'_id':'a','name':'Potato virus Y','x':1}"));
+    assert_string_equal(result.text, Q("[{'_id':'a','_version':0}]"));
     struct seen_record record;
     assert_true(fixture_ring_next(fixture, &record)); /* there before the answer */
     assert_int_equal(record.seq, result.seq);
     assert_string_equal(record.id, "a");
     assert_false(record.was);
     assert_true(record.is);
-    assert_non_null(strstr(record.update, "\"operation\":\"update\",\"collectionName\":\"viruses\""));
-    assert_non_null(strstr(record.update, "\"name\":\"Potato virus Y\""));
-    assert_null(strstr(record.update, "\"x\"")); /* the minimal document */
+    assert_non_null(strstr(record.update, Q("'operation':'update','collectionName':'viruses'")));
+    assert_non_null(strstr(record.update, Q("'name':'Potato virus Y'")));
+    assert_null(strstr(record.update, Q("'x'"))); /* the minimal document */
     assert_string_equal(record.remove, "");
     assert_false(fixture_ring_next(fixture, &record));
     assert_true(fixture_has(fixture, "viruses", "a"));
@@ -54,25 +55,25 @@ static void frames_are_for_those_who_may_see(void **state)
     struct seen_record record;
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 7);
-    (void)fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "a", "{\"_id\":\"a\",\"archived\":true}");
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "a", Q("{'_id':'a','archived':true}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.is && record.update[0] == '\0' &&
                 record.remove[0] == '\0'); /* clients do not hold it */
-    (void)fixture_do(fixture, 0, CHANGE_MERGE, "viruses", "a", "{\"archived\":false}");
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "viruses", "a", Q("{'archived':false}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.was && record.is && record.update[0] && record.remove[0] == '\0');
-    (void)fixture_do(fixture, 0, CHANGE_MERGE, "viruses", "a", "{\"name\":\"n\"}");
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "viruses", "a", Q("{'name':'n'}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.update[0] && record.remove[0] == '\0'); /* the same tags: nobody loses it */
-    (void)fixture_do(fixture, 0, CHANGE_MERGE, "viruses", "a", "{\"archived\":true}");
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "viruses", "a", Q("{'archived':true}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.is && record.update[0] == '\0');
-    assert_non_null(strstr(record.remove, "\"operation\":\"remove\""));
-    assert_non_null(strstr(record.remove, "[\"a\"]"));
+    assert_non_null(strstr(record.remove, Q("'operation':'remove'")));
+    assert_non_null(strstr(record.remove, Q("['a']")));
     (void)fixture_do(fixture, 0, CHANGE_REMOVE, "viruses", "a", NULL);
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(!record.is && record.was && record.remove[0] == '\0'); /* gone from the clients before */
-    (void)fixture_do(fixture, 0, CHANGE_INSERT, "sessions", "s", "{\"_id\":\"s\"}");
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "sessions", "s", Q("{'_id':'s'}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.is && record.update[0] == '\0' && record.remove[0] == '\0'); /* internal */
     assert_int_equal(record.collection, COLLECTION_SESSIONS);
@@ -84,12 +85,12 @@ static void who_may_change_takes_nothing_away(void **state)
     struct seen_record record;
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 7);
-    (void)fixture_do(fixture, 0, CHANGE_INSERT, "samples", "a", "{\"user\":\"ann\",\"read\":true}");
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "samples", "a", Q("{'user':'ann','read':true}"));
     assert_true(fixture_ring_next(fixture, &record));
-    (void)fixture_do(fixture, 0, CHANGE_MERGE, "samples", "a", "{\"write\":true}");
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "samples", "a", Q("{'write':true}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.update[0] && record.remove[0] == '\0');
-    (void)fixture_do(fixture, 0, CHANGE_MERGE, "samples", "a", "{\"read\":null}");
+    (void)fixture_do(fixture, 0, CHANGE_MERGE, "samples", "a", Q("{'read':null}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_true(record.update[0] && record.remove[0]);
     fixture_stop(fixture);
@@ -107,7 +108,7 @@ static void what_waits_is_committed_together(void **state)
         char id[16];
         char body[64];
         snprintf(id, sizeof id, "d%u", i);
-        snprintf(body, sizeof body, "{\"_id\":\"d%u\"}", i);
+        quoted_print(body, sizeof body, "{'_id':'d%u'}", i);
         (void)fixture_send_one(fixture, i % 2, CHANGE_INSERT, "notes", id, body);
     }
     fixture_resume(fixture);
@@ -130,13 +131,13 @@ static void a_set_that_fails_leaves_the_others_of_its_batch_alone(void **state)
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 7);
     fixture_pause(fixture);
-    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}");
+    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", Q("{'_id':'a'}"));
     struct buffer set = {0};
-    fixture_set(&set, CHANGE_INSERT, "notes", "b", "{\"_id\":\"b\"}");
-    fixture_set(&set, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}");
+    fixture_set(&set, CHANGE_INSERT, "notes", "b", Q("{'_id':'b'}"));
+    fixture_set(&set, CHANGE_INSERT, "notes", "a", Q("{'_id':'a'}"));
     (void)fixture_send(fixture, 0, &set);
     buffer_free(&set);
-    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "c", "{\"_id\":\"c\"}");
+    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "c", Q("{'_id':'c'}"));
     fixture_resume(fixture);
     assert_int_equal(fixture_result(fixture, 0).code, ERROR_NONE);
     struct seen_result refused = fixture_result(fixture, 0);
@@ -154,9 +155,9 @@ static void refusals_cost_no_commit(void **state)
     struct fixture *fixture = *state;
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 7);
-    (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}");
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "a", Q("{'_id':'a'}"));
     uint64_t before = row(fixture)->commits;
-    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}");
+    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", Q("{'_id':'a'}"));
     assert_int_equal(fixture_result(fixture, 0).code, ERROR_EXISTS);
     assert_int_equal(row(fixture)->commits, before);
     struct seen_record record;
@@ -176,8 +177,7 @@ static void what_was_committed_and_not_published_is_made_good(void **state)
     bool ended;
     fixture_start(fixture, die);
     (void)fixture_join(fixture, 0, 7);
-    uint64_t id =
-        fixture_send_one(fixture, 0, CHANGE_INSERT, "viruses", "a", "{\"_id\":\"a\",\"name\":\"n\"}");
+    uint64_t id = fixture_send_one(fixture, 0, CHANGE_INSERT, "viruses", "a", Q("{'_id':'a','name':'n'}"));
     struct seen_result result;
     assert_false(fixture_read(fixture, 0, &result, &ended));
     assert_true(ended);
@@ -194,12 +194,12 @@ static void what_was_committed_and_not_published_is_made_good(void **state)
     assert_true(fixture_read(fixture, 0, &result, &ended));
     assert_int_equal(result.id, id);
     assert_int_equal(result.code, ERROR_NONE);
-    assert_string_equal(result.text, "[{\"_id\":\"a\",\"_version\":0}]");
+    assert_string_equal(result.text, Q("[{'_id':'a','_version':0}]"));
     assert_int_equal(result.seq, record.seq);
     assert_false(fixture_read(fixture, 0, &result, &ended)); /* the welcome */
     assert_false(ended);
     assert_int_equal(fixture_join(fixture, 0, 8), 0); /* another worker in the same slot has no part in it */
-    struct seen_result next = fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "b", "{\"_id\":\"b\"}");
+    struct seen_result next = fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "b", Q("{'_id':'b'}"));
     assert_int_equal(next.seq, record.seq + 1);
 }
 
@@ -211,7 +211,7 @@ static void the_ring_reaches_the_end_of_the_store_whatever_is_there(void **state
     bool ended;
     fixture_start(fixture, die);
     (void)fixture_join(fixture, 0, 7);
-    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}");
+    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "a", Q("{'_id':'a'}"));
     assert_false(fixture_read(fixture, 0, &result, &ended));
     assert_true(WIFSIGNALED(fixture_wait_end(fixture)));
 
@@ -224,7 +224,7 @@ static void the_ring_reaches_the_end_of_the_store_whatever_is_there(void **state
     assert_true(!record.is && !record.was && record.update[0] == '\0' && record.remove[0] == '\0');
     assert_false(fixture_ring_next(fixture, &record));
     (void)fixture_join(fixture, 0, 8);
-    result = fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "b", "{\"_id\":\"b\"}");
+    result = fixture_do(fixture, 0, CHANGE_INSERT, "viruses", "b", Q("{'_id':'b'}"));
     assert_true(fixture_ring_next(fixture, &record));
     assert_int_equal(record.seq, result.seq);
 }
@@ -257,7 +257,7 @@ static void a_new_ring_starts_at_the_end_of_the_store(void **state)
     struct seen_record record;
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 7);
-    uint64_t seq = fixture_do(fixture, 0, CHANGE_INSERT, "notes", "a", "{\"_id\":\"a\"}").seq;
+    uint64_t seq = fixture_do(fixture, 0, CHANGE_INSERT, "notes", "a", Q("{'_id':'a'}")).seq;
     fixture_stop(fixture);
     ring_close(&fixture->inheritance.ring);
     fixture->inheritance.ring = ring_create(fixture->config->ring_bytes);
@@ -267,7 +267,7 @@ static void a_new_ring_starts_at_the_end_of_the_store(void **state)
     assert_false(fixture_ring_next(fixture, &record));
     assert_int_equal(row(fixture)->seq, seq);
     (void)fixture_join(fixture, 0, 8);
-    assert_int_equal(fixture_do(fixture, 0, CHANGE_INSERT, "notes", "b", "{\"_id\":\"b\"}").seq, seq + 1);
+    assert_int_equal(fixture_do(fixture, 0, CHANGE_INSERT, "notes", "b", Q("{'_id':'b'}")).seq, seq + 1);
 }
 
 static void dispatch(bool *dispatched, struct slice id)
@@ -304,7 +304,7 @@ static void killed_at_random_moments_it_loses_nothing(void **state)
                 char id[16];
                 char body[64];
                 snprintf(id, sizeof id, "d%u", next);
-                snprintf(body, sizeof body, "{\"_id\":\"d%u\"}", next);
+                quoted_print(body, sizeof body, "{'_id':'d%u'}", next);
                 assert_int_equal(fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", id, body), next);
                 sets[next] = SENT;
             }
@@ -372,7 +372,7 @@ static void a_full_store_refuses_and_goes_on(void **state)
     (void)fixture_join(fixture, 0, 7);
     struct buffer body = {0};
     struct buffer huge = {0};
-    buffer_append_format(&huge, "{\"_id\":\"huge\",\"x\":\"%0900000d\"}", 1);
+    quoted_append(&huge, "{'_id':'huge','x':'%0900000d'}", 1);
     buffer_append_byte(&huge, '\0');
     unsigned stored = 0;
     struct seen_result result = {0};
@@ -380,7 +380,7 @@ static void a_full_store_refuses_and_goes_on(void **state)
         char id[16];
         snprintf(id, sizeof id, "d%u", stored);
         buffer_clear(&body);
-        buffer_append_format(&body, "{\"_id\":\"%s\",\"x\":\"%0200000d\"}", id, 1);
+        quoted_append(&body, "{'_id':'%s','x':'%0200000d'}", id, 1);
         buffer_append_byte(&body, '\0');
         (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", id, body.data);
         result = fixture_result(fixture, 0);
@@ -398,7 +398,7 @@ static void a_full_store_refuses_and_goes_on(void **state)
         char id[16];
         snprintf(id, sizeof id, "m%u", i);
         body.data[200 * (i + 1) * (i + 1)] = '\0'; /* 200 bytes to 5000 */
-        memcpy(body.data + 200 * (i + 1) * (i + 1) - 2, "\"}", 2);
+        memcpy(body.data + 200 * (i + 1) * (i + 1) - 2, Q("'}"), 2);
         (void)fixture_send_one(fixture, 0, CHANGE_REPLACE, "notes", id, body.data);
         memcpy(body.data + 200 * (i + 1) * (i + 1) - 2, "000", 3);
     }
@@ -420,7 +420,7 @@ static void a_full_store_refuses_and_goes_on(void **state)
     assert_int_equal(fixture_result(fixture, 0).code, ERROR_NONE);
     assert_false(fixture_has(fixture, "notes", "d0"));
     assert_true(fixture_has(fixture, "notes", "d2"));
-    (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "small", "{\"_id\":\"small\"}");
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "small", Q("{'_id':'small'}"));
     assert_int_equal(row(fixture)->store_full, 0);
     assert_int_equal(ring_last_seq(fixture->inheritance.ring), row(fixture)->seq);
     assert_int_equal(row(fixture)->changes, stored + 3);
@@ -432,7 +432,7 @@ static void a_full_store_refuses_and_goes_on(void **state)
 static void send_document(struct fixture *fixture, const char *id, unsigned bytes)
 {
     struct buffer body = {0};
-    buffer_append_format(&body, "{\"_id\":\"%s\",\"x\":\"%0*d\"}", id, (int)bytes, 1);
+    quoted_append(&body, "{'_id':'%s','x':'%0*d'}", id, (int)bytes, 1);
     buffer_append_byte(&body, '\0');
     (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", id, body.data);
     buffer_free(&body);
@@ -470,7 +470,7 @@ static void in_a_full_store_a_batch_is_one_commit(void **state)
         snprintf(id, sizeof id, "l%u", i);
         send_document(fixture, "more", 20000);
         (void)fixture_send_one(fixture, 0, CHANGE_REMOVE, "notes", id, NULL);
-        (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "sessions", id, "{\"user\":\"u\"}");
+        (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "sessions", id, Q("{'user':'u'}"));
     }
     fixture_resume(fixture);
     for (unsigned i = 0; i < 3; i++) {
@@ -584,7 +584,7 @@ static void a_part_that_fails_does_not_take_others_with_it(void **state)
         snprintf(id, sizeof id, "m%u", i);
         send_document(fixture, id, 5000);
     }
-    (void)fixture_send_one(fixture, 0, CHANGE_MERGE, "notes", "bad", "{\"a\":1}");
+    (void)fixture_send_one(fixture, 0, CHANGE_MERGE, "notes", "bad", Q("{'a':1}"));
     fixture_resume(fixture);
     for (unsigned i = 0; i < SETS; i++) {
         char id[16];
@@ -629,7 +629,7 @@ static void a_worker_that_does_not_read_its_results_is_not_served(void **state)
     assert_true(written < bytes.length);
     uint64_t taken = row(fixture)->sets;
     assert_true(taken < SETS);
-    (void)fixture_do(fixture, 1, CHANGE_INSERT, "notes", "other", "{\"_id\":\"other\"}"); /* others go on */
+    (void)fixture_do(fixture, 1, CHANGE_INSERT, "notes", "other", Q("{'_id':'other'}")); /* others go on */
     assert_int_equal(row(fixture)->sets, taken + 1);
     /* Once it reads, everything comes. */
     for (unsigned i = 1; i <= SETS; i++) {
@@ -659,7 +659,7 @@ static void a_malformed_link_ends_alone(void **state)
     assert_false(fixture_read(fixture, 1, &result, &ended));
     assert_true(ended);
     fixture_link(fixture, 1);
-    (void)fixture_send_one(fixture, 1, CHANGE_INSERT, "notes", "x", "{\"_id\":\"x\"}"); /* no greeting */
+    (void)fixture_send_one(fixture, 1, CHANGE_INSERT, "notes", "x", Q("{'_id':'x'}")); /* no greeting */
     assert_false(fixture_read(fixture, 1, &result, &ended));
     assert_true(ended);
     (void)fixture_join(fixture, 1, 8);
@@ -669,7 +669,7 @@ static void a_malformed_link_ends_alone(void **state)
     assert_int_not_equal(fixture_result(fixture, 1).code, ERROR_NONE);
     buffer_free(&garbage);
     assert_false(fixture_has(fixture, "notes", "x"));
-    (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "y", "{\"_id\":\"y\"}");
+    (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "y", Q("{'_id':'y'}"));
 }
 
 static void at_the_stop_what_was_given_is_applied(void **state)
@@ -678,7 +678,7 @@ static void at_the_stop_what_was_given_is_applied(void **state)
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 7);
     fixture_pause(fixture);
-    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "last", "{\"_id\":\"last\"}");
+    (void)fixture_send_one(fixture, 0, CHANGE_INSERT, "notes", "last", Q("{'_id':'last'}"));
     assert_int_equal(shutdown(fixture->links[0], SHUT_WR), 0);
     fixture_resume(fixture);
     fixture_stop(fixture);
@@ -693,7 +693,7 @@ static void it_ends_when_the_master_does(void **state)
     close(fixture->orders);
     fixture->orders = -1;
     (void)fixture_do(fixture, 0, CHANGE_INSERT, "notes", "late",
-                     "{\"_id\":\"late\"}"); /* the worker is not done */
+                     Q("{'_id':'late'}")); /* the worker is not done */
     close(fixture->links[0]);
     fixture->links[0] = -1;
     int status = fixture_wait_end(fixture);

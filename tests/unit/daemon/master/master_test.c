@@ -26,6 +26,7 @@
 #include "shared/base/clock.h"
 #include "shared/config/config.h"
 #include "shared/config/options.h"
+#include "tests/unit/quoted.h"
 
 enum { PATIENCE_MS = 20000, STEP_US = 5000 };
 
@@ -200,7 +201,7 @@ static unsigned ready_children(const struct place *place)
     unsigned count = 0;
     if (!ask(place, "status\n", answer, sizeof answer))
         return 0;
-    for (const char *at = answer; (at = strstr(at, "\"state\":\"ready\"")); at++)
+    for (const char *at = answer; (at = strstr(at, Q("'state':'ready'"))); at++)
         count++;
     return count;
 }
@@ -223,7 +224,7 @@ static void wait_until_ready(const struct place *place)
 
 static int client_connect(const struct place *place)
 {
-    uint16_t port = (uint16_t)status_number(place, "\"listen\":[\"127.0.0.1:", 0);
+    uint16_t port = (uint16_t)status_number(place, Q("'listen':['127.0.0.1:"), 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -284,14 +285,14 @@ static void hands_each_connection_to_the_worker_with_the_fewest(void **state)
     for (size_t i = 0; i < 8; i++)
         if (of_slot[i] == 1)
             close(fds[i]);
-    WAIT_UNTIL(status_number(place, "\"connections\":", 1) == 0);
+    WAIT_UNTIL(status_number(place, Q("'connections':"), 1) == 0);
     for (size_t i = 8; i < 11; i++) {
         fds[i] = client_connect(place);
         assert_int_equal(greeted(fds[i]).slot, 1);
         of_slot[i] = 0;
     }
-    assert_int_equal(status_number(place, "\"connections\":", 0), 4);
-    assert_int_equal(status_number(place, "\"connections\":", 1), 3);
+    assert_int_equal(status_number(place, Q("'connections':"), 0), 4);
+    assert_int_equal(status_number(place, Q("'connections':"), 1), 3);
     for (size_t i = 0; i < 11; i++)
         if (of_slot[i] == 0)
             close(fds[i]);
@@ -338,12 +339,12 @@ static void the_control_socket_refuses_what_it_does_not_know(void **state)
     start(place);
     wait_until_ready(place);
     assert_true(ask(place, "reboot\n", answer, sizeof answer));
-    assert_non_null(strstr(answer, "{\"error\":\"unknown command"));
+    assert_non_null(strstr(answer, Q("{'error':'unknown command")));
     char longer[100];
     memset(longer, 's', sizeof longer);
     longer[99] = '\0';
     assert_true(ask(place, longer, answer, sizeof answer));
-    assert_non_null(strstr(answer, "{\"error\":\"the line is too long"));
+    assert_non_null(strstr(answer, Q("{'error':'the line is too long")));
     int fds[32];
     for (size_t i = 0; i < 32; i++)
         fds[i] = control_connect(place);
@@ -368,8 +369,8 @@ static void a_dead_worker_is_started_again_and_linked(void **state)
     assert_int_not_equal(dead.pid, other.pid);
     assert_int_equal(send(first, "k", 1, 0), 1);
     assert_closed(first);
-    WAIT_UNTIL(status_number(place, "\"restarts\":", 0) == 1 && ready_children(place) == 3);
-    assert_int_equal(status_number(place, "\"connections\":", dead.slot), 0);
+    WAIT_UNTIL(status_number(place, Q("'restarts':"), 0) == 1 && ready_children(place) == 3);
+    assert_int_equal(status_number(place, Q("'connections':"), dead.slot), 0);
     assert_int_equal(ask_worker(second, "l"), 1); /* the other one keeps its link and its client */
     int third = client_connect(place);
     struct greeting again = greeted(third);
@@ -389,12 +390,12 @@ static void a_dead_committer_is_started_again_and_linked_with_every_worker(void 
     wait_until_ready(place);
     int fd = client_connect(place);
     (void)greeted(fd);
-    pid_t committer = (pid_t)status_number(place, "\"committer\":{\"pid\":", 0);
+    pid_t committer = (pid_t)status_number(place, Q("'committer':{'pid':"), 0);
     assert_int_equal(ask_worker(fd, "l"), 1);
     assert_int_equal(kill(committer, SIGKILL), 0);
     WAIT_UNTIL(ask_worker(fd, "l") == 2);
-    assert_int_not_equal(status_number(place, "\"committer\":{\"pid\":", 0), committer);
-    assert_int_equal(status_number(place, "\"last_seq\":", 0), 42); /* the same ring */
+    assert_int_not_equal(status_number(place, Q("'committer':{'pid':"), 0), committer);
+    assert_int_equal(status_number(place, Q("'last_seq':"), 0), 42); /* the same ring */
     close(fd);
 }
 
@@ -412,7 +413,7 @@ static void a_worker_inherits_nothing_but_what_it_needs(void **state)
     assert_int_equal(ask_worker(fd, "f"), 10);
     assert_int_equal(send(fd, "k", 1, 0), 1);
     assert_closed(fd);
-    WAIT_UNTIL(status_number(place, "\"restarts\":", 0) == 1 && ready_children(place) == 3);
+    WAIT_UNTIL(status_number(place, Q("'restarts':"), 0) == 1 && ready_children(place) == 3);
     fd = client_connect(place);
     assert_int_equal(greeted(fd).slot, greeting.slot);
     assert_int_equal(ask_worker(fd, "f"), 10); /* also when it is forked from a busy master */
@@ -430,7 +431,7 @@ static void stop_over_the_control_socket_keeps_the_connection_until_the_end(void
     int fd = control_connect(place);
     assert_int_equal(send(fd, "stop\n", 5, 0), 5);
     assert_true(read_line(fd, line, sizeof line) > 0);
-    assert_string_equal(line, "{\"stopping\":true}");
+    assert_string_equal(line, Q("{'stopping':true}"));
     assert_closed(fd);
     assert_ended_well(place);
 }

@@ -10,6 +10,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/ipc/frame_header.h"
+#include "tests/unit/quoted.h"
 
 static struct buffer frame;
 
@@ -32,37 +33,35 @@ static void makes_an_update(void **state)
 {
     (void)state;
     buffer_append_text(&frame, "before"); /* frames are appended */
-    change_frame_update(&frame, SLICE("v"), SLICE("{\"_id\":\"a\"}"), 7);
+    change_frame_update(&frame, SLICE("v"), slice_text(Q("{'_id':'a'}")), 7);
     assert_memory_equal(frame.data, "before", 6);
-    assert_is_frame(
-        slice_of(frame.data + 6, frame.length - 6),
-        "{\"operation\":\"update\",\"collectionName\":\"v\",\"data\":[{\"_id\":\"a\"}],\"seq\":7}");
+    assert_is_frame(slice_of(frame.data + 6, frame.length - 6),
+                    Q("{'operation':'update','collectionName':'v','data':[{'_id':'a'}],'seq':7}"));
 }
 
 static void makes_a_remove_with_the_id_escaped(void **state)
 {
     (void)state;
-    change_frame_remove(&frame, SLICE("v"), SLICE("a\"\\"), UINT64_MAX);
-    assert_is_frame(buffer_slice(&frame),
-                    "{\"operation\":\"remove\",\"collectionName\":\"v\",\"data\":[\"a\\\"\\\\\"],"
-                    "\"seq\":18446744073709551615}");
+    change_frame_remove(&frame, SLICE("v"), slice_text(Q("a'\\")), UINT64_MAX);
+    assert_is_frame(
+        buffer_slice(&frame),
+        Q("{'operation':'remove','collectionName':'v','data':['a\\'\\\\'],'seq':18446744073709551615}"));
 }
 
 static void makes_a_piece_of_a_sync(void **state)
 {
     (void)state;
-    change_frame_sync(&frame, "remove", SLICE("v"), SLICE("\"a\",\"b\""));
-    assert_is_frame(
-        buffer_slice(&frame),
-        "{\"operation\":\"remove\",\"collectionName\":\"v\",\"data\":[\"a\",\"b\"],\"sync\":true}");
+    change_frame_sync(&frame, "remove", SLICE("v"), slice_text(Q("'a','b'")));
+    assert_is_frame(buffer_slice(&frame),
+                    Q("{'operation':'remove','collectionName':'v','data':['a','b'],'sync':true}"));
 }
 
 static void makes_a_message_of_all_settings(void **state)
 {
     (void)state;
-    change_frame_settings(&frame, SLICE("{\"a\":1}"));
+    change_frame_settings(&frame, slice_text(Q("{'a':1}")));
     assert_is_frame(buffer_slice(&frame),
-                    "{\"operation\":\"set\",\"collectionName\":\"settings\",\"data\":{\"a\":1}}");
+                    Q("{'operation':'set','collectionName':'settings','data':{'a':1}}"));
 }
 
 /* The three forms of the length, RFC 6455 section 5.2, at their borders. */

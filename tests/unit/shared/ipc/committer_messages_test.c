@@ -1,4 +1,5 @@
 #include "shared/ipc/committer_messages.h"
+#include "tests/unit/quoted.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +34,7 @@ static void append_one_of_each(void)
     committer_hello_append(&stream, 255, 0xfedcba9876543210);
     committer_set_append(&stream, 42, SLICE("set\0with anything\xff"));
     struct committer_result result = RESULT;
-    result.text = SLICE("{\"a\":1}");
+    result.text = slice_text(Q("{'a':1}"));
     committer_result_append(&stream, &result);
     committer_welcome_append(&stream);
 }
@@ -58,7 +59,7 @@ static void gives_back_what_was_put_in(void **state)
     assert_true(result.id == RESULT.id && result.seq == RESULT.seq);
     assert_int_equal(result.code, RESULT.code);
     assert_int_equal(result.at_fault, RESULT.at_fault);
-    assert_true(slice_equal(result.text, SLICE("{\"a\":1}")));
+    assert_true(slice_equal(result.text, slice_text(Q("{'a':1}"))));
     assert_int_equal(take_one(&bytes, COMMITTER_WELCOME).length, 0);
     assert_int_equal(bytes.length, 0);
 }

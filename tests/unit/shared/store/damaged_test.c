@@ -9,6 +9,7 @@
 #include "shared/base/memory.h"
 #include "shared/store/scan.h"
 #include "shared/store/search.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -17,7 +18,7 @@ static void open_documents(struct fixture *f)
     fixture_open(f, plain_collections);
     for (char id[] = "a"; id[0] <= 'e'; id[0]++) {
         char text[64];
-        snprintf(text, sizeof text, "{\"name\":\"%s\",\"tags\":[\"x\",\"y\"]}", id);
+        quoted_print(text, sizeof text, "{'name':'%s','tags':['x','y']}", id);
         assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", id, ANY, text), ERROR_NONE);
     }
 }
@@ -90,13 +91,13 @@ static void a_damaged_record_is_not_the_end_of_a_scan(void **state)
 static void a_damaged_record_is_not_the_end_of_a_search(void **state)
 {
     (void)state;
-    static const struct {
+    const struct {
         const char *query, *index, *ids;
     } cases[] = {
-        {"{\"z\":1}", NULL, "ab"},
-        {"{\"_id\":{\"$in\":[\"b\",\"c\",\"d\"]}}", "_id", "b"},
-        {"{\"name\":{\"$gt\":\"a\"}}", "name", "ab"}, /* "a" is a candidate */
-        {"{\"tags\":{\"$in\":[\"x\",\"y\"]}}", "tags", "ab"},
+        {Q("{'z':1}"), NULL, "ab"},
+        {Q("{'_id':{'$in':['b','c','d']}}"), "_id", "b"},
+        {Q("{'name':{'$gt':'a'}}"), "name", "ab"}, /* "a" is a candidate */
+        {Q("{'tags':{'$in':['x','y']}}"), "tags", "ab"},
     };
     struct fixture f;
     char ids[16];
@@ -109,7 +110,7 @@ static void a_damaged_record_is_not_the_end_of_a_search(void **state)
         assert_string_equal(ids, cases[i].ids);
         assert_true(index == cases[i].index || strcmp(index, cases[i].index) == 0);
     }
-    assert_int_equal(search_all(&f, "{\"name\":{\"$lt\":\"bb\"}}", ids, &index), STORE_END);
+    assert_int_equal(search_all(&f, Q("{'name':{'$lt':'bb'}}"), ids, &index), STORE_END);
     assert_string_equal(ids, "ab");
     store_end(f.store);
     fixture_close(&f);

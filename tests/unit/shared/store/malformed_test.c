@@ -5,6 +5,7 @@
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/record.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -13,9 +14,9 @@ static void make_set(struct fixture *f)
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_ONCE, 0, "m", "k", 5000, "u");
     set_add(f, CHANGE_ASSERT, CHANGE_ABSENT, "plain", "none", ANY, NULL);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{\"name\":\"n\",\"tags\":[1,2]}");
-    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "viruses", "a", 0, "{\"x\":1}");
-    set_add(f, CHANGE_PATCH, 0, "viruses", "a", ANY, "[{\"op\":\"remove\",\"path\":\"/x\"}]");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, Q("{'name':'n','tags':[1,2]}"));
+    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "viruses", "a", 0, Q("{'x':1}"));
+    set_add(f, CHANGE_PATCH, 0, "viruses", "a", ANY, Q("[{'op':'remove','path':'/x'}]"));
     set_add(f, CHANGE_REPLACE, 0, "plain", "b", ANY, "{}");
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "b", ANY, NULL);
     change_actor_add(&f->set, &(struct change_actor){.user = SLICE("ann"),
@@ -23,7 +24,7 @@ static void make_set(struct fixture *f)
                                                      .permissions = (struct slice[]){SLICE("modify_options"),
                                                                                      SLICE("modify_options")},
                                                      .permission_count = 2});
-    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "jobs", "j", ANY, "{\"group\":\"lab\",\"group_read\":true}");
+    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "jobs", "j", ANY, Q("{'group':'lab','group_read':true}"));
     set_add(f, CHANGE_MERGE, CHANGE_UPSERT | CHANGE_SAME_BODY, "jobs", "k", ANY, NULL);
 }
 
@@ -36,7 +37,7 @@ static void a_set_comes_back_as_it_was_made(void **state)
     make_set(&f);
     assert_true(change_set_open(&set, buffer_slice(&f.set)));
     assert_int_equal(set.answer, ANSWER_LITERAL);
-    assert_true(slice_equal(set.literal, SLICE("\"done\"")));
+    assert_true(slice_equal(set.literal, slice_text(Q("'done'"))));
     assert_int_equal(change_set_next(&set, &change), 1);
     assert_int_equal(change.operation, CHANGE_ONCE);
     assert_int_equal(change.version, 5000);
@@ -60,7 +61,7 @@ static void a_set_comes_back_as_it_was_made(void **state)
     assert_int_equal(change_set_next(&set, &change), 1);
     assert_int_equal(change_set_next(&set, &change), 1);
     assert_true(slice_equal(change.id, SLICE("k")));
-    assert_true(slice_equal(change.body, SLICE("{\"group\":\"lab\",\"group_read\":true}")));
+    assert_true(slice_equal(change.body, slice_text(Q("{'group':'lab','group_read':true}"))));
     assert_int_equal(change_set_next(&set, &change), 0);
     buffer_free(&f.set);
 }
@@ -90,9 +91,9 @@ static void what_is_to_be_the_same_must_be_there(void **state)
 static void open_for_set(struct fixture *f)
 {
     fixture_open(f, plain_collections);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "users", "ann", ANY, "{\"groups\":[\"administrator\"]}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "users", "ann", ANY, Q("{'groups':['administrator']}")),
                      ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "sessions", "s", ANY, "{\"user\":\"ann\"}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "sessions", "s", ANY, Q("{'user':'ann'}")), ERROR_NONE);
 }
 
 /** Applies bytes that lie at the end of an allocation, so that reading behind them is seen by a sanitizer. */
@@ -159,8 +160,8 @@ static void records_and_tags_are_checked(void **state)
     struct store_record record = {.version = 7,
                                   .seq = UINT64_C(1) << 40,
                                   .tag = SLICE("\x07"),
-                                  .minimal = SLICE("{\"_id\":1}"),
-                                  .full = SLICE("{\"_id\":1,\"x\":2}")};
+                                  .minimal = slice_text(Q("{'_id':1}")),
+                                  .full = slice_text(Q("{'_id':1,'x':2}"))};
     struct store_record back;
     record_append(&bytes, &record);
     assert_true(record_read(buffer_slice(&bytes), &back));

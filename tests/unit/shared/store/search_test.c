@@ -10,11 +10,11 @@
 #include "shared/store/keys.h"
 #include "shared/store/scan.h"
 #include "shared/store/search.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
-static const char *const search_collections =
-    "\"things\": {\"unique\": [\"u\"], \"index\": [\"a\", \"b\", \"c\"]}";
+static const char *const search_collections = "'things': {'unique': ['u'], 'index': ['a', 'b', 'c']}";
 
 static uint64_t seed = 20240607;
 
@@ -89,7 +89,7 @@ static void append_value(struct buffer *out)
         }
         buffer_append_byte(out, ']');
     } else {
-        buffer_append_text(out, chance(2) ? "{\"b\":1}" : "[[1],{\"b\":2}]");
+        buffer_append_text(out, chance(2) ? Q("{'b':1}") : Q("[[1],{'b':2}]"));
     }
 }
 
@@ -101,12 +101,12 @@ static void append_document(struct buffer *out)
     const char *comma = "";
     for (size_t i = 0; i < 3; i++)
         if (chance(5)) {
-            buffer_append_format(out, "%s\"%s\":", comma, fields[i]);
+            quoted_append(out, "%s'%s':", comma, fields[i]);
             append_value(out);
             comma = ",";
         }
     if (chance(3) == 0)
-        buffer_append_format(out, "%s\"u\":%u", comma, chance(1000000));
+        quoted_append(out, "%s'u':%u", comma, chance(1000000));
     buffer_append_byte(out, '}');
     buffer_append_byte(out, '\0');
 }
@@ -118,7 +118,7 @@ static void append_condition(struct buffer *out)
     if (kind < 3) {
         append_scalar(out);
     } else if (kind < 5) {
-        buffer_append_text(out, "{\"$in\":[");
+        buffer_append_text(out, Q("{'$in':["));
         for (unsigned i = 0, count = chance(4); i < count; i++) {
             if (i)
                 buffer_append_byte(out, ',');
@@ -126,12 +126,11 @@ static void append_condition(struct buffer *out)
         }
         buffer_append_text(out, "]}");
     } else if (kind < 8) {
-        buffer_append_format(out, "{\"%s\":", chance(2) ? "$gt" : "$gte");
+        quoted_append(out, "{'%s':", chance(2) ? "$gt" : "$gte");
         unsigned lower = 3 + chance(25), upper = 3 + chance(25);
-        buffer_append_format(out, "%s,\"%s\":%s}", scalars[lower], chance(2) ? "$lt" : "$lte",
-                             scalars[upper]);
+        quoted_append(out, "%s,'%s':%s}", scalars[lower], chance(2) ? "$lt" : "$lte", scalars[upper]);
     } else {
-        buffer_append_format(out, "{\"%s\":", operators[chance(6)]);
+        quoted_append(out, "{'%s':", operators[chance(6)]);
         buffer_append_format(out, "%s}", scalars[3 + chance(25)]);
     }
 }
@@ -142,10 +141,10 @@ static void append_query(struct buffer *out)
     buffer_clear(out);
     buffer_append_byte(out, '{');
     unsigned first = chance(5);
-    buffer_append_format(out, "\"%s\":", fields[first]);
+    quoted_append(out, "'%s':", fields[first]);
     append_condition(out);
     if (chance(2)) {
-        buffer_append_format(out, ",\"$and\":[{\"%s\":", fields[chance(5)]);
+        quoted_append(out, ",'$and':[{'%s':", fields[chance(5)]);
         append_condition(out);
         buffer_append_text(out, "}]");
     }
@@ -275,22 +274,22 @@ static void searches_equal_scans(void **state)
 static void the_best_index_is_used(void **state)
 {
     (void)state;
-    static const struct {
+    const struct {
         const char *query, *index;
     } cases[] = {{"{}", NULL},
-                 {"{\"z\":1}", NULL},
-                 {"{\"a\":1}", "a"},
-                 {"{\"a\":null}", NULL},
-                 {"{\"a\":{\"$ne\":1}}", NULL},
-                 {"{\"a\":{\"$in\":[1,null]}}", NULL},
-                 {"{\"a\":{\"$gt\":1},\"b\":2}", "b"},
-                 {"{\"a\":{\"$gt\":1},\"b\":{\"$gt\":1,\"$lt\":3}}", "b"},
-                 {"{\"a\":{\"$in\":[1,2,3]},\"b\":{\"$in\":[1,2]}}", "b"},
-                 {"{\"a\":1,\"u\":5}", "u"},
-                 {"{\"a\":1,\"_id\":\"x\"}", "_id"},
-                 {"{\"_id\":{\"$gt\":\"x\"}}", "_id"},
-                 {"{\"_id\":{\"$gt\":\"x\"},\"a\":5}", "a"},
-                 {"{\"a\":true,\"b\":\"x\"}", "b"}};
+                 {Q("{'z':1}"), NULL},
+                 {Q("{'a':1}"), "a"},
+                 {Q("{'a':null}"), NULL},
+                 {Q("{'a':{'$ne':1}}"), NULL},
+                 {Q("{'a':{'$in':[1,null]}}"), NULL},
+                 {Q("{'a':{'$gt':1},'b':2}"), "b"},
+                 {Q("{'a':{'$gt':1},'b':{'$gt':1,'$lt':3}}"), "b"},
+                 {Q("{'a':{'$in':[1,2,3]},'b':{'$in':[1,2]}}"), "b"},
+                 {Q("{'a':1,'u':5}"), "u"},
+                 {Q("{'a':1,'_id':'x'}"), "_id"},
+                 {Q("{'_id':{'$gt':'x'}}"), "_id"},
+                 {Q("{'_id':{'$gt':'x'},'a':5}"), "a"},
+                 {Q("{'a':true,'b':'x'}"), "b"}};
     struct fixture f;
     fixture_open(&f, search_collections);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -378,19 +377,19 @@ static void keys_sort_like_their_values(void **state)
 static void keys_of_paths_follow_arrays(void **state)
 {
     (void)state;
-    static const struct {
+    const struct {
         const char *path, *document;
         size_t keys;
-    } cases[] = {{"a.b", "{\"a\":{\"b\":1}}", 1},
-                 {"a.b", "{\"a\":[{\"b\":1},{\"b\":2},3,{\"c\":1}]}", 2},
-                 {"a.b", "{\"a\":[{\"b\":[1,2]},{\"b\":[2,3]}]}", 3},
-                 {"a.0", "{\"a\":[7,8]}", 1},
-                 {"a.0.b", "{\"a\":[{\"b\":1},{\"b\":2}]}", 1},
-                 {"a.0", "{\"a\":{\"0\":7}}", 1},
-                 {"a.9", "{\"a\":[7,8]}", 0},
-                 {"a.b", "{\"a\":5}", 0},
-                 {"a", "{\"a\":[[1]]}", 0},
-                 {"a", "{\"a\":[null,true,true]}", 1}};
+    } cases[] = {{"a.b", Q("{'a':{'b':1}}"), 1},
+                 {"a.b", Q("{'a':[{'b':1},{'b':2},3,{'c':1}]}"), 2},
+                 {"a.b", Q("{'a':[{'b':[1,2]},{'b':[2,3]}]}"), 3},
+                 {"a.0", Q("{'a':[7,8]}"), 1},
+                 {"a.0.b", Q("{'a':[{'b':1},{'b':2}]}"), 1},
+                 {"a.0", Q("{'a':{'0':7}}"), 1},
+                 {"a.9", Q("{'a':[7,8]}"), 0},
+                 {"a.b", Q("{'a':5}"), 0},
+                 {"a", Q("{'a':[[1]]}"), 0},
+                 {"a", Q("{'a':[null,true,true]}"), 1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct json json = {0};
         struct key_list list = {0};
@@ -418,13 +417,13 @@ static void what_is_hidden_is_not_looked_into(void **state)
     struct fixture f;
     struct json json = {0};
     char message[JSON_QUERY_MESSAGE];
-    static const char query[] = "{\"tags\":{\"$gte\":\"a\"}}";
-    fixture_open(&f, "\"d\": {\"index\": [\"tags\"], \"rights\": {\"owner\": \"user\"}}");
+    const char *const query = Q("{'tags':{'$gte':'a'}}");
+    fixture_open(&f, "'d': {'index': ['tags'], 'rights': {'owner': 'user'}}");
     assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "d", "anns", CHANGE_ANY_VERSION,
-                             "{\"user\":\"ann\",\"tags\":[\"a\",\"b\",\"c\"]}"),
+                             Q("{'user':'ann','tags':['a','b','c']}")),
                      ERROR_NONE);
     assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "d", "bobs", CHANGE_ANY_VERSION,
-                             "{\"user\":\"bob\",\"tags\":[\"a\",\"b\",\"c\"]}"),
+                             Q("{'user':'bob','tags':['a','b','c']}")),
                      ERROR_NONE);
     assert_true(json_parse(&json, query, strlen(query)));
     struct json_query *compiled = json_query_compile(json_root(&json), message);

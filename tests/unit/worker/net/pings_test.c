@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "shared/ipc/frame_header.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/worker/net/network_world.h"
 #include "worker/net/network_internal.h"
 
@@ -93,14 +94,13 @@ static void tell_ping(struct slice text)
     char bytes[160] = "";
     assert_true(text.length < sizeof bytes);
     memcpy(bytes, text.data, text.length);
-    if (strcmp(bytes, "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null}") == 0) {
+    if (strcmp(bytes, Q("{'operation':'ping','collectionName':null,'data':null}")) == 0) {
         buffer_append_text(&story, "ping, ");
         return;
     }
     char none[160];
-    snprintf(none, sizeof none,
-             "{\"operation\":\"ping\",\"collectionName\":null,\"data\":null,\"seq\":null,\"epoch\":%d}",
-             EPOCH);
+    quoted_print(none, sizeof none,
+                 "{'operation':'ping','collectionName':null,'data':null,'seq':null,'epoch':%d}", EPOCH);
     if (strcmp(bytes, none) == 0) {
         buffer_append_text(&story, "ping null, ");
         return;
@@ -233,7 +233,7 @@ static void what_is_not_settled_is_said_in_front_of_it(void **state)
     expect("first, ping null, change 1, change 2, waits, waits, too, ping 2, ");
     struct buffer frames = {0};
     connection_unsettle(connection, 3, &frames);
-    assert_non_null(memmem(frames.data, frames.length, "\"seq\":null", 10));
+    assert_non_null(memmem(frames.data, frames.length, Q("'seq':null"), 10));
     size_t length = frames.length;
     connection_unsettle(connection, 4, &frames);
     assert_int_equal(frames.length, length);

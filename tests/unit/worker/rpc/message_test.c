@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 #include "worker/rpc/message.h"
 
 static struct json json;
@@ -26,19 +27,19 @@ static bool read_message(const char *text, struct message *message, const char *
 static void messages_without_a_usable_tid(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
+    const char *const texts[] = {
         "[]",
         "1",
         "null",
-        "\"x\"",
+        Q("'x'"),
         "{}",
-        "{\"methodName\":\"find\"}",
-        "{\"tid\":null,\"methodName\":\"find\"}",
-        "{\"tid\":1.5,\"methodName\":\"find\"}",
-        "{\"tid\":true}",
-        "{\"tid\":[1]}",
-        "{\"tid\":{}}",
-        "{\"tid\":99999999999999999999}",
+        Q("{'methodName':'find'}"),
+        Q("{'tid':null,'methodName':'find'}"),
+        Q("{'tid':1.5,'methodName':'find'}"),
+        Q("{'tid':true}"),
+        Q("{'tid':[1]}"),
+        Q("{'tid':{}}"),
+        Q("{'tid':99999999999999999999}"),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct message message;
@@ -51,12 +52,12 @@ static void messages_without_a_usable_tid(void **state)
 static void tid_comes_back_as_it_came(void **state)
 {
     (void)state;
-    static const char *const tids[] = {"0", "-7", "9007199254740993", "\"\"", "\"a b\"", "\"\\u00e9\\n\""};
+    const char *const tids[] = {"0", "-7", "9007199254740993", Q("''"), Q("'a b'"), Q("'\\u00e9\\n'")};
     for (size_t i = 0; i < sizeof tids / sizeof *tids; i++) {
         struct message message;
         const char *fault;
         char text[256];
-        snprintf(text, sizeof text, "{\"tid\":%s,\"methodName\":\"m\"}", tids[i]);
+        quoted_print(text, sizeof text, "{'tid':%s,'methodName':'m'}", tids[i]);
         assert_true(read_message(text, &message, &fault));
         assert_null(message.fault);
         assert_true(slice_equal(message.tid, slice_text(tids[i])));
@@ -71,10 +72,10 @@ static void tid_is_bounded_by_its_characters(void **state)
     struct buffer text = {0};
     for (int length = 127; length <= 129; length++) {
         buffer_clear(&text);
-        buffer_append_text(&text, "{\"methodName\":\"m\",\"tid\":\"");
+        buffer_append_text(&text, Q("{'methodName':'m','tid':'"));
         for (int i = 0; i < length; i++)
             buffer_append_text(&text, i == 0 ? "\\u0061" : "a");
-        buffer_append(&text, "\"}", 3);
+        buffer_append(&text, Q("'}"), 3);
         assert_int_equal(read_message(text.data, &message, &fault), length <= 128);
     }
     buffer_free(&text);
@@ -85,10 +86,10 @@ static void parts_are_found_and_unescaped(void **state)
     (void)state;
     struct message message;
     const char *fault;
-    assert_true(read_message(
-        "{\"data\":{\"a\":1},\"method\\u004eame\":\"f\\u0069nd\",\"collectionName\":\"v\\u0069ruses\","
-        "\"once\":\"k\\u0065y\",\"tid\":\"t\",\"other\":[1]}",
-        &message, &fault));
+    assert_true(
+        read_message(Q("{'data':{'a':1},'method\\u004eame':'f\\u0069nd','collectionName':'v\\u0069ruses',"
+                       "'once':'k\\u0065y','tid':'t','other':[1]}"),
+                     &message, &fault));
     assert_null(message.fault);
     assert_true(slice_equal(message.method, SLICE("find")));
     assert_true(slice_equal(message.collection, SLICE("viruses")));
@@ -101,26 +102,25 @@ static void absent_and_null(void **state)
     (void)state;
     struct message message;
     const char *fault;
-    assert_true(
-        read_message("{\"tid\":1,\"methodName\":\"m\",\"collectionName\":null,\"data\":null,\"once\":null}",
-                     &message, &fault));
+    assert_true(read_message(Q("{'tid':1,'methodName':'m','collectionName':null,'data':null,'once':null}"),
+                             &message, &fault));
     assert_null(message.fault);
     assert_null(message.collection.data);
     assert_null(message.once.data);
     assert_int_equal(json_type(message.data), JSON_NULL);
-    assert_true(read_message("{\"tid\":1,\"methodName\":\"m\"}", &message, &fault));
+    assert_true(read_message(Q("{'tid':1,'methodName':'m'}"), &message, &fault));
     assert_int_equal(json_type(message.data), JSON_NONE);
 }
 
 static void faults_with_a_usable_tid(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "{\"tid\":1}",
-        "{\"tid\":1,\"methodName\":5}",
-        "{\"tid\":1,\"methodName\":\"m\",\"collectionName\":5}",
-        "{\"tid\":1,\"methodName\":\"m\",\"once\":5}",
-        "{\"tid\":1,\"methodName\":\"m\",\"once\":\"\"}",
+    const char *const texts[] = {
+        Q("{'tid':1}"),
+        Q("{'tid':1,'methodName':5}"),
+        Q("{'tid':1,'methodName':'m','collectionName':5}"),
+        Q("{'tid':1,'methodName':'m','once':5}"),
+        Q("{'tid':1,'methodName':'m','once':''}"),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct message message;

@@ -8,6 +8,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 
 /*
  * A process commits transactions and acknowledges each through a pipe; it is killed at some moment. What it
@@ -16,7 +17,7 @@
 
 enum { KILLS = 30, SET = 5 };
 
-static const char *const crash_collections = "\"things\": {\"unique\": [\"name\"], \"index\": [\"round\"]}";
+static const char *const crash_collections = "'things': {'unique': ['name'], 'index': ['round']}";
 
 /** Sets of five documents "S-0" to "S-4", the set before removed every third time; acknowledges S. */
 static void write_sets(const struct config *config, int tell, uint32_t from)
@@ -33,8 +34,8 @@ static void write_sets(const struct config *config, int tell, uint32_t from)
         for (int i = 0; i < SET; i++) {
             char id[32], body[300];
             snprintf(id, sizeof id, "%u-%d", number, i);
-            snprintf(body, sizeof body, "{\"name\":\"%s\",\"round\":%u,\"text\":\"%0*d\"}", id, number,
-                     (int)(number % 200), 0);
+            quoted_print(body, sizeof body, "{'name':'%s','round':%u,'text':'%0*d'}", id, number,
+                         (int)(number % 200), 0);
             change_set_add(&set, &(struct change){CHANGE_INSERT, 0, CHANGE_ANY_VERSION, SLICE("things"),
                                                   slice_text(id), slice_text(body)});
             snprintf(id, sizeof id, "%u-%d", number - 1, i);

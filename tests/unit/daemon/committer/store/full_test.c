@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -26,7 +27,7 @@ static void open_small(struct fixture *f)
     fixture_reopen(f, NULL);
     int head = snprintf(body, sizeof body, "{\"text\":\"");
     memset(body + head, 'x', 2000);
-    memcpy(body + head + 2000, "\"}", 3);
+    memcpy(body + head + 2000, Q("'}"), 3);
 }
 
 /** In one set. */
@@ -90,7 +91,7 @@ static void a_full_store_goes_on_reading(void **state)
         assert_int_equal(insert(&f, count), ERROR_STORE_FULL);
     assert_non_null(strstr(f.result.message, "full"));
     assert_int_equal(f.result.at_fault, 0);
-    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "d00001", ANY, "{\"more\":1}"), ERROR_STORE_FULL);
+    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "d00001", ANY, Q("{'more':1}")), ERROR_STORE_FULL);
     check_reads(&f, count);
     fixture_reopen(&f, NULL);
     check_reads(&f, count);
@@ -119,9 +120,9 @@ static enum error_code log_in(struct fixture *f, int number)
 {
     char id[80], session[256], stamp[64];
     snprintf(id, sizeof id, "%064d", number);
-    snprintf(stamp, sizeof stamp, "{\"stamp\":\"%016d\"}", number);
-    snprintf(session, sizeof session,
-             "{\"id\":\"%012d\",\"user\":\"u\",\"created\":1,\"used\":1,\"browser\":\"%0100d\"}", number, 0);
+    quoted_print(stamp, sizeof stamp, "{'stamp':'%016d'}", number);
+    quoted_print(session, sizeof session, "{'id':'%012d','user':'u','created':1,'used':1,'browser':'%0100d'}",
+                 number, 0);
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "credentials", "u", ANY, stamp);
     set_add(f, CHANGE_INSERT, 0, "sessions", id, ANY, session);

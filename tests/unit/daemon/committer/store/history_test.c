@@ -8,10 +8,11 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/history.h"
+#include "tests/unit/quoted.h"
 
 static void open_plain(struct fixture *f)
 {
-    fixture_open(f, "\"plain\": {}");
+    fixture_open(f, "'plain': {}");
 }
 
 /** So many changes. */
@@ -20,7 +21,7 @@ static void changes(struct fixture *f, int count)
     static int number;
     for (int i = 0; i < count; i++) {
         char body[32];
-        snprintf(body, sizeof body, "{\"n\":%d}", ++number);
+        quoted_print(body, sizeof body, "{'n':%d}", ++number);
         assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "d", CHANGE_ANY_VERSION, body), ERROR_NONE);
     }
 }
@@ -135,7 +136,7 @@ static void a_run_begins_before_a_rebuild(void **state)
     for (int i = 0; i < 10; i++) {
         char id[8];
         snprintf(id, sizeof id, "%d", i);
-        assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", id, CHANGE_ANY_VERSION, "{\"n\":1,\"m\":1}"),
+        assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", id, CHANGE_ANY_VERSION, Q("{'n':1,'m':1}")),
                          ERROR_NONE);
     }
     store_write_close(&f.writer);
@@ -143,7 +144,7 @@ static void a_run_begins_before_a_rebuild(void **state)
     f.config = fixture_config(f.directory, twice);
     struct store_run run = {.epoch = 2};
     assert_null(store_write_open(f.config, &run, message)); /* not unique */
-    fixture_reopen(&f, "\"plain\": {\"projector\": [\"n\"]}");
+    fixture_reopen(&f, "'plain': {'projector': ['n']}");
     assert_int_equal(store_write_seq(f.writer), 20);
     assert_true(holds(&f, 1, 10));
     assert_false(holds(&f, 1, 11));

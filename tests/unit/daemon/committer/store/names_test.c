@@ -7,6 +7,7 @@
 #include "shared/base/memory.h"
 #include "shared/store/former_name.h"
 #include "shared/store/once.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -28,7 +29,7 @@ static int teardown(void **state)
 
 static enum error_code add(struct fixture *f, unsigned flags, const char *collection, const char *name)
 {
-    return run_one(f, CHANGE_INSERT, flags, collection, name, ANY, "{\"groups\":[]}");
+    return run_one(f, CHANGE_INSERT, flags, collection, name, ANY, Q("{'groups':[]}"));
 }
 
 static void removal(struct fixture *f, const char *collection, const char *name)
@@ -62,7 +63,7 @@ static void a_name_is_not_had_again(void **state)
         assert_true(was_used(f, COLLECTION_USERS, "ann"));
         for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
             assert_int_equal(
-                run_one(f, ways[i].operation, ways[i].flags, "users", "ann", ANY, "{\"groups\":[]}"),
+                run_one(f, ways[i].operation, ways[i].flags, "users", "ann", ANY, Q("{'groups':[]}")),
                 ERROR_EXISTS);
         fixture_reopen(f, NULL);
     }
@@ -96,7 +97,7 @@ static void also_within_a_set(void **state)
     for (int taken = 0; taken < 2; taken++) {
         set_begin(f, ANSWER_LIST);
         set_add(f, CHANGE_REMOVE, 0, "users", "ann", ANY, NULL);
-        set_add(f, CHANGE_INSERT, taken ? CHANGE_TAKE_OVER : 0, "users", "ann", ANY, "{\"groups\":[]}");
+        set_add(f, CHANGE_INSERT, taken ? CHANGE_TAKE_OVER : 0, "users", "ann", ANY, Q("{'groups':[]}"));
         assert_int_equal(set_run(f), taken ? ERROR_NONE : ERROR_EXISTS);
         assert_int_equal(was_used(f, COLLECTION_USERS, "ann"), taken); /* what failed removed nobody */
     }
@@ -113,7 +114,7 @@ static void also_within_a_transaction(void **state)
     set_add(f, CHANGE_REMOVE, 0, "users", "ann", ANY, NULL);
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "users", "ann", ANY, "{\"groups\":[]}");
+    set_add(f, CHANGE_INSERT, 0, "users", "ann", ANY, Q("{'groups':[]}"));
     assert_int_equal(set_apply(f), ERROR_EXISTS);
     store_write_abort(f->writer);
     assert_false(was_used(f, COLLECTION_USERS, "ann"));

@@ -9,6 +9,7 @@
 #include "shared/base/memory.h"
 #include "shared/store/environment.h"
 #include "shared/store/history.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -122,10 +123,10 @@ static void an_older_format_is_brought_up_to_date(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f, plain_collections);
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "a", CHANGE_ANY_VERSION, "{\"x\":1}"),
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "a", CHANGE_ANY_VERSION, Q("{'x':1}")),
                      ERROR_NONE);
     assert_int_equal(run_one(&f, CHANGE_REMOVE, 0, "plain", "a", CHANGE_ANY_VERSION, ""), ERROR_NONE);
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "b", CHANGE_ANY_VERSION, "{\"x\":2}"),
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "b", CHANGE_ANY_VERSION, Q("{'x':2}")),
                      ERROR_NONE);
     MDB_txn *txn;
     char format[4] = {1, 0, 0, 0}, numbers[24] = {7, [8] = 3}, seq[8] = {[7] = 3};
@@ -142,7 +143,7 @@ static void an_older_format_is_brought_up_to_date(void **state)
     store_write_close(&f.writer);
     expect_no_reader(f.config, "format 1");
     fixture_reopen(&f, NULL);
-    assert_string_equal(document(&f, "plain", "b"), "{\"_id\":\"b\",\"_version\":1,\"x\":2}");
+    assert_string_equal(document(&f, "plain", "b"), Q("{'_id':'b','_version':1,'x':2}"));
     struct store_log_entry entry;
     assert_int_equal(store_begin(f.store), ERROR_NONE);
     bool holds;
@@ -154,7 +155,7 @@ static void an_older_format_is_brought_up_to_date(void **state)
     assert_int_equal(store_log_next(f.store, 0, &entry), STORE_END);
     store_end(f.store);
     fixture_reopen(&f, NULL);
-    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "b", 1, "{\"x\":3}"), ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "plain", "b", 1, Q("{'x':3}")), ERROR_NONE);
     assert_int_equal(f.result.seq, 4);
     fixture_close(&f);
 }
@@ -165,7 +166,7 @@ static void format_2_is_brought_up_to_date(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f, plain_collections);
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "b", CHANGE_ANY_VERSION, "{\"x\":2}"),
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "b", CHANGE_ANY_VERSION, Q("{'x':2}")),
                      ERROR_NONE);
     MDB_txn *txn;
     MDB_dbi removed;
@@ -192,7 +193,7 @@ static void format_2_is_brought_up_to_date(void **state)
     assert_int_equal(mdb_stat(f.store->snapshot, f.store->log, &status), 0);
     assert_int_equal(status.ms_entries, 1);
     store_end(f.store);
-    assert_string_equal(document(&f, "plain", "b"), "{\"_id\":\"b\",\"_version\":0,\"x\":2}");
+    assert_string_equal(document(&f, "plain", "b"), Q("{'_id':'b','_version':0,'x':2}"));
     fixture_close(&f);
 }
 
@@ -231,7 +232,7 @@ static void a_file_cut_short_is_refused(void **state)
         char id[16];
         snprintf(id, sizeof id, "d%d", i);
         set_add(&f, CHANGE_INSERT, 0, "plain", id, ANY,
-                "{\"text\":\"some text that takes room in the file\"}");
+                Q("{'text':'some text that takes room in the file'}"));
     }
     assert_int_equal(set_run(&f), ERROR_NONE);
     store_write_close(&f.writer);
@@ -252,16 +253,16 @@ static void what_is_stored_stays(void **state)
     (void)state;
     struct fixture f;
     fixture_open(&f, plain_collections);
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'x':1}")), ERROR_NONE);
     fixture_reopen(&f, NULL);
     assert_int_equal(store_write_seq(f.writer), 1);
-    assert_string_equal(document(&f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1}");
+    assert_string_equal(document(&f, "plain", "a"), Q("{'_id':'a','_version':0,'x':1}"));
     /* Collections come and go; the ones that are gone keep their documents. */
-    fixture_reopen(&f, "\"fresh\": {\"index\": [\"q\"]}");
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "fresh", "b", ANY, "{\"q\":1}"), ERROR_NONE);
-    fixture_reopen(&f, "\"plain\": {}, \"fresh\": {\"index\": [\"q\"]}");
-    assert_string_equal(document(&f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1}");
-    assert_int_equal(search_count(&f, "fresh", "{\"q\":1}", NULL), 1);
+    fixture_reopen(&f, "'fresh': {'index': ['q']}");
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "fresh", "b", ANY, Q("{'q':1}")), ERROR_NONE);
+    fixture_reopen(&f, "'plain': {}, 'fresh': {'index': ['q']}");
+    assert_string_equal(document(&f, "plain", "a"), Q("{'_id':'a','_version':0,'x':1}"));
+    assert_int_equal(search_count(&f, "fresh", Q("{'q':1}"), NULL), 1);
     fixture_close(&f);
 }
 

@@ -5,6 +5,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -31,27 +32,26 @@ static uint64_t seq_now(struct fixture *f)
 static void insert_keeps_what_was_given(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(
-        run_one(f, CHANGE_INSERT, 0, "viruses", "v1", ANY,
-                "{ \"name\" : \"TMV\", \"_id\":\"other\", \"_version\":17, \"\\u005fid\\u0031\": 1,"
-                " \"n\": 1.50, \"big\": 9007199254740993, \"list\": [ 1, {\"a\" : null} ] }"),
-        ERROR_NONE);
-    assert_answer(f, "{\"_id\":\"v1\",\"_version\":0}");
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "v1", ANY,
+                             Q("{ 'name' : 'TMV', '_id':'other', '_version':17, '\\u005fid\\u0031': 1,"
+                               " 'n': 1.50, 'big': 9007199254740993, 'list': [ 1, {'a' : null} ] }")),
+                     ERROR_NONE);
+    assert_answer(f, Q("{'_id':'v1','_version':0}"));
     assert_int_equal(f->result.seq, 1);
     assert_string_equal(document(f, "viruses", "v1"),
-                        "{\"_id\":\"v1\",\"_version\":0,\"name\":\"TMV\",\"\\u005fid\\u0031\":1,\"n\":1.50,"
-                        "\"big\":9007199254740993,\"list\":[1,{\"a\":null}]}");
-    assert_string_equal(minimal(f, "viruses", "v1"), "{\"_id\":\"v1\",\"_version\":0,\"name\":\"TMV\"}");
+                        Q("{'_id':'v1','_version':0,'name':'TMV','\\u005fid\\u0031':1,'n':1.50,"
+                          "'big':9007199254740993,'list':[1,{'a':null}]}"));
+    assert_string_equal(minimal(f, "viruses", "v1"), Q("{'_id':'v1','_version':0,'name':'TMV'}"));
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "p", ANY, "{}"), ERROR_NONE);
-    assert_string_equal(document(f, "plain", "p"), "{\"_id\":\"p\",\"_version\":0}");
-    assert_string_equal(minimal(f, "plain", "p"), "{\"_id\":\"p\",\"_version\":0}");
+    assert_string_equal(document(f, "plain", "p"), Q("{'_id':'p','_version':0}"));
+    assert_string_equal(minimal(f, "plain", "p"), Q("{'_id':'p','_version':0}"));
 }
 
 static void changes_are_told(void **state)
 {
     struct fixture *f = *state;
     size_t count;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "v1", ANY, "{\"name\":\"TMV\",\"x\":1}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "v1", ANY, Q("{'name':'TMV','x':1}")),
                      ERROR_NONE);
     const struct applied_change *changes = store_write_changes(f->writer, &count);
     assert_int_equal(count, 1);
@@ -62,7 +62,7 @@ static void changes_are_told(void **state)
     assert_true(slice_equal(changes[0].id, SLICE("v1")));
     assert_int_equal(changes[0].tag_before.length, 0);
     assert_true(changes[0].tag_after.length > 0);
-    assert_true(slice_equal(changes[0].minimal, SLICE("{\"_id\":\"v1\",\"_version\":0,\"name\":\"TMV\"}")));
+    assert_true(slice_equal(changes[0].minimal, slice_text(Q("{'_id':'v1','_version':0,'name':'TMV'}"))));
 
     assert_int_equal(run_one(f, CHANGE_REMOVE, 0, "viruses", "v1", ANY, NULL), ERROR_NONE);
     changes = store_write_changes(f->writer, &count);
@@ -77,52 +77,50 @@ static void changes_are_told(void **state)
 static void insert_refuses_what_is_there(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_EXISTS);
-    assert_non_null(strstr(f->result.message, "\"a\""));
-    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"\\u0078\": 1}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'x':1}")), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'x':1}")), ERROR_EXISTS);
+    assert_non_null(strstr(f->result.message, Q("'a'")));
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, Q("{'\\u0078': 1}")),
                      ERROR_NONE);
     assert_int_equal(seq_now(f), 1);
-    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"x\":1.0}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, Q("{'x':1.0}")),
                      ERROR_EXISTS);
-    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, "{\"x\":2}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, Q("{'x':2}")),
                      ERROR_EXISTS);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1}");
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':0,'x':1}"));
 }
 
 static void replace_inserts_or_replaces(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 0, "{\"x\":1}"), ERROR_NOT_FOUND);
-    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 1, "{\"y\":1}"), ERROR_CONFLICT);
-    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 0, "{\"y\":1}"), ERROR_NONE);
-    assert_answer(f, "{\"_id\":\"a\",\"_version\":1}");
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":1,\"y\":1}");
+    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 0, Q("{'x':1}")), ERROR_NOT_FOUND);
+    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", ANY, Q("{'x':1}")), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 1, Q("{'y':1}")), ERROR_CONFLICT);
+    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", 0, Q("{'y':1}")), ERROR_NONE);
+    assert_answer(f, Q("{'_id':'a','_version':1}"));
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':1,'y':1}"));
 }
 
 static void other_digits_are_a_change(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
+    const struct {
         enum change_operation operation;
         const char *body, *numbers;
     } changes[] = {
-        {CHANGE_INSERT, "{\"n\":1.50,\"o\":{\"l\":[0,1]}}", "\"n\":1.50,\"o\":{\"l\":[0,1]}"},
-        {CHANGE_MERGE, "{\"n\":1.5}", "\"n\":1.5,\"o\":{\"l\":[0,1]}"},
-        {CHANGE_MERGE, "{\"o\":{\"l\":[-0,1]}}", "\"n\":1.5,\"o\":{\"l\":[-0,1]}"},
-        {CHANGE_PATCH, "[{\"op\":\"replace\",\"path\":\"/o/l/1\",\"value\":1.0}]",
-         "\"n\":1.5,\"o\":{\"l\":[-0,1.0]}"},
+        {CHANGE_INSERT, Q("{'n':1.50,'o':{'l':[0,1]}}"), Q("'n':1.50,'o':{'l':[0,1]}")},
+        {CHANGE_MERGE, Q("{'n':1.5}"), Q("'n':1.5,'o':{'l':[0,1]}")},
+        {CHANGE_MERGE, Q("{'o':{'l':[-0,1]}}"), Q("'n':1.5,'o':{'l':[-0,1]}")},
+        {CHANGE_PATCH, Q("[{'op':'replace','path':'/o/l/1','value':1.0}]"), Q("'n':1.5,'o':{'l':[-0,1.0]}")},
         {CHANGE_PATCH,
-         "[{\"op\":\"test\",\"path\":\"/o/l/1\",\"value\":1},"
-         "{\"op\":\"replace\",\"path\":\"/n\",\"value\":1e2}]",
-         "\"n\":1e2,\"o\":{\"l\":[-0,1.0]}"},
-        {CHANGE_REPLACE, "{\"n\":100,\"o\":{\"l\":[-0,1.0]}}", "\"n\":100,\"o\":{\"l\":[-0,1.0]}"},
+         Q("[{'op':'test','path':'/o/l/1','value':1},{'op':'replace','path':'/n','value':1e2}]"),
+         Q("'n':1e2,'o':{'l':[-0,1.0]}")},
+        {CHANGE_REPLACE, Q("{'n':100,'o':{'l':[-0,1.0]}}"), Q("'n':100,'o':{'l':[-0,1.0]}")},
     };
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         char expected[128];
         assert_int_equal(run_one(f, changes[i].operation, 0, "plain", "a", ANY, changes[i].body), ERROR_NONE);
-        snprintf(expected, sizeof expected, "{\"_id\":\"a\",\"_version\":%zu,%s}", i, changes[i].numbers);
+        quoted_print(expected, sizeof expected, "{'_id':'a','_version':%zu,%s}", i, changes[i].numbers);
         assert_string_equal(document(f, "plain", "a"), expected);
         assert_int_equal(seq_now(f), i + 1);
     }
@@ -131,98 +129,95 @@ static void other_digits_are_a_change(void **state)
 static void merge_follows_its_rules(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NOT_FOUND);
-    assert_int_equal(run_one(f, CHANGE_MERGE, CHANGE_UPSERT, "plain", "a", ANY, "{\"x\":1,\"gone\":null}"),
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':1}")), ERROR_NOT_FOUND);
+    assert_int_equal(run_one(f, CHANGE_MERGE, CHANGE_UPSERT, "plain", "a", ANY, Q("{'x':1,'gone':null}")),
                      ERROR_NONE);
-    assert_answer(f, "{\"_id\":\"a\",\"_version\":0}");
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1}");
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":null,\"y\":{\"z\":1}}"),
+    assert_answer(f, Q("{'_id':'a','_version':0}"));
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':0,'x':1}"));
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':null,'y':{'z':1}}")), ERROR_NONE);
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':1,'y':{'z':1}}"));
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", 0, Q("{'x':2}")), ERROR_CONFLICT);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'_version':99,'x':2}")), ERROR_NONE);
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':2,'y':{'z':1},'x':2}"));
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'_version':null,'x':3}")),
                      ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":1,\"y\":{\"z\":1}}");
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", 0, "{\"x\":2}"), ERROR_CONFLICT);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"_version\":99,\"x\":2}"), ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":2,\"y\":{\"z\":1},\"x\":2}");
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"_version\":null,\"x\":3}"),
-                     ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":3,\"y\":{\"z\":1},\"x\":3}");
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"_id\":\"b\"}"), ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"_id\":null}"), ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_MERGE, CHANGE_UPSERT, "plain", "b", ANY, "{\"_id\":\"a\"}"),
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':3,'y':{'z':1},'x':3}"));
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'_id':'b'}")), ERROR_INVALID);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'_id':null}")), ERROR_INVALID);
+    assert_int_equal(run_one(f, CHANGE_MERGE, CHANGE_UPSERT, "plain", "b", ANY, Q("{'_id':'a'}")),
                      ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"_id\":\"\\u0061\",\"x\":4}"),
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'_id':'\\u0061','x':4}")),
                      ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":4,\"y\":{\"z\":1},\"x\":4}");
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':4,'y':{'z':1},'x':4}"));
     assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "[1]"), ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":"), ERROR_INVALID);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':")), ERROR_INVALID);
 }
 
 static void patch_follows_its_rules(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[]"), ERROR_NOT_FOUND);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1,\"l\":[1,2]}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY,
-                             "[{\"op\":\"test\",\"path\":\"/x\",\"value\":1.0},"
-                             "{\"op\":\"add\",\"path\":\"/l/-\",\"value\":3}]"),
-                     ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":1,\"x\":1,\"l\":[1,2,3]}");
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'x':1,'l':[1,2]}")), ERROR_NONE);
     assert_int_equal(
-        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[{\"op\":\"test\",\"path\":\"/x\",\"value\":2}]"),
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY,
+                Q("[{'op':'test','path':'/x','value':1.0},{'op':'add','path':'/l/-','value':3}]")),
+        ERROR_NONE);
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':1,'x':1,'l':[1,2,3]}"));
+    assert_int_equal(
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'test','path':'/x','value':2}]")),
         ERROR_CONFLICT);
-    assert_int_equal(
-        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[{\"op\":\"remove\",\"path\":\"/none\"}]"),
-        ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[{\"op\":\"fly\",\"path\":\"/x\"}]"),
+    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'remove','path':'/none'}]")),
+                     ERROR_INVALID);
+    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'fly','path':'/x'}]")),
+                     ERROR_INVALID);
+    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'remove','path':'/_id'}]")),
                      ERROR_INVALID);
     assert_int_equal(
-        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[{\"op\":\"remove\",\"path\":\"/_id\"}]"),
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'replace','path':'/_id','value':'b'}]")),
         ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY,
-                             "[{\"op\":\"replace\",\"path\":\"/_id\",\"value\":\"b\"}]"),
-                     ERROR_INVALID);
     assert_int_equal(
-        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[{\"op\":\"replace\",\"path\":\"\",\"value\":[1]}]"),
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'replace','path':'','value':[1]}]")),
         ERROR_INVALID);
-    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", 0, "[{\"op\":\"remove\",\"path\":\"/x\"}]"),
+    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", 0, Q("[{'op':'remove','path':'/x'}]")),
                      ERROR_CONFLICT);
-    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", 1,
-                             "[{\"op\":\"replace\",\"path\":\"/_version\",\"value\":77},"
-                             "{\"op\":\"replace\",\"path\":\"/x\",\"value\":5}]"),
-                     ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":2,\"x\":5,\"l\":[1,2,3]}");
+    assert_int_equal(
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", 1,
+                Q("[{'op':'replace','path':'/_version','value':77},{'op':'replace','path':'/x','value':5}]")),
+        ERROR_NONE);
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':2,'x':5,'l':[1,2,3]}"));
     assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY,
-                             "[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"_id\":\"a\",\"q\":1}}]"),
+                             Q("[{'op':'replace','path':'','value':{'_id':'a','q':1}}]")),
                      ERROR_NONE);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":3,\"q\":1}");
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':3,'q':1}"));
 }
 
 static void a_change_that_changes_nothing_makes_nothing(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"x\":1,\"y\":[{}]}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", ANY, "{\"y\":[ {} ],\"\\u0078\":1}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'x':1,'y':[{}]}")), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "a", ANY, Q("{'y':[ {} ],'\\u0078':1}")),
                      ERROR_NONE);
-    assert_answer(f, "{\"_id\":\"a\",\"_version\":0}");
+    assert_answer(f, Q("{'_id':'a','_version':0}"));
     assert_int_equal(f->result.seq, 1);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"none\":null,\"_version\":8}"),
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'none':null,'_version':8}")),
                      ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[]"), ERROR_NONE);
     assert_int_equal(seq_now(f), 1);
     size_t count;
     store_write_changes(f->writer, &count);
     assert_int_equal(count, 0);
-    assert_string_equal(document(f, "plain", "a"), "{\"_id\":\"a\",\"_version\":0,\"x\":1,\"y\":[{}]}");
+    assert_string_equal(document(f, "plain", "a"), Q("{'_id':'a','_version':0,'x':1,'y':[{}]}"));
 }
 
 static void versions_grow_through_all_digits(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{\"name\":0}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "a", ANY, Q("{'name':0}")), ERROR_NONE);
     for (int i = 1; i <= 120; i++) {
         char body[32], expected[96];
-        snprintf(body, sizeof body, "{\"name\":%d}", i);
+        quoted_print(body, sizeof body, "{'name':%d}", i);
         assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "a", i - 1, body), ERROR_NONE);
-        snprintf(expected, sizeof expected, "{\"_id\":\"a\",\"_version\":%d,\"name\":%d}", i, i);
+        quoted_print(expected, sizeof expected, "{'_id':'a','_version':%d,'name':%d}", i, i);
         assert_string_equal(document(f, "viruses", "a"), expected);
         assert_string_equal(minimal(f, "viruses", "a"), expected);
     }
@@ -239,10 +234,10 @@ static void remove_follows_its_rules(void **state)
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "none", ANY, NULL);
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "plain", "a", ANY, NULL);
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "{\"_ids\":[\"a\"]}");
+    assert_answer(f, Q("{'_ids':['a']}"));
     assert_null(document(f, "plain", "a"));
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}"), ERROR_NONE);
-    assert_answer(f, "{\"_id\":\"a\",\"_version\":1}");
+    assert_answer(f, Q("{'_id':'a','_version':1}"));
 }
 
 static void assertions_guard_a_set(void **state)
@@ -274,7 +269,7 @@ static void assertions_guard_a_set(void **state)
             assert_null(document(f, "plain", id));
         } else {
             char expected[64];
-            snprintf(expected, sizeof expected, "{\"_id\":\"%s\",\"_version\":0}", id);
+            quoted_print(expected, sizeof expected, "{'_id':'%s','_version':0}", id);
             assert_answer(f, expected);
         }
     }
@@ -286,27 +281,27 @@ static void answers_have_their_forms(void **state)
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}");
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "\"done\"");
+    assert_answer(f, Q("'done'"));
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "plain", "b\"", ANY, "{}");
-    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":1}");
+    set_add(f, CHANGE_INSERT, 0, "plain", Q("b'"), ANY, "{}");
+    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':1}"));
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "[{\"_id\":\"b\\\"\",\"_version\":0},{\"_id\":\"a\",\"_version\":1}]");
+    assert_answer(f, Q("[{'_id':'b\\'','_version':0},{'_id':'a','_version':1}]"));
     set_begin(f, ANSWER_IDS_VERSION);
-    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "plain", "a", ANY, "{\"x\":2}");
-    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "plain", "none", ANY, "{\"x\":2}");
+    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "plain", "a", ANY, Q("{'x':2}"));
+    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "plain", "none", ANY, Q("{'x':2}"));
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "{\"_ids\":[\"a\"],\"_version\":2}");
+    assert_answer(f, Q("{'_ids':['a'],'_version':2}"));
     set_begin(f, ANSWER_IDS_VERSION);
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "{\"_ids\":[]}");
+    assert_answer(f, Q("{'_ids':[]}"));
     set_begin(f, ANSWER_IMPORT);
-    set_add(f, CHANGE_REPLACE, 0, "plain", "a", ANY, "{\"x\":2}");
-    set_add(f, CHANGE_REPLACE, 0, "plain", "c", ANY, "{\"x\":2}");
-    set_add(f, CHANGE_REPLACE, 0, "plain", "b\"", ANY, "{\"x\":2}");
-    set_add(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "c", ANY, "{\"x\":2}");
+    set_add(f, CHANGE_REPLACE, 0, "plain", "a", ANY, Q("{'x':2}"));
+    set_add(f, CHANGE_REPLACE, 0, "plain", "c", ANY, Q("{'x':2}"));
+    set_add(f, CHANGE_REPLACE, 0, "plain", Q("b'"), ANY, Q("{'x':2}"));
+    set_add(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "c", ANY, Q("{'x':2}"));
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "{\"inserted\":1,\"replaced\":1,\"skipped\":2}");
+    assert_answer(f, Q("{'inserted':1,'replaced':1,'skipped':2}"));
 }
 
 static void ids_are_checked(void **state)
@@ -335,8 +330,8 @@ static void ids_are_checked(void **state)
 static void bodies_are_checked(void **state)
 {
     struct fixture *f = *state;
-    static const char *const bad[] = {
-        "", "null", "[]", "{", "{\"a\":1}x", "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}"};
+    const char *const bad[] = {
+        "", "null", "[]", "{", Q("{'a':1}x"), Q("{'a':1,'a':2}"), Q("{'a':'\\u0000'}")};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, bad[i]), ERROR_INVALID);
     char deep[300] = "{\"a\":";
@@ -352,19 +347,19 @@ static void large_documents_are_refused(void **state)
     struct fixture *f = *state;
     f->config->limits.document_bytes = 1000;
     struct buffer body = {0};
-    buffer_append_text(&body, "{\"x\":\"");
+    buffer_append_text(&body, Q("{'x':'"));
     memset(buffer_reserve(&body, 964), 'y', 964);
     body.length += 964;
-    buffer_append_text(&body, "\"}");
+    buffer_append_text(&body, Q("'}"));
     buffer_append_byte(&body, '\0');
     /* {"_id":"a","_version":0,"x":"..."} with 964 characters has 994 bytes */
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, body.data), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "aaaaaaaa", ANY, body.data), ERROR_TOO_LARGE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"z\":1234}"), ERROR_TOO_LARGE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'z':1234}")), ERROR_TOO_LARGE);
     assert_int_equal(
-        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, "[{\"op\":\"copy\",\"from\":\"/x\",\"path\":\"/y\"}]"),
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'copy','from':'/x','path':'/y'}]")),
         ERROR_TOO_LARGE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":1}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':1}")), ERROR_NONE);
     buffer_free(&body);
 }
 
@@ -374,9 +369,9 @@ static void tags_say_who_may_see(void **state)
     struct store_record record;
     struct access_tag tag;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "in", ANY, "{}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "out", ANY, "{\"archived\":true}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "out", ANY, Q("{'archived':true}")), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "jobs", "j", ANY,
-                             "{\"user\":\"ann\",\"group\":\"l\\u0061b\",\"group_read\":true,\"all_read\":1}"),
+                             Q("{'user':'ann','group':'l\\u0061b','group_read':true,'all_read':1}")),
                      ERROR_NONE);
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_int_equal(store_get(f->store, fixture_collection(f, "viruses"), SLICE("in"), &record), ERROR_NONE);
@@ -399,13 +394,13 @@ static void tags_say_who_may_see(void **state)
 static void unique_fields_are_unique(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
+    const struct {
         const char *value;
         bool taken;
-    } cases[] = {{"\"TMV\"", false},
-                 {"\"TMV\"", true},
-                 {"\"T\\u004dV\"", true},
-                 {"\"TMV2\"", false},
+    } cases[] = {{Q("'TMV'"), false},
+                 {Q("'TMV'"), true},
+                 {Q("'T\\u004dV'"), true},
+                 {Q("'TMV2'"), false},
                  {"null", false},
                  {"null", false},
                  {"9007199254740992", false},
@@ -423,29 +418,29 @@ static void unique_fields_are_unique(void **state)
                  {"10e399", true},
                  {"true", false},
                  {"true", true},
-                 {"[\"TMV\"]", true},
-                 {"[\"a\",\"b\",\"a\"]", false},
-                 {"[\"b\"]", true},
-                 {"\"a\"", true},
+                 {Q("['TMV']"), true},
+                 {Q("['a','b','a']"), false},
+                 {Q("['b']"), true},
+                 {Q("'a'"), true},
                  {"{}", false},
                  {"{}", false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char id[16], body[128];
         snprintf(id, sizeof id, "v%zu", i);
-        snprintf(body, sizeof body, "{\"name\":%s}", cases[i].value);
+        quoted_print(body, sizeof body, "{'name':%s}", cases[i].value);
         enum error_code code = run_one(f, CHANGE_INSERT, 0, "viruses", id, ANY, body);
         if (code != (cases[i].taken ? ERROR_EXISTS : ERROR_NONE))
             fail_msg("%s: %s", body, error_code_name(code));
-        assert_true(!cases[i].taken || strstr(f->result.message, "\"name\""));
+        assert_true(!cases[i].taken || strstr(f->result.message, Q("'name'")));
     }
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "no1", ANY, "{}"), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "no2", ANY, "{}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "no1", ANY, "{\"name\":\"TMV\"}"), ERROR_EXISTS);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "v0", ANY, "{\"name\":[\"TMV\",\"TMV\"]}"),
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "no1", ANY, Q("{'name':'TMV'}")), ERROR_EXISTS);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "v0", ANY, Q("{'name':['TMV','TMV']}")),
                      ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "no1", ANY, "{\"name\":\"TMV\"}"), ERROR_EXISTS);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "no1", ANY, Q("{'name':'TMV'}")), ERROR_EXISTS);
     assert_int_equal(run_one(f, CHANGE_REMOVE, 0, "viruses", "v0", ANY, NULL), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "no1", ANY, "{\"name\":\"TMV\"}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "no1", ANY, Q("{'name':'TMV'}")), ERROR_NONE);
     check_indexes(f);
 }
 
@@ -454,7 +449,7 @@ static void long_unique_values_differ_in_their_ends(void **state)
     struct fixture *f = *state;
     char id[] = "a", body[1000] = "{\"name\":\"";
     memset(body + 9, 'x', 600);
-    memcpy(body + 609, "1\"}", 4);
+    memcpy(body + 609, Q("1'}"), 4);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", id, ANY, body), ERROR_NONE);
     id[0] = 'b';
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", id, ANY, body), ERROR_EXISTS);

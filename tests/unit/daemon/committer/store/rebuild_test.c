@@ -10,6 +10,7 @@
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
 #include "shared/store/environment.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -21,8 +22,8 @@ static void fill(struct fixture *f)
     for (int i = 0; i < DOCUMENTS; i++) {
         char id[16], body[128];
         snprintf(id, sizeof id, "d%d", i);
-        snprintf(body, sizeof body, "{\"name\":\"n%d\",\"group\":%d,\"hidden\":%s}", i, i % 10,
-                 i % 2 ? "true" : "false");
+        quoted_print(body, sizeof body, "{'name':'n%d','group':%d,'hidden':%s}", i, i % 10,
+                     i % 2 ? "true" : "false");
         set_add(f, CHANGE_INSERT, 0, "things", id, ANY, body);
     }
     assert_int_equal(set_run(f), ERROR_NONE);
@@ -56,22 +57,22 @@ static unsigned flags_of(struct fixture *f, const char *id)
     return tag.flags;
 }
 
-static const char *const before = "\"things\": {\"projector\": [\"name\"], \"index\": [\"group\"]}";
-static const char *const after = "\"things\": {\"projector\": [\"group\"], \"unique\": [\"name\"],"
-                                 " \"index\": [\"hidden\"], \"sync_filter\": {\"hidden\": false}}";
+static const char *const before = "'things': {'projector': ['name'], 'index': ['group']}";
+static const char *const after = "'things': {'projector': ['group'], 'unique': ['name'],"
+                                 " 'index': ['hidden'], 'sync_filter': {'hidden': false}}";
 
 static void check_after(struct fixture *f)
 {
     const char *index;
     check_indexes(f);
-    assert_non_null(strstr(minimal(f, "things", "d7"), ",\"group\":7}"));
+    assert_non_null(strstr(minimal(f, "things", "d7"), Q(",'group':7}")));
     assert_int_equal(flags_of(f, "d7"), ACCESS_ALL_READ);
     assert_int_equal(flags_of(f, "d8"), ACCESS_ALL_READ | ACCESS_IN_SYNC);
-    assert_int_equal(search_count(f, "things", "{\"name\":\"n4999\"}", &index), 1);
+    assert_int_equal(search_count(f, "things", Q("{'name':'n4999'}"), &index), 1);
     assert_string_equal(index, "name");
-    assert_int_equal(search_count(f, "things", "{\"group\":3}", &index), DOCUMENTS / 10);
+    assert_int_equal(search_count(f, "things", Q("{'group':3}"), &index), DOCUMENTS / 10);
     assert_null(index);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "things", "new", ANY, "{\"name\":\"n5\"}"), ERROR_EXISTS);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "things", "new", ANY, Q("{'name':'n5'}")), ERROR_EXISTS);
 }
 
 static void a_changed_declaration_is_applied(void **state)
@@ -90,9 +91,9 @@ static void a_changed_declaration_is_applied(void **state)
     assert_int_equal(store_write_seq(f.writer), 2 * DOCUMENTS);
     fixture_reopen(&f, before);
     check_indexes(&f);
-    assert_string_equal(minimal(&f, "things", "d7"), "{\"_id\":\"d7\",\"_version\":2,\"name\":\"n7\"}");
-    assert_string_equal(document(&f, "things", "d7"), "{\"_id\":\"d7\",\"_version\":2,\"name\":\"n7\","
-                                                      "\"group\":7,\"hidden\":true}");
+    assert_string_equal(minimal(&f, "things", "d7"), Q("{'_id':'d7','_version':2,'name':'n7'}"));
+    assert_string_equal(document(&f, "things", "d7"),
+                        Q("{'_id':'d7','_version':2,'name':'n7','group':7,'hidden':true}"));
     fixture_close(&f);
 }
 
@@ -107,8 +108,8 @@ static struct store_log_entry entry_behind(struct fixture *f, uint64_t seq)
 static void what_clients_see_in_another_way_has_a_new_version(void **state)
 {
     (void)state;
-    static const char *const filtered = "\"things\": {\"projector\": [\"name\"], \"index\": [\"group\"],"
-                                        " \"sync_filter\": {\"hidden\": false}}";
+    static const char *const filtered = "'things': {'projector': ['name'], 'index': ['group'],"
+                                        " 'sync_filter': {'hidden': false}}";
     struct fixture f;
     struct access_tag tag;
     fixture_open(&f, before);
@@ -131,10 +132,10 @@ static void what_clients_see_in_another_way_has_a_new_version(void **state)
     assert_int_equal(record.tag_seq, entry.seq);
     assert_int_equal(store_log_horizon(f.store), 0);
     store_end(f.store);
-    fixture_reopen(&f, "\"things\": {\"projector\": [\"name\"], \"index\": [\"hidden\"],"
-                       " \"sync_filter\": {\"hidden\": false}}"); /* an index is nothing to clients */
+    fixture_reopen(&f, "'things': {'projector': ['name'], 'index': ['hidden'], 'sync_filter': {'hidden': "
+                       "false}}"); /* an index is nothing to clients */
     assert_int_equal(store_write_seq(f.writer), DOCUMENTS + DOCUMENTS / 2);
-    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "things", "d8", 0, "{\"group\":99}"), ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "things", "d8", 0, Q("{'group':99}")), ERROR_NONE);
     assert_int_equal(f.result.seq, DOCUMENTS + DOCUMENTS / 2 + 1);
     fixture_close(&f);
 }
@@ -164,16 +165,15 @@ static void a_rebuild_keeps_to_the_size_of_the_change_log(void **state)
 static void other_readers_start_the_change_log_anew(void **state)
 {
     (void)state;
-    static const char *const whole =
-        "{\"permissions\": [\"see\", \"look\"], \"collections\": {\"things\": {%s}}}";
-    static const char *const reads[] = {"", "\"read\": \"see\"", "\"read\": \"look\"", ""};
+    const char *const reads[] = {"", Q("'read': 'see'"), Q("'read': 'look'"), ""};
     struct fixture f;
-    fixture_open(&f, "\"things\": {}");
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "a", ANY, "{\"x\":1}"), ERROR_NONE);
+    fixture_open(&f, "'things': {}");
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "a", ANY, Q("{'x':1}")), ERROR_NONE);
     for (size_t i = 1; i < sizeof reads / sizeof *reads; i++) {
         uint64_t seq = store_write_seq(f.writer);
         char text[256], message[CONFIG_MESSAGE];
-        snprintf(text, sizeof text, whole, reads[i]);
+        quoted_print(text, sizeof text, "{'permissions': ['see', 'look'], 'collections': {'things': {%s}}}",
+                     reads[i]);
         store_write_close(&f.writer);
         struct config *wanted = config_defaults();
         if (!config_read_text(wanted, "test", text, strlen(text), message))
@@ -193,8 +193,9 @@ static void other_readers_start_the_change_log_anew(void **state)
         assert_int_equal(version_of(&f, "a"), i - 1);
         fixture_reopen(&f, NULL);
         assert_int_equal(store_write_seq(f.writer), seq + 1);
-        assert_int_equal(run_one(&f, CHANGE_MERGE, 0, "things", "a", ANY, i % 2 ? "{\"x\":2}" : "{\"x\":3}"),
-                         ERROR_NONE);
+        assert_int_equal(
+            run_one(&f, CHANGE_MERGE, 0, "things", "a", ANY, i % 2 ? Q("{'x':2}") : Q("{'x':3}")),
+            ERROR_NONE);
     }
     fixture_close(&f);
 }
@@ -206,19 +207,18 @@ static void duplicates_are_named(void **state)
     char message[STORE_MESSAGE];
     fixture_open(&f, before);
     fill(&f);
-    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "twin", ANY, "{\"name\":[\"n77\"]}"),
-                     ERROR_NONE);
+    assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "twin", ANY, Q("{'name':['n77']}")), ERROR_NONE);
     store_write_close(&f.writer);
     struct config *wanted = fixture_config(f.directory, after);
     assert_null(store_write_open(wanted, NULL, message));
     assert_non_null(strstr(message, "collection things"));
     assert_non_null(strstr(message, "field name"));
-    assert_non_null(strstr(message, "\"d77\""));
-    assert_non_null(strstr(message, "\"twin\""));
+    assert_non_null(strstr(message, Q("'d77'")));
+    assert_non_null(strstr(message, Q("'twin'")));
     /* Back to the old declaration: all is there, and the duplicate can be removed. */
     fixture_reopen(&f, before);
     check_indexes(&f);
-    assert_int_equal(search_count(&f, "things", "{\"group\":3}", NULL), DOCUMENTS / 10);
+    assert_int_equal(search_count(&f, "things", Q("{'group':3}"), NULL), DOCUMENTS / 10);
     assert_int_equal(run_one(&f, CHANGE_REMOVE, 0, "things", "twin", ANY, NULL), ERROR_NONE);
     config_free(wanted);
     fixture_reopen(&f, after);
@@ -291,8 +291,7 @@ static void a_stopped_rebuild_goes_on(void **state)
 static void a_stopped_rebuild_gives_way_to_another(void **state)
 {
     (void)state;
-    static const char *const other =
-        "\"things\": {\"projector\": [\"name\"], \"index\": [\"group\", \"name\"]}";
+    static const char *const other = "'things': {'projector': ['name'], 'index': ['group', 'name']}";
     struct fixture f;
     fixture_open(&f, before);
     fill(&f);
@@ -305,12 +304,12 @@ static void a_stopped_rebuild_gives_way_to_another(void **state)
     }
     fixture_reopen(&f, other);
     check_indexes(&f);
-    assert_int_equal(search_count(&f, "things", "{\"group\":3}", NULL), DOCUMENTS / 10);
+    assert_int_equal(search_count(&f, "things", Q("{'group':3}"), NULL), DOCUMENTS / 10);
     for (int i = 0; i < DOCUMENTS; i += 99) {
         char id[16];
         snprintf(id, sizeof id, "d%d", i);
         (void)version_of(&f, id); /* its texts belong to it */
-        assert_non_null(strstr(minimal(&f, "things", id), "\"name\""));
+        assert_non_null(strstr(minimal(&f, "things", id), Q("'name'")));
     }
     fixture_close(&f);
 }
@@ -322,7 +321,7 @@ static void keys_end_a_transaction_too(void **state)
     enum { MANY = 60, LISTS = 800 };
     struct fixture f;
     struct buffer body = {0};
-    fixture_open(&f, "\"things\": {}");
+    fixture_open(&f, "'things': {}");
     set_begin(&f, ANSWER_LITERAL);
     for (int i = 0; i < LISTS; i++) {
         char id[16];
@@ -335,7 +334,7 @@ static void keys_end_a_transaction_too(void **state)
         set_add(&f, CHANGE_INSERT, 0, "things", id, ANY, body.data);
     }
     assert_int_equal(set_run(&f), ERROR_NONE);
-    declare(&f, "\"things\": {\"index\": [\"t\"]}");
+    declare(&f, "'things': {'index': ['t']}");
     unsigned openings = 0;
     while (!open_for(&f, 1 + (openings == 0)))
         assert_true(++openings < LISTS);
@@ -371,7 +370,7 @@ static void a_killed_rebuild_goes_on_or_starts_over(void **state)
         if (round % 3 == 2) { /* sometimes back again */
             fixture_reopen(&f, before);
             check_indexes(&f);
-            assert_int_equal(search_count(&f, "things", "{\"group\":3}", NULL), DOCUMENTS / 10);
+            assert_int_equal(search_count(&f, "things", Q("{'group':3}"), NULL), DOCUMENTS / 10);
             store_write_close(&f.writer);
         }
     }

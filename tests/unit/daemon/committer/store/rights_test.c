@@ -7,13 +7,14 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/access_tag.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
 static const char collections[] =
-    "\"jobs\": {\"unique\": [\"name\"], \"rights\": {\"owner\": \"user\", \"group\": \"group\","
-    "  \"group_read\": \"gr\", \"group_write\": \"gw\", \"all_read\": \"ar\", \"all_write\": \"aw\"}},"
-    "\"plain\": {}";
+    "'jobs': {'unique': ['name'], 'rights': {'owner': 'user', 'group': 'group',"
+    "  'group_read': 'gr', 'group_write': 'gw', 'all_read': 'ar', 'all_write': 'aw'}},"
+    "'plain': {}";
 
 /* Each user is in the group of the same first letter: "ann" in "a"; "eve" in no group, "root" in
  * administrator. */
@@ -22,13 +23,13 @@ static void add_users(struct fixture *f)
     static const char *const users[] = {"ann", "bob", "cat", "dan", "eve", "root"};
     for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
         char group[2] = {users[i][0], '\0'}, body[64];
-        snprintf(body, sizeof body, "{\"groups\":[%s%s%s]}", group[0] == 'e' ? "" : "\"",
-                 group[0] == 'e'   ? ""
-                 : group[0] == 'r' ? "administrator"
-                                   : group,
-                 group[0] == 'e' ? "" : "\"");
+        quoted_print(body, sizeof body, "{'groups':[%s%s%s]}", group[0] == 'e' ? "" : "\"",
+                     group[0] == 'e'   ? ""
+                     : group[0] == 'r' ? "administrator"
+                                       : group,
+                     group[0] == 'e' ? "" : "\"");
         assert_int_equal(run_one(f, CHANGE_INSERT, 0, "users", users[i], ANY, body), ERROR_NONE);
-        assert_int_equal(run_one(f, CHANGE_INSERT, 0, "groups", group, ANY, "{\"permissions\":{}}"),
+        assert_int_equal(run_one(f, CHANGE_INSERT, 0, "groups", group, ANY, Q("{'permissions':{}}")),
                          ERROR_NONE);
     }
 }
@@ -78,30 +79,30 @@ static void flags_allow_reading_and_changing(void **state)
 {
     struct fixture *f = *state;
     enum { NONE = ERROR_NONE, GONE = ERROR_NOT_FOUND, NO = ERROR_FORBIDDEN };
-    static const struct {
+    const struct {
         const char *body;
         int owner, member, other; /* ann, bob and eve */
     } cases[] = {
-        {"{\"user\":\"ann\",\"group\":\"b\"}", NONE, GONE, GONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"gr\":true}", NONE, NO, GONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"gw\":true}", NONE, GONE, GONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"gr\":true,\"gw\":true}", NONE, NONE, GONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"ar\":true}", NONE, NO, NO},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"aw\":true}", NONE, GONE, GONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"ar\":true,\"aw\":true}", NONE, NONE, NONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"ar\":true,\"gw\":true}", NONE, NONE, NO},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"gr\":true,\"aw\":true}", NONE, NONE, GONE},
-        {"{\"user\":\"ann\",\"group\":\"b\",\"ar\":1,\"aw\":\"true\"}", NONE, GONE, GONE},
-        {"{\"user\":\"\",\"group\":\"\",\"gr\":true,\"gw\":true}", GONE, GONE, GONE},
-        {"{\"ar\":true}", NO, NO, NO},
+        {Q("{'user':'ann','group':'b'}"), NONE, GONE, GONE},
+        {Q("{'user':'ann','group':'b','gr':true}"), NONE, NO, GONE},
+        {Q("{'user':'ann','group':'b','gw':true}"), NONE, GONE, GONE},
+        {Q("{'user':'ann','group':'b','gr':true,'gw':true}"), NONE, NONE, GONE},
+        {Q("{'user':'ann','group':'b','ar':true}"), NONE, NO, NO},
+        {Q("{'user':'ann','group':'b','aw':true}"), NONE, GONE, GONE},
+        {Q("{'user':'ann','group':'b','ar':true,'aw':true}"), NONE, NONE, NONE},
+        {Q("{'user':'ann','group':'b','ar':true,'gw':true}"), NONE, NONE, NO},
+        {Q("{'user':'ann','group':'b','gr':true,'aw':true}"), NONE, NONE, GONE},
+        {Q("{'user':'ann','group':'b','ar':1,'aw':'true'}"), NONE, GONE, GONE},
+        {Q("{'user':'','group':'','gr':true,'gw':true}"), GONE, GONE, GONE},
+        {Q("{'ar':true}"), NO, NO, NO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put(f, "d", cases[i].body);
-        assert_int_equal(merge_as(f, "ann", "d", "{\"x\":1}"), cases[i].owner);
-        assert_int_equal(merge_as(f, "bob", "d", "{\"x\":2}"), cases[i].member);
-        assert_int_equal(merge_as(f, "eve", "d", "{\"x\":3}"), cases[i].other);
+        assert_int_equal(merge_as(f, "ann", "d", Q("{'x':1}")), cases[i].owner);
+        assert_int_equal(merge_as(f, "bob", "d", Q("{'x':2}")), cases[i].member);
+        assert_int_equal(merge_as(f, "eve", "d", Q("{'x':3}")), cases[i].other);
         /* A set that names nobody may do all. */
-        assert_int_equal(run_one(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":4}"), ERROR_NONE);
+        assert_int_equal(run_one(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':4}")), ERROR_NONE);
     }
 }
 
@@ -109,18 +110,18 @@ static void what_may_not_be_read_is_not_there(void **state)
 {
     struct fixture *f = *state;
     char there[APPLY_MESSAGE];
-    static const struct {
+    const struct {
         enum change_operation operation;
         unsigned flags;
         int64_t version;
         const char *body;
     } operations[] = {
-        {CHANGE_MERGE, 0, ANY, "{\"x\":1}"},
-        {CHANGE_MERGE, 0, 7, "{\"x\":1}"},
-        {CHANGE_MERGE, 0, 0, "{\"x\":1}"},
-        {CHANGE_MERGE, CHANGE_UPSERT, 7, "{\"x\":1}"},
-        {CHANGE_PATCH, 0, ANY, "[{\"op\":\"test\",\"path\":\"/secret\",\"value\":2}]"},
-        {CHANGE_PATCH, 0, ANY, "[{\"op\":\"remove\",\"path\":\"/nothing\"}]"},
+        {CHANGE_MERGE, 0, ANY, Q("{'x':1}")},
+        {CHANGE_MERGE, 0, 7, Q("{'x':1}")},
+        {CHANGE_MERGE, 0, 0, Q("{'x':1}")},
+        {CHANGE_MERGE, CHANGE_UPSERT, 7, Q("{'x':1}")},
+        {CHANGE_PATCH, 0, ANY, Q("[{'op':'test','path':'/secret','value':2}]")},
+        {CHANGE_PATCH, 0, ANY, Q("[{'op':'remove','path':'/nothing'}]")},
         {CHANGE_PATCH, 0, 3, "[]"},
         {CHANGE_REMOVE, 0, ANY, NULL},
         {CHANGE_REMOVE, 0, 7, NULL},
@@ -128,7 +129,7 @@ static void what_may_not_be_read_is_not_there(void **state)
         {CHANGE_ASSERT, 0, 7, NULL},
     };
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
-        put(f, "d", "{\"user\":\"ann\",\"secret\":1}");
+        put(f, "d", Q("{'user':'ann','secret':1}"));
         assert_int_equal(run_as(f, "eve", operations[i].operation, operations[i].flags, "d",
                                 operations[i].version, operations[i].body),
                          ERROR_NOT_FOUND);
@@ -144,34 +145,33 @@ static void what_may_not_be_read_is_not_there(void **state)
 static void what_is_skipped_is_left_out(void **state)
 {
     struct fixture *f = *state;
-    put(f, "hidden", "{\"user\":\"ann\"}");
-    put(f, "open", "{\"user\":\"ann\",\"ar\":true,\"aw\":true}");
+    put(f, "hidden", Q("{'user':'ann'}"));
+    put(f, "open", Q("{'user':'ann','ar':true,'aw':true}"));
     set_begin(f, ANSWER_IDS);
     set_actor(f, "eve");
-    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "jobs", "hidden", ANY, "{\"x\":1}");
-    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "jobs", "open", ANY, "{\"x\":1}");
+    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "jobs", "hidden", ANY, Q("{'x':1}"));
+    set_add(f, CHANGE_MERGE, CHANGE_SKIP_MISSING, "jobs", "open", ANY, Q("{'x':1}"));
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "jobs", "hidden", 5, NULL);
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "jobs", "none", ANY, NULL);
     set_add(f, CHANGE_REMOVE, CHANGE_SKIP_MISSING, "jobs", "open", ANY, NULL);
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "{\"_ids\":[\"open\",\"open\"]}");
-    assert_string_equal(document(f, "jobs", "hidden"),
-                        "{\"_id\":\"hidden\",\"_version\":0,\"user\":\"ann\"}");
+    assert_answer(f, Q("{'_ids':['open','open']}"));
+    assert_string_equal(document(f, "jobs", "hidden"), Q("{'_id':'hidden','_version':0,'user':'ann'}"));
 }
 
 static void ids_and_unique_values_are_taken_by_whoever_has_them(void **state)
 {
     struct fixture *f = *state;
-    put(f, "hidden", "{\"user\":\"ann\",\"name\":\"n\"}");
+    put(f, "hidden", Q("{'user':'ann','name':'n'}"));
     assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "hidden", ANY, "{}"), ERROR_EXISTS);
     char message[APPLY_MESSAGE];
     memcpy(message, f->result.message, sizeof message);
     /* Not even whether the contents are the same. */
     assert_int_equal(
-        run_as(f, "eve", CHANGE_INSERT, CHANGE_SKIP_SAME, "hidden", ANY, "{\"user\":\"ann\",\"name\":\"n\"}"),
+        run_as(f, "eve", CHANGE_INSERT, CHANGE_SKIP_SAME, "hidden", ANY, Q("{'user':'ann','name':'n'}")),
         ERROR_EXISTS);
     assert_string_equal(message, f->result.message);
-    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "new", ANY, "{\"name\":\"n\"}"), ERROR_EXISTS);
+    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "new", ANY, Q("{'name':'n'}")), ERROR_EXISTS);
     assert_null(strstr(f->result.message, "hidden"));
     assert_int_equal(run_as(f, "eve", CHANGE_ASSERT, CHANGE_ABSENT, "hidden", ANY, NULL), ERROR_EXISTS);
     assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, "hidden", ANY, "{}"), ERROR_NOT_FOUND);
@@ -181,49 +181,47 @@ static void ids_and_unique_values_are_taken_by_whoever_has_them(void **state)
 static void only_the_owner_says_who_may(void **state)
 {
     struct fixture *f = *state;
-    static const char *const changes[] = {
-        "{\"user\":\"bob\"}", "{\"user\":null}", "{\"group\":\"b\"}", "{\"group\":null}",
-        "{\"gr\":null}",      "{\"gw\":1}",      "{\"ar\":false}",    "{\"aw\":null}",
+    const char *const changes[] = {
+        Q("{'user':'bob'}"), Q("{'user':null}"), Q("{'group':'b'}"), Q("{'group':null}"),
+        Q("{'gr':null}"),    Q("{'gw':1}"),      Q("{'ar':false}"),  Q("{'aw':null}"),
     };
     static const char *const fields[] = {"user", "user", "group", "group", "gr", "gw", "ar", "aw"};
-    static const char body[] =
-        "{\"user\":\"ann\",\"group\":\"a\",\"gr\":true,\"gw\":true,\"ar\":true,\"aw\":true}";
+    const char *const body = Q("{'user':'ann','group':'a','gr':true,'gw':true,'ar':true,'aw':true}");
     char named[64];
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         put(f, "d", body);
-        snprintf(named, sizeof named, "Field \"%s\"", fields[i]);
+        quoted_print(named, sizeof named, "Field '%s'", fields[i]);
         assert_int_equal(merge_as(f, "bob", "d", changes[i]), ERROR_FORBIDDEN);
         assert_non_null(strstr(f->result.message, named));
         assert_int_equal(run_as(f, "bob", CHANGE_MERGE, CHANGE_UPSERT, "d", ANY, changes[i]),
                          ERROR_FORBIDDEN);
-        if (strcmp(changes[i], "{\"group\":\"b\"}") != 0)
+        if (strcmp(changes[i], Q("{'group':'b'}")) != 0)
             assert_int_equal(merge_as(f, "ann", "d", changes[i]), ERROR_NONE);
     }
     put(f, "d", body);
     /* Named again as they are, beside something else, they are not changed. */
-    assert_int_equal(merge_as(f, "bob", "d", "{\"user\":\"a\\u006en\",\"gr\":true,\"x\":1}"), ERROR_NONE);
-    assert_int_equal(run_as(f, "bob", CHANGE_PATCH, 0, "d", ANY, "[{\"op\":\"remove\",\"path\":\"/ar\"}]"),
+    assert_int_equal(merge_as(f, "bob", "d", Q("{'user':'a\\u006en','gr':true,'x':1}")), ERROR_NONE);
+    assert_int_equal(run_as(f, "bob", CHANGE_PATCH, 0, "d", ANY, Q("[{'op':'remove','path':'/ar'}]")),
                      ERROR_FORBIDDEN);
-    assert_int_equal(
-        run_as(f, "bob", CHANGE_PATCH, 0, "d", ANY, "[{\"op\":\"add\",\"path\":\"/y\",\"value\":1}]"),
-        ERROR_NONE);
+    assert_int_equal(run_as(f, "bob", CHANGE_PATCH, 0, "d", ANY, Q("[{'op':'add','path':'/y','value':1}]")),
+                     ERROR_NONE);
     assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
 }
 
 static void a_group_that_is_named_is_ones_own(void **state)
 {
     struct fixture *f = *state;
-    put(f, "d", "{\"user\":\"ann\",\"group\":\"z\"}");
-    assert_int_equal(merge_as(f, "ann", "d", "{\"x\":1}"), ERROR_NONE); /* it had that group before */
-    assert_int_equal(merge_as(f, "ann", "d", "{\"group\":\"b\"}"), ERROR_FORBIDDEN);
-    assert_non_null(strstr(f->result.message, "Field \"group\""));
-    assert_int_equal(merge_as(f, "ann", "d", "{\"group\":\"a\"}"), ERROR_NONE);
-    assert_int_equal(merge_as(f, "ann", "d", "{\"group\":\"z\"}"), ERROR_FORBIDDEN);
-    assert_int_equal(merge_as(f, "ann", "d", "{\"group\":\"\"}"), ERROR_NONE);
-    assert_int_equal(merge_as(f, "ann", "d", "{\"group\":[\"b\"]}"), ERROR_NONE); /* names none */
-    assert_int_equal(run_as(f, "ann", CHANGE_INSERT, 0, "n", ANY, "{\"group\":\"b\"}"), ERROR_FORBIDDEN);
-    assert_int_equal(run_as(f, "ann", CHANGE_INSERT, 0, "n", ANY, "{\"group\":\"a\"}"), ERROR_NONE);
-    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "e", ANY, "{\"group\":\"e\"}"), ERROR_FORBIDDEN);
+    put(f, "d", Q("{'user':'ann','group':'z'}"));
+    assert_int_equal(merge_as(f, "ann", "d", Q("{'x':1}")), ERROR_NONE); /* it had that group before */
+    assert_int_equal(merge_as(f, "ann", "d", Q("{'group':'b'}")), ERROR_FORBIDDEN);
+    assert_non_null(strstr(f->result.message, Q("Field 'group'")));
+    assert_int_equal(merge_as(f, "ann", "d", Q("{'group':'a'}")), ERROR_NONE);
+    assert_int_equal(merge_as(f, "ann", "d", Q("{'group':'z'}")), ERROR_FORBIDDEN);
+    assert_int_equal(merge_as(f, "ann", "d", Q("{'group':''}")), ERROR_NONE);
+    assert_int_equal(merge_as(f, "ann", "d", Q("{'group':['b']}")), ERROR_NONE); /* names none */
+    assert_int_equal(run_as(f, "ann", CHANGE_INSERT, 0, "n", ANY, Q("{'group':'b'}")), ERROR_FORBIDDEN);
+    assert_int_equal(run_as(f, "ann", CHANGE_INSERT, 0, "n", ANY, Q("{'group':'a'}")), ERROR_NONE);
+    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "e", ANY, Q("{'group':'e'}")), ERROR_FORBIDDEN);
 }
 
 static void what_one_makes_is_ones_own(void **state)
@@ -232,75 +230,74 @@ static void what_one_makes_is_ones_own(void **state)
     static const enum change_operation makes[] = {CHANGE_INSERT, CHANGE_REPLACE, CHANGE_MERGE};
     for (size_t i = 0; i < sizeof makes / sizeof *makes; i++) {
         enum change_operation make = makes[i];
-        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, "{\"x\":1}"), ERROR_NONE);
-        assert_non_null(strstr(document(f, "jobs", "d"), ",\"x\":1,\"user\":\"eve\"}"));
-        assert_int_equal(merge_as(f, "eve", "d", "{\"user\":\"ann\"}"), ERROR_NONE); /* given away */
-        assert_int_equal(merge_as(f, "eve", "d", "{\"user\":\"eve\"}"), ERROR_NOT_FOUND);
+        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, Q("{'x':1}")), ERROR_NONE);
+        assert_non_null(strstr(document(f, "jobs", "d"), Q(",'x':1,'user':'eve'}")));
+        assert_int_equal(merge_as(f, "eve", "d", Q("{'user':'ann'}")), ERROR_NONE); /* given away */
+        assert_int_equal(merge_as(f, "eve", "d", Q("{'user':'eve'}")), ERROR_NOT_FOUND);
         assert_int_equal(run_as(f, "ann", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
-        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, "{\"user\":\"ann\"}"),
+        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, Q("{'user':'ann'}")),
                          ERROR_FORBIDDEN);
-        assert_non_null(strstr(f->result.message, "Field \"user\""));
-        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, "{\"user\":[\"eve\"]}"),
+        assert_non_null(strstr(f->result.message, Q("Field 'user'")));
+        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, Q("{'user':['eve']}")),
                          ERROR_FORBIDDEN);
         /* With the head that a stored document has, too. */
-        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, "{\"_id\":\"d\",\"_version\":0}"),
+        assert_int_equal(run_as(f, "eve", make, CHANGE_UPSERT, "d", ANY, Q("{'_id':'d','_version':0}")),
                          ERROR_NONE);
-        assert_non_null(strstr(document(f, "jobs", "d"), ",\"user\":\"eve\"}"));
+        assert_non_null(strstr(document(f, "jobs", "d"), Q(",'user':'eve'}")));
         assert_int_equal(run_as(f, "eve", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
     }
-    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "d", ANY, "{\"user\":null}"), ERROR_FORBIDDEN);
+    assert_int_equal(run_as(f, "eve", CHANGE_INSERT, 0, "d", ANY, Q("{'user':null}")), ERROR_FORBIDDEN);
 }
 
 static void all_rights_are_not_limited(void **state)
 {
     struct fixture *f = *state;
-    put(f, "d", "{\"user\":\"ann\",\"group\":\"a\"}");
+    put(f, "d", Q("{'user':'ann','group':'a'}"));
     set_begin(f, ANSWER_LIST);
     set_actor(f, "root");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"user\":\"bob\",\"group\":\"b\"}");
-    set_add(f, CHANGE_INSERT, 0, "jobs", "own", ANY, "{\"x\":1}");
-    set_add(f, CHANGE_INSERT, 0, "jobs", "named", ANY, "{\"user\":\"ann\"}");
-    set_add(f, CHANGE_INSERT, 0, "jobs", "nobodys", ANY, "{\"user\":null}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'user':'bob','group':'b'}"));
+    set_add(f, CHANGE_INSERT, 0, "jobs", "own", ANY, Q("{'x':1}"));
+    set_add(f, CHANGE_INSERT, 0, "jobs", "named", ANY, Q("{'user':'ann'}"));
+    set_add(f, CHANGE_INSERT, 0, "jobs", "nobodys", ANY, Q("{'user':null}"));
     set_add(f, CHANGE_INSERT, 0, "plain", "p", ANY, "{}");
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_string_equal(document(f, "jobs", "own"),
-                        "{\"_id\":\"own\",\"_version\":0,\"x\":1,\"user\":\"root\"}");
-    assert_string_equal(document(f, "jobs", "nobodys"), "{\"_id\":\"nobodys\",\"_version\":0,\"user\":null}");
-    assert_string_equal(document(f, "plain", "p"), "{\"_id\":\"p\",\"_version\":0}");
+    assert_string_equal(document(f, "jobs", "own"), Q("{'_id':'own','_version':0,'x':1,'user':'root'}"));
+    assert_string_equal(document(f, "jobs", "nobodys"), Q("{'_id':'nobodys','_version':0,'user':null}"));
+    assert_string_equal(document(f, "plain", "p"), Q("{'_id':'p','_version':0}"));
 }
 
 /* The rights that count are those which earlier operations of the set, and earlier sets, left. */
 static void rights_are_those_of_the_moment(void **state)
 {
     struct fixture *f = *state;
-    put(f, "d", "{\"user\":\"ann\",\"ar\":true,\"aw\":true}");
+    put(f, "d", Q("{'user':'ann','ar':true,'aw':true}"));
     assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_IDS);
     set_actor(f, "ann");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"aw\":false}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'aw':false}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_IDS);
     set_actor(f, "eve");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":1}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':1}"));
     assert_int_equal(set_apply(f), ERROR_FORBIDDEN);
     set_begin(f, ANSWER_IDS);
     set_actor(f, "ann");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"user\":\"bob\",\"ar\":false}");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":1}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'user':'bob','ar':false}"));
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':1}"));
     assert_int_equal(set_apply(f), ERROR_NOT_FOUND); /* given away by the operation before */
     assert_int_equal(f->result.at_fault, 2);
     /* An actor is of its own set. */
     set_begin(f, ANSWER_IDS);
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":2}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':2}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     /* And of the operations behind it. */
     set_begin(f, ANSWER_IDS);
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":3}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':3}"));
     set_actor(f, "ann");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":4}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':4}"));
     set_actor(f, "eve");
-    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, "{\"x\":5}");
+    set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':5}"));
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
     assert_int_equal(f->result.at_fault, 3);
 }
@@ -355,7 +352,7 @@ static void begin_as(struct fixture *f, const char *user, const char *session, c
                                                      .permissions = &name,
                                                      .permission_count = permission != NULL,
                                                      .administrator = administrator});
-    set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, "{\"n\":1}");
+    set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, Q("{'n':1}"));
 }
 
 static void run(struct fixture *f, enum change_operation operation, const char *collection, const char *id,
@@ -373,7 +370,7 @@ static void an_actor_must_be_there(void **state)
     begin_as(f, "ann", "", NULL, false);
     assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
     assert_string_equal(f->result.message, "Your account was removed");
-    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_TAKE_OVER, "users", "ann", ANY, "{\"groups\":[]}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_TAKE_OVER, "users", "ann", ANY, Q("{'groups':[]}")),
                      ERROR_NONE);
     begin_as(f, "ann", "", NULL, false);
     assert_int_equal(set_run(f), ERROR_NONE);
@@ -399,12 +396,12 @@ static void a_remembered_answer_is_no_way_around_that(void **state)
 static void its_session_must_hold(void **state)
 {
     struct fixture *f = *state;
-    run(f, CHANGE_INSERT, "sessions", "s", "{\"user\":\"ann\"}");
+    run(f, CHANGE_INSERT, "sessions", "s", Q("{'user':'ann'}"));
     begin_as(f, "ann", "s", NULL, false);
     assert_int_equal(set_run(f), ERROR_NONE);
     begin_as(f, "bob", "s", NULL, false);
     assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
-    run(f, CHANGE_MERGE, "sessions", "s", "{\"ended\":5}");
+    run(f, CHANGE_MERGE, "sessions", "s", Q("{'ended':5}"));
     begin_as(f, "ann", "s", NULL, false);
     assert_int_equal(set_run(f), ERROR_UNAUTHORIZED);
     assert_string_equal(f->result.message, "Your session has ended");
@@ -422,7 +419,7 @@ static void its_permissions_must_be_held(void **state)
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
     assert_string_equal(f->result.message, "You need the permission modify_options");
-    run(f, CHANGE_MERGE, "groups", "a", "{\"permissions\":{\"modify_options\":true}}");
+    run(f, CHANGE_MERGE, "groups", "a", Q("{'permissions':{'modify_options':true}}"));
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_run(f), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", true);
@@ -434,7 +431,7 @@ static void its_permissions_must_be_held(void **state)
     run(f, CHANGE_REMOVE, "groups", "a", NULL);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
-    run(f, CHANGE_MERGE, "users", "root", "{\"groups\":[]}");
+    run(f, CHANGE_MERGE, "users", "root", Q("{'groups':[]}"));
     begin_as(f, "root", "", "modify_options", false);
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
 }
@@ -443,12 +440,12 @@ static void its_permissions_must_be_held(void **state)
 static void the_place_in_the_order_decides(void **state)
 {
     struct fixture *f = *state;
-    run(f, CHANGE_MERGE, "groups", "a", "{\"permissions\":{\"modify_options\":true}}");
+    run(f, CHANGE_MERGE, "groups", "a", Q("{'permissions':{'modify_options':true}}"));
     assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_IDS);
-    set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, "{\"groups\":[]}");
+    set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, Q("{'groups':[]}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
     assert_int_equal(set_apply(f), ERROR_FORBIDDEN);
@@ -458,8 +455,8 @@ static void the_place_in_the_order_decides(void **state)
     /* A set that withdraws its own is a whole. */
     assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
-    set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, "{\"groups\":[]}");
-    set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, "{\"n\":2}");
+    set_add(f, CHANGE_MERGE, 0, "users", "ann", ANY, Q("{'groups':[]}"));
+    set_add(f, CHANGE_REPLACE, 0, "plain", "p", ANY, Q("{'n':2}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     begin_as(f, "ann", "", "modify_options", false);
@@ -470,29 +467,29 @@ static void the_place_in_the_order_decides(void **state)
 static void groups_are_those_of_the_moment(void **state)
 {
     struct fixture *f = *state;
-    put(f, "d", "{\"user\":\"ann\",\"group\":\"b\",\"gr\":true,\"gw\":true}");
-    assert_int_equal(merge_as(f, "bob", "d", "{\"x\":1}"), ERROR_NONE);
-    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":2}"), ERROR_NOT_FOUND);
-    run(f, CHANGE_MERGE, "users", "eve", "{\"groups\":[\"b\"]}");
-    run(f, CHANGE_MERGE, "users", "bob", "{\"groups\":[]}");
-    assert_int_equal(merge_as(f, "bob", "d", "{\"x\":3}"), ERROR_NOT_FOUND);
-    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":4}"), ERROR_NONE);
+    put(f, "d", Q("{'user':'ann','group':'b','gr':true,'gw':true}"));
+    assert_int_equal(merge_as(f, "bob", "d", Q("{'x':1}")), ERROR_NONE);
+    assert_int_equal(merge_as(f, "eve", "d", Q("{'x':2}")), ERROR_NOT_FOUND);
+    run(f, CHANGE_MERGE, "users", "eve", Q("{'groups':['b']}"));
+    run(f, CHANGE_MERGE, "users", "bob", Q("{'groups':[]}"));
+    assert_int_equal(merge_as(f, "bob", "d", Q("{'x':3}")), ERROR_NOT_FOUND);
+    assert_int_equal(merge_as(f, "eve", "d", Q("{'x':4}")), ERROR_NONE);
     run(f, CHANGE_REMOVE, "groups", "b", NULL);
-    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":5}"), ERROR_NOT_FOUND);
+    assert_int_equal(merge_as(f, "eve", "d", Q("{'x':5}")), ERROR_NOT_FOUND);
 }
 
 /* ---- taking over ---- */
 
 static void put_anns(struct fixture *f)
 {
-    put(f, "d", "{\"user\":\"ann\",\"group\":\"b\",\"gr\":true,\"gw\":true}");
+    put(f, "d", Q("{'user':'ann','group':'b','gr':true,'gw':true}"));
 }
 
 static void an_id_is_not_taken_over(void **state)
 {
     struct fixture *f = *state;
     put_anns(f);
-    assert_int_equal(merge_as(f, "bob", "d", "{\"user\":\"bob\"}"), ERROR_FORBIDDEN);
+    assert_int_equal(merge_as(f, "bob", "d", Q("{'user':'bob'}")), ERROR_FORBIDDEN);
     assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
     assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
     assert_int_equal(run_as(f, "eve", CHANGE_REPLACE, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
@@ -511,10 +508,10 @@ static void an_id_is_not_taken_over(void **state)
 static void what_is_nobodys_is_not_taken_over_either(void **state)
 {
     struct fixture *f = *state;
-    static const char *const owners[] = {"null", "\"\"", "5"};
+    const char *const owners[] = {"null", Q("''"), "5"};
     for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
         char body[128];
-        snprintf(body, sizeof body, "{\"user\":%s,\"ar\":true,\"aw\":true}", owners[i]);
+        quoted_print(body, sizeof body, "{'user':%s,'ar':true,'aw':true}", owners[i]);
         put(f, "d", body);
         assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
         assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
@@ -528,7 +525,7 @@ static void it_is_forgotten_when_the_owner_has_it_again(void **state)
     struct fixture *f = *state;
     put_anns(f);
     assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
-    fixture_reopen(f, "\"jobs\": {}, \"plain\": {}");
+    fixture_reopen(f, "'jobs': {}, 'plain': {}");
     put_anns(f);
     fixture_reopen(f, collections);
     assert_int_equal(run_as(f, "ann", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
@@ -542,12 +539,12 @@ static void nor_within_one_set(void **state)
     set_begin(f, ANSWER_LIST);
     set_actor(f, "bob");
     set_add(f, CHANGE_REMOVE, 0, "jobs", "d", ANY, NULL);
-    set_add(f, CHANGE_INSERT, 0, "jobs", "d", ANY, "{\"user\":\"bob\"}");
+    set_add(f, CHANGE_INSERT, 0, "jobs", "d", ANY, Q("{'user':'bob'}"));
     assert_int_equal(set_run(f), ERROR_FORBIDDEN);
     assert_non_null(document(f, "jobs", "d"));
     /* An administrator may do what it likes, also with what somebody else has removed. */
     assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
-    assert_int_equal(run_as(f, "root", CHANGE_INSERT, 0, "d", ANY, "{\"user\":\"eve\"}"), ERROR_NONE);
+    assert_int_equal(run_as(f, "root", CHANGE_INSERT, 0, "d", ANY, Q("{'user':'eve'}")), ERROR_NONE);
     assert_int_equal(run_as(f, "eve", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
     assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
 }
@@ -560,13 +557,13 @@ static void it_is_known_as_long_as_the_change_log_has_it(void **state)
     assert_int_equal(run_as(f, "bob", CHANGE_REMOVE, 0, "d", ANY, NULL), ERROR_NONE);
     for (int i = 0; i < 9; i++) {
         char body[32];
-        snprintf(body, sizeof body, "{\"n\":%d}", i);
+        quoted_print(body, sizeof body, "{'n':%d}", i);
         run(f, CHANGE_REPLACE, "plain", "p", body);
     }
     assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_FORBIDDEN);
     for (int i = 9; i < 40; i++) {
         char body[32];
-        snprintf(body, sizeof body, "{\"n\":%d}", i);
+        quoted_print(body, sizeof body, "{'n':%d}", i);
         run(f, CHANGE_REPLACE, "plain", "p", body);
     }
     assert_int_equal(run_as(f, "bob", CHANGE_INSERT, 0, "d", ANY, "{}"), ERROR_NONE);
@@ -576,12 +573,12 @@ static void it_is_known_as_long_as_the_change_log_has_it(void **state)
 static void a_wrong_change_says_nothing_of_what_is_hidden(void **state)
 {
     struct fixture *f = *state;
-    put(f, "hidden", "{\"user\":\"ann\"}");
+    put(f, "hidden", Q("{'user':'ann'}"));
     for (int i = 0; i < 2; i++) {
         const char *id = i ? "hidden" : "absent";
-        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, id, ANY, "{\"_id\":\"x\"}"),
+        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, id, ANY, Q("{'_id':'x'}")),
                          ERROR_INVALID);
-        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, 0, id, ANY, "{\"_id\":\"x\"}"), ERROR_INVALID);
+        assert_int_equal(run_as(f, "eve", CHANGE_MERGE, 0, id, ANY, Q("{'_id':'x'}")), ERROR_INVALID);
         assert_int_equal(run_as(f, "eve", CHANGE_MERGE, CHANGE_UPSERT, id, 3, "{}"), ERROR_NOT_FOUND);
     }
 }
@@ -598,17 +595,16 @@ static void append_tag(struct buffer *out, const struct fixture *f, const char *
 static void tags_tell_sight_from_the_rest(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
+    const struct {
         const char *a, *b;
         bool same;
     } cases[] = {
-        {"{\"user\":\"u\",\"ar\":true}", "{\"user\":\"u\",\"ar\":true,\"aw\":true,\"gw\":true}", true},
-        {"{\"user\":\"u\"}", "{\"user\":\"u\",\"ar\":true}", false},
-        {"{\"user\":\"u\"}", "{\"user\":\"v\"}", false},
-        {"{\"user\":\"u\"}", "{\"user\":\"uu\"}", false},
-        {"{\"user\":\"u\",\"group\":\"g\",\"gr\":true}", "{\"user\":\"u\",\"group\":\"g\",\"gw\":true}",
-         false},
-        {"{\"user\":\"u\",\"group\":\"g\",\"gw\":true}", "{\"user\":\"u\",\"group\":\"g\"}", true},
+        {Q("{'user':'u','ar':true}"), Q("{'user':'u','ar':true,'aw':true,'gw':true}"), true},
+        {Q("{'user':'u'}"), Q("{'user':'u','ar':true}"), false},
+        {Q("{'user':'u'}"), Q("{'user':'v'}"), false},
+        {Q("{'user':'u'}"), Q("{'user':'uu'}"), false},
+        {Q("{'user':'u','group':'g','gr':true}"), Q("{'user':'u','group':'g','gw':true}"), false},
+        {Q("{'user':'u','group':'g','gw':true}"), Q("{'user':'u','group':'g'}"), true},
     };
     struct buffer a = {0}, b = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -631,17 +627,16 @@ static void tags_tell_sight_from_the_rest(void **state)
 static void rights_that_are_declared_later_count(void **state)
 {
     struct fixture *f = *state;
-    static const char before[] =
-        "\"jobs\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"ar\"}}, \"plain\": {}";
-    static const char after[] = "\"jobs\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"ar\", "
-                                "\"all_write\": \"aw\"}}, \"plain\": {}";
+    static const char before[] = "'jobs': {'rights': {'owner': 'user', 'all_read': 'ar'}}, 'plain': {}";
+    static const char after[] = "'jobs': {'rights': {'owner': 'user', 'all_read': 'ar', "
+                                "'all_write': 'aw'}}, 'plain': {}";
     fixture_reopen(f, before);
-    put(f, "d", "{\"user\":\"ann\",\"ar\":true,\"aw\":true}");
-    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":1}"), ERROR_FORBIDDEN);
+    put(f, "d", Q("{'user':'ann','ar':true,'aw':true}"));
+    assert_int_equal(merge_as(f, "eve", "d", Q("{'x':1}")), ERROR_FORBIDDEN);
     fixture_reopen(f, after);
-    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":1}"), ERROR_NONE);
+    assert_int_equal(merge_as(f, "eve", "d", Q("{'x':1}")), ERROR_NONE);
     fixture_reopen(f, before);
-    assert_int_equal(merge_as(f, "eve", "d", "{\"x\":2}"), ERROR_FORBIDDEN);
+    assert_int_equal(merge_as(f, "eve", "d", Q("{'x':2}")), ERROR_FORBIDDEN);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/once.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -28,22 +29,22 @@ static int close_fixture(void **state)
 static void a_set_that_fails_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "there", ANY, "{\"name\":\"taken\"}"),
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "there", ANY, Q("{'name':'taken'}")),
                      ERROR_NONE);
     assert_int_equal(store_write_begin(f->writer), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "before", ANY, "{\"name\":\"n\"}");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "before", ANY, Q("{'name':'n'}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(f->result.seq, 2);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "x", ANY, "{\"name\":\"x\",\"abbreviation\":\"q\"}");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "x", ANY, Q("{'name':'x','abbreviation':'q'}"));
     set_add(f, CHANGE_REMOVE, 0, "viruses", "there", ANY, NULL);
-    set_add(f, CHANGE_MERGE, 0, "viruses", "before", ANY, "{\"y\":1}");
-    set_add(f, CHANGE_INSERT, 0, "viruses", "z", ANY, "{\"name\":\"n\"}");
+    set_add(f, CHANGE_MERGE, 0, "viruses", "before", ANY, Q("{'y':1}"));
+    set_add(f, CHANGE_INSERT, 0, "viruses", "z", ANY, Q("{'name':'n'}"));
     assert_int_equal(set_apply(f), ERROR_EXISTS);
     assert_int_equal(f->result.at_fault, 4);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "after", ANY, "{\"name\":\"x\"}");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "after", ANY, Q("{'name':'x'}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(f->result.seq, 3);
     assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
@@ -53,31 +54,29 @@ static void a_set_that_fails_leaves_nothing(void **state)
     assert_true(slice_equal(changes[1].id, SLICE("after")));
     assert_null(document(f, "viruses", "x"));
     assert_non_null(document(f, "viruses", "there"));
-    assert_string_equal(document(f, "viruses", "before"),
-                        "{\"_id\":\"before\",\"_version\":0,\"name\":\"n\"}");
+    assert_string_equal(document(f, "viruses", "before"), Q("{'_id':'before','_version':0,'name':'n'}"));
     check_indexes(f);
 }
 
 static void a_set_sees_its_own_operations(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{\"name\":\"A\"}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "a", ANY, Q("{'name':'A'}")), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_MERGE, 0, "viruses", "a", 0, "{\"name\":\"B\"}");
-    set_add(f, CHANGE_INSERT, 0, "viruses", "b", ANY, "{\"name\":\"A\"}"); /* free by now */
+    set_add(f, CHANGE_MERGE, 0, "viruses", "a", 0, Q("{'name':'B'}"));
+    set_add(f, CHANGE_INSERT, 0, "viruses", "b", ANY, Q("{'name':'A'}")); /* free by now */
     set_add(f, CHANGE_REMOVE, 0, "viruses", "a", 1, NULL);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{\"name\":[\"B\",\"C\"]}");
-    set_add(f, CHANGE_MERGE, 0, "viruses", "a", 2, "{\"name\":\"C\",\"tags\":[1,2]}");
-    set_add(f, CHANGE_PATCH, 0, "viruses", "a", 3, "[{\"op\":\"remove\",\"path\":\"/tags/0\"}]");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, Q("{'name':['B','C']}"));
+    set_add(f, CHANGE_MERGE, 0, "viruses", "a", 2, Q("{'name':'C','tags':[1,2]}"));
+    set_add(f, CHANGE_PATCH, 0, "viruses", "a", 3, Q("[{'op':'remove','path':'/tags/0'}]"));
     set_add(f, CHANGE_ASSERT, 0, "viruses", "a", 4, NULL);
     assert_int_equal(set_run(f), ERROR_NONE);
     assert_int_equal(f->result.seq, 7);
-    assert_string_equal(document(f, "viruses", "a"),
-                        "{\"_id\":\"a\",\"_version\":4,\"name\":\"C\",\"tags\":[2]}");
+    assert_string_equal(document(f, "viruses", "a"), Q("{'_id':'a','_version':4,'name':'C','tags':[2]}"));
     check_indexes(f);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{\"name\":\"D\"}");
-    set_add(f, CHANGE_INSERT, 0, "viruses", "d", ANY, "{\"name\":[\"D\"]}");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "c", ANY, Q("{'name':'D'}"));
+    set_add(f, CHANGE_INSERT, 0, "viruses", "d", ANY, Q("{'name':['D']}"));
     assert_int_equal(set_run(f), ERROR_EXISTS);
     assert_int_equal(f->result.at_fault, 2);
     set_begin(f, ANSWER_LIST);
@@ -91,16 +90,16 @@ static void swaps_of_unique_values_work(void **state)
 {
     struct fixture *f = *state;
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{\"name\":\"A\"}");
-    set_add(f, CHANGE_INSERT, 0, "viruses", "b", ANY, "{\"name\":\"B\"}");
+    set_add(f, CHANGE_INSERT, 0, "viruses", "a", ANY, Q("{'name':'A'}"));
+    set_add(f, CHANGE_INSERT, 0, "viruses", "b", ANY, Q("{'name':'B'}"));
     assert_int_equal(set_run(f), ERROR_NONE);
     set_begin(f, ANSWER_LIST);
-    set_add(f, CHANGE_MERGE, 0, "viruses", "a", ANY, "{\"name\":null}");
-    set_add(f, CHANGE_MERGE, 0, "viruses", "b", ANY, "{\"name\":\"A\"}");
-    set_add(f, CHANGE_MERGE, 0, "viruses", "a", ANY, "{\"name\":\"B\"}");
+    set_add(f, CHANGE_MERGE, 0, "viruses", "a", ANY, Q("{'name':null}"));
+    set_add(f, CHANGE_MERGE, 0, "viruses", "b", ANY, Q("{'name':'A'}"));
+    set_add(f, CHANGE_MERGE, 0, "viruses", "a", ANY, Q("{'name':'B'}"));
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{\"name\":\"A\"}"), ERROR_EXISTS);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "c", ANY, "{\"name\":\"B\"}"), ERROR_EXISTS);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "c", ANY, Q("{'name':'A'}")), ERROR_EXISTS);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "c", ANY, Q("{'name':'B'}")), ERROR_EXISTS);
     check_indexes(f);
 }
 
@@ -135,11 +134,11 @@ static void large_sets_work(void **state)
     for (int i = 0; i < DOCUMENTS; i++) {
         char id[16], body[64];
         snprintf(id, sizeof id, "v%d", i);
-        snprintf(body, sizeof body, "{\"name\":\"n%d\",\"abbreviation\":%d}", i, i % 7);
+        quoted_print(body, sizeof body, "{'name':'n%d','abbreviation':%d}", i, i % 7);
         set_add(f, CHANGE_REPLACE, 0, "viruses", id, ANY, body);
     }
     assert_int_equal(set_run(f), ERROR_NONE);
-    assert_answer(f, "{\"inserted\":5000,\"replaced\":0,\"skipped\":0}");
+    assert_answer(f, Q("{'inserted':5000,'replaced':0,'skipped':0}"));
     set_add(f, CHANGE_INSERT, 0, "viruses", "v77", ANY, "{}");
     assert_int_equal(set_run(f), ERROR_EXISTS);
     assert_int_equal(f->result.at_fault, DOCUMENTS + 1);
@@ -190,7 +189,7 @@ static void the_log_tells_every_change(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "a", ANY, "{}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "a", ANY, "{\"archived\":true}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "viruses", "a", ANY, Q("{'archived':true}")), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_REMOVE, 0, "viruses", "a", ANY, NULL), ERROR_NONE);
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     struct store_log_entry entry;
@@ -210,7 +209,7 @@ static void the_log_tells_every_change(void **state)
     assert_int_equal(store_seq(f->store), 3);
     store_end(f->store);
     /* A collection that is not declared any more. */
-    fixture_reopen(f, "\"plain\": {}");
+    fixture_reopen(f, "'plain': {}");
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_int_equal(store_log_next(f->store, 0, &entry), STORE_STEP);
     assert_int_equal(entry.collection, UINT32_MAX);
@@ -221,10 +220,10 @@ static void the_log_keeps_the_newest(void **state)
 {
     struct fixture *f = *state;
     f->config->change_log_entries = 100;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"n\":0}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'n':0}")), ERROR_NONE);
     for (int i = 1; i < 700; i++) {
         char body[32];
-        snprintf(body, sizeof body, "{\"n\":%d}", i);
+        quoted_print(body, sizeof body, "{'n':%d}", i);
         assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, body), ERROR_NONE);
         if (i % 300 == 0)
             fixture_reopen(f, NULL);
@@ -250,11 +249,11 @@ static void entries_say_what_was_before(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{}"), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "groups", "g", ANY, "{\"p\":1}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "groups", "g", ANY, Q("{'p':1}")), ERROR_NONE);
     set_begin(f, ANSWER_IDS);
-    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":1}");
-    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"x\":2}");
-    set_add(f, CHANGE_MERGE, 0, "groups", "g", ANY, "{\"p\":2}");
+    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':1}"));
+    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'x':2}"));
+    set_add(f, CHANGE_MERGE, 0, "groups", "g", ANY, Q("{'p':2}"));
     set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, "");
     assert_int_equal(set_run(f), ERROR_NONE);
     static const uint64_t before[] = {0, 0, 1, 1, 2, 1};
@@ -264,7 +263,7 @@ static void entries_say_what_was_before(void **state)
         assert_int_equal(store_log_next(f->store, seq, &entry), STORE_STEP);
         assert_int_equal(entry.tag_seq_before, before[seq]);
         if (seq == 4)
-            assert_true(slice_equal(entry.before, SLICE("{\"_id\":\"g\",\"_version\":0,\"p\":1}")));
+            assert_true(slice_equal(entry.before, slice_text(Q("{'_id':'g','_version':0,'p':1}"))));
         else
             assert_null(entry.before.data);
     }
@@ -282,7 +281,7 @@ static void once_remembers_the_answer(void **state)
         set_add(f, CHANGE_INSERT, 0, "plain", round ? "other" : "a", ANY, "{}");
         set_add(f, CHANGE_ONCE, 0, "plain.insert", "key", 5000, "ann");
         assert_int_equal(set_run(f), ERROR_NONE);
-        assert_answer(f, "{\"_id\":\"a\",\"_version\":0}");
+        assert_answer(f, Q("{'_id':'a','_version':0}"));
         assert_int_equal(f->result.seq, 1);
         fixture_reopen(f, NULL);
     }
@@ -304,7 +303,7 @@ static void once_remembers_the_answer(void **state)
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     assert_true(
         store_once_get(f->store, SLICE("ann"), SLICE("plain.insert"), SLICE("key"), 4999, &answer, &seq));
-    assert_true(slice_equal(answer, SLICE("{\"_id\":\"a\",\"_version\":0}")));
+    assert_true(slice_equal(answer, slice_text(Q("{'_id':'a','_version':0}"))));
     assert_int_equal(seq, 1);
     assert_false(
         store_once_get(f->store, SLICE("ann"), SLICE("plain.insert"), SLICE("key"), 5000, &answer, &seq));
@@ -372,15 +371,15 @@ static void expired_answers_go(void **state)
 static void a_snapshot_stays_as_it_was(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"n\":1}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'n':1}")), ERROR_NONE);
     assert_int_equal(store_begin(f->store), ERROR_NONE);
     struct store_record old, now;
     unsigned plain = fixture_collection(f, "plain");
     assert_int_equal(store_get(f->store, plain, SLICE("a"), &old), ERROR_NONE);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"n\":2}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'n':2}")), ERROR_NONE);
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "b", ANY, "{}"), ERROR_NONE);
     assert_int_equal(store_get(f->store, plain, SLICE("a"), &now), ERROR_NONE);
-    assert_true(slice_equal(now.full, SLICE("{\"_id\":\"a\",\"_version\":0,\"n\":1}")));
+    assert_true(slice_equal(now.full, slice_text(Q("{'_id':'a','_version':0,'n':1}"))));
     assert_true(slice_equal(old.full, now.full));
     assert_int_equal(store_get(f->store, plain, SLICE("b"), &now), ERROR_NOT_FOUND);
     assert_int_equal(store_seq(f->store), 1);

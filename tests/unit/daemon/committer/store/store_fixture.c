@@ -11,21 +11,22 @@
 #include "shared/store/index.h"
 #include "shared/store/scan.h"
 #include "shared/store/search.h"
+#include "tests/unit/quoted.h"
 
 const char *const plain_collections =
-    "\"viruses\": {\"projector\": [\"name\", \"abbreviation\"], \"sync_filter\": {\"archived\": {\"$ne\": "
+    "'viruses': {'projector': ['name', 'abbreviation'], 'sync_filter': {'archived': {'$ne': "
     "true}},"
-    "  \"unique\": [\"name\"], \"index\": [\"abbreviation\", \"tags\"]},"
-    "\"plain\": {},"
-    "\"jobs\": {\"rights\": {\"owner\": \"user\", \"group\": \"group\", \"group_read\": \"group_read\","
-    "  \"all_read\": \"all_read\"}}";
+    "  'unique': ['name'], 'index': ['abbreviation', 'tags']},"
+    "'plain': {},"
+    "'jobs': {'rights': {'owner': 'user', 'group': 'group', 'group_read': 'group_read',"
+    "  'all_read': 'all_read'}}";
 
 struct config *fixture_config(const char *directory, const char *collections)
 {
     char message[CONFIG_MESSAGE];
     struct buffer text = {0};
     struct config *config = config_defaults();
-    buffer_append_format(&text, "{\"collections\": {%s}}", collections);
+    quoted_append(&text, "{'collections': {%s}}", collections);
     if (!config_read_text(config, "test", text.data, text.length, message))
         fail_msg("%s", message);
     buffer_free(&text);

@@ -28,7 +28,8 @@ struct fixture {
     struct apply_result result;
 };
 
-/** The collections that most tests use, as the "collections" of a configuration file. */
+/** The collections that most tests use, as the "collections" of a configuration file. In these, here and
+ * below, ' stands for ". */
 extern const char *const plain_collections;
 
 /** A configuration with these collections that keeps its data in @directory. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 
 enum { IDS = 300, COLLECTIONS = 2, TRANSACTIONS = 60, SETS = 120, LARGEST = 8000 };
 
@@ -51,8 +52,7 @@ static void one_set(struct history *history)
                             .padding = some_padding(history),
                             .mark = ++history->marks,
                             .version = is->version + 1};
-    snprintf(body, sizeof body, "{\"mark\":%u,\"p\":\"%.*s\"}", next.mark, (int)next.padding,
-             history->padding);
+    quoted_print(body, sizeof body, "{'mark':%u,'p':'%.*s'}", next.mark, (int)next.padding, history->padding);
     unsigned what = below(history, 4);
     set_begin(history->fixture, ANSWER_ID_VERSION);
     if (what == 0 && is->there) {
@@ -85,8 +85,8 @@ static void compare(struct history *history)
                 assert_null(found);
                 continue;
             }
-            snprintf(text, sizeof text, "{\"_id\":\"%s\",\"_version\":%llu,\"mark\":%u,\"p\":\"%.*s\"}", id,
-                     (unsigned long long)is->version, is->mark, (int)is->padding, history->padding);
+            quoted_print(text, sizeof text, "{'_id':'%s','_version':%llu,'mark':%u,'p':'%.*s'}", id,
+                         (unsigned long long)is->version, is->mark, (int)is->padding, history->padding);
             assert_non_null(found);
             assert_string_equal(found, text);
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
@@ -27,13 +28,13 @@ static int teardown(void **state)
 
 static void insert(struct fixture *f, const char *collection, const char *id)
 {
-    assert_int_equal(run_one(f, CHANGE_INSERT, 0, collection, id, ANY, "{\"n\":1}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, collection, id, ANY, Q("{'n':1}")), ERROR_NONE);
 }
 
 static void change(struct fixture *f, const char *collection, const char *id, int number)
 {
     char body[32];
-    snprintf(body, sizeof body, "{\"n\":%d}", number);
+    quoted_print(body, sizeof body, "{'n':%d}", number);
     assert_int_equal(run_one(f, CHANGE_REPLACE, 0, collection, id, ANY, body), ERROR_NONE);
 }
 
@@ -97,10 +98,10 @@ static void every_way_of_inserting_counts(void **state)
         uint64_t before = version(f, "viruses", "w");
         removal(f, "viruses", "w");
         assert_int_equal(
-            run_one(f, ways[i].operation, ways[i].flags, "viruses", "w", ANY, "{\"abbreviation\":\"x\"}"),
+            run_one(f, ways[i].operation, ways[i].flags, "viruses", "w", ANY, Q("{'abbreviation':'x'}")),
             ERROR_NONE);
         char answer[64];
-        snprintf(answer, sizeof answer, "{\"_id\":\"w\",\"_version\":%llu}", (unsigned long long)before + 1);
+        quoted_print(answer, sizeof answer, "{'_id':'w','_version':%llu}", (unsigned long long)before + 1);
         assert_answer(f, answer);
         assert_int_equal(version(f, "viruses", "w"), before + 1);
         removal(f, "viruses", "w");
@@ -122,10 +123,10 @@ static void one_set_may_remove_and_insert(void **state)
     insert(f, "plain", "a");
     set_begin(f, ANSWER_LITERAL);
     set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, NULL);
-    set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"n\":2}");
-    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"n\":3}");
+    set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'n':2}"));
+    set_add(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'n':3}"));
     set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, NULL);
-    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "plain", "a", ANY, "{\"n\":4}");
+    set_add(f, CHANGE_MERGE, CHANGE_UPSERT, "plain", "a", ANY, Q("{'n':4}"));
     assert_int_equal(set_run(f), ERROR_NONE);
     assert_int_equal(version(f, "plain", "a"), 3);
 }
@@ -139,7 +140,7 @@ static void one_transaction_may_remove_and_insert(void **state)
     set_add(f, CHANGE_REMOVE, 0, "plain", "a", ANY, NULL);
     assert_int_equal(set_apply(f), ERROR_NONE);
     set_begin(f, ANSWER_LITERAL);
-    set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, "{\"n\":2}");
+    set_add(f, CHANGE_INSERT, 0, "plain", "a", ANY, Q("{'n':2}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
     assert_int_equal(version(f, "plain", "a"), 1);
@@ -186,8 +187,8 @@ static void it_is_never_forgotten(void **state)
     assert_int_equal(version(f, "plain", "a"), 1);
     removal(f, "plain", "a");
     /* Nor while the collection is not declared, nor by a rebuild. */
-    fixture_reopen(f, "\"jobs\": {}");
-    fixture_reopen(f, "\"plain\": {\"projector\": [\"n\"], \"index\": [\"n\"]}");
+    fixture_reopen(f, "'jobs': {}");
+    fixture_reopen(f, "'plain': {'projector': ['n'], 'index': ['n']}");
     insert(f, "plain", "a");
     assert_int_equal(version(f, "plain", "a"), 2);
 }
@@ -198,8 +199,8 @@ static void a_precondition_is_of_one_document(void **state)
     insert(f, "plain", "a");
     removal(f, "plain", "a");
     insert(f, "plain", "a");
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", 0, "{\"n\":2}"), ERROR_CONFLICT);
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", 1, "{\"n\":2}"), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", 0, Q("{'n':2}")), ERROR_CONFLICT);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", 1, Q("{'n':2}")), ERROR_NONE);
 }
 
 static void more_digits_of_a_version_fit(void **state)

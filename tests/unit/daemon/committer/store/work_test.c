@@ -7,13 +7,14 @@
 #include <time.h>
 
 #include "shared/base/memory.h"
+#include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION
 
 enum { KIB = 1024, MIB = 1024 * KIB, DEFAULT_WORK = 128 * MIB };
 
 /* `tags` has an index of many entries. */
-static const char collections[] = "\"plain\":{},\"tagged\":{\"index\":[\"tags\"],\"unique\":[\"name\"]}";
+static const char collections[] = "'plain':{},'tagged':{'index':['tags'],'unique':['name']}";
 
 static int setup(void **state)
 {
@@ -91,11 +92,12 @@ static void ten_thousand_small_documents_pass(void **state)
         set_begin(f, ANSWER_IDS);
         for (int i = 0; i < 10000; i++) {
             snprintf(id, sizeof id, "document%d", i);
-            snprintf(body, sizeof body,
-                     o == 2   ? "[{\"op\":\"replace\",\"path\":\"/n\",\"value\":%d}]"
-                     : o == 1 ? "{\"n\":%d}"
-                              : "{\"name\":\"n%d\",\"n\":1,\"tags\":[\"a\",\"b\",\"c\"],\"text\":\"%0200d\"}",
-                     i, i);
+            quoted_print(body, sizeof body,
+                         o == 2 ? "[{'op':'replace','path':'/n','value':%d}]"
+                         : o == 1
+                             ? "{\"n\":%d}"
+                             : "{\"name\":\"n%d\",\"n\":1,\"tags\":[\"a\",\"b\",\"c\"],\"text\":\"%0200d\"}",
+                         i, i);
             set_add(f, operations[o], 0, "tagged", id, ANY, operations[o] == CHANGE_REMOVE ? NULL : body);
         }
         assert_int_equal(measured(f, names[o]), ERROR_NONE);
@@ -106,25 +108,24 @@ static void ten_thousand_small_documents_pass(void **state)
 static void one_large_document_passes(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
+    const struct {
         const char *name, *head, *pattern, *tail;
     } kinds[] = {
-        {"text", "{\"n\":1,\"a\":\"", "abcdefgh", "\"}"},
-        {"numbers", "{\"n\":1,\"a\":[1", ",1", "]}"},
-        {"nested", "{\"n\":1,\"a\":[1", ",[[]],{}", "]}"},
-        {"escapes", "{\"n\":1,\"a\":\"", "\\\"\\u20ac", "\"}"},
+        {"text", Q("{'n':1,'a':'"), "abcdefgh", Q("'}")},
+        {"numbers", Q("{'n':1,'a':[1"), ",1", "]}"},
+        {"nested", Q("{'n':1,'a':[1"), ",[[]],{}", "]}"},
+        {"escapes", Q("{'n':1,'a':'"), Q("\\'\\u20ac"), Q("'}")},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char what[64];
         put_large(f, "d", kinds[i].head, kinds[i].pattern, kinds[i].tail);
         set_begin(f, ANSWER_IDS);
-        set_add(f, CHANGE_MERGE, 0, "plain", "d", ANY, "{\"n\":2}");
+        set_add(f, CHANGE_MERGE, 0, "plain", "d", ANY, Q("{'n':2}"));
         snprintf(what, sizeof what, "merge into a MiB of %s", kinds[i].name);
         assert_int_equal(measured(f, what), ERROR_NONE);
         set_begin(f, ANSWER_IDS);
         set_add(f, CHANGE_PATCH, 0, "plain", "d", ANY,
-                "[{\"op\":\"add\",\"path\":\"/n\",\"value\":3},{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/"
-                "b\"}]");
+                Q("[{'op':'add','path':'/n','value':3},{'op':'move','from':'/a','path':'/b'}]"));
         snprintf(what, sizeof what, "patch of a MiB of %s", kinds[i].name);
         assert_int_equal(measured(f, what), ERROR_NONE);
     }
@@ -134,14 +135,14 @@ static void many_large_documents_are_too_much(void **state)
 {
     struct fixture *f = *state;
     for (char id[2] = "a"; *id <= 'z'; ++*id)
-        put_large(f, id, "{\"a\":\"", "abcdefgh", "\"}");
+        put_large(f, id, Q("{'a':'"), "abcdefgh", Q("'}"));
     set_begin(f, ANSWER_IDS);
     for (char id[2] = "a"; *id <= 'z'; ++*id)
-        set_add(f, CHANGE_MERGE, 0, "plain", id, ANY, "{\"n\":2}");
+        set_add(f, CHANGE_MERGE, 0, "plain", id, ANY, Q("{'n':2}"));
     assert_int_equal(measured(f, "merge into 26 of a MiB"), ERROR_TOO_LARGE);
     assert_non_null(strstr(f->result.message, "too much work for one call"));
-    assert_null(strstr(document(f, "plain", "a"), "\"n\""));
-    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, "{\"n\":2}"), ERROR_NONE);
+    assert_null(strstr(document(f, "plain", "a"), Q("'n'")));
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'n':2}")), ERROR_NONE);
 }
 
 /* Operations in a patch of up to a MiB; {i} is their number. */
@@ -163,24 +164,17 @@ static void patch_is_too_much(struct fixture *f, const char *what, const char *o
 static void patches_that_do_much_with_few_bytes(void **state)
 {
     struct fixture *f = *state;
-    put_large(f, "d", "{\"z\":1,\"a\":\"", "abcdefgh", "\"}");
+    put_large(f, "d", Q("{'z':1,'a':'"), "abcdefgh", Q("'}"));
     patch_is_too_much(f, "a MiB moved to and fro",
-                      "{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/b\"},"
-                      "{\"op\":\"move\",\"from\":\"/b\",\"path\":\"/a\"}",
-                      2000);
-    patch_is_too_much(f, "a MiB copied", "{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/z\"}", 2000);
+                      Q("{'op':'move','from':'/a','path':'/b'},{'op':'move','from':'/b','path':'/a'}"), 2000);
+    patch_is_too_much(f, "a MiB copied", Q("{'op':'copy','from':'/a','path':'/z'}"), 2000);
     patch_is_too_much(f, "a MiB looked at",
-                      "{\"op\":\"test\",\"path\":\"/z\",\"value\":1},"
-                      "{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/a\"}",
-                      2000);
-    put_large(f, "d", "{\"a\":[1", ",1", "]}");
-    patch_is_too_much(f, "the last of a long list", "{\"op\":\"test\",\"path\":\"/a/500000\",\"value\":1}",
-                      2000);
-    put_large(f, "d", "{\"a\":[1", ",[[]]", "]}");
+                      Q("{'op':'test','path':'/z','value':1},{'op':'copy','from':'/a','path':'/a'}"), 2000);
+    put_large(f, "d", Q("{'a':[1"), ",1", "]}");
+    patch_is_too_much(f, "the last of a long list", Q("{'op':'test','path':'/a/500000','value':1}"), 2000);
+    put_large(f, "d", Q("{'a':[1"), ",[[]]", "]}");
     patch_is_too_much(f, "a long list moved",
-                      "{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/b\"},"
-                      "{\"op\":\"move\",\"from\":\"/b\",\"path\":\"/a\"}",
-                      2000);
+                      Q("{'op':'move','from':'/a','path':'/b'},{'op':'move','from':'/b','path':'/a'}"), 2000);
 }
 
 /* Two objects with the same members, in orders that make finding each a walk through the other. */
@@ -189,14 +183,14 @@ static void one_test_that_compares_objects(void **state)
     struct fixture *f = *state;
     struct buffer body = {0}, patch = {0};
     enum { MEMBERS = 50000 };
-    buffer_append_text(&body, "{\"a\":{");
+    buffer_append_text(&body, Q("{'a':{"));
     for (int i = 0; i < MEMBERS; i++)
-        buffer_append_format(&body, "%s\"k%d\":1", i ? "," : "", i);
+        quoted_append(&body, "%s'k%d':1", i ? "," : "", i);
     buffer_append_text(&body, "}}");
     assert_int_equal(run_one(f, CHANGE_REPLACE, 0, "plain", "d", ANY, text(&body)), ERROR_NONE);
-    buffer_append_text(&patch, "[{\"op\":\"test\",\"path\":\"/a\",\"value\":{");
+    buffer_append_text(&patch, Q("[{'op':'test','path':'/a','value':{"));
     for (int i = MEMBERS; i--;)
-        buffer_append_format(&patch, "\"k%d\":1%s", i, i ? "," : "");
+        quoted_append(&patch, "'k%d':1%s", i, i ? "," : "");
     buffer_append_text(&patch, "}}]");
     set_begin(f, ANSWER_IDS);
     set_add(f, CHANGE_PATCH, 0, "plain", "d", ANY, text(&patch));
@@ -211,7 +205,7 @@ static void index_entries_are_charged(void **state)
     struct buffer body = {0};
     char id[32];
     enum error_code code = ERROR_NONE;
-    buffer_append_text(&body, "{\"tags\":[0");
+    buffer_append_text(&body, Q("{'tags':[0"));
     for (int i = 1; i < 1000; i++)
         buffer_append_format(&body, ",%d", i);
     buffer_append_text(&body, "]}");
@@ -233,7 +227,7 @@ static void long_index_entries_are_charged_more(void **state)
     enum { DOCUMENTS = 1000, ENTRIES = 20, ID_BYTES = 250, KEY_BYTES = DOCUMENTS * ENTRIES * ID_BYTES };
     struct buffer body = {0};
     char id[ID_BYTES + 1];
-    buffer_append_text(&body, "{\"tags\":[0");
+    buffer_append_text(&body, Q("{'tags':[0"));
     for (int i = 1; i < ENTRIES; i++)
         buffer_append_format(&body, ",%d", i);
     buffer_append_text(&body, "]}");
