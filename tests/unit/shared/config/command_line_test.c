@@ -13,6 +13,7 @@
 
 #include "daemon/master/command_line.h"
 #include "shared/config/options.h"
+#include "tests/unit/quoted.h"
 
 enum { ARGUMENTS = 16 };
 
@@ -206,8 +207,8 @@ static void test_precedence(void **state)
 {
     (void)state;
     char words[200];
-    write_file("{\"workers\": 3, \"threads\": 5, \"listen\": [\"*:1\", \"*:2\"], \"foreground\": true,\n"
-               "\"origins\": [\"http://a\"], \"limits\": {\"pongs\": 7, \"connections\": 9}}");
+    write_file(Q("{'workers': 3, 'threads': 5, 'listen': ['*:1', '*:2'], 'foreground': true,\n"
+                 "'origins': ['http://a'], 'limits': {'pongs': 7, 'connections': 9}}"));
 
     snprintf(words, sizeof words, "--config %s", file);
     struct config *config = accept(words);
@@ -245,7 +246,7 @@ static void test_wrong_file(void **state)
     (void)state;
     char words[200];
     char message[200];
-    write_file("{\"workers\": 3,\n  \"thread\": 5}");
+    write_file(Q("{'workers': 3,\n  'thread': 5}"));
     snprintf(words, sizeof words, "--workers 1 --config %s", file);
     snprintf(message, sizeof message,
              "%s:2:3: thread: expected a known key, perhaps \"threads\", found \"thread\"", file);

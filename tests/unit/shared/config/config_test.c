@@ -13,6 +13,7 @@
 
 #include "shared/config/config.h"
 #include "shared/config/options.h"
+#include "tests/unit/quoted.h"
 
 static struct config *read_text(const char *text)
 {
@@ -87,16 +88,16 @@ static void test_example(void **state)
 {
     (void)state;
     struct config *config =
-        read_text("{ \"listen\": [\"127.0.0.1:9950\"], \"data\": \"/var/lib/dispatchd\", \"workers\": 0,\n"
-                  "  \"permissions\": [\"modify_virus\", \"remove_virus\"],\n"
-                  "  \"collections\": {\n"
-                  "    \"viruses\": { \"projector\": [\"name\", \"abbreviation\"], \"sync_filter\": "
-                  "{\"archived\": {\"$ne\": true}},\n"
-                  "                 \"unique\": [\"name\"], \"index\": [\"abbreviation\"], \"read\": null,\n"
-                  "                 \"methods\": {\"insert\": [\"modify_virus\"], \"update\": "
-                  "[\"modify_virus\"], \"patch\": "
-                  "[\"modify_virus\"], \"remove\": [\"remove_virus\"]} } },\n"
-                  "  \"limits\": { } }\n");
+        read_text(Q("{ 'listen': ['127.0.0.1:9950'], 'data': '/var/lib/dispatchd', 'workers': 0,\n"
+                    "  'permissions': ['modify_virus', 'remove_virus'],\n"
+                    "  'collections': {\n"
+                    "    'viruses': { 'projector': ['name', 'abbreviation'], 'sync_filter': "
+                    "{'archived': {'$ne': true}},\n"
+                    "                 'unique': ['name'], 'index': ['abbreviation'], 'read': null,\n"
+                    "                 'methods': {'insert': ['modify_virus'], 'update': "
+                    "['modify_virus'], 'patch': "
+                    "['modify_virus'], 'remove': ['remove_virus']} } },\n"
+                    "  'limits': { } }\n"));
     const struct config_collection *viruses = find(config, "viruses");
     assert_int_equal(viruses->index, COLLECTION_BUILTIN);
     assert_int_equal(viruses->projector_count, 2);
@@ -134,8 +135,8 @@ static void test_methods(void **state)
 {
     (void)state;
     struct config *config =
-        read_text("{\"collections\": {\"files\": {\"methods\": {\"find\": [\"look\"], \"insert\": []}, "
-                  "\"read\": \"look\"}, \"b\": {}}, \"permissions\": [\"look\"]}");
+        read_text(Q("{'collections': {'files': {'methods': {'find': ['look'], 'insert': []}, "
+                    "'read': 'look'}, 'b': {}}, 'permissions': ['look']}"));
     const struct config_collection *files = find(config, "files");
     assert_int_equal(files->read, 1);
     assert_true(permission_has(&files->methods[METHOD_FIND].needed, 1));
@@ -154,32 +155,32 @@ static void test_declarations(void **state)
 {
     (void)state;
     struct config *config =
-        read_text("{\"permissions\": [\"p\"], \"collections\": {"
-                  "\"a\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
-                  "\"sync_filter\": { \"k\" : 1 }, \"read\": \"p\"},"
-                  "\"b\": {\"projector\": [\"\\u0078\"], \"sync_filter\": {\"k\":1}, \"index\": [\"v\", "
-                  "\"u\"], \"unique\": [\"y\", \"x\"],"
-                  "        \"read\": \"p\", \"methods\": {\"insert\": [\"p\"]}, \"rights\": null},"
-                  "\"i\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\", \"v\"], \"projector\": [\"x\"], "
-                  "\"sync_filter\": {\"k\":1}},"
-                  "\"c\": {\"unique\": [\"x\", \"y\"], \"index\": [\"u\"], \"projector\": [\"x\"], "
-                  "\"sync_filter\": {\"k\":1}},"
-                  "\"d\": {\"rights\": {\"all_read\": \"all\", \"owner\": \"user\"}},"
-                  "\"e\": {\"rights\": {\"owner\": \"user\", \"all_read\": \"all\"}}, \"g\": {},"
-                  "\"h\": {\"rights\": {\"owner\": \"user\", \"all_write\": \"w\", \"group\": \"g\", "
-                  "\"group_write\": \"gw\", \"group_read\": \"gr\", \"all_read\": \"all\"}}}}");
+        read_text(Q("{'permissions': ['p'], 'collections': {"
+                    "'a': {'unique': ['x', 'y'], 'index': ['u', 'v'], 'projector': ['x'], "
+                    "'sync_filter': { 'k' : 1 }, 'read': 'p'},"
+                    "'b': {'projector': ['\\u0078'], 'sync_filter': {'k':1}, 'index': ['v', "
+                    "'u'], 'unique': ['y', 'x'],"
+                    "        'read': 'p', 'methods': {'insert': ['p']}, 'rights': null},"
+                    "'i': {'unique': ['x', 'y'], 'index': ['u', 'v'], 'projector': ['x'], "
+                    "'sync_filter': {'k':1}},"
+                    "'c': {'unique': ['x', 'y'], 'index': ['u'], 'projector': ['x'], "
+                    "'sync_filter': {'k':1}},"
+                    "'d': {'rights': {'all_read': 'all', 'owner': 'user'}},"
+                    "'e': {'rights': {'owner': 'user', 'all_read': 'all'}}, 'g': {},"
+                    "'h': {'rights': {'owner': 'user', 'all_write': 'w', 'group': 'g', "
+                    "'group_write': 'gw', 'group_read': 'gr', 'all_read': 'all'}}}}"));
     assert_string_equal(find(config, "a")->declaration, find(config, "b")->declaration);
     assert_string_not_equal(find(config, "a")->declaration, find(config, "c")->declaration);
     assert_string_not_equal(find(config, "a")->declaration, find(config, "i")->declaration);
     assert_string_equal(find(config, "d")->declaration, find(config, "e")->declaration);
     assert_string_not_equal(find(config, "d")->declaration, find(config, "g")->declaration);
     assert_string_equal(find(config, "d")->declaration,
-                        "{\"projector\":[],\"sync_filter\":null,\"unique\":[],\"index\":[],"
-                        "\"rights\":{\"owner\":\"user\",\"all_read\":\"all\"}}");
+                        Q("{'projector':[],'sync_filter':null,'unique':[],'index':[],"
+                          "'rights':{'owner':'user','all_read':'all'}}"));
     assert_string_equal(find(config, "h")->declaration,
-                        "{\"projector\":[],\"sync_filter\":null,\"unique\":[],\"index\":[],"
-                        "\"rights\":{\"owner\":\"user\",\"group\":\"g\",\"group_read\":\"gr\","
-                        "\"group_write\":\"gw\",\"all_read\":\"all\",\"all_write\":\"w\"}}");
+                        Q("{'projector':[],'sync_filter':null,'unique':[],'index':[],"
+                          "'rights':{'owner':'user','group':'g','group_read':'gr',"
+                          "'group_write':'gw','all_read':'all','all_write':'w'}}"));
     struct json json = {0};
     assert_true(json_parse(&json, find(config, "a")->declaration, strlen(find(config, "a")->declaration)));
     assert_true(json.compact);
@@ -190,11 +191,11 @@ static void test_declarations(void **state)
 static void test_comments(void **state)
 {
     (void)state;
-    struct config *config = read_text(
-        "// first\n{ // \"data\": \"/no\",\n\"data\": \"/a//b\", // one\n"
-        "\"log\": \"/x\\\"//y\", \"listen\": [ // two\n\"*:1\" // three \"\n, \"*:2\"//\n]//\n} // end");
+    struct config *config =
+        read_text(Q("// first\n{ // 'data': '/no',\n'data': '/a//b', // one\n"
+                    "'log': '/x\\'//y', 'listen': [ // two\n'*:1' // three '\n, '*:2'//\n]//\n} // end"));
     assert_string_equal(config->data, "/a//b");
-    assert_string_equal(config->log, "/x\"//y");
+    assert_string_equal(config->log, Q("/x'//y"));
     assert_int_equal(config->listen_count, 2);
     config_free(config);
 }
@@ -204,11 +205,11 @@ static void append_value(struct buffer *out, const struct option_row *row)
 {
     switch (row->type) {
     case OPTION_TEXT:
-        buffer_append_text(out, "\"/else/where\"");
+        buffer_append_text(out, Q("'/else/where'"));
         break;
     case OPTION_TEXT_LIST:
-        buffer_append_text(out, strcmp(row->name, "listen") == 0 ? "[\"*:1\", \"[::1]:0\"]"
-                                                                 : "[\"http://a\", \"http://b:1\"]");
+        buffer_append_text(out, strcmp(row->name, "listen") == 0 ? Q("['*:1', '[::1]:0']")
+                                                                 : Q("['http://a', 'http://b:1']"));
         break;
     case OPTION_FLAG:
         buffer_append_text(out, "true");
@@ -218,13 +219,13 @@ static void append_value(struct buffer *out, const struct option_row *row)
         buffer_append_unsigned(out, row->most);
         break;
     case OPTION_MODE:
-        buffer_append_text(out, "\"0777\"");
+        buffer_append_text(out, Q("'0777'"));
         break;
     case OPTION_LOG_LEVEL:
-        buffer_append_text(out, "\"debug\"");
+        buffer_append_text(out, Q("'debug'"));
         break;
     case OPTION_DURABILITY:
-        buffer_append_text(out, "\"relaxed\"");
+        buffer_append_text(out, Q("'relaxed'"));
         break;
     }
 }
@@ -266,8 +267,7 @@ static void test_every_option_by_file(void **state)
         const struct option_row *row = &option_table[i];
         bool limit = strncmp(row->name, "limits.", 7) == 0;
         struct buffer text = {0};
-        buffer_append_format(&text,
-                             limit ? "{\"limits\": {\"%s\": " : "{\"%s\": ", row->name + (limit ? 7 : 0));
+        quoted_append(&text, limit ? "{'limits': {'%s': " : "{'%s': ", row->name + (limit ? 7 : 0));
         append_value(&text, row);
         buffer_append_text(&text, limit ? "}}" : "}");
         buffer_append_byte(&text, 0);
@@ -281,7 +281,7 @@ static void test_every_option_by_file(void **state)
 static void test_null_takes_away(void **state)
 {
     (void)state;
-    struct config *config = read_text("{\"user\": null, \"pid_file\": null, \"origins\": []}");
+    struct config *config = read_text(Q("{'user': null, 'pid_file': null, 'origins': []}"));
     assert_null(config->user);
     assert_null(config->pid_file);
     assert_int_equal(config->origin_count, 0);
@@ -296,37 +296,37 @@ struct combination {
 static void test_check(void **state)
 {
     (void)state;
-    static const struct combination cases[] = {
-        {"{\"listen\": []}", "listen: expected at least one ADDRESS:PORT, found an empty list"},
-        {"{\"ring_bytes\": 33554431}", "ring_bytes: expected a power of two, found 33554431"},
-        {"{\"ring_bytes\": \"4M\"}",
+    const struct combination cases[] = {
+        {Q("{'listen': []}"), "listen: expected at least one ADDRESS:PORT, found an empty list"},
+        {Q("{'ring_bytes': 33554431}"), "ring_bytes: expected a power of two, found 33554431"},
+        {Q("{'ring_bytes': '4M'}"),
          "ring_bytes: expected at least 8 times limits.message_bytes (8388608), found 4194304"},
-        {"{\"ring_bytes\": \"8M\"}", NULL},
-        {"{\"limits\": {\"document_bytes\": \"4100K\"}}",
+        {Q("{'ring_bytes': '8M'}"), NULL},
+        {Q("{'limits': {'document_bytes': '4100K'}}"),
          "ring_bytes: expected at least 8 times limits.document_bytes (33587200), found 33554432"},
-        {"{\"backlog_bytes\": \"4095K\"}",
+        {Q("{'backlog_bytes': '4095K'}"),
          "backlog_bytes: expected at least 4 times limits.message_bytes (4194304), found 4193280"},
-        {"{\"backlog_bytes\": \"4M\"}", NULL},
-        {"{\"map_bytes\": 1048577}", "map_bytes: expected a multiple of 4096, found 1048577"},
-        {"{\"limits\": {\"committer_queue_bytes\": \"64K\"}}",
+        {Q("{'backlog_bytes': '4M'}"), NULL},
+        {Q("{'map_bytes': 1048577}"), "map_bytes: expected a multiple of 4096, found 1048577"},
+        {Q("{'limits': {'committer_queue_bytes': '64K'}}"),
          "limits.committer_queue_bytes: expected at least limits.message_bytes (1048576), found 65536"},
-        {"{\"limits\": {\"worker_calls_bytes\": \"2047K\"}}",
+        {Q("{'limits': {'worker_calls_bytes': '2047K'}}"),
          "limits.worker_calls_bytes: expected at least twice limits.message_bytes (2097152), found 2096128"},
-        {"{\"limits\": {\"worker_calls_bytes\": \"2M\"}}", NULL},
-        {"{\"limits\": {\"worker_calls_bytes\": \"3M\", \"result_bytes\": \"2M\"}}",
+        {Q("{'limits': {'worker_calls_bytes': '2M'}}"), NULL},
+        {Q("{'limits': {'worker_calls_bytes': '3M', 'result_bytes': '2M'}}"),
          "limits.worker_calls_bytes: expected at least twice limits.result_bytes (4194304), found 3145728"},
-        {"{\"stall_timeout_ms\": 2999}", "stall_timeout_ms: expected 0 or at least 3000, found 2999"},
-        {"{\"stall_timeout_ms\": 3000}", NULL},
-        {"{\"limits\": {\"change_work\": \"1024G\"}}",
+        {Q("{'stall_timeout_ms': 2999}"), "stall_timeout_ms: expected 0 or at least 3000, found 2999"},
+        {Q("{'stall_timeout_ms': 3000}"), NULL},
+        {Q("{'limits': {'change_work': '1024G'}}"),
          "stall_timeout_ms: expected 0 or at least what limits.change_work may take (3298538), found 60000"},
-        {"{\"limits\": {\"change_work\": \"1024G\"}, \"stall_timeout_ms\": 3298538}", NULL},
-        {"{\"limits\": {\"change_work\": \"1024G\"}, \"stall_timeout_ms\": 0}", NULL},
-        {"{\"limits\": {\"document_bytes\": \"16M\"}, \"stall_timeout_ms\": 3000}",
+        {Q("{'limits': {'change_work': '1024G'}, 'stall_timeout_ms': 3298538}"), NULL},
+        {Q("{'limits': {'change_work': '1024G'}, 'stall_timeout_ms': 0}"), NULL},
+        {Q("{'limits': {'document_bytes': '16M'}, 'stall_timeout_ms': 3000}"),
          "stall_timeout_ms: expected 0 or at least what limits.document_bytes may take (6442), found 3000"},
-        {"{\"limits\": {\"strangers_bytes\": \"64K\", \"stranger_message_bytes\": \"65K\"}}",
+        {Q("{'limits': {'strangers_bytes': '64K', 'stranger_message_bytes': '65K'}}"),
          "limits.strangers_bytes: expected at least limits.stranger_message_bytes (66560), found 65536"},
-        {"{\"limits\": {\"strangers_bytes\": \"64K\", \"stranger_message_bytes\": \"64K\"}}", NULL},
-        {"{\"limits\": {\"strangers_bytes\": \"64K\", \"stranger_message_bytes\": \"1G\"}}",
+        {Q("{'limits': {'strangers_bytes': '64K', 'stranger_message_bytes': '64K'}}"), NULL},
+        {Q("{'limits': {'strangers_bytes': '64K', 'stranger_message_bytes': '1G'}}"),
          "limits.strangers_bytes: expected at least limits.message_bytes (1048576), found 65536"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -346,7 +346,7 @@ static void test_settled_paths(void **state)
     (void)state;
     char message[CONFIG_MESSAGE] = "";
     assert_int_equal(chdir("/usr"), 0);
-    struct config *config = read_text("{\"data\": \"d\", \"pid_file\": \"p\", \"foreground\": true}");
+    struct config *config = read_text(Q("{'data': 'd', 'pid_file': 'p', 'foreground': true}"));
     assert_true(config_check(config, message));
     assert_string_equal(config->data, "/usr/d");
     assert_string_equal(config->control, "/usr/d/control");
@@ -356,7 +356,7 @@ static void test_settled_paths(void **state)
     assert_string_equal(config->data, "/usr/d");
     config_free(config);
 
-    config = read_text("{\"log\": \"l\", \"control\": \"c\"}");
+    config = read_text(Q("{'log': 'l', 'control': 'c'}"));
     assert_true(config_check(config, message));
     assert_string_equal(config->log, "/usr/l");
     assert_string_equal(config->control, "/usr/c");
@@ -368,7 +368,7 @@ static void test_settled_paths(void **state)
     config_free(config);
 
     char text[200];
-    snprintf(text, sizeof text, "{\"control\": \"/%0110d\"}", 0);
+    quoted_print(text, sizeof text, "{'control': '/%0110d'}", 0);
     config = read_text(text);
     assert_false(config_check(config, message));
     assert_int_equal(strncmp(message, "control: expected a path of at most 107 bytes, found 111: /000", 60),

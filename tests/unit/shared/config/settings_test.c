@@ -9,21 +9,11 @@
 #include <cmocka.h>
 
 #include "shared/config/config.h"
+#include "tests/unit/quoted.h"
 
-static const char text[] =
-    "{\"settings\":{"
-    "\"limit\":{\"min\":-5,\"default\":4.0,\"type\":\"integer\"},"
-    "\"wide\":{\"type\":\"integer\",\"default\":-9223372036854775808},"
-    "\"share\":{\"type\":\"number\",\"default\":0.50,\"min\":0,\"max\":1e0},"
-    "\"free\":{\"type\":\"number\",\"default\":1e400},"
-    "\"title\":{\"type\":\"string\",\"default\":\"\\u00e9\\\"\",\"max_length\":4},"
-    "\"channel\":{\"type\":\"string\",\"default\":\"b\",\"values\":[\"a\",\"\\u0062\"]},"
-    "\"step\":{\"type\":\"integer\",\"default\":10,\"max\":30,\"values\":[10,20.0]},"
-    "\"closed\":{\"type\":\"boolean\",\"default\":true}},"
-    "\"user_settings\":{\"theme\":{\"type\":\"string\",\"default\":\"light\"}}}";
-
-static const char defaults[] = "{\"limit\":4,\"wide\":-9223372036854775808,\"share\":0.50,\"free\":1e400,"
-                               "\"title\":\"\xc3\xa9\\\"\",\"channel\":\"b\",\"step\":10,\"closed\":true}";
+#define DEFAULTS                                                                                             \
+    Q("{'limit':4,'wide':-9223372036854775808,'share':0.50,'free':1e400,"                                    \
+      "'title':'\xc3\xa9\\'','channel':'b','step':10,'closed':true}")
 
 static struct config *config;
 
@@ -31,6 +21,16 @@ static int set_up(void **state)
 {
     (void)state;
     char message[CONFIG_MESSAGE] = "";
+    const char *const text = Q("{'settings':{"
+                               "'limit':{'min':-5,'default':4.0,'type':'integer'},"
+                               "'wide':{'type':'integer','default':-9223372036854775808},"
+                               "'share':{'type':'number','default':0.50,'min':0,'max':1e0},"
+                               "'free':{'type':'number','default':1e400},"
+                               "'title':{'type':'string','default':'\\u00e9\\'','max_length':4},"
+                               "'channel':{'type':'string','default':'b','values':['a','\\u0062']},"
+                               "'step':{'type':'integer','default':10,'max':30,'values':[10,20.0]},"
+                               "'closed':{'type':'boolean','default':true}},"
+                               "'user_settings':{'theme':{'type':'string','default':'light'}}}");
     config = config_defaults();
     if (!config_read_text(config, "f", text, strlen(text), message))
         fail_msg("%s", message);
@@ -63,7 +63,7 @@ static void declarations_are_read(void **state)
     assert_non_null(theme);
     assert_int_equal(theme->type, SETTING_STRING);
     assert_int_equal(theme->length_most, SETTING_STRING_BYTES);
-    assert_string_equal(theme->fallback, "\"light\"");
+    assert_string_equal(theme->fallback, Q("'light'"));
     assert_null(theme->least);
     const struct config_setting *limit = settings_find(&config->settings, SLICE("limit"));
     assert_string_equal(limit->least, "-5");
@@ -76,18 +76,16 @@ static void declarations_are_read(void **state)
 static void what_is_stored_and_fits_counts(void **state)
 {
     (void)state;
-    assert_settings(NULL, defaults);
-    assert_settings("{\"_id\":\"settings\",\"_version\":3}", defaults);
-    assert_settings("[]", defaults);
-    assert_settings(
-        "{\"limit\":-6,\"wide\":1.5,\"share\":1.01,\"free\":\"1\",\"title\":\"abcde\",\"channel\":\"c\","
-        "\"step\":15,\"closed\":null,\"more\":1}",
-        defaults);
-    assert_settings(
-        "{\"closed\":false,\"step\":2e1,\"channel\":\"\\u0061\",\"title\":\"ab\\/\",\"free\":1.10,"
-        "\"share\":1,\"wide\":9223372036854775807,\"limit\":-5.0}",
-        "{\"limit\":-5,\"wide\":9223372036854775807,\"share\":1,\"free\":1.10,\"title\":\"ab/\","
-        "\"channel\":\"a\",\"step\":20,\"closed\":false}");
+    assert_settings(NULL, DEFAULTS);
+    assert_settings(Q("{'_id':'settings','_version':3}"), DEFAULTS);
+    assert_settings("[]", DEFAULTS);
+    assert_settings(Q("{'limit':-6,'wide':1.5,'share':1.01,'free':'1','title':'abcde','channel':'c',"
+                      "'step':15,'closed':null,'more':1}"),
+                    DEFAULTS);
+    assert_settings(Q("{'closed':false,'step':2e1,'channel':'\\u0061','title':'ab\\/','free':1.10,"
+                      "'share':1,'wide':9223372036854775807,'limit':-5.0}"),
+                    Q("{'limit':-5,'wide':9223372036854775807,'share':1,'free':1.10,'title':'ab/',"
+                      "'channel':'a','step':20,'closed':false}"));
 }
 
 static void assert_said(const char *name, const char *value, const char *expected)
@@ -105,16 +103,16 @@ static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
     assert_said("limit", "-6", "limit: expected an integer of at least -5, found -6");
-    assert_said("limit", "\"1\"", "limit: expected an integer of at least -5, found a string");
+    assert_said("limit", Q("'1'"), "limit: expected an integer of at least -5, found a string");
     assert_said("wide", "9223372036854775808",
                 "wide: expected an integer of 64 bits, found 9223372036854775808");
     assert_said("share", "1.00001", "share: expected a number from 0 to 1e0, found 1.00001");
     assert_said("free", "[]", "free: expected a number of at most 64 characters, found an array");
     assert_said("free", "1.0000000000000000000000000000000000000000000000000000000000000000",
                 "free: expected a number of at most 64 characters, found a number");
-    assert_said("title", "\"\\u00e9\\u00e9x\"",
+    assert_said("title", Q("'\\u00e9\\u00e9x'"),
                 "title: expected a string of at most 4 bytes, found another value");
-    assert_said("channel", "\"secret\"", "channel: expected one of \"a\", \"b\", found another value");
+    assert_said("channel", Q("'secret'"), Q("channel: expected one of 'a', 'b', found another value"));
     assert_said("step", "30", "step: expected one of 10, 20, found 30");
     assert_said("closed", "{}", "closed: expected true or false, found an object");
 }
@@ -123,7 +121,7 @@ static void a_long_list_of_values_is_not_repeated(void **state)
 {
     (void)state;
     struct buffer many = {0};
-    buffer_append_text(&many, "{\"settings\":{\"s\":{\"type\":\"integer\",\"default\":100,\"values\":[100");
+    buffer_append_text(&many, Q("{'settings':{'s':{'type':'integer','default':100,'values':[100"));
     for (unsigned i = 101; i < 200; i++)
         buffer_append_format(&many, ",%u", i);
     buffer_append_text(&many, "]}}}");
