@@ -11,22 +11,6 @@
 
 #define ANY CHANGE_ANY_VERSION
 
-static int setup(void **state)
-{
-    struct fixture *f = memory_zeroed(1, sizeof *f);
-    fixture_open(f, plain_collections);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_close(f);
-    free(f);
-    return 0;
-}
-
 static enum error_code add(struct fixture *f, unsigned flags, const char *collection, const char *name)
 {
     return run_one(f, CHANGE_INSERT, flags, collection, name, ANY, Q("{'groups':[]}"));
@@ -161,11 +145,11 @@ static void answers_stay_with_whom_they_were_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_name_is_not_had_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(it_is_taken_over, setup, teardown),
-        cmocka_unit_test_setup_teardown(also_within_a_set, setup, teardown),
-        cmocka_unit_test_setup_teardown(also_within_a_transaction, setup, teardown),
-        cmocka_unit_test_setup_teardown(answers_stay_with_whom_they_were_for, setup, teardown),
+        with_store(a_name_is_not_had_again),
+        with_store(it_is_taken_over),
+        with_store(also_within_a_set),
+        with_store(also_within_a_transaction),
+        with_store(answers_stay_with_whom_they_were_for),
     };
     return cmocka_run_group_tests_name("store/names", tests, NULL, NULL);
 }

@@ -9,21 +9,6 @@
 
 #define ANY CHANGE_ANY_VERSION
 
-static int open_fixture(void **state)
-{
-    struct fixture *fixture = memory_zeroed(1, sizeof *fixture);
-    fixture_open(fixture, plain_collections);
-    *state = fixture;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 static uint64_t seq_now(struct fixture *f)
 {
     return store_write_seq(f->writer);
@@ -464,8 +449,6 @@ static void long_unique_values_differ_in_their_ends(void **state)
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "viruses", "many", ANY, elements), ERROR_TOO_LARGE);
     free(elements);
 }
-
-#define with_store(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
 
 int main(void)
 {

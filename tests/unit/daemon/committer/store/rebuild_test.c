@@ -29,22 +29,6 @@ static void fill(struct fixture *f)
     assert_int_equal(set_run(f), ERROR_NONE);
 }
 
-/** The version of a document, with the texts that belong to it. */
-static uint64_t version_of(struct fixture *f, const char *id)
-{
-    struct store_record record;
-    char head[64];
-    assert_int_equal(store_begin(f->store), ERROR_NONE);
-    assert_int_equal(store_get(f->store, fixture_collection(f, "things"), slice_text(id), &record),
-                     ERROR_NONE);
-    int length = snprintf(head, sizeof head, "{\"_id\":\"%s\",\"_version\":%llu,", id,
-                          (unsigned long long)record.version);
-    assert_memory_equal(record.full.data, head, (size_t)length);
-    assert_memory_equal(record.minimal.data, head, (size_t)length);
-    store_end(f->store);
-    return record.version;
-}
-
 static unsigned flags_of(struct fixture *f, const char *id)
 {
     struct store_record record;
@@ -85,7 +69,7 @@ static void a_changed_declaration_is_applied(void **state)
     assert_int_equal(store_write_seq(f.writer), DOCUMENTS);
     fixture_reopen(&f, after);
     check_after(&f);
-    assert_int_equal(version_of(&f, "d7"), 1);
+    assert_int_equal(stored_version(&f, "things", "d7"), 1);
     assert_int_equal(store_write_seq(f.writer), 2 * DOCUMENTS);
     fixture_reopen(&f, after);
     assert_int_equal(store_write_seq(f.writer), 2 * DOCUMENTS);
@@ -115,8 +99,8 @@ static void what_clients_see_in_another_way_has_a_new_version(void **state)
     fixture_open(&f, before);
     fill(&f);
     fixture_reopen(&f, filtered); /* the same minimal documents; every other one is not to be held any more */
-    assert_int_equal(version_of(&f, "d7"), 1);
-    assert_int_equal(version_of(&f, "d8"), 0);
+    assert_int_equal(stored_version(&f, "things", "d7"), 1);
+    assert_int_equal(stored_version(&f, "things", "d8"), 0);
     assert_int_equal(store_write_seq(f.writer), DOCUMENTS + DOCUMENTS / 2);
     assert_int_equal(store_begin(f.store), ERROR_NONE);
     struct store_log_entry entry = entry_behind(&f, DOCUMENTS);
@@ -190,7 +174,7 @@ static void other_readers_start_the_change_log_anew(void **state)
         struct store_log_entry entry;
         assert_int_equal(store_log_next(f.store, 0, &entry), STORE_END);
         store_end(f.store);
-        assert_int_equal(version_of(&f, "a"), i - 1);
+        assert_int_equal(stored_version(&f, "things", "a"), i - 1);
         fixture_reopen(&f, NULL);
         assert_int_equal(store_write_seq(f.writer), seq + 1);
         assert_int_equal(
@@ -283,7 +267,7 @@ static void a_stopped_rebuild_goes_on(void **state)
     for (int i = 0; i < DOCUMENTS; i += 99) {
         char id[16];
         snprintf(id, sizeof id, "d%d", i);
-        assert_int_equal(version_of(&f, id), 1);
+        assert_int_equal(stored_version(&f, "things", id), 1);
     }
     fixture_close(&f);
 }
@@ -308,7 +292,7 @@ static void a_stopped_rebuild_gives_way_to_another(void **state)
     for (int i = 0; i < DOCUMENTS; i += 99) {
         char id[16];
         snprintf(id, sizeof id, "d%d", i);
-        (void)version_of(&f, id); /* its texts belong to it */
+        (void)stored_version(&f, "things", id); /* its texts belong to it */
         assert_non_null(strstr(minimal(&f, "things", id), Q("'name'")));
     }
     fixture_close(&f);

@@ -36,17 +36,9 @@ static void add_users(struct fixture *f)
 
 static int set_up(void **state)
 {
-    struct fixture *fixture = memory_zeroed(1, sizeof *fixture);
-    fixture_open(fixture, collections);
+    struct fixture *fixture = fixture_new(collections);
     add_users(fixture);
     *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
     return 0;
 }
 
@@ -642,31 +634,34 @@ static void rights_that_are_declared_later_count(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(flags_allow_reading_and_changing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_may_not_be_read_is_not_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_skipped_is_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(flags_allow_reading_and_changing, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(what_may_not_be_read_is_not_there, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_skipped_is_left_out, set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(ids_and_unique_values_are_taken_by_whoever_has_them, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(only_the_owner_says_who_may, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_group_that_is_named_is_ones_own, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_one_makes_is_ones_own, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(all_rights_are_not_limited, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(rights_are_those_of_the_moment, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_actor_must_be_there, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_remembered_answer_is_no_way_around_that, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(its_session_must_hold, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(its_permissions_must_be_held, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_place_in_the_order_decides, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(groups_are_those_of_the_moment, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_id_is_not_taken_over, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_nobodys_is_not_taken_over_either, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_is_forgotten_when_the_owner_has_it_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nor_within_one_set, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_is_known_as_long_as_the_change_log_has_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_wrong_change_says_nothing_of_what_is_hidden, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(malformed_actors_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tags_tell_sight_from_the_rest, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(rights_that_are_declared_later_count, set_up, tear_down),
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(only_the_owner_says_who_may, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_group_that_is_named_is_ones_own, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(what_one_makes_is_ones_own, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(all_rights_are_not_limited, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(rights_are_those_of_the_moment, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(an_actor_must_be_there, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_remembered_answer_is_no_way_around_that, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(its_session_must_hold, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(its_permissions_must_be_held, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(the_place_in_the_order_decides, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(groups_are_those_of_the_moment, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(an_id_is_not_taken_over, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_nobodys_is_not_taken_over_either, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(it_is_forgotten_when_the_owner_has_it_again, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(nor_within_one_set, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(it_is_known_as_long_as_the_change_log_has_it, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_change_says_nothing_of_what_is_hidden, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(malformed_actors_are_refused, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(tags_tell_sight_from_the_rest, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(rights_that_are_declared_later_count, set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,21 +11,6 @@
 
 #define ANY CHANGE_ANY_VERSION
 
-static int open_fixture(void **state)
-{
-    struct fixture *fixture = memory_zeroed(1, sizeof *fixture);
-    fixture_open(fixture, plain_collections);
-    *state = fixture;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    return 0;
-}
-
 static void a_set_that_fails_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -462,8 +447,6 @@ static void readers_in_other_processes_have_their_own(void **state)
         close(tell[i][0]);
     }
 }
-
-#define with_store(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
 
 int main(void)
 {

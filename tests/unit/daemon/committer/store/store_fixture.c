@@ -87,6 +87,26 @@ void fixture_close(struct fixture *fixture)
     nftw(fixture->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+struct fixture *fixture_new(const char *collections)
+{
+    struct fixture *fixture = memory_zeroed(1, sizeof *fixture);
+    fixture_open(fixture, collections);
+    return fixture;
+}
+
+int fixture_set_up(void **state)
+{
+    *state = fixture_new(plain_collections);
+    return 0;
+}
+
+int fixture_tear_down(void **state)
+{
+    fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
 unsigned fixture_collection(const struct fixture *fixture, const char *name)
 {
     const struct config_collection *collection = config_collection(fixture->config, slice_text(name));
@@ -157,6 +177,26 @@ const char *document(struct fixture *fixture, const char *collection, const char
 const char *minimal(struct fixture *fixture, const char *collection, const char *id)
 {
     return text_of(fixture, collection, id, false);
+}
+
+uint64_t stored_version(struct fixture *fixture, const char *collection, const char *id)
+{
+    struct store_record record;
+    char head[512];
+    assert_int_equal(store_begin(fixture->store), ERROR_NONE);
+    assert_int_equal(
+        store_get(fixture->store, fixture_collection(fixture, collection), slice_text(id), &record),
+        ERROR_NONE);
+    int length = snprintf(head, sizeof head, "{\"_id\":\"%s\",\"_version\":%llu", id,
+                          (unsigned long long)record.version);
+    const struct slice texts[] = {record.full, record.minimal};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(texts[i].length > (size_t)length);
+        assert_memory_equal(texts[i].data, head, (size_t)length);
+        assert_non_null(strchr(",}", texts[i].data[length]));
+    }
+    store_end(fixture->store);
+    return record.version;
 }
 
 uint64_t stored_count(struct store *store, unsigned collection)

@@ -46,6 +46,13 @@ void fixture_reopen(struct fixture *fixture, const char *collections);
 /** Closes it and removes the directory. */
 void fixture_close(struct fixture *fixture);
 
+/** A fixture on the heap, open; ended by fixture_tear_down(). */
+struct fixture *fixture_new(const char *collections);
+/* For cmocka: *@state is a fixture with plain_collections. */
+int fixture_set_up(void **state);
+int fixture_tear_down(void **state);
+#define with_store(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
+
 unsigned fixture_collection(const struct fixture *fixture, const char *name);
 
 /* Change sets in ->set. */
@@ -70,6 +77,9 @@ uint64_t stored_count(struct store *store, unsigned collection);
 const char *document(struct fixture *fixture, const char *collection, const char *id);
 /** The minimal one. */
 const char *minimal(struct fixture *fixture, const char *collection, const char *id);
+
+/** The version of a document that is there, which both of its texts say too. */
+uint64_t stored_version(struct fixture *fixture, const char *collection, const char *id);
 
 /** How many documents of the collection the query finds through store_search_*, and matches; *@index: the one
  * used. */

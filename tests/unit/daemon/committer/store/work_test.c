@@ -16,19 +16,9 @@ enum { KIB = 1024, MIB = 1024 * KIB, DEFAULT_WORK = 128 * MIB };
 /* `tags` has an index of many entries. */
 static const char collections[] = "'plain':{},'tagged':{'index':['tags'],'unique':['name']}";
 
-static int setup(void **state)
+static int set_up(void **state)
 {
-    struct fixture *f = memory_zeroed(1, sizeof *f);
-    fixture_open(f, collections);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    fixture_close(f);
-    free(f);
+    *state = fixture_new(collections);
     return 0;
 }
 
@@ -289,14 +279,14 @@ static void each_set_has_its_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(ten_thousand_small_documents_pass, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_large_document_passes, setup, teardown),
-        cmocka_unit_test_setup_teardown(many_large_documents_are_too_much, setup, teardown),
-        cmocka_unit_test_setup_teardown(patches_that_do_much_with_few_bytes, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_test_that_compares_objects, setup, teardown),
-        cmocka_unit_test_setup_teardown(index_entries_are_charged, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_index_entries_are_charged_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_set_has_its_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(ten_thousand_small_documents_pass, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(one_large_document_passes, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(many_large_documents_are_too_much, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(patches_that_do_much_with_few_bytes, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(one_test_that_compares_objects, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(index_entries_are_charged, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(long_index_entries_are_charged_more, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(each_set_has_its_bound, set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests_name("store/work", tests, NULL, NULL);
 }
