@@ -21,8 +21,6 @@ enum { MUCH = 1 << 20 };
 
 static struct world world;
 static struct peer peer;
-static struct viewer_table *table;
-static struct viewer *viewer;
 
 static int set_up(void **state)
 {
@@ -30,12 +28,9 @@ static int set_up(void **state)
     world_prepare(&world);
     world.config.limits.reply_queue_bytes = 4 * MUCH;
     world_open(&world, NULL);
-    table = viewer_table_create(&world.config);
-    struct viewer_rights rights = {.everything = true};
-    rights.collections[0] = true;
-    viewer = viewer_get(table, &rights);
+    world_watch(&world, 0);
     peer_open(&world, &peer, true);
-    world.last->output.viewer = viewer;
+    world.last->output.viewer = world.viewer;
     return 0;
 }
 
@@ -44,20 +39,12 @@ static int tear_down(void **state)
     (void)state;
     peer_close(&peer);
     world_close(&world);
-    viewer_put(table, viewer);
-    viewer_table_free(&table);
     return 0;
 }
 
 static void change(const char *text)
 {
-    struct buffer frame = {0};
-    frame_append(&frame, OPCODE_TEXT, slice_text(text));
-    backlog_append(world.backlog, &(struct ring_record){.seq = ++world.seq,
-                                                        .tag_after = SLICE("\x03"),
-                                                        .update_frame = buffer_slice(&frame)});
-    buffer_free(&frame);
-    network_backlog_grew(world.network);
+    world_append(&world, text);
 }
 
 static void close_from_peer(void)
@@ -130,7 +117,7 @@ static void running_calls_are_waited_for(void **state)
         peer_close(&peer);
         peer_open(&world, &peer, true);
         connection = world.last;
-        connection->output.viewer = viewer;
+        connection->output.viewer = world.viewer;
     }
 }
 

@@ -15,23 +15,32 @@
 
 #define ANSWERED(reason) "\x88" reason
 
-static void opened_world(struct world *world)
+static struct world world;
+
+static int set_up(void **state)
 {
-    world_prepare(world);
-    world_open(world, NULL);
+    (void)state;
+    world_prepare(&world);
+    world_open(&world, NULL);
+    return 0;
 }
 
-static void echo(struct world *world, struct connection *connection, struct slice message)
+static int tear_down(void **state)
 {
-    (void)world;
+    (void)state;
+    world_close(&world);
+    return 0;
+}
+
+static void echo(struct world *of, struct connection *connection, struct slice message)
+{
+    (void)of;
     connection_send(connection, message, 0);
 }
 
 static void a_handshake_may_come_in_any_pieces(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = echo;
     struct buffer bytes = {0};
     buffer_append_text(&bytes, WORLD_HANDSHAKE);
@@ -54,14 +63,11 @@ static void a_handshake_may_come_in_any_pieces(void **state)
         assert_int_equal(network_readers(world.network), 0);
     }
     buffer_free(&bytes);
-    world_close(&world);
 }
 
 static void a_bad_handshake_is_answered_and_the_connection_ends(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     struct peer peer;
     peer_open(&world, &peer, false);
     peer_send(&peer, SLICE("GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -76,14 +82,11 @@ static void a_bad_handshake_is_answered_and_the_connection_ends(void **state)
     world_turn(&world);
     assert_int_equal(network_descriptors(world.network), 0);
     world_expect(&world, "");
-    world_close(&world);
 }
 
 static void messages_come_back(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = echo;
     struct peer peer;
     peer_open(&world, &peer, true);
@@ -97,14 +100,11 @@ static void messages_come_back(void **state)
     assert_int_equal(network_readers(world.network), 0);
     world_expect(&world, "text(one) binary(two) text(three) ");
     peer_close(&peer);
-    world_close(&world);
 }
 
 static void a_vanished_peer_leaves_nothing(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     struct peer peer;
     peer_open(&world, &peer, true);
     peer_send_frame(&peer, OPCODE_TEXT, SLICE("half a message"));
@@ -115,14 +115,11 @@ static void a_vanished_peer_leaves_nothing(void **state)
     world_expect(&world, "closed ");
     assert_int_equal(network_readers(world.network), 0);
     assert_int_equal(network_descriptors(world.network), 0);
-    world_close(&world);
 }
 
 static void the_peer_closes(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = echo;
     struct peer peer;
     peer_open(&world, &peer, true);
@@ -139,14 +136,11 @@ static void the_peer_closes(void **state)
     assert_int_equal(shutdown(peer.fd, SHUT_WR), 0);
     peer_expect_end(&world, &peer, SLICE(ANSWERED("\x00")));
     peer_close(&peer);
-    world_close(&world);
 }
 
 static void the_owner_closes(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     struct peer peer;
     peer_open(&world, &peer, true);
     connection_send(world.last, SLICE("before"), 0);
@@ -166,14 +160,11 @@ static void the_owner_closes(void **state)
     world_turn(&world);
     assert_int_equal(network_descriptors(world.network), 0);
     world_expect(&world, "");
-    world_close(&world);
 }
 
 static void broken_frames_are_answered_and_the_rest_is_thrown_away(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = echo;
     struct peer peer;
     peer_open(&world, &peer, true);
@@ -189,12 +180,11 @@ static void broken_frames_are_answered_and_the_rest_is_thrown_away(void **state)
     peer_close(&peer);
     world_turn(&world);
     assert_int_equal(network_descriptors(world.network), 0);
-    world_close(&world);
 }
 
-static void close_at_once(struct world *world, struct connection *connection, struct slice message)
+static void close_at_once(struct world *of, struct connection *connection, struct slice message)
 {
-    (void)world;
+    (void)of;
     connection_send(connection, message, 0);
     connection_close(connection, 1000, "");
     connection_send(connection, message, 0);
@@ -203,9 +193,9 @@ static void close_at_once(struct world *world, struct connection *connection, st
     connection_queue(connection);
 }
 
-static void use_the_closed(struct world *world, struct connection *connection)
+static void use_the_closed(struct world *of, struct connection *connection)
 {
-    (void)world;
+    (void)of;
     connection_send(connection, SLICE("too late"), 0);
     connection_close(connection, 1000, "too late");
     connection_hold(connection, true);
@@ -216,8 +206,6 @@ static void use_the_closed(struct world *world, struct connection *connection)
 static void an_owner_may_close_in_a_message_and_use_what_is_closed(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = close_at_once;
     world.on_closed = use_the_closed;
     struct peer peer;
@@ -231,7 +219,6 @@ static void an_owner_may_close_in_a_message_and_use_what_is_closed(void **state)
     world_expect(&world, "text(x) closed ");
     buffer_free(&bytes);
     peer_close(&peer);
-    world_close(&world);
 }
 
 static void close_all_others(struct connection *other, void *self)
@@ -240,17 +227,15 @@ static void close_all_others(struct connection *other, void *self)
         connection_close(other, 1000, "");
 }
 
-static void close_the_others(struct world *world, struct connection *connection, struct slice message)
+static void close_the_others(struct world *of, struct connection *connection, struct slice message)
 {
     (void)message;
-    network_each(world->network, close_all_others, connection);
+    network_each(of->network, close_all_others, connection);
 }
 
 static void an_owner_may_close_others_in_a_message(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = close_the_others;
     struct peer peers[5];
     for (size_t i = 0; i < 5; i++)
@@ -266,12 +251,11 @@ static void an_owner_may_close_others_in_a_message(void **state)
     world_turn(&world);
     assert_int_equal(world.closed, 5);
     assert_int_equal(network_descriptors(world.network), 0);
-    world_close(&world);
 }
 
-static void pause_at_each(struct world *world, struct connection *connection, struct slice message)
+static void pause_at_each(struct world *of, struct connection *connection, struct slice message)
 {
-    (void)world;
+    (void)of;
     (void)message;
     connection_hold(connection, true);
 }
@@ -279,8 +263,6 @@ static void pause_at_each(struct world *world, struct connection *connection, st
 static void a_paused_connection_delivers_nothing(void **state)
 {
     (void)state;
-    struct world world;
-    opened_world(&world);
     world.on_message = pause_at_each;
     struct peer peer;
     peer_open(&world, &peer, true);
@@ -306,14 +288,11 @@ static void a_paused_connection_delivers_nothing(void **state)
     peer_expect_end(&world, &peer, SLICE(ANSWERED("\x02\x03\xe8")));
     buffer_free(&bytes);
     peer_close(&peer);
-    world_close(&world);
 }
 
 static void a_network_may_end_with_connections_in_every_state(void **state)
 {
-    (void)state;
-    struct world world;
-    opened_world(&world);
+    (void)set_up(state);
     world.on_closed = use_the_closed;
     struct peer peers[5];
     for (size_t i = 0; i < 5; i++)
@@ -328,19 +307,21 @@ static void a_network_may_end_with_connections_in_every_state(void **state)
         peer_close(&peers[i]);
 }
 
+#define with_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_handshake_may_come_in_any_pieces),
-        cmocka_unit_test(a_bad_handshake_is_answered_and_the_connection_ends),
-        cmocka_unit_test(messages_come_back),
-        cmocka_unit_test(a_vanished_peer_leaves_nothing),
-        cmocka_unit_test(the_peer_closes),
-        cmocka_unit_test(the_owner_closes),
-        cmocka_unit_test(broken_frames_are_answered_and_the_rest_is_thrown_away),
-        cmocka_unit_test(an_owner_may_close_in_a_message_and_use_what_is_closed),
-        cmocka_unit_test(an_owner_may_close_others_in_a_message),
-        cmocka_unit_test(a_paused_connection_delivers_nothing),
+        with_world(a_handshake_may_come_in_any_pieces),
+        with_world(a_bad_handshake_is_answered_and_the_connection_ends),
+        with_world(messages_come_back),
+        with_world(a_vanished_peer_leaves_nothing),
+        with_world(the_peer_closes),
+        with_world(the_owner_closes),
+        with_world(broken_frames_are_answered_and_the_rest_is_thrown_away),
+        with_world(an_owner_may_close_in_a_message_and_use_what_is_closed),
+        with_world(an_owner_may_close_others_in_a_message),
+        with_world(a_paused_connection_delivers_nothing),
         cmocka_unit_test(a_network_may_end_with_connections_in_every_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,17 +259,6 @@ static void waiting_pongs_are_bounded_and_the_newest_is_sent(void **state)
     world_close(&world);
 }
 
-static void append_change(struct world *world, const char *text)
-{
-    struct buffer frame = {0};
-    frame_append(&frame, OPCODE_TEXT, slice_text(text));
-    backlog_append(world->backlog, &(struct ring_record){.seq = ++world->seq,
-                                                         .tag_after = SLICE("\x03"),
-                                                         .update_frame = buffer_slice(&frame)});
-    buffer_free(&frame);
-    network_backlog_grew(world->network);
-}
-
 /* Everybody gets each change once, in whatever state the growing of the backlog found him. */
 static void the_backlog_reaches_everybody(void **state)
 {
@@ -278,21 +267,18 @@ static void the_backlog_reaches_everybody(void **state)
     struct world world;
     world_prepare(&world);
     world_open(&world, NULL);
-    struct viewer_table *table = viewer_table_create(&world.config);
-    struct viewer_rights rights = {.everything = true};
-    rights.collections[0] = true;
-    struct viewer *viewer = viewer_get(table, &rights);
+    world_watch(&world, 0);
     struct peer peers[PEERS];
     struct connection *connections[PEERS];
     for (size_t i = 0; i < PEERS; i++) {
         peer_open(&world, &peers[i], true);
         connections[i] = world.last;
-        connections[i]->output.viewer = viewer;
+        connections[i]->output.viewer = world.viewer;
     }
     struct buffer expected[PEERS] = {0};
     for (int i = 0; i < CHANGES; i++) {
         size_t asker = (size_t)(i * 7) % PEERS;
-        append_change(&world, "change");
+        world_append(&world, "change");
         for (size_t j = 0; j < PEERS; j++)
             buffer_append_text(&expected[j], "\x81\x06"
                                              "change");
@@ -309,9 +295,7 @@ static void the_backlog_reaches_everybody(void **state)
         connections[i]->output.viewer = NULL;
         peer_close(&peers[i]);
     }
-    viewer_put(table, viewer);
     world_close(&world);
-    viewer_table_free(&table);
 }
 
 /* A reply that speaks of a change not yet seen waits for it; its connection is not polled meanwhile. */
@@ -326,7 +310,7 @@ static void a_reply_waits_for_its_change(void **state)
     connection_send(world.last, SLICE("reply"), 1);
     peer_expect(&world, &peer, SLICE(""));
     assert_false(network_flush(world.network, 1));
-    append_change(&world, "change");
+    world_append(&world, "change");
     peer_expect(&world, &peer, SLICE("\x81\x05reply"));
     peer_close(&peer);
     world_close(&world);
@@ -338,27 +322,22 @@ static void changes_do_not_follow_a_close_frame(void **state)
     struct world world;
     world_prepare(&world);
     world_open(&world, NULL);
-    struct viewer_table *table = viewer_table_create(&world.config);
-    struct viewer_rights rights = {.everything = true};
-    rights.collections[0] = true;
-    struct viewer *viewer = viewer_get(table, &rights);
+    world_watch(&world, 0);
     struct peer peer;
     peer_open(&world, &peer, true);
-    world.last->output.viewer = viewer;
-    append_change(&world, "before");
+    world.last->output.viewer = world.viewer;
+    world_append(&world, "before");
     connection_close(world.last, 1001, "");
-    append_change(&world, "behind");
+    world_append(&world, "behind");
     peer_expect(&world, &peer,
                 SLICE("\x81\x06"
                       "before"
                       "\x88\x02\x03\xe9"));
-    append_change(&world, "far behind");
+    world_append(&world, "far behind");
     peer_expect_end(&world, &peer, SLICE(""));
     peer_close(&peer);
     world_turn(&world);
-    viewer_put(table, viewer);
     world_close(&world);
-    viewer_table_free(&table);
 }
 
 static void refill_to_the_close(struct world *world, struct connection *connection)
@@ -378,15 +357,12 @@ static void a_closing_connection_catches_up(void **state)
     world_prepare(&world);
     world_open(&world, NULL);
     world.on_refill = refill_to_the_close;
-    struct viewer_table *table = viewer_table_create(&world.config);
-    struct viewer_rights rights = {.everything = true};
-    rights.collections[0] = true;
-    struct viewer *viewer = viewer_get(table, &rights);
+    world_watch(&world, 0);
     struct peer peer;
     peer_open(&world, &peer, true);
-    world.last->output.viewer = viewer;
-    append_change(&world, "first");
-    append_change(&world, "second");
+    world.last->output.viewer = world.viewer;
+    world_append(&world, "first");
+    world_append(&world, "second");
     connection_close(world.last, 1001, "");
     network_backlog_drops(world.network, backlog_next(world.backlog));
     assert_true(world.last->output.catching_up);
@@ -396,9 +372,7 @@ static void a_closing_connection_catches_up(void **state)
                       "\x88\x02\x03\xe9"));
     peer_close(&peer);
     world_turn(&world);
-    viewer_put(table, viewer);
     world_close(&world);
-    viewer_table_free(&table);
 }
 
 /* Who broke the rules is told how before it is told to go; changes it need not see any more. */
@@ -413,7 +387,7 @@ static void answers_go_out_before_a_close_for_bad_behaviour(void **state)
     connection_send(world.last, SLICE("first"), 0);
     connection_send(world.last, SLICE("second"), 0);
     connection_close(world.last, 1008, "");
-    append_change(&world, "behind");
+    world_append(&world, "behind");
     peer_expect(&world, &peer,
                 SLICE("\x81\x05"
                       "first"

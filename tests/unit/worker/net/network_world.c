@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shared/base/clock.h"
+#include "shared/ipc/frame_header.h"
 #include "tests/unit/worker/net/frame_sample.h"
 #include "worker/net/http/http.h"
 
@@ -143,9 +144,32 @@ void world_close(struct world *world)
     assert_null(world->network);
     assert_int_equal(world->opened, world->closed);
     assert_int_equal(world->requests, world->finished);
+    if (world->viewer) {
+        viewer_put(world->viewers, world->viewer);
+        viewer_table_free(&world->viewers);
+    }
     backlog_free(&world->backlog);
     event_base_free(world->base);
     buffer_free(&world->seen);
+}
+
+void world_watch(struct world *world, unsigned collection)
+{
+    struct viewer_rights rights = {.everything = true};
+    rights.collections[collection] = true;
+    world->viewers = viewer_table_create(&world->config);
+    world->viewer = viewer_get(world->viewers, &rights);
+}
+
+void world_append(struct world *world, const char *text)
+{
+    struct buffer frame = {0};
+    frame_append(&frame, OPCODE_TEXT, slice_text(text));
+    backlog_append(world->backlog, &(struct ring_record){.seq = ++world->seq,
+                                                         .tag_after = SLICE("\x03"),
+                                                         .update_frame = buffer_slice(&frame)});
+    buffer_free(&frame);
+    network_backlog_grew(world->network);
 }
 
 void world_turn(struct world *world)

@@ -28,6 +28,8 @@ struct world {
     bool owes, holds_writes; /* what the network is told when it asks */
     unsigned opened, messages, closed, drained, requests, finished;
     uint64_t seq;
+    struct viewer_table *viewers; /* these two after world_watch() */
+    struct viewer *viewer;
 };
 
 /** A client: its end of a socket pair, and what came on it (or was written to it with peer_read()). */
@@ -42,6 +44,12 @@ void world_prepare(struct world *world);
 void world_open(struct world *world, const struct network_options *options);
 /** Closes everything; says whether each opened() had its closed(), and each request() its finished(). */
 void world_close(struct world *world);
+
+/** Makes ->viewer, who sees all of the collection with this number. It ends with the world. */
+void world_watch(struct world *world, unsigned collection);
+
+/** The next change, of collection 0: a frame with @text is in the backlog, and the network knows. */
+void world_append(struct world *world, const char *text);
 
 /** One pass of the loop as a worker makes it, without waiting. */
 void world_turn(struct world *world);

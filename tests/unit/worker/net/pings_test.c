@@ -29,9 +29,7 @@ static struct config_collection collections[] = {
 static struct world world;
 static struct peer peer;
 static struct connection *connection;
-static struct viewer_table *table;
-static struct viewer *viewer; /* of what is shown */
-static struct buffer story;   /* "change 1, ping 2, ": what came */
+static struct buffer story; /* "change 1, ping 2, ": what came */
 
 static int set_up(void **state)
 {
@@ -40,10 +38,7 @@ static int set_up(void **state)
     world.config.collections = collections;
     world.config.collection_count = 2;
     world_open(&world, &(struct network_options){.application_pings = true, .epoch = EPOCH});
-    table = viewer_table_create(&world.config);
-    struct viewer_rights rights = {.everything = true};
-    rights.collections[SHOWN] = true;
-    viewer = viewer_get(table, &rights);
+    world_watch(&world, SHOWN);
     peer_open(&world, &peer, true);
     connection = world.last;
     return 0;
@@ -54,8 +49,6 @@ static int tear_down(void **state)
     (void)state;
     peer_close(&peer);
     world_close(&world);
-    viewer_put(table, viewer);
-    viewer_table_free(&table);
     buffer_free(&story);
     return 0;
 }
@@ -83,7 +76,7 @@ static void change(void)
 
 static void authorize(void)
 {
-    connection->output.viewer = viewer;
+    connection->output.viewer = world.viewer;
     output_pass_over(&connection->output, world.backlog, world.seq);
     connection_authorized(connection, true);
 }
