@@ -1,10 +1,8 @@
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "shared/base/clock.h"
 #include "shared/ipc/address_counts.h"
