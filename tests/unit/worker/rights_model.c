@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/store/access_tag.h"
+#include "shared/store/scan.h"
 #include "tests/unit/quoted.h"
 
 static const char collections[] =

@@ -488,6 +488,28 @@ static void in_a_full_store_a_batch_is_one_commit(void **state)
     assert_int_equal(row(fixture)->store_full, 0);
 }
 
+/* A store of 4 MiB with room for some documents of 5000 bytes; its committer is stopped. */
+static void fill_but_for_a_little(struct fixture *fixture)
+{
+    fixture->config->map_bytes = 4 << 20;
+    fixture_start(fixture, NULL);
+    (void)fixture_join(fixture, 0, 7);
+    (void)fill_store(fixture, 'l', 200000);
+    (void)fill_store(fixture, 's', 20000);
+    (void)fixture_do(fixture, 0, CHANGE_REMOVE, "notes", "l0", NULL);
+    fixture_stop(fixture);
+}
+
+/* "m0", "m1" and so on. */
+static void send_documents(struct fixture *fixture, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%u", i);
+        send_document(fixture, id, 5000);
+    }
+}
+
 static void die_at_the_second(void)
 {
     static unsigned commits;
@@ -501,13 +523,7 @@ static void a_batch_too_large_for_the_room_is_done_in_parts(void **state)
 {
     enum { SETS = 24 };
     struct fixture *fixture = *state;
-    fixture->config->map_bytes = 4 << 20;
-    fixture_start(fixture, NULL);
-    (void)fixture_join(fixture, 0, 7);
-    (void)fill_store(fixture, 'l', 200000);
-    (void)fill_store(fixture, 's', 20000);
-    (void)fixture_do(fixture, 0, CHANGE_REMOVE, "notes", "l0", NULL);
-    fixture_stop(fixture);
+    fill_but_for_a_little(fixture);
 
     fixture_start(fixture, die_at_the_second);
     fixture_link(fixture, 0);
@@ -517,11 +533,7 @@ static void a_batch_too_large_for_the_room_is_done_in_parts(void **state)
     assert_false(fixture_read(fixture, 0, &result, &ended));
     assert_false(ended);
     fixture_pause(fixture);
-    for (unsigned i = 0; i < SETS; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "m%u", i);
-        send_document(fixture, id, 5000);
-    }
+    send_documents(fixture, SETS);
     fixture_resume(fixture);
     assert_false(fixture_read(fixture, 0, &result, &ended));
     assert_true(ended);
@@ -567,23 +579,13 @@ static void a_part_that_fails_does_not_take_others_with_it(void **state)
 {
     enum { SETS = 24 };
     struct fixture *fixture = *state;
-    fixture->config->map_bytes = 4 << 20;
-    fixture_start(fixture, NULL);
-    (void)fixture_join(fixture, 0, 7);
-    (void)fill_store(fixture, 'l', 200000);
-    (void)fill_store(fixture, 's', 20000);
-    (void)fixture_do(fixture, 0, CHANGE_REMOVE, "notes", "l0", NULL);
-    fixture_stop(fixture);
+    fill_but_for_a_little(fixture);
     damage(fixture, "bad");
     fixture_start(fixture, NULL);
     (void)fixture_join(fixture, 0, 8);
     uint64_t commits = row(fixture)->commits;
     fixture_pause(fixture);
-    for (unsigned i = 0; i < SETS; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "m%u", i);
-        send_document(fixture, id, 5000);
-    }
+    send_documents(fixture, SETS);
     (void)fixture_send_one(fixture, 0, CHANGE_MERGE, "notes", "bad", Q("{'a':1}"));
     fixture_resume(fixture);
     for (unsigned i = 0; i < SETS; i++) {
