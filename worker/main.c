@@ -129,7 +129,7 @@ bool worker_pass(struct worker *worker)
     bool more = ring_intake_some(worker);
     worker->rights_left = WORK_FOR_RIGHTS;
     (void)!job_list_run(worker->jobs);
-    committer_link_flush(worker->link); /* who is answered now may count on that what it sent before is given on */
+    committer_link_flush(worker->link); /* first: who is answered now may count on what it sent before */
     if (authority_is_current(worker->authority)) /* events.c, may_write() */
         more |= network_flush(worker->network, WRITES_IN_A_PASS);
     more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
