@@ -2,6 +2,8 @@
 
 #include "worker/history/former_rights.h"
 #include "worker/intake/ring_intake.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/network.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
 #include "worker/rpc/incoming.h"

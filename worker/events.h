@@ -3,6 +3,7 @@
 
 #include "worker/authority/authority.h"
 #include "worker/net/connection.h"
+#include "worker/net/network.h"
 
 /*
  * What earlier rooms tell later ones: they call back by these tables, and include nothing of them. The

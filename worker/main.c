@@ -29,6 +29,8 @@
 #include "worker/events.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/net/connection.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/network.h"
 #include "worker/orders.h"
 #include "worker/session/token_use.h"
 #include "worker/stopping.h"
@@ -63,7 +65,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
     struct loop *loop = argument;
     committer_link_tick(loop->worker->link);
     token_use_tick(loop->worker);
-    network_refuse_standing(loop->worker->network);
+    connection_hold_refuse_standing(loop->worker->network);
     log_refused_strangers(loop->worker);
     if (++loop->seconds % READERS_CHECK_S == 0)
         store_check_readers(loop->worker->store);

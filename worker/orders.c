@@ -11,6 +11,7 @@
 #include "shared/ipc/orders.h"
 #include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
+#include "worker/net/network.h"
 #include "worker/stopping.h"
 
 /* Packets taken in one pass of the loop: each may carry a batch of connections. */

@@ -9,6 +9,9 @@
 #include "shared/base/random.h"
 #include "worker/base/committer_link.h"
 #include "worker/net/connection.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/network.h"
 #include "worker/rpc/incoming.h"
 #include "worker/rpc/open_calls.h"
 

@@ -7,6 +7,8 @@
 #include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
 #include "worker/net/connection.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/network.h"
 
 /* Units of work in one step: up to some 1,600 small changes, a single one that is large, or some 200 entries
  * of the log. */

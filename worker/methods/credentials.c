@@ -7,7 +7,7 @@
 struct login_source credentials_source(const struct session *session)
 {
     struct login_source source = {.key = {'a'}};
-    connection_network(session->connection, source.key + 1);
+    session_network(session, source.key + 1);
     return source;
 }
 

@@ -114,8 +114,8 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
         transaction_fail_unreadable(transaction, NULL);
         return false;
     }
-    token_add_session(set, user, connection_address(transaction->session->connection, address),
-                      slice_text(login->browser), login->token, login->token_hash);
+    token_add_session(set, user, session_address(transaction->session, address), slice_text(login->browser),
+                      login->token, login->token_hash);
     return true;
 }
 

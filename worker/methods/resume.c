@@ -59,16 +59,16 @@ static enum job_state give_up(struct resume *resume, enum error_code code, const
 static enum job_state finish(struct resume *resume)
 {
     struct transaction *transaction = resume->transaction;
-    struct connection *connection = transaction->session->connection;
+    struct session *session = transaction->session;
     struct buffer answer = {0};
     buffer_append_format(&answer, "{\"epoch\":%llu,\"seq\":%llu}",
                          (unsigned long long)store_epoch(resume->worker->store),
                          (unsigned long long)resume->seq);
     resume->transaction = NULL;
     transaction->job = NULL;
-    transaction->session->position_seq = resume->seq;
+    session->position_seq = resume->seq;
     transaction_fulfill(transaction, buffer_slice(&answer), resume->seq);
-    connection_ping_is_due(connection); /* the copy is complete: it may be newer than the answer says */
+    session_ping_is_due(session); /* the copy is complete: it may be newer than the answer says */
     buffer_free(&answer);
     return JOB_DONE;
 }

@@ -115,15 +115,15 @@ static enum store_step walk_manifests(struct worker *worker, struct sync *sync, 
 static enum job_state finish(struct sync *sync, uint64_t epoch, uint64_t seq)
 {
     struct transaction *transaction = sync->transaction;
-    struct connection *connection = transaction->session->connection;
+    struct session *session = transaction->session;
     struct buffer answer = {0};
     buffer_append_format(&answer, "{\"epoch\":%llu,\"seq\":%llu}", (unsigned long long)epoch,
                          (unsigned long long)seq);
     sync->transaction = NULL;
     transaction->job = NULL;
-    transaction->session->position_seq = seq;
+    session->position_seq = seq;
     transaction_fulfill(transaction, buffer_slice(&answer), seq);
-    connection_ping_is_due(connection); /* the copy is complete: it may be newer than the answer says */
+    session_ping_is_due(session); /* the copy is complete: it may be newer than the answer says */
     buffer_free(&answer);
     return JOB_DONE;
 }

@@ -8,8 +8,14 @@
 #include "shared/base/memory.h"
 #include "shared/ipc/frame_header.h"
 #include "shared/ipc/scoreboard.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_half_read.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/http/http.h"
 #include "worker/net/http/http_api.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/network_state.h"
 #include "worker/net/read_ahead.h"
 
 /* One connection: reading, the heads of requests, the handshake, frames, and what its owner may ask of it. */
@@ -256,7 +262,7 @@ static void connection_read(struct connection *connection)
         return;
     ssize_t length;
     size_t most = sizeof network->read_buffer;
-    if (network_ahead_is_much(network) && connection->kind != CONNECTION_CONTROL)
+    if (connection_hold_is_much(network) && connection->kind != CONNECTION_CONTROL)
         most = READ_LITTLE;
     do {
         length = recv(connection->fd, network->read_buffer, most, MSG_DONTWAIT);
@@ -308,6 +314,25 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
         (!network->events.may_write || network->events.may_write(network->context)))
         (void)!network_flush(network, FRESH_MOST);
     network_leave(network);
+}
+
+static void free_kept(struct buffer **kept)
+{
+    if (*kept)
+        buffer_free(*kept);
+    free(*kept);
+    *kept = NULL;
+}
+
+void connection_forget(struct connection *connection)
+{
+    frame_drop(connection->network->frames, &connection->reader);
+    output_close(&connection->output);
+    connection_forget_ahead(connection);
+    connection_uncount_half_read(connection);
+    free_kept(&connection->head);
+    free_kept(&connection->late_pong);
+    connection->held_back = false;
 }
 
 uint64_t connection_reply_limit(const struct connection *connection)

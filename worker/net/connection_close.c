@@ -1,3 +1,5 @@
+#include "worker/net/connection_close.h"
+
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -6,7 +8,11 @@
 #include "shared/base/log.h"
 #include "shared/ipc/frame_header.h"
 #include "shared/ipc/scoreboard.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_address.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/http/http.h"
+#include "worker/net/network_state.h"
 #include "worker/net/read_ahead.h"
 
 /*

@@ -1,4 +1,7 @@
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_half_read.h"
+
+#include "worker/net/http/http.h"
+#include "worker/net/network_state.h"
 
 /*
  * Memory of what has come in part: messages, heads of requests and their contents. Who has not logged in may
@@ -81,9 +84,4 @@ bool connection_count_half_read(struct connection *connection)
 void connection_keeps_nothing(struct connection *connection)
 {
     (void)!connection_count_half_read(connection); /* it is less than before */
-}
-
-uint64_t network_waiting_bytes(const struct network *network)
-{
-    return network->half_read + network->ahead;
 }

@@ -1,5 +1,10 @@
+#include "worker/net/connection_hold.h"
+
 #include "shared/base/clock.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_half_read.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network_state.h"
 #include "worker/net/read_ahead.h"
 
 /*
@@ -28,7 +33,7 @@ static uint64_t ahead_most(const struct network *network)
     return network->options.config->limits.worker_calls_bytes / 4;
 }
 
-bool network_ahead_is_much(const struct network *network)
+bool connection_hold_is_much(const struct network *network)
 {
     return network->ahead >= ahead_most(network);
 }
@@ -42,14 +47,14 @@ bool connection_is_full(struct connection *connection)
     if (control)
         window *= CONTROL_BOUNDS;
     bool holds = connection->held && connection->state == CONNECTION_OPEN;
-    bool pauses = holds && ahead > 0 && ahead < window && !control && network_ahead_is_much(network);
+    bool pauses = holds && ahead > 0 && ahead < window && !control && connection_hold_is_much(network);
     network->ahead_pauses |= pauses;
     become_full(connection, pauses || (holds && ahead >= window));
     return connection->full;
 }
 
 /* When a good part of it has gone, so that they are not all looked at for every byte. */
-void network_read_on(struct network *network)
+void connection_hold_read_on(struct network *network)
 {
     struct connection *connection;
     if (!network->ahead_pauses || network->ahead >= ahead_most(network) / 4 * 3)
@@ -60,12 +65,6 @@ void network_read_on(struct network *network)
         if (connection->full)
             connection_arm(connection);
     }
-}
-
-bool network_takes_calls(const struct network *network)
-{
-    return work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
-           (!network->events.ready || network->events.ready(network->context));
 }
 
 void connection_take_message(struct connection *connection, struct slice message, bool binary)
@@ -133,7 +132,7 @@ void connection_refuse_waiting(struct connection *connection)
         network->events.refused(network->context, connection, message);
 }
 
-void network_refuse_standing(struct network *network)
+void connection_hold_refuse_standing(struct network *network)
 {
     uint64_t now_ms = clock_monotonic_ms();
     if (network->full == 0)

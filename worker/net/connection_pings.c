@@ -1,9 +1,13 @@
+#include "worker/net/connection_pings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
 #include "shared/ipc/frame_header.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network_state.h"
 
 /*
  * Pings both ways. The server's, at the times timers.h deals out, find peers that are gone. To the client's

@@ -1,12 +1,15 @@
+#include "worker/net/connection_write.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "shared/ipc/scoreboard.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/http/http.h"
+#include "worker/net/network_state.h"
 
 /* What output.h decides, written; and the two queues of connections. */
-
-enum { WRITES_LEAST = 8 }; /* in a pass, when steps that could not be cut have used it up */
 
 enum written {
     WRITTEN_ALL,     /* what could go out is out */
@@ -52,14 +55,6 @@ static void queue_current(struct connection *connection)
     connection->queued = true;
     connection->up_to_date = network->stamp;
     TAILQ_INSERT_TAIL(&network->current, connection, queue);
-}
-
-void network_backlog_grew(struct network *network)
-{
-    if (TAILQ_EMPTY(&network->current))
-        return;
-    TAILQ_CONCAT(&network->ready, &network->current, queue);
-    network->stamp++;
 }
 
 /* Where our close frame ends: nothing may be sent behind it (RFC 6455 section 5.5.1). */
@@ -228,21 +223,4 @@ void connection_write(struct connection *connection)
     else if (written == WRITTEN_ALL)
         refill(connection);
     connection_count_behind(connection);
-}
-
-bool network_flush(struct network *network, unsigned most)
-{
-    network->fresh = 0;
-    network_enter(network);
-    network_read_on(network);
-    struct work *work = network->options.work;
-    for (unsigned i = 0;
-         i < most && !TAILQ_EMPTY(&network->ready) && (work_left(work, 0) || i < WRITES_LEAST); i++) {
-        work_charge(work, WORK_NODE);
-        connection_write(TAILQ_FIRST(&network->ready));
-    }
-    if (network->scratch.capacity > SCRATCH_KEPT)
-        buffer_free(&network->scratch);
-    network_leave(network);
-    return !TAILQ_EMPTY(&network->ready);
 }

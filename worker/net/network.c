@@ -1,3 +1,5 @@
+#include "worker/net/network.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +14,13 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/scoreboard.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_address.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network_state.h"
+
+enum { WRITES_LEAST = 8 }; /* in a pass, when steps that could not be cut have used it up */
 
 /*
  * The set of connections of one worker: how they come in and how their memory goes. What happens on one is in
@@ -55,25 +63,6 @@ void network_free(struct network **owned)
     frame_pool_free(&network->frames);
     buffer_free(&network->scratch);
     free(network);
-}
-
-static void free_kept(struct buffer **kept)
-{
-    if (*kept)
-        buffer_free(*kept);
-    free(*kept);
-    *kept = NULL;
-}
-
-void connection_forget(struct connection *connection)
-{
-    frame_drop(connection->network->frames, &connection->reader);
-    output_close(&connection->output);
-    connection_forget_ahead(connection);
-    connection_uncount_half_read(connection);
-    free_kept(&connection->head);
-    free_kept(&connection->late_pong);
-    connection->held_back = false;
 }
 
 void network_enter(struct network *network)
@@ -201,6 +190,14 @@ void network_add(struct network *network, int fd, enum connection_kind kind)
     network_leave(network);
 }
 
+void network_backlog_grew(struct network *network)
+{
+    if (TAILQ_EMPTY(&network->current))
+        return;
+    TAILQ_CONCAT(&network->ready, &network->current, queue);
+    network->stamp++;
+}
+
 void network_backlog_drops(struct network *network, uint64_t first)
 {
     if (first <= network->dropped_first)
@@ -216,6 +213,29 @@ void network_backlog_drops(struct network *network, uint64_t first)
     }
 }
 
+bool network_flush(struct network *network, unsigned most)
+{
+    network->fresh = 0;
+    network_enter(network);
+    connection_hold_read_on(network);
+    struct work *work = network->options.work;
+    for (unsigned i = 0;
+         i < most && !TAILQ_EMPTY(&network->ready) && (work_left(work, 0) || i < WRITES_LEAST); i++) {
+        work_charge(work, WORK_NODE);
+        connection_write(TAILQ_FIRST(&network->ready));
+    }
+    if (network->scratch.capacity > SCRATCH_KEPT)
+        buffer_free(&network->scratch);
+    network_leave(network);
+    return !TAILQ_EMPTY(&network->ready);
+}
+
+bool network_takes_calls(const struct network *network)
+{
+    return work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
+           (!network->events.ready || network->events.ready(network->context));
+}
+
 void network_each(struct network *network, void (*each)(struct connection *, void *), void *argument)
 {
     network_enter(network);
@@ -226,6 +246,11 @@ void network_each(struct network *network, void (*each)(struct connection *, voi
             each(connection, argument);
     }
     network_leave(network);
+}
+
+uint64_t network_waiting_bytes(const struct network *network)
+{
+    return network->half_read + network->ahead;
 }
 
 unsigned network_connections(const struct network *network)
@@ -241,47 +266,4 @@ unsigned network_descriptors(const struct network *network)
 size_t network_readers(const struct network *network)
 {
     return frame_pool_lent(network->frames);
-}
-
-void connection_network(const struct connection *connection, char network[CONNECTION_NETWORK])
-{
-    uint64_t key = address_table_key(connection->family, connection->address);
-    network[0] = (char)connection->family;
-    memcpy(network + 1, &key, sizeof key);
-}
-
-static char *put_number(char *out, unsigned number)
-{
-    char digits[5]; /* of 16 bits */
-    unsigned count = 0;
-    do
-        digits[count++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (count > 0)
-        *out++ = digits[--count];
-    return out;
-}
-
-/* "192.0.2.1:4711", without inet_ntop(3), since every call's line in the log has it. */
-static const char *address4(const struct connection *connection, char text[64])
-{
-    char *at = text;
-    for (unsigned i = 0; i < 4; i++) {
-        at = put_number(at, connection->address[i]);
-        *at++ = i < 3 ? '.' : ':';
-    }
-    *put_number(at, connection->port) = '\0';
-    return text;
-}
-
-const char *connection_address(const struct connection *connection, char text[64])
-{
-    char address[INET6_ADDRSTRLEN];
-    if (connection->family == AF_INET)
-        return address4(connection, text);
-    if (connection->family == AF_UNIX ||
-        !inet_ntop(connection->family, connection->address, address, sizeof address))
-        return "local";
-    snprintf(text, 64, "[%s]:%u", address, (unsigned)connection->port);
-    return text;
 }

@@ -5,7 +5,9 @@
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/network_state.h"
 
 enum {
     TICKS_AN_INTERVAL = 100, /* wanted, of pings */

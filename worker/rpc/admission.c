@@ -2,6 +2,9 @@
 
 #include "worker/base/job.h"
 #include "worker/net/connection.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network.h"
 
 static bool holds_much(const struct session *session)
 {

@@ -6,6 +6,8 @@
 #include "worker/base/job.h"
 #include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
+#include "worker/net/connection_half_read.h"
+#include "worker/net/connection_write.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"

@@ -11,6 +11,7 @@
 
 enum { INCOMING_LARGE = 16 * 1024 }; /* bytes; what has no more is parsed as it comes */
 
+struct http_call;
 struct incoming;
 struct incoming_queue;
 

@@ -2,6 +2,7 @@
 
 #include "shared/base/memory.h"
 #include "worker/base/job.h"
+#include "worker/net/connection_address.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/method.h"
 

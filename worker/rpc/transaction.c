@@ -14,6 +14,8 @@
 #include "worker/authority/token.h"
 #include "worker/base/committer_turns.h"
 #include "worker/net/connection.h"
+#include "worker/net/connection_address.h"
+#include "worker/net/connection_write.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"

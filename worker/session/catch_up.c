@@ -5,6 +5,8 @@
 #include "shared/store/change_log.h"
 #include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/connection_write.h"
 #include "worker/session/rights_change.h"
 
 /* An entry of the log is looked up, and so is the document it is about. */

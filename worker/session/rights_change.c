@@ -8,6 +8,9 @@
 #include "worker/base/snapshot.h"
 #include "worker/history/log_walk.h"
 #include "worker/history/rights_difference.h"
+#include "worker/net/connection.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/connection_write.h"
 
 enum { STEP_BYTES = 64 * 1024 }; /* that are sent in one step, which does WORK_TURN otherwise */
 

@@ -8,6 +8,11 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/change_frame.h"
+#include "worker/net/connection.h"
+#include "worker/net/connection_address.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/connection_write.h"
 #include "worker/session/rights_change.h"
 
 enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
@@ -22,6 +27,21 @@ struct slice session_user(const struct session *session)
 bool session_may(const struct session *session, unsigned permission)
 {
     return session->login.account && permission_has(&session->login.account->rights.permissions, permission);
+}
+
+const char *session_address(const struct session *session, char text[64])
+{
+    return connection_address(session->connection, text);
+}
+
+void session_network(const struct session *session, char network[CONNECTION_NETWORK])
+{
+    connection_network(session->connection, network);
+}
+
+void session_ping_is_due(struct session *session)
+{
+    connection_ping_is_due(session->connection);
 }
 
 static void compose(struct buffer *message, const char *operation, const char *collection, struct slice data)

@@ -76,6 +76,15 @@ void session_resync(struct session *session, const char *reason, uint64_t seq);
 /** The session's user id; "(control)"; absent when nobody. */
 struct slice session_user(const struct session *session);
 
+/** Where its client is, for people: connection_address(). */
+const char *session_address(const struct session *session, char text[64]);
+
+/** Where its client is, for counts: connection_network(). */
+void session_network(const struct session *session, char network[CONNECTION_NETWORK]);
+
+/** A ping says to the client up to where its copy is complete, as soon as that is known. */
+void session_ping_is_due(struct session *session);
+
 bool session_may(const struct session *session, unsigned permission);
 
 /** One more call before somebody has logged in. False: it is one too many in this minute on its connection;

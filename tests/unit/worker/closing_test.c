@@ -7,6 +7,7 @@
 #include "tests/unit/quoted.h"
 #include "tests/unit/worker/worker_world.h"
 #include "worker/net/connection.h"
+#include "worker/net/network.h"
 
 static const char collections[] = "'items': {'rights': {'owner': 'o', 'group': 'g', "
                                   "'group_read': 'gr'}}}, 'limits': {";

@@ -5,6 +5,7 @@
 
 #include "shared/base/memory.h"
 #include "tests/unit/quoted.h"
+#include "worker/net/network.h"
 
 static const char collections[] = "'items': {}, 'secrets': {'read': 'p'}, 'other': {}},"
                                   " 'permissions': ['p'], 'limits': {";

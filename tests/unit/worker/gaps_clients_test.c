@@ -5,6 +5,7 @@
 
 #include "tests/unit/quoted.h"
 #include "tests/unit/worker/gap_world.h"
+#include "worker/net/connection_close.h"
 
 /* It is served from the change log, which no longer has what comes next for it. An answer that waits is for a
  * change that is dispatched already, or for one that will be when it has been told. */

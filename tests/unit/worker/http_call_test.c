@@ -2,6 +2,7 @@
  * goes. */
 
 #include "tests/unit/quoted.h"
+#include "worker/net/network.h"
 #include "worker/rpc/http_call.h"
 
 #include <stdio.h>

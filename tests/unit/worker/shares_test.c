@@ -10,6 +10,7 @@
 #include "tests/unit/worker/worker_world.h"
 #include "worker/base/job.h"
 #include "worker/net/connection.h"
+#include "worker/net/network.h"
 #include "worker/net/read_ahead.h"
 
 /* A pass may spend WORK_PASS and end with a step that was begun before. */

@@ -15,6 +15,7 @@
 #include "worker/base/committer_link.h"
 #include "worker/main.h"
 #include "worker/net/connection.h"
+#include "worker/net/network.h"
 
 enum { ROUNDS_MOST = 200000 };
 

@@ -7,7 +7,11 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/scoreboard.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_address.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_half_read.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network_state.h"
 
 /*
  * One exchange: the request's body is read, bounded in bytes and in time; the owner answers; the answer is

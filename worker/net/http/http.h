@@ -14,4 +14,30 @@
  * it (any more). */
 void http_respond(struct connection *connection, const struct http_response *response);
 
+/* For the other files of worker/net/. */
+
+/** The head of a request that is no handshake has come, and @rest behind it. */
+void http_begin(struct connection *connection, const struct http_request *request, struct slice rest);
+
+/** More bytes of the request, or behind it. */
+void http_feed(struct connection *connection, struct slice bytes);
+
+/** Writes once what there is of the answer. */
+void http_write(struct connection *connection);
+
+/** Bytes of the request's content that have come. */
+size_t http_content_bytes(const struct connection *connection);
+
+/** The peer sends no more. */
+void http_peer_ended(struct connection *connection);
+
+/** The exchange is the last one here. */
+void http_close(struct connection *connection);
+
+/** The deadline has passed. */
+void http_expired(struct connection *connection);
+
+/** The connection has gone: the exchange ends as it is. */
+void http_gone(struct connection *connection);
+
 #endif

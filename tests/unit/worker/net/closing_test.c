@@ -9,7 +9,10 @@
 #include "shared/ipc/frame_header.h"
 #include "tests/unit/worker/net/frame_sample.h"
 #include "tests/unit/worker/net/network_world.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network_state.h"
 
 #include <cmocka.h>
 

@@ -1,4 +1,7 @@
 #include "worker/net/connection.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_hold.h"
+#include "worker/net/connection_write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

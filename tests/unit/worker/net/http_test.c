@@ -1,3 +1,6 @@
+#include "worker/net/connection.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_hold.h"
 #include "worker/net/http/http.h"
 
 #include <setjmp.h>

@@ -7,6 +7,7 @@
 #include "shared/ipc/frame_header.h"
 #include "tests/unit/worker/net/frame_sample.h"
 #include "tests/unit/worker/net/network_world.h"
+#include "worker/net/connection_close.h"
 
 #include <cmocka.h>
 

@@ -11,6 +11,8 @@
 #include "tests/unit/worker/net/frame_sample.h"
 #include "tests/unit/worker/net/network_world.h"
 #include "worker/net/address_table.h"
+#include "worker/net/connection.h"
+#include "worker/net/connection_close.h"
 
 #include <cmocka.h>
 

@@ -4,6 +4,7 @@
 #include "shared/base/buffer.h"
 #include "shared/config/config.h"
 #include "worker/net/connection.h"
+#include "worker/net/network.h"
 
 /* A network with a real event base, the test holding the other ends of socket pairs as its clients. */
 

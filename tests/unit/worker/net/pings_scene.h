@@ -2,7 +2,10 @@
 #define TESTS_UNIT_NET_PINGS_SCENE_H
 
 #include "tests/unit/worker/net/network_world.h"
-#include "worker/net/network_internal.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/connection_write.h"
+#include "worker/net/network.h"
+#include "worker/net/network_state.h"
 
 /*
  * One connection that sees one of two collections, and the story of what came on it: for tests of the

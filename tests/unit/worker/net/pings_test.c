@@ -6,7 +6,12 @@
 
 #include "shared/ipc/frame_header.h"
 #include "tests/unit/quoted.h"
+#include "tests/unit/worker/net/network_world.h"
 #include "tests/unit/worker/net/pings_scene.h"
+#include "worker/net/connection.h"
+#include "worker/net/connection_close.h"
+#include "worker/net/connection_pings.h"
+#include "worker/net/connection_write.h"
 
 #include <cmocka.h>
 
