@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "client/bench/loop.h"
+#include "client/bench/peer.h"
 #include "client/bench/report.h"
 #include "client/bench/server.h"
 #include "shared/base/close_code.h"

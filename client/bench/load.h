@@ -3,6 +3,7 @@
 
 #include "client/bench/loop.h"
 #include "client/bench/outcomes.h"
+#include "client/bench/peer.h"
 #include "client/c/session.h"
 
 /*

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "client/bench/peer.h"
 #include "shared/base/memory.h"
 
 enum { EVENTS = 512 };
@@ -42,26 +43,8 @@ void loop_need_descriptors(uint64_t count)
                    (unsigned long long)count, (unsigned long long)needed);
 }
 
-static void watch(struct peer *peer, int operation)
+void loop_queue(struct loop *loop, struct peer *peer)
 {
-    struct epoll_event event = {.events = (peer->deaf ? 0 : EPOLLIN) | (peer->waiting ? EPOLLOUT : 0),
-                                .data.ptr = peer};
-    if (epoll_ctl(peer->loop->epoll, operation, peer->ws.fd, &event) < 0)
-        bench_fail("epoll: %s", strerror(errno));
-}
-
-static void send_queued(struct peer *peer)
-{
-    bool wait = !ws_client_flush(&peer->ws);
-    if (wait != peer->waiting) {
-        peer->waiting = wait;
-        watch(peer, EPOLL_CTL_MOD);
-    }
-}
-
-static void queue_peer(struct peer *peer)
-{
-    struct loop *loop = peer->loop;
     if (peer->queued || peer->waiting)
         return;
     if (loop->queue_count == loop->queue_capacity) {
@@ -72,12 +55,6 @@ static void queue_peer(struct peer *peer)
     peer->queued = true;
 }
 
-void peer_send(struct peer *peer, struct slice text)
-{
-    ws_client_send(&peer->ws, text);
-    queue_peer(peer);
-}
-
 void loop_send(struct loop *loop)
 {
     for (size_t i = 0; i < loop->queue_count; i++) {
@@ -85,58 +62,9 @@ void loop_send(struct loop *loop)
         if (!peer)
             continue;
         peer->queued = false;
-        send_queued(peer);
+        peer_send_queued(peer);
     }
     loop->queue_count = 0;
-}
-
-void peer_open(struct loop *loop, struct peer *peer, const struct ws_target *target, const char *token,
-               unsigned source)
-{
-    peer->loop = loop;
-    peer->ready = peer->deaf = false;
-    peer->waiting = true; /* for the connection to be made */
-    peer->opened_ns = bench_now_ns();
-    if (!ws_client_open(&peer->ws, target, token, source, &loop->input))
-        bench_fail("cannot connect: %s", peer->ws.error);
-    watch(peer, EPOLL_CTL_ADD);
-}
-
-void peer_stop_reading(struct peer *peer)
-{
-    peer->deaf = true;
-    watch(peer, EPOLL_CTL_MOD);
-}
-
-void peer_close(struct peer *peer)
-{
-    struct loop *loop = peer->loop;
-    for (size_t i = 0; peer->queued && i < loop->queue_count; i++)
-        if (loop->queue[i] == peer)
-            loop->queue[i] = NULL;
-    peer->queued = false;
-    ws_client_free(&peer->ws); /* epoll forgets a descriptor that is closed */
-}
-
-static void take_events(struct peer *peer)
-{
-    struct slice text;
-    enum ws_event event;
-    while ((event = ws_client_next(&peer->ws, &text)) != WS_AGAIN) {
-        if (event == WS_MESSAGE) {
-            peer->events->message(peer, text);
-        } else if (event == WS_OPENED) {
-            if (peer->events->opened)
-                peer->events->opened(peer);
-        } else {
-            if (!peer->events->closed)
-                bench_fail("a connection ended: %s", peer->ws.error);
-            peer->events->closed(peer);
-            return;
-        }
-    }
-    if (ws_client_wants_to_write(&peer->ws))
-        queue_peer(peer); /* a pong */
 }
 
 void loop_pass(struct loop *loop, int timeout_ms)
@@ -149,11 +77,11 @@ void loop_pass(struct loop *loop, int timeout_ms)
     for (int i = 0; i < count; i++) {
         struct peer *peer = events[i].data.ptr;
         if (events[i].events & EPOLLOUT)
-            send_queued(peer);
+            peer_send_queued(peer);
         if (!(events[i].events & ~(uint32_t)EPOLLOUT) || !ws_client_read(&peer->ws))
             continue;
         loop->now_ns = bench_now_ns();
-        take_events(peer);
+        peer_take_events(peer);
     }
     loop_send(loop);
 }

@@ -1,3 +1,5 @@
+#include "client/bench/peers.h"
+
 #include <string.h>
 
 #include "client/bench/loop.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/bench/document.h"
+#include "client/bench/peers.h"
 #include "shared/base/memory.h"
 #include "shared/json/json.h"
 

@@ -6,6 +6,7 @@
 
 #include "client/bench/histogram.h"
 #include "client/bench/loop.h"
+#include "client/bench/peer.h"
 
 /*
  * An ordinary client beside a load: each of its connections calls `detail` and `insert` in turn, one call at

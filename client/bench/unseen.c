@@ -4,6 +4,7 @@
 
 #include "client/bench/document.h"
 #include "client/bench/loop.h"
+#include "client/bench/peers.h"
 #include "client/bench/report.h"
 #include "client/bench/server.h"
 #include "client/bench/setup.h"

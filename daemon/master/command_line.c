@@ -7,6 +7,7 @@
 #include "shared/base/buffer.h"
 #include "shared/base/memory.h"
 #include "shared/config/nearest.h"
+#include "shared/config/option_value.h"
 #include "shared/config/options.h"
 
 /* Beside the rows of the option table. */

@@ -5,7 +5,7 @@
 
 #include "shared/base/memory.h"
 
-void permission_declare(struct config *config, struct slice name)
+void config_add_permission(struct config *config, struct slice name)
 {
     config->permissions =
         memory_resize(config->permissions, config->permission_count + 1, sizeof *config->permissions);

@@ -7,7 +7,7 @@
  * it. */
 
 /** Adds a permission; the caller has checked name and number. */
-void permission_declare(struct config *config, struct slice name);
+void config_add_permission(struct config *config, struct slice name);
 
 /** Adds a collection without fields, visible to all, with no method exposed. Earlier pointers to collections
  * die. */

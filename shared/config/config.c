@@ -5,6 +5,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/config/collections.h"
+#include "shared/config/option_value.h"
 #include "shared/config/options.h"
 
 const struct config_collection *config_collection(const struct config *config, struct slice name)
@@ -23,7 +24,7 @@ int config_permission(const struct config *config, struct slice name)
     return -1;
 }
 
-const char *collection_method_name(enum collection_method method)
+const char *config_method_name(enum collection_method method)
 {
     static const char *const names[METHOD_COUNT_OF] = {
         [METHOD_DETAIL] = "detail", [METHOD_FIND] = "find",     [METHOD_COUNT] = "count",
@@ -83,7 +84,7 @@ struct config *config_defaults(void)
         if (row->fallback && !option_set(config, row, row->fallback, true, message))
             log_fatal("the default of %s: %s", row->name, message);
     }
-    permission_declare(config, SLICE("modify_options"));
+    config_add_permission(config, SLICE("modify_options"));
     add_builtins(config);
     return config;
 }

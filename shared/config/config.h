@@ -7,7 +7,7 @@
 
 #include "shared/base/log.h"
 #include "shared/config/permission.h"
-#include "shared/config/settings.h"
+#include "shared/config/settings_declared.h"
 #include "shared/json/query.h"
 
 /*
@@ -165,7 +165,7 @@ struct config {
 enum { PERMISSION_MODIFY_OPTIONS = 0 };
 
 /** "detail", "find", ...: the method's name in the configuration and on the wire. */
-const char *collection_method_name(enum collection_method method);
+const char *config_method_name(enum collection_method method);
 
 enum { CONFIG_MESSAGE = 512 };
 

@@ -1,4 +1,7 @@
 #include "shared/config/config.h"
+#include "shared/config/option_value.h"
+#include "shared/config/read_collections.h"
+#include "shared/config/read_settings.h"
 
 #include <errno.h>
 #include <fcntl.h>

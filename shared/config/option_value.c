@@ -1,3 +1,5 @@
+#include "shared/config/option_value.h"
+
 #include "shared/config/options.h"
 
 #include <inttypes.h>

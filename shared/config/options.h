@@ -42,18 +42,6 @@ extern const size_t option_count;
 /** The row of that name; dashes and underscores are the same. NULL: none. */
 const struct option_row *option_find(const char *name, size_t length);
 
-/**
- * Sets one option from text; NULL as text of a flag means true. @first: forget earlier values of a list.
- * False: nothing is changed and @message says "expected WHAT, found WHAT".
- */
-[[gnu::warn_unused_result]] bool option_set(struct config *config, const struct option_row *row,
-                                            const char *text, bool first, char message[CONFIG_MESSAGE]);
-
-/** Back to no value: an absent text, an empty list. False: the option must have one; @message as
- * option_set(). */
-[[gnu::warn_unused_result]] bool option_clear(struct config *config, const struct option_row *row,
-                                              char message[CONFIG_MESSAGE]);
-
 /** The known option that @name was probably meant to be; NULL: none is close. */
 const struct option_row *option_nearest(const char *name, size_t length);
 

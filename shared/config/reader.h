@@ -42,16 +42,6 @@ bool config_unknown(struct config_reader *reader, struct json_value key, const s
 /** The characters of a string (or key), until the next call. Absent when @value is no string. */
 struct slice config_string(struct config_reader *reader, struct json_value value);
 
-/** Reads "permissions" and "collections" (either may be absent). */
-[[gnu::warn_unused_result]] bool config_read_permissions(struct config_reader *reader,
-                                                         struct json_value list);
-[[gnu::warn_unused_result]] bool config_read_collections(struct config_reader *reader,
-                                                         struct json_value object);
-
-/** Reads "settings" or "user_settings" (@key; may be absent). */
-[[gnu::warn_unused_result]] bool config_read_settings(struct config_reader *reader, struct json_value object,
-                                                      const char *key, struct config_settings *settings);
-
 /** a-z A-Z 0-9 _, 1 to 64 of them. */
 bool config_is_name(struct slice name);
 

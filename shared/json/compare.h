@@ -3,12 +3,6 @@
 
 #include "shared/json/json.h"
 
-/**
- * Compares two number texts by value, exactly, whatever their length and exponent: "1.0" equals "1", 1e400 >
- * 1e399. Negative, 0 or positive.
- */
-int json_number_compare(struct slice a, struct slice b);
-
 /** Equality of values: numbers by value, strings by characters, objects without regard to the order of
  * keys. */
 bool json_equal(struct json_value a, struct json_value b);

@@ -8,6 +8,12 @@
 
 #include "shared/base/slice.h"
 
+/**
+ * Compares two number texts by value, exactly, whatever their length and exponent: "1.0" equals "1", 1e400 >
+ * 1e399. Negative, 0 or positive.
+ */
+int json_number_compare(struct slice a, struct slice b);
+
 /** Whether a number text that the parser has accepted is exactly an integer of 64 bits. Only for
  * shared/json. */
 bool json_number_integer(struct slice text, int64_t *out);

@@ -6,6 +6,7 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
+#include "shared/json/number.h"
 
 static cJSON *present(cJSON *item)
 {

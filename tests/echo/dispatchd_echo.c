@@ -21,6 +21,7 @@
 #include "shared/ipc/frame_header.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_hold.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/network.h"
 
 enum { LISTEN_BACKLOG = 1024, ACCEPT_BATCH = 64, FLUSH_BATCH = 256, BACKLOG_BYTES = 1 << 20 };

@@ -4,6 +4,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
+#include "shared/json/number.h"
 
 /* Bytes kept for one sorted answer; and for all of this worker. */
 enum { SORT_BYTES = 64 * 1024 * 1024, ALL_SORT_BYTES = 512 * 1024 * 1024 };

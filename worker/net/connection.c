@@ -13,6 +13,7 @@
 #include "worker/net/connection_hold.h"
 #include "worker/net/connection_pings.h"
 #include "worker/net/connection_write.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/http/http.h"
 #include "worker/net/http/http_api.h"
 #include "worker/net/network_state.h"

@@ -11,6 +11,7 @@
 #include "worker/net/connection_address.h"
 #include "worker/net/connection_hold.h"
 #include "worker/net/connection_write.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/http/http.h"
 #include "worker/net/network_state.h"
 #include "worker/net/read_ahead.h"

@@ -7,6 +7,7 @@
 #include "shared/ipc/frame_header.h"
 #include "worker/net/connection_close.h"
 #include "worker/net/connection_write.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/network_state.h"
 
 /*

@@ -62,13 +62,4 @@ size_t frame_reader_bytes(const struct frame_reader *reader);
 /** Gives back what @reader holds (the connection has gone). */
 void frame_drop(struct frame_pool *pool, struct frame_reader **reader);
 
-/** Appends a control frame (ping, pong, close). @payload: at most 125 bytes. */
-void frame_control_append(struct buffer *out, unsigned opcode, struct slice payload);
-
-/** Appends a close frame: code and reason (cut to fit, at a character). */
-void frame_close_append(struct buffer *out, uint16_t code, const char *reason);
-
-/** Appends a text or binary frame with header. */
-void frame_append(struct buffer *out, unsigned opcode, struct slice payload);
-
 #endif

@@ -1,7 +1,9 @@
-#include "shared/ipc/frame_header.h"
-#include "worker/net/frame.h"
+#include "worker/net/frame_write.h"
+
+#include <string.h>
 
 #include "shared/base/close_code.h"
+#include "shared/ipc/frame_header.h"
 
 /* Frames to the client: never masked, never fragmented (RFC 6455 section 5.1). */
 

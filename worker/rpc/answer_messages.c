@@ -60,15 +60,3 @@ const struct answer_way answer_messages = {
     .success = success,
     .failure = failure,
 };
-
-void answer_error_append(struct buffer *out, enum error_code code, struct slice message, struct slice members)
-{
-    buffer_append_slice(out, SLICE("{\"warning\":true,\"code\":\""));
-    buffer_append_text(out, error_code_name(code));
-    buffer_append_slice(out, SLICE("\",\"message\":"));
-    json_append_string(out, message);
-    if (members.length)
-        buffer_append_byte(out, ',');
-    buffer_append_slice(out, members);
-    buffer_append_byte(out, '}');
-}

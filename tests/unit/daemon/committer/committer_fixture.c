@@ -1,4 +1,5 @@
 #include "committer_fixture.h"
+#include "shared/config/option_value.h"
 
 #include <dirent.h>
 #include <errno.h>

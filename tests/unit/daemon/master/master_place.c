@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/master/master.h"
+#include "shared/config/option_value.h"
 #include "shared/config/options.h"
 #include "tests/unit/quoted.h"
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "daemon/master/command_line.h"
+#include "shared/config/option_value.h"
 #include "shared/config/options.h"
 #include "tests/unit/quoted.h"
 

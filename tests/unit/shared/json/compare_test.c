@@ -1,6 +1,7 @@
 /* Values compare by what they mean, numbers exactly. */
 
 #include "json_helpers.h"
+#include "shared/json/number.h"
 
 #include "shared/json/compare.h"
 

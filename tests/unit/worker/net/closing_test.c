@@ -12,6 +12,7 @@
 #include "worker/net/connection_close.h"
 #include "worker/net/connection_hold.h"
 #include "worker/net/connection_write.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/network_state.h"
 
 #include <cmocka.h>

@@ -1,4 +1,5 @@
 #include "worker/net/frame.h"
+#include "worker/net/frame_write.h"
 
 #include <stdio.h>
 

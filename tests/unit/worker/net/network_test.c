@@ -13,6 +13,7 @@
 #include "worker/net/address_table.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_close.h"
+#include "worker/net/frame_write.h"
 
 #include <cmocka.h>
 

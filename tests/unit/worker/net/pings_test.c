@@ -12,6 +12,7 @@
 #include "worker/net/connection_close.h"
 #include "worker/net/connection_pings.h"
 #include "worker/net/connection_write.h"
+#include "worker/net/frame_write.h"
 
 #include <cmocka.h>
 

@@ -1,3 +1,5 @@
+#include "shared/config/read_collections.h"
+
 #include "shared/config/reader.h"
 
 #include <string.h>
@@ -31,7 +33,7 @@ bool config_read_permissions(struct config_reader *reader, struct json_value lis
             return config_expected(reader, i.value, "each permission once");
         if (reader->config->permission_count >= PERMISSION_LIMIT)
             return config_expected(reader, i.value, "at most %d permissions", PERMISSION_LIMIT - 1);
-        permission_declare(reader->config, name);
+        config_add_permission(reader->config, name);
         config_leave(reader, before);
     }
     config_leave(reader, 0);
@@ -162,8 +164,8 @@ static bool read_methods(struct config_reader *reader, struct json_value object,
         struct nearest nearest = nearest_to(config_string(reader, i.key));
         int method = 0;
         while (method < METHOD_COUNT_OF &&
-               !json_string_is(i.key, slice_text(collection_method_name((enum collection_method)method))))
-            nearest_offer(&nearest, collection_method_name((enum collection_method)method++));
+               !json_string_is(i.key, slice_text(config_method_name((enum collection_method)method))))
+            nearest_offer(&nearest, config_method_name((enum collection_method)method++));
         if (method == METHOD_COUNT_OF)
             return nearest.best
                        ? config_expected(reader, i.key, "a method, perhaps \"%s\"", nearest.best)
@@ -274,7 +276,7 @@ static bool check_indexes(struct config_reader *reader, struct json_value object
 
 static struct json_value method_list(struct json_value object, enum collection_method method)
 {
-    return json_member(json_member(object, SLICE("methods")), slice_text(collection_method_name(method)));
+    return json_member(json_member(object, SLICE("methods")), slice_text(config_method_name(method)));
 }
 
 /* Documents are sent to whoever has ->sight: a method that reads them must not ask for more, or it would keep
@@ -294,7 +296,7 @@ static bool check_reading_methods(struct config_reader *reader, struct json_valu
                     reader, method_list(object, method),
                     "methods.%s asks for \"%s\", but the documents are sent to everybody who sees "
                     "the collection: write \"read\": \"%s\"",
-                    collection_method_name(method), config->permissions[i], config->permissions[i]);
+                    config_method_name(method), config->permissions[i], config->permissions[i]);
     return true;
 }
 

@@ -1,10 +1,11 @@
-#include "shared/config/settings.h"
+#include "shared/config/settings_declared.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "shared/json/compare.h"
+#include "shared/json/number.h"
 
 enum { SHOWN_VALUES_BYTES = 160 }; /* a longer list of values is not repeated in a message */
 

@@ -1,4 +1,7 @@
+#include "shared/config/read_settings.h"
+
 #include "shared/config/reader.h"
+#include "shared/json/number.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef SHARED_CONFIG_SETTINGS_H
-#define SHARED_CONFIG_SETTINGS_H
+#ifndef SHARED_CONFIG_SETTINGS_DECLARED_H
+#define SHARED_CONFIG_SETTINGS_DECLARED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,12 @@
+#ifndef SHARED_CONFIG_READ_COLLECTIONS_H
+#define SHARED_CONFIG_READ_COLLECTIONS_H
+
+#include "shared/config/reader.h"
+
+/** Reads "permissions" and "collections" (either may be absent). */
+[[gnu::warn_unused_result]] bool config_read_permissions(struct config_reader *reader,
+                                                         struct json_value list);
+[[gnu::warn_unused_result]] bool config_read_collections(struct config_reader *reader,
+                                                         struct json_value object);
+
+#endif
