@@ -44,7 +44,7 @@ void attempt_free(struct attempt *attempt)
 void attempt_begin(struct attempt *attempt, struct buffer *set, struct slice literal)
 {
     struct transaction *transaction = attempt->transaction;
-    if (transaction->method->access == METHOD_UNPROTECTED)
+    if (transaction->method->access == ACCESS_UNPROTECTED)
         transaction_begin_set_for(transaction, slice_text(attempt->caller), set, ANSWER_LITERAL, literal);
     else
         transaction_begin_set(transaction, set, ANSWER_LITERAL, literal);

@@ -228,8 +228,8 @@ static void export_documents(struct transaction *transaction, struct json_value 
 }
 
 static const struct method methods[] = {
-    {"import", METHOD_CONTROL, import, -1},
-    {"export", METHOD_CONTROL, export_documents, -1},
+    {"import", ACCESS_CONTROL, import, UNDECLARED},
+    {"export", ACCESS_CONTROL, export_documents, UNDECLARED},
 };
 
 const struct method_table bulk_methods = {methods, sizeof methods / sizeof *methods};

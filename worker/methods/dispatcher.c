@@ -148,9 +148,12 @@ static void shut_down(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"sync", METHOD_LASTING, sync_several, -1},   {"resume", METHOD_LASTING, resume, -1},
-    {"subscribe", METHOD_LASTING, subscribe, -1}, {"describe", METHOD_AUTHORIZED, describe, -1},
-    {"status", METHOD_OPTIONS, status, -1},       {"shutdown", METHOD_OPTIONS, shut_down, -1},
+    {"sync", ACCESS_LASTING, sync_several, UNDECLARED},
+    {"resume", ACCESS_LASTING, resume, UNDECLARED},
+    {"subscribe", ACCESS_LASTING, subscribe, UNDECLARED},
+    {"describe", ACCESS_AUTHORIZED, describe, UNDECLARED},
+    {"status", ACCESS_OPTIONS, status, UNDECLARED},
+    {"shutdown", ACCESS_OPTIONS, shut_down, UNDECLARED},
 };
 
 const struct method_table dispatcher_methods = {methods, sizeof methods / sizeof *methods};

@@ -117,7 +117,7 @@ static void remove_group(struct transaction *transaction, struct json_value data
 }
 
 static const struct method methods[] = {
-    {"remove_group", METHOD_OPTIONS, remove_group, -1},
+    {"remove_group", ACCESS_OPTIONS, remove_group, UNDECLARED},
 };
 
 const struct method_table group_removal_methods = {methods, sizeof methods / sizeof *methods};

@@ -170,8 +170,8 @@ static void update_permissions(struct transaction *transaction, struct json_valu
 }
 
 static const struct method methods[] = {
-    {"add", METHOD_OPTIONS, add, -1},
-    {"update_permissions", METHOD_OPTIONS, update_permissions, -1},
+    {"add", ACCESS_OPTIONS, add, UNDECLARED},
+    {"update_permissions", ACCESS_OPTIONS, update_permissions, UNDECLARED},
 };
 
 const struct method_table groups_methods = {methods, sizeof methods / sizeof *methods};

@@ -265,9 +265,9 @@ static void logout(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"authorize_by_login", METHOD_UNPROTECTED, authorize_by_login, -1},
-    {"authorize_by_token", METHOD_UNPROTECTED, authorize_by_token, -1},
-    {"logout", METHOD_AUTHORIZED, logout, -1},
+    {"authorize_by_login", ACCESS_UNPROTECTED, authorize_by_login, UNDECLARED},
+    {"authorize_by_token", ACCESS_UNPROTECTED, authorize_by_token, UNDECLARED},
+    {"logout", ACCESS_AUTHORIZED, logout, UNDECLARED},
 };
 
 const struct method_table login_methods = {methods, sizeof methods / sizeof *methods};

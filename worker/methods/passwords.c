@@ -286,9 +286,9 @@ static void change_password(struct transaction *transaction, struct json_value d
 }
 
 static const struct method methods[] = {
-    {"change_password", METHOD_UNPROTECTED, change_password, -1},
-    {"set_password", METHOD_OPTIONS, set_password, -1},
-    {"set_force_reset", METHOD_OPTIONS, set_force_reset, -1},
+    {"change_password", ACCESS_UNPROTECTED, change_password, UNDECLARED},
+    {"set_password", ACCESS_OPTIONS, set_password, UNDECLARED},
+    {"set_force_reset", ACCESS_OPTIONS, set_force_reset, UNDECLARED},
 };
 
 const struct method_table password_methods = {methods, sizeof methods / sizeof *methods};

@@ -302,9 +302,9 @@ static void find(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"detail", METHOD_AUTHORIZED, detail, METHOD_DETAIL},
-    {"find", METHOD_AUTHORIZED, find, METHOD_FIND},
-    {"count", METHOD_AUTHORIZED, count, METHOD_COUNT},
+    {"detail", ACCESS_AUTHORIZED, detail, METHOD_DETAIL},
+    {"find", ACCESS_AUTHORIZED, find, METHOD_FIND},
+    {"count", ACCESS_AUTHORIZED, count, METHOD_COUNT},
 };
 
 const struct method_table read_methods = {methods, sizeof methods / sizeof *methods};

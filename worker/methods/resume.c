@@ -29,10 +29,10 @@
 /* One step: each entry of the log is looked up, and so is the document it is about. */
 enum { ENTRY_WORK = 2 * WORK_LOOKUP, STEP_ENTRIES = WORK_TURN / ENTRY_WORK, STEP_BYTES = 64 * 1024 };
 
-enum phase { READING_RIGHTS, WALKING_RIGHTS, WALKING_LOG };
+enum resume_phase { READING_RIGHTS, WALKING_RIGHTS, WALKING_LOG };
 
 /* How a step of a phase ended. */
-enum outcome { ON, COMPLETE, TOO_OLD, UNREADABLE };
+enum resume_outcome { RESUME_ON, RESUME_COMPLETE, RESUME_TOO_OLD, RESUME_UNREADABLE };
 
 struct resume {
     struct job job;
@@ -41,7 +41,7 @@ struct resume {
     struct sync_batch batch;
     struct position position;
     uint64_t seq; /* the log is sent up to here; at first where the client stopped */
-    enum phase phase;
+    enum resume_phase phase;
     struct former_rights *former;
     uint64_t rights_seq;                 /* the number in front of the last change that ->former knows */
     struct rights_difference difference; /* ->now is NULL until ->former has been read */
@@ -97,50 +97,50 @@ static bool open_difference(struct resume *resume)
                                  (struct former){viewer_keep(now), last, UINT64_MAX});
 }
 
-static enum outcome outcome_of(enum former_rights_result result)
+static enum resume_outcome outcome_of(enum former_rights_result result)
 {
     switch (result) {
     case FORMER_RIGHTS_MORE:
-        return ON;
+        return RESUME_ON;
     case FORMER_RIGHTS_UNKNOWN:
-        return TOO_OLD;
+        return RESUME_TOO_OLD;
     case FORMER_RIGHTS_KNOWN:
-        return COMPLETE;
+        return RESUME_COMPLETE;
     }
-    return TOO_OLD;
+    return RESUME_TOO_OLD;
 }
 
 /* What the client had seen with rights that it has lost since, and what it has not seen. */
-static enum outcome read_rights(struct resume *resume)
+static enum resume_outcome read_rights(struct resume *resume)
 {
     struct worker *worker = resume->worker;
     const uint64_t most = worker->work.used + WORK_TURN;
-    enum outcome outcome = COMPLETE;
+    enum resume_outcome outcome = RESUME_COMPLETE;
     /* Control's rights are in no document, and always the same. */
     if (!resume->transaction->session->login.account->control)
         outcome = outcome_of(former_rights_step(worker, resume->former, STEP_ENTRIES));
-    if (outcome == COMPLETE && !open_difference(resume))
-        outcome = TOO_OLD;
-    if (outcome == COMPLETE)
+    if (outcome == RESUME_COMPLETE && !open_difference(resume))
+        outcome = RESUME_TOO_OLD;
+    if (outcome == RESUME_COMPLETE)
         outcome = outcome_of(former_rights_undo(worker, resume->former, most, add_former, resume));
-    if (outcome == COMPLETE)
+    if (outcome == RESUME_COMPLETE)
         resume->phase = WALKING_RIGHTS;
     return outcome;
 }
 
-static enum outcome walk_rights(struct resume *resume)
+static enum resume_outcome walk_rights(struct resume *resume)
 {
     const uint64_t most = resume->worker->work.used + WORK_TURN;
     switch (rights_difference_walk(resume->worker, &resume->difference, most, &resume->batch, STEP_BYTES)) {
     case STORE_STEP:
-        return ON;
+        return RESUME_ON;
     case STORE_END:
         resume->phase = WALKING_LOG;
-        return COMPLETE;
+        return RESUME_COMPLETE;
     case STORE_FAILED:
-        return UNREADABLE;
+        return RESUME_UNREADABLE;
     }
-    return UNREADABLE;
+    return RESUME_UNREADABLE;
 }
 
 /* False: it concerns the client, and cannot be read. */
@@ -169,7 +169,7 @@ static bool add_change(struct resume *resume, const struct log_change *change)
 }
 
 /* The next entry that says something, among no more than @*entries. */
-static enum outcome walk_entry(struct resume *resume, unsigned *entries)
+static enum resume_outcome walk_entry(struct resume *resume, unsigned *entries)
 {
     struct log_change change;
     unsigned before = *entries;
@@ -177,25 +177,25 @@ static enum outcome walk_entry(struct resume *resume, unsigned *entries)
     work_charge(&resume->worker->work, (before - *entries) * ENTRY_WORK);
     switch (result) {
     case LOG_WALK_CHANGE:
-        return add_change(resume, &change) ? ON : UNREADABLE;
+        return add_change(resume, &change) ? RESUME_ON : RESUME_UNREADABLE;
     case LOG_WALK_END:
-        return COMPLETE;
+        return RESUME_COMPLETE;
     case LOG_WALK_TRIMMED:
-        return TOO_OLD;
+        return RESUME_TOO_OLD;
     }
-    return TOO_OLD;
+    return RESUME_TOO_OLD;
 }
 
-static enum outcome walk_log(struct resume *resume)
+static enum resume_outcome walk_log(struct resume *resume)
 {
     unsigned entries = STEP_ENTRIES;
-    enum outcome outcome = ON;
-    while (outcome == ON && entries && sync_batch_bytes(&resume->batch) < STEP_BYTES)
+    enum resume_outcome outcome = RESUME_ON;
+    while (outcome == RESUME_ON && entries && sync_batch_bytes(&resume->batch) < STEP_BYTES)
         outcome = walk_entry(resume, &entries);
     return outcome;
 }
 
-static enum outcome run_phase(struct resume *resume)
+static enum resume_outcome run_phase(struct resume *resume)
 {
     switch (resume->phase) {
     case READING_RIGHTS:
@@ -205,7 +205,7 @@ static enum outcome run_phase(struct resume *resume)
     case WALKING_LOG:
         return walk_log(resume);
     }
-    return TOO_OLD;
+    return RESUME_TOO_OLD;
 }
 
 /* Whether what was sent so far was for other rights than the session has now. */
@@ -242,7 +242,7 @@ static enum job_state step(struct job *job)
         return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights changed in the meantime; call sync");
     }
     bool last = resume->phase == WALKING_LOG;
-    enum outcome outcome = run_phase(resume);
+    enum resume_outcome outcome = run_phase(resume);
     sync_batch_finish(&resume->batch);
     work_charge(&worker->work, work_bytes(resume->batch.frames.length));
     if (resume->batch.frames.length)
@@ -250,14 +250,14 @@ static enum job_state step(struct job *job)
     buffer_clear(&resume->batch.frames);
     snapshot_end(worker);
     switch (outcome) {
-    case ON:
+    case RESUME_ON:
         return JOB_MORE;
-    case COMPLETE:
+    case RESUME_COMPLETE:
         return last ? finish(resume) : JOB_MORE;
-    case TOO_OLD:
+    case RESUME_TOO_OLD:
         return give_up(resume, ERROR_RESYNC_REQUIRED,
                        "The change log does not reach back that far; call sync");
-    case UNREADABLE:
+    case RESUME_UNREADABLE:
         return give_up(resume, ERROR_INTERNAL, "What has changed cannot be read");
     }
     return JOB_MORE;

@@ -217,8 +217,8 @@ static void remove_session(struct transaction *transaction, struct json_value da
 }
 
 static const struct method methods[] = {
-    {"sessions", METHOD_AUTHORIZED, list_sessions, -1},
-    {"remove_session", METHOD_AUTHORIZED, remove_session, -1},
+    {"sessions", ACCESS_AUTHORIZED, list_sessions, UNDECLARED},
+    {"remove_session", ACCESS_AUTHORIZED, remove_session, UNDECLARED},
 };
 
 const struct method_table session_methods = {methods, sizeof methods / sizeof *methods};

@@ -218,14 +218,14 @@ static void change_user_setting(struct transaction *transaction, struct json_val
 }
 
 static const struct method methods[] = {
-    {"download", METHOD_AUTHORIZED, download, -1},
-    {"set", METHOD_OPTIONS, set, METHOD_ANSWERS_AGAIN},
+    {"download", ACCESS_AUTHORIZED, download, UNDECLARED},
+    {"set", ACCESS_OPTIONS, set, UNDECLARED_ANSWERS_AGAIN},
 };
 
 const struct method_table settings_methods = {methods, sizeof methods / sizeof *methods};
 
 static const struct method user_methods[] = {
-    {"change_user_setting", METHOD_AUTHORIZED, change_user_setting, METHOD_ANSWERS_AGAIN},
+    {"change_user_setting", ACCESS_AUTHORIZED, change_user_setting, UNDECLARED_ANSWERS_AGAIN},
 };
 
 const struct method_table user_setting_methods = {user_methods, sizeof user_methods / sizeof *user_methods};

@@ -369,7 +369,7 @@ void sync_several(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"sync", METHOD_LASTING, sync_collection, METHOD_SYNC},
+    {"sync", ACCESS_LASTING, sync_collection, METHOD_SYNC},
 };
 
 const struct method_table sync_methods = {methods, sizeof methods / sizeof *methods};

@@ -183,8 +183,8 @@ static void set_primary_group(struct transaction *transaction, struct json_value
 }
 
 static const struct method methods[] = {
-    {"set_group", METHOD_OPTIONS, set_group, -1},
-    {"set_primary_group", METHOD_OPTIONS, set_primary_group, -1},
+    {"set_group", ACCESS_OPTIONS, set_group, UNDECLARED},
+    {"set_primary_group", ACCESS_OPTIONS, set_primary_group, UNDECLARED},
 };
 
 const struct method_table user_group_methods = {methods, sizeof methods / sizeof *methods};

@@ -226,8 +226,8 @@ static void remove_user(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"add", METHOD_OPTIONS, add, -1},
-    {"remove_user", METHOD_OPTIONS, remove_user, -1},
+    {"add", ACCESS_OPTIONS, add, UNDECLARED},
+    {"remove_user", ACCESS_OPTIONS, remove_user, UNDECLARED},
 };
 
 const struct method_table users_methods = {methods, sizeof methods / sizeof *methods};

@@ -368,10 +368,10 @@ static void remove_documents(struct transaction *transaction, struct json_value 
 }
 
 static const struct method methods[] = {
-    {"insert", METHOD_AUTHORIZED, insert, METHOD_INSERT},
-    {"update", METHOD_AUTHORIZED, update, METHOD_UPDATE},
-    {"patch", METHOD_AUTHORIZED, patch, METHOD_PATCH},
-    {"remove", METHOD_AUTHORIZED, remove_documents, METHOD_REMOVE},
+    {"insert", ACCESS_AUTHORIZED, insert, METHOD_INSERT},
+    {"update", ACCESS_AUTHORIZED, update, METHOD_UPDATE},
+    {"patch", ACCESS_AUTHORIZED, patch, METHOD_PATCH},
+    {"remove", ACCESS_AUTHORIZED, remove_documents, METHOD_REMOVE},
 };
 
 const struct method_table write_methods = {methods, sizeof methods / sizeof *methods};

@@ -8,7 +8,7 @@ bool access_exposes(const struct account *account, const struct config_collectio
                     const struct method *method)
 {
     bool control = account && account->control;
-    if (method->access == METHOD_CONTROL)
+    if (method->access == ACCESS_CONTROL)
         return control;
     return method->declared < 0 || control || collection->methods[method->declared].exposed;
 }
@@ -16,7 +16,7 @@ bool access_exposes(const struct account *account, const struct config_collectio
 void access_need(const struct config_collection *collection, const struct method *method,
                  struct permission_set *needed)
 {
-    if (method->access == METHOD_OPTIONS)
+    if (method->access == ACCESS_OPTIONS)
         permission_add(needed, PERMISSION_MODIFY_OPTIONS);
     if (method->declared < 0)
         return;
@@ -32,7 +32,7 @@ bool access_allows(const struct account *account, const struct config_collection
     struct permission_set needed = {0};
     if (!access_exposes(account, collection, method))
         return false;
-    if (method->access == METHOD_UNPROTECTED)
+    if (method->access == ACCESS_UNPROTECTED)
         return true;
     access_need(collection, method, &needed);
     return account && permission_covers(&account->rights.permissions, &needed);
@@ -51,7 +51,7 @@ bool access_check(struct transaction *transaction)
 {
     const struct method *method = transaction->method;
     const struct account *account = transaction->session->login.account;
-    if (method->access == METHOD_UNPROTECTED)
+    if (method->access == ACCESS_UNPROTECTED)
         return true;
     if (!account) {
         transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", text_log_in_first);

@@ -91,7 +91,7 @@ static void set_caller(struct transaction *transaction)
 /* What sends more than its answer needs a caller that is still there for it. False: answered. */
 static bool check_way(struct transaction *transaction)
 {
-    if (transaction->method->access != METHOD_LASTING || transaction->answers->lasting)
+    if (transaction->method->access != ACCESS_LASTING || transaction->answers->lasting)
         return true;
     transaction_fail(transaction, ERROR_INVALID, "%s sends more than an answer: call it over a WebSocket",
                      transaction->method->name);
@@ -101,7 +101,7 @@ static bool check_way(struct transaction *transaction)
 /* What anybody may call shows by its data who does: whether there is an answer for that, the method finds. */
 static bool is_always_run(const struct method *method)
 {
-    return method->access == METHOD_UNPROTECTED || method->declared == METHOD_ANSWERS_AGAIN;
+    return method->access == ACCESS_UNPROTECTED || method->declared == UNDECLARED_ANSWERS_AGAIN;
 }
 
 /* A call made before under the same key is answered, not run. True: it was. */

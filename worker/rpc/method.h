@@ -10,23 +10,27 @@
  */
 
 enum method_access {
-    METHOD_UNPROTECTED, /* anybody who has connected */
-    METHOD_AUTHORIZED,  /* who has logged in; collection methods need what the configuration says besides */
-    METHOD_LASTING,     /* the same, on a connection that lasts: it sends more than its answer */
-    METHOD_OPTIONS,     /* who has modify_options */
-    METHOD_CONTROL      /* only over the control socket */
+    ACCESS_UNPROTECTED, /* anybody who has connected */
+    ACCESS_AUTHORIZED,  /* who has logged in; collection methods need what the configuration says besides */
+    ACCESS_LASTING,     /* the same, on a connection that lasts: it sends more than its answer */
+    ACCESS_OPTIONS,     /* who has modify_options */
+    ACCESS_CONTROL      /* only over the control socket */
 };
 
-/* ->declared of a method whose answer is not its change set's. When it is called again under the same `once`
- * it is run: the committer does not apply its set again, and the method answers as it did. */
-enum { METHOD_ANSWERS_AGAIN = -2 };
+/* ->declared of a method that is no enum collection_method: the configuration does not decide on it. */
+enum {
+    UNDECLARED = -1,
+    /* Its answer is not its change set's. When it is called again under the same `once` it is run: the committer
+     * does not apply its set again, and the method answers as it did. */
+    UNDECLARED_ANSWERS_AGAIN = -2
+};
 
 struct method {
     const char *name;
     enum method_access access;
     /** Runs the call. @data is valid during the call only; absent when the client sent none. */
     void (*run)(struct transaction *transaction, struct json_value data);
-    int declared; /* enum collection_method when the configuration decides on it; otherwise -1 or -2 */
+    int declared; /* enum collection_method when the configuration decides on it, or UNDECLARED... */
 };
 
 struct method_table {

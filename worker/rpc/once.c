@@ -6,18 +6,18 @@
 #include "shared/store/once.h"
 #include "worker/rpc/method.h"
 
-enum { METHOD_BYTES = COLLECTION_NAME_BYTES + 64 };
+enum { NAME_BYTES = COLLECTION_NAME_BYTES + 64 };
 
-static struct slice method_name(const struct transaction *transaction, char name[METHOD_BYTES])
+static struct slice method_name(const struct transaction *transaction, char name[NAME_BYTES])
 {
-    int length = snprintf(name, METHOD_BYTES, "%s.%s", transaction_collection_name(transaction),
+    int length = snprintf(name, NAME_BYTES, "%s.%s", transaction_collection_name(transaction),
                           transaction->method->name);
     return slice_of(name, (size_t)length);
 }
 
 bool once_answer_again(struct transaction *transaction, struct slice user)
 {
-    char name[METHOD_BYTES];
+    char name[NAME_BYTES];
     struct slice answer;
     uint64_t seq;
     if (!transaction->once.data || !user.data ||
@@ -30,7 +30,7 @@ bool once_answer_again(struct transaction *transaction, struct slice user)
 
 void once_remember(const struct transaction *transaction, struct slice user, struct buffer *set)
 {
-    char name[METHOD_BYTES];
+    char name[NAME_BYTES];
     if (!transaction->once.data || !user.data)
         return;
     uint64_t kept_ms = transaction->worker->config->once_hours * 3600000;

@@ -44,7 +44,7 @@ bool open_calls_owe(const struct session *session)
 {
     const struct transaction *transaction;
     TAILQ_FOREACH (transaction, &session->calls, of_session)
-        if (transaction->method->access != METHOD_LASTING)
+        if (transaction->method->access != ACCESS_LASTING)
             return true;
     return false;
 }

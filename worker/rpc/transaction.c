@@ -69,7 +69,7 @@ static void append_who(struct buffer *line, const struct transaction *transactio
  * that is wrong is not among them: of these there are few, see throttle.h. */
 static bool is_refused_stranger(const struct transaction *transaction, enum error_code code)
 {
-    bool log_in = transaction->method->access == METHOD_UNPROTECTED && code == ERROR_UNAUTHORIZED;
+    bool log_in = transaction->method->access == ACCESS_UNPROTECTED && code == ERROR_UNAUTHORIZED;
     return !transaction->caller && code != ERROR_NONE && !log_in;
 }
 
@@ -125,7 +125,7 @@ bool transaction_may_go_on(const struct transaction *transaction)
     if (!session)
         return true;
     /* When the client has closed, only answers are still of use to it. */
-    bool lasting = transaction->method->access == METHOD_LASTING;
+    bool lasting = transaction->method->access == ACCESS_LASTING;
     bool reads = lasting ? connection_may_send(session->connection) : connection_is_read(session->connection);
     return reads && admission_may_work(transaction);
 }

@@ -14,7 +14,7 @@
 
 enum { STEP_BYTES = 64 * 1024 }; /* that are sent in one step, which does WORK_TURN otherwise */
 
-enum phase {
+enum rights_change_phase {
     COMPARING,   /* documents */
     READING_LOG, /* for what had another tag at the hold */
     FOLDING      /* the output catches up from the log */
@@ -23,7 +23,7 @@ enum phase {
 struct rights_change {
     struct rights_difference difference;
     struct buffer amend; /* to go in front; empty: it is out */
-    enum phase phase;
+    enum rights_change_phase phase;
     bool compared;       /* some documents were, with the present rights */
     uint64_t first_hold; /* where the copy stood when the first of these rights changed */
     uint64_t log_seq;    /* READING_LOG has come up to here */
