@@ -28,10 +28,10 @@ struct calls {
 
 static void insert_documents(struct bench *bench)
 {
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     struct buffer data = {0};
-    setup_session(bench, &session);
+    setup_client(bench, &client);
     for (uint64_t i = 0; i < bench->options.documents;) {
         buffer_clear(&data);
         for (unsigned n = 0; n < INSERT_AT_ONCE && i < bench->options.documents; n++, i++) {
@@ -39,9 +39,9 @@ static void insert_documents(struct bench *bench)
             document_append(&data, bench->run, i, bench_now_ns(), bench->options.document_bytes);
         }
         buffer_append_byte(&data, ']');
-        setup_call(&session, bench, "insert", buffer_slice(&data), &reply);
+        setup_call(&client, bench, "insert", buffer_slice(&data), &reply);
     }
-    session_close(&session);
+    client_close(&client);
     buffer_free(&data);
 }
 

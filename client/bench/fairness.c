@@ -131,13 +131,13 @@ static struct bench of_prober(const struct fairness *fairness)
 static void insert_first(struct fairness *fairness)
 {
     struct bench bench = of_prober(fairness);
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     struct buffer text = {0};
     document_append(&text, bench.run, 0, 0, DOCUMENT_LEAST);
-    setup_session(&bench, &session);
-    setup_call(&session, &bench, "insert", buffer_slice(&text), &reply);
-    session_close(&session);
+    setup_client(&bench, &client);
+    setup_call(&client, &bench, "insert", buffer_slice(&text), &reply);
+    client_close(&client);
     buffer_free(&text);
 }
 

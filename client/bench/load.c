@@ -53,8 +53,8 @@ void load_append_large(struct load *load, struct buffer *out)
 
 void load_call(struct load *load, const char *collection, const char *method, struct slice data)
 {
-    struct session_reply reply;
-    if (!session_call(&load->control, collection, method, data, &reply, SETUP_MS))
+    struct client_reply reply;
+    if (!client_call(&load->control, collection, method, data, &reply, SETUP_MS))
         bench_fail("%s.%s: %s", collection, method, load->control.message);
 }
 
@@ -164,7 +164,7 @@ static void connect_callers(struct load *load)
 
 static void open_control(struct load *load)
 {
-    setup_control_session(load->bench, &load->control);
+    setup_control_client(load->bench, &load->control);
     load_call(load, "dispatcher", "subscribe", SLICE("{\"collections\":[]}"));
 }
 
@@ -183,7 +183,7 @@ void load_prepare(struct load *load, const struct load_kind *kind)
     open_control(load);
     if (kind->prepare)
         kind->prepare(load);
-    session_close(&load->control);
+    client_close(&load->control);
 }
 
 void load_connect(struct load *load)
@@ -255,7 +255,7 @@ static void add_user(struct load *load)
     buffer_clear(data);
     buffer_append_format(data, "{\"_id\":\"%s\"}", load->group);
     load_call(load, "groups", "add", buffer_slice(data));
-    session_close(&load->control);
+    client_close(&load->control);
     buffer_append_format(&load->log_in, "{\"username\":\"%s\",\"password\":\"%s\"}", load->user, password);
     setup_log_in(load->bench, buffer_slice(&load->log_in), &load->token);
 }
@@ -282,7 +282,7 @@ void load_free(struct load *load)
     buffer_clear(&load->text);
     buffer_append_format(&load->text, "{\"_id\":\"%s\"}", load->group);
     load_call(load, "groups", "remove_group", buffer_slice(&load->text));
-    session_close(&load->control);
+    client_close(&load->control);
     buffer_free(&load->log_in);
     buffer_free(&load->token);
     buffer_free(&load->request);

@@ -4,7 +4,7 @@
 #include "client/bench/loop.h"
 #include "client/bench/outcomes.h"
 #include "client/bench/peer.h"
-#include "client/c/session.h"
+#include "client/c/client.h"
 
 /*
  * A load: connections that keep one kind of expensive thing going for a while, for the case fairness. Each
@@ -22,7 +22,7 @@ enum { LOAD_LARGE_BYTES = 1000000 }; /* a document or message just below the def
 
 enum load_caller {
     LOAD_USER,    /* the run's user */
-    LOAD_CONTROL, /* a session on the control socket: an administrator */
+    LOAD_CONTROL, /* a client on the control socket: an administrator */
     LOAD_STRANGER /* not logged in; comes again when its connection has ended */
 };
 
@@ -44,7 +44,7 @@ struct load_kind {
 /** What the loads of a run have in common, and what the present one has done. */
 struct load {
     struct bench *bench;
-    struct session control; /* while something is prepared or put away */
+    struct client control; /* while something is prepared or put away */
     struct ws_target control_target;
     const char *collection;
     char user[32], group[32]; /* @group: of documents and of nobody, unless the load `rights` says so */

@@ -167,15 +167,15 @@ static double run_phase(struct logins *logins, double seconds, bool storm)
 static void prepare(struct logins *logins)
 {
     struct bench *bench = logins->bench;
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     struct buffer document = {0};
     if (bench->login.length == 0)
         bench_fail("logins needs --login");
     document_append(&document, bench->run, 0, bench_now_ns(), bench->options.document_bytes);
-    setup_session(bench, &session);
-    setup_call(&session, bench, "insert", buffer_slice(&document), &reply);
-    session_close(&session);
+    setup_client(bench, &client);
+    setup_call(&client, bench, "insert", buffer_slice(&document), &reply);
+    client_close(&client);
     buffer_free(&document);
     buffer_append_text(&logins->call, "\"methodName\":\"detail\",\"collectionName\":");
     json_append_string(&logins->call, slice_text(bench->options.collection));

@@ -45,40 +45,40 @@ static int compare(const void *a, const void *b, void *context)
     return slice_compare(slice_of(x.data + 1, x.length - 2), slice_of(y.data + 1, y.length - 2));
 }
 
-bool manifest_learn(struct manifest *manifest, struct session *session, const char *collection)
+bool manifest_learn(struct manifest *manifest, struct client *client, const char *collection)
 {
-    uint64_t tid = session_send(session, collection, "sync", SLICE("{}"));
+    uint64_t tid = client_send(client, collection, "sync", SLICE("{}"));
     uint64_t moved_ms = clock_monotonic_ms();
     size_t seen = 0;
     for (;;) {
-        struct session_reply reply;
-        enum session_event event = session_next(session, &reply, LEARN_MS);
+        struct client_reply reply;
+        enum client_event event = client_next(client, &reply, LEARN_MS);
         /* The server's pings are no progress. */
         if (seen != manifest->count) {
             seen = manifest->count;
             moved_ms = clock_monotonic_ms();
-        } else if (event == SESSION_OTHER && clock_monotonic_ms() - moved_ms > LEARN_MS) {
-            event = SESSION_TIMEOUT;
+        } else if (event == CLIENT_OTHER && clock_monotonic_ms() - moved_ms > LEARN_MS) {
+            event = CLIENT_TIMEOUT;
         }
         switch (event) {
-        case SESSION_OTHER:
+        case CLIENT_OTHER:
             if (json_string_is(json_member(reply.root, SLICE("operation")), SLICE("update")) &&
                 json_string_is(json_member(reply.root, SLICE("collectionName")), slice_text(collection)))
                 add_documents(manifest, reply.data);
             break;
-        case SESSION_REPLY:
+        case CLIENT_REPLY:
             if (reply.tid != tid)
                 break;
             if (!reply.success) {
-                session_explain(session, &reply);
+                client_explain(client, &reply);
                 return false;
             }
             qsort_r(manifest->entries, manifest->count, sizeof *manifest->entries, compare, manifest);
             return true;
-        case SESSION_TIMEOUT:
-            snprintf(session->message, sizeof session->message, "the sync does not go on");
+        case CLIENT_TIMEOUT:
+            snprintf(client->message, sizeof client->message, "the sync does not go on");
             return false;
-        case SESSION_FAILED:
+        case CLIENT_FAILED:
             return false;
         }
     }

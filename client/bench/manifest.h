@@ -1,7 +1,7 @@
 #ifndef CLIENT_BENCH_MANIFEST_H
 #define CLIENT_BENCH_MANIFEST_H
 
-#include "client/c/session.h"
+#include "client/c/client.h"
 
 /* What a client holds: ids and versions, and the sync calls that tell the server. */
 
@@ -17,8 +17,8 @@ struct manifest {
     size_t count, capacity;
 };
 
-/** Learns what the collection holds by a sync with nothing. False: ->message of the session says why not. */
-[[gnu::warn_unused_result]] bool manifest_learn(struct manifest *manifest, struct session *session,
+/** Learns what the collection holds by a sync with nothing. False: ->message of the client says why not. */
+[[gnu::warn_unused_result]] bool manifest_learn(struct manifest *manifest, struct client *client,
                                                 const char *collection);
 
 /**

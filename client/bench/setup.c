@@ -24,18 +24,18 @@ static void read_password(const struct bench *bench, char password[PASSWORD_BYTE
 
 void setup_log_in(const struct bench *bench, struct slice data, struct buffer *token)
 {
-    struct session session;
-    struct session_reply reply;
-    setup_session(bench, &session);
-    if (!session_call(&session, "users", "authorize_by_login", data, &reply, SETUP_MS))
-        bench_fail("cannot log in: %s", session.message);
-    buffer_clear(&session.scratch);
-    struct slice given = json_string(json_member(reply.data, SLICE("token")), &session.scratch);
+    struct client client;
+    struct client_reply reply;
+    setup_client(bench, &client);
+    if (!client_call(&client, "users", "authorize_by_login", data, &reply, SETUP_MS))
+        bench_fail("cannot log in: %s", client.message);
+    buffer_clear(&client.scratch);
+    struct slice given = json_string(json_member(reply.data, SLICE("token")), &client.scratch);
     if (!given.data)
         bench_fail("the server answered the log-in without a token");
     buffer_append_slice(token, given);
     buffer_append_byte(token, 0);
-    session_close(&session);
+    client_close(&client);
 }
 
 static void log_in(struct bench *bench)
@@ -61,37 +61,37 @@ void setup_token(struct bench *bench)
     }
 }
 
-void setup_session(const struct bench *bench, struct session *session)
+void setup_client(const struct bench *bench, struct client *client)
 {
-    if (!session_open(session, &bench->target, bench_token(bench), SETUP_MS))
-        bench_fail("%s: %s", bench->options.url, session->message);
+    if (!client_open(client, &bench->target, bench_token(bench), SETUP_MS))
+        bench_fail("%s: %s", bench->options.url, client->message);
 }
 
-void setup_control_session(const struct bench *bench, struct session *session)
+void setup_control_client(const struct bench *bench, struct client *client)
 {
     struct ws_target target;
     char message[WS_TARGET_MESSAGE];
     if (!ws_target_control(&target, bench->options.control, message))
         bench_fail("%s", message);
-    if (!session_open(session, &target, NULL, SETUP_MS))
-        bench_fail("%s: %s", bench->options.control, session->message);
+    if (!client_open(client, &target, NULL, SETUP_MS))
+        bench_fail("%s: %s", bench->options.control, client->message);
 }
 
-void setup_call(struct session *session, const struct bench *bench, const char *method, struct slice data,
-                struct session_reply *reply)
+void setup_call(struct client *client, const struct bench *bench, const char *method, struct slice data,
+                struct client_reply *reply)
 {
-    if (!session_call(session, bench->options.collection, method, data, reply, SETUP_MS))
-        bench_fail("%s.%s: %s", bench->options.collection, method, session->message);
+    if (!client_call(client, bench->options.collection, method, data, reply, SETUP_MS))
+        bench_fail("%s.%s: %s", bench->options.collection, method, client->message);
 }
 
 void setup_remove(const struct bench *bench, uint64_t from, uint64_t to)
 {
     if (bench->options.keep || from >= to)
         return;
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     struct buffer data = {0};
-    setup_session(bench, &session);
+    setup_client(bench, &client);
     for (uint64_t i = from; i < to;) {
         buffer_clear(&data);
         buffer_append_text(&data, "{\"_id\":");
@@ -100,8 +100,8 @@ void setup_remove(const struct bench *bench, uint64_t from, uint64_t to)
             document_append_id(&data, bench->run, i);
         }
         buffer_append_text(&data, "]}");
-        setup_call(&session, bench, "remove", buffer_slice(&data), &reply);
+        setup_call(&client, bench, "remove", buffer_slice(&data), &reply);
     }
-    session_close(&session);
+    client_close(&client);
     buffer_free(&data);
 }

@@ -195,12 +195,12 @@ static bool measure(struct sync *sync, const char *prefix, const char *label, co
 static void fill(struct bench *bench)
 {
     const struct bench_options *options = &bench->options;
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     struct buffer data = {0};
     int64_t there = 0;
-    setup_control_session(bench, &session);
-    setup_call(&session, bench, "count", SLICE("{}"), &reply);
+    setup_control_client(bench, &client);
+    setup_call(&client, bench, "count", SLICE("{}"), &reply);
     if (!json_integer(reply.data, &there))
         bench_fail("the server answered count with no number");
     for (uint64_t i = 0; (uint64_t)there < options->documents && i < options->documents;) {
@@ -211,21 +211,21 @@ static void fill(struct bench *bench)
             document_append(&data, sync_run, i, 0, options->document_bytes);
         }
         buffer_append_text(&data, "]}");
-        setup_call(&session, bench, "import", buffer_slice(&data), &reply);
+        setup_call(&client, bench, "import", buffer_slice(&data), &reply);
     }
-    session_close(&session);
+    client_close(&client);
     buffer_free(&data);
 }
 
 static void learn(struct sync *sync)
 {
-    struct session session;
-    setup_session(sync->bench, &session);
-    if (!manifest_learn(&sync->manifest, &session, sync->bench->options.collection))
-        bench_fail("sync: %s", session.message);
+    struct client client;
+    setup_client(sync->bench, &client);
+    if (!manifest_learn(&sync->manifest, &client, sync->bench->options.collection))
+        bench_fail("sync: %s", client.message);
     if (sync->manifest.count == 0)
         bench_fail("the collection is empty for this user");
-    session_close(&session);
+    client_close(&client);
     struct buffer *call = &sync->probe_call;
     buffer_append_text(call, "{\"tid\":1,\"methodName\":\"detail\",\"collectionName\":");
     json_append_string(call, slice_text(sync->bench->options.collection));

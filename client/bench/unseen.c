@@ -153,12 +153,12 @@ static void connect_all(struct unseen *unseen)
 {
     struct bench *bench = unseen->bench;
     uint64_t count = bench->options.subscribers;
-    struct session session;
-    struct session_reply reply;
-    setup_session(bench, &session);
+    struct client client;
+    struct client_reply reply;
+    setup_client(bench, &client);
     document_append(&unseen->text, bench->run, unseen->seen++, 0, bench->options.document_bytes);
-    setup_call(&session, bench, "insert", buffer_slice(&unseen->text), &reply);
-    session_close(&session);
+    setup_call(&client, bench, "insert", buffer_slice(&unseen->text), &reply);
+    client_close(&client);
     loop_need_descriptors(count + 2);
     peers_open(&unseen->loop, unseen->peers, count, &bench->target, bench_token(bench), PEERS_HEAR_NONE,
                &subscriber_events, unseen);

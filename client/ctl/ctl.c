@@ -37,39 +37,38 @@ int ctl_usage(const struct ctl_command *command)
     return 1;
 }
 
-bool ctl_session(const struct ctl *ctl, struct session *session)
+bool ctl_connect(const struct ctl *ctl, struct client *client)
 {
     struct ws_target target;
     char message[WS_TARGET_MESSAGE];
-    *session = (struct session){0};
+    *client = (struct client){0};
     if (!ws_target_control(&target, ctl->control, message)) {
         ctl_fail("%s", message);
         return false;
     }
-    if (!session_open(session, &target, NULL, CTL_TIMEOUT_MS)) {
-        ctl_session_failed(ctl, session);
+    if (!client_open(client, &target, NULL, CTL_TIMEOUT_MS)) {
+        ctl_call_failed(ctl, client);
         return false;
     }
     return true;
 }
 
-bool ctl_session_quiet(const struct ctl *ctl, struct session *session)
+bool ctl_connect_quiet(const struct ctl *ctl, struct client *client)
 {
-    struct session_reply reply;
-    if (!ctl_session(ctl, session))
+    struct client_reply reply;
+    if (!ctl_connect(ctl, client))
         return false;
-    if (session_call(session, "dispatcher", "subscribe", SLICE("{\"collections\":[]}"), &reply,
-                     CTL_TIMEOUT_MS))
+    if (client_call(client, "dispatcher", "subscribe", SLICE("{\"collections\":[]}"), &reply, CTL_TIMEOUT_MS))
         return true;
-    ctl_session_failed(ctl, session);
+    ctl_call_failed(ctl, client);
     return false;
 }
 
-int ctl_session_failed(const struct ctl *ctl, const struct session *session)
+int ctl_call_failed(const struct ctl *ctl, const struct client *client)
 {
-    if (session->ws.state == WS_STATE_OVER || session->ws.state == WS_STATE_HANDSHAKE)
-        return ctl_fail("dispatchd does not answer at %s: %s", ctl->control, session->message);
-    return ctl_fail("%s", session->message);
+    if (client->ws.state == WS_STATE_OVER || client->ws.state == WS_STATE_HANDSHAKE)
+        return ctl_fail("dispatchd does not answer at %s: %s", ctl->control, client->message);
+    return ctl_fail("%s", client->message);
 }
 
 static void print_help(void)

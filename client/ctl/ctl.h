@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "client/c/session.h"
+#include "client/c/client.h"
 
 /* dispatchctl(8): one file for each command; a command's table entry stands at the foot of its file. */
 
@@ -30,14 +30,14 @@ enum { CTL_TIMEOUT_MS = 30000 };
 /** Prints how the command is used on stderr; returns 1. */
 int ctl_usage(const struct ctl_command *command);
 
-/** Opens a session on the control socket, or says why not and returns false. Close it either way. */
-[[gnu::warn_unused_result]] bool ctl_session(const struct ctl *ctl, struct session *session);
+/** Connects to the control socket, or says why not and returns false. Close it either way. */
+[[gnu::warn_unused_result]] bool ctl_connect(const struct ctl *ctl, struct client *client);
 
 /** The same for commands that call but do not follow: no changes are sent to it. */
-[[gnu::warn_unused_result]] bool ctl_session_quiet(const struct ctl *ctl, struct session *session);
+[[gnu::warn_unused_result]] bool ctl_connect_quiet(const struct ctl *ctl, struct client *client);
 
 /** What a call that failed is reported as; returns 1. */
-int ctl_session_failed(const struct ctl *ctl, const struct session *session);
+int ctl_call_failed(const struct ctl *ctl, const struct client *client);
 
 /**
  * Writes to the standard output. Ends the program with status 1 when that cannot be written: silently when

@@ -18,16 +18,16 @@ static void compose(struct buffer *data, const char *query, struct slice after)
 }
 
 /* The server gives a batch and the id after which the next begins; no id: that was the last. */
-static int export(const struct ctl *ctl, struct session *session, const char *collection, const char *query)
+static int export(const struct ctl *ctl, struct client *client, const char *collection, const char *query)
 {
     struct buffer data = {0};
     struct slice after = {0};
     int status = 0;
     do {
-        struct session_reply reply;
+        struct client_reply reply;
         compose(&data, query, after);
-        if (!session_call(session, collection, "export", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
-            status = ctl_session_failed(ctl, session);
+        if (!client_call(client, collection, "export", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
+            status = ctl_call_failed(ctl, client);
             break;
         }
         struct json_iterator each = json_begin(json_member(reply.data, SLICE("documents")));
@@ -69,11 +69,11 @@ static int run(const struct ctl *ctl, int argc, char **argv)
         return ctl_usage(&command_export);
     if (query && !is_json_object(query))
         return 1;
-    struct session session;
+    struct client client;
     int status = 1;
-    if (ctl_session_quiet(ctl, &session))
-        status = export(ctl, &session, argv[optind], query);
-    session_close(&session);
+    if (ctl_connect_quiet(ctl, &client))
+        status = export(ctl, &client, argv[optind], query);
+    client_close(&client);
     return status;
 }
 

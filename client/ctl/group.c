@@ -76,29 +76,29 @@ static void compose_permissions(struct buffer *data, const char *name, const str
 
 static int make_group(const struct ctl *ctl, const char *name, const struct wishes *wishes)
 {
-    struct session session = {0};
-    struct session_reply reply;
+    struct client client = {0};
+    struct client_reply reply;
     struct buffer data = {0};
-    if (!ctl_session_quiet(ctl, &session)) {
-        session_close(&session);
+    if (!ctl_connect_quiet(ctl, &client)) {
+        client_close(&client);
         return 1;
     }
     compose_name(&data, name);
     buffer_append_text(&data, wishes->take_over ? ",\"take_over\":true}" : "}");
     int status = 0;
-    if (!session_call(&session, "groups", "add", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
-        status = ctl_session_failed(ctl, &session);
+    if (!client_call(&client, "groups", "add", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
+        status = ctl_call_failed(ctl, &client);
     } else {
         ctl_say_taken_over(reply.data);
     }
     if (status == 0 && wishes->count > 0) {
         buffer_clear(&data);
         compose_permissions(&data, name, wishes);
-        if (!session_call(&session, "groups", "update_permissions", buffer_slice(&data), &reply,
-                          CTL_TIMEOUT_MS))
-            status = ctl_fail("the group was added without permissions: %s", session.message);
+        if (!client_call(&client, "groups", "update_permissions", buffer_slice(&data), &reply,
+                         CTL_TIMEOUT_MS))
+            status = ctl_fail("the group was added without permissions: %s", client.message);
     }
-    session_close(&session);
+    client_close(&client);
     buffer_free(&data);
     return status;
 }

@@ -19,7 +19,7 @@ struct import {
     const char *file;
     bool replace;
     bool show_progress;
-    struct session session;
+    struct client client;
     struct lines lines;
     struct json json; /* of the current line */
     struct batch batches[IN_FLIGHT];
@@ -78,7 +78,7 @@ static bool connection_failed(struct import *import)
 {
     end_progress(import);
     if (!import->failed)
-        ctl_session_failed(import->ctl, &import->session);
+        ctl_call_failed(import->ctl, &import->client);
     import->failed = true;
     return false;
 }
@@ -93,9 +93,9 @@ static bool refused(struct import *import, const struct batch *batch, struct jso
     end_progress(import);
     if (!import->failed && about_documents && batch->count > 0)
         ctl_fail("%s: one of the lines %" PRIu64 " to %" PRIu64 ": %s", import->file, batch->lines[0],
-                 batch->lines[batch->count - 1], import->session.message);
+                 batch->lines[batch->count - 1], import->client.message);
     else if (!import->failed)
-        ctl_fail("%s: %s", import->collection, import->session.message);
+        ctl_fail("%s: %s", import->collection, import->client.message);
     import->failed = true;
     return false;
 }
@@ -103,17 +103,17 @@ static bool refused(struct import *import, const struct batch *batch, struct jso
 /* Takes one answer. A refused batch names the document that is to blame, when it is one. */
 static bool take_answer(struct import *import)
 {
-    struct session_reply reply;
-    enum session_event event = session_next(&import->session, &reply, ANSWER_MS);
-    if (event == SESSION_TIMEOUT)
-        snprintf(import->session.message, sizeof import->session.message, "no answer within %d s",
+    struct client_reply reply;
+    enum client_event event = client_next(&import->client, &reply, ANSWER_MS);
+    if (event == CLIENT_TIMEOUT)
+        snprintf(import->client.message, sizeof import->client.message, "no answer within %d s",
                  ANSWER_MS / 1000);
-    if (event == SESSION_TIMEOUT || event == SESSION_FAILED) {
+    if (event == CLIENT_TIMEOUT || event == CLIENT_FAILED) {
         for (size_t i = 0; i < IN_FLIGHT; i++)
             import->batches[i].tid = 0;
         return connection_failed(import);
     }
-    for (size_t i = 0; event == SESSION_REPLY && i < IN_FLIGHT; i++) {
+    for (size_t i = 0; event == CLIENT_REPLY && i < IN_FLIGHT; i++) {
         struct batch *batch = &import->batches[i];
         if (batch->tid != reply.tid)
             continue;
@@ -123,10 +123,10 @@ static bool take_answer(struct import *import)
             progress(import);
             return true;
         }
-        session_explain(&import->session, &reply);
+        client_explain(&import->client, &reply);
         int64_t index;
         if (json_integer(json_member(reply.data, SLICE("index")), &index))
-            return bad_line(import, batch_line(batch, index), import->session.message);
+            return bad_line(import, batch_line(batch, index), import->client.message);
         return refused(import, batch, json_member(reply.data, SLICE("code")));
     }
     return true;
@@ -150,8 +150,8 @@ static struct batch *free_batch(struct import *import)
 static void send_batch(struct import *import, struct batch *batch)
 {
     batch->tid =
-        session_send(&import->session, import->collection, "import", batch_finish(batch, import->replace));
-    ws_client_flush(&import->session.ws);
+        client_send(&import->client, import->collection, "import", batch_finish(batch, import->replace));
+    ws_client_flush(&import->client.ws);
 }
 
 static bool take_all_answers(struct import *import)
@@ -231,19 +231,19 @@ static int import_file(struct import *import)
     if (!lines_open(&import->lines, import->file))
         return ctl_fail("%s: %s", import->file, import->lines.message);
     int status = 1;
-    if (ctl_session_quiet(import->ctl, &import->session)) {
+    if (ctl_connect_quiet(import->ctl, &import->client)) {
         import->started_ms = clock_monotonic_ms();
         import->show_progress = isatty(STDERR_FILENO) == 1;
         status = send_documents(import) ? 0 : 1;
         /* What is on its way may still be stored: wait for it, so that the numbers are true. Each try ends
            with at least one answer, or with the time. */
-        for (int tries = 0; status != 0 && tries < IN_FLIGHT && import->session.ws.state == WS_STATE_OPEN;
+        for (int tries = 0; status != 0 && tries < IN_FLIGHT && import->client.ws.state == WS_STATE_OPEN;
              tries++)
             if (take_all_answers(import))
                 break;
         report(import, status == 0);
     }
-    session_close(&import->session);
+    client_close(&import->client);
     lines_close(&import->lines);
     json_free(&import->json);
     for (size_t i = 0; i < IN_FLIGHT; i++)

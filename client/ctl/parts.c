@@ -64,16 +64,16 @@ void ctl_say_taken_over(struct json_value answer)
 int ctl_call(const struct ctl *ctl, const char *collection, const char *method, struct slice data,
              int timeout_ms)
 {
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     int status = 1;
-    if (ctl_session_quiet(ctl, &session)) {
-        bool done = session_call(&session, collection, method, data, &reply, timeout_ms);
-        status = done ? 0 : ctl_session_failed(ctl, &session);
+    if (ctl_connect_quiet(ctl, &client)) {
+        bool done = client_call(&client, collection, method, data, &reply, timeout_ms);
+        status = done ? 0 : ctl_call_failed(ctl, &client);
         if (done)
             ctl_say_taken_over(reply.data);
     }
-    session_close(&session);
+    client_close(&client);
     return status;
 }
 
@@ -108,21 +108,21 @@ static bool take_page(struct json_value answer, struct buffer *after,
 static int each_document(const struct ctl *ctl, const char *collection,
                          void (*each)(void *argument, struct json_value document), void *argument)
 {
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     struct buffer data = {0}, after = {0};
-    int status = ctl_session_quiet(ctl, &session) ? 0 : 1;
+    int status = ctl_connect_quiet(ctl, &client) ? 0 : 1;
     bool more = status == 0;
     while (more) {
         compose_page(&data, &after);
-        if (session_call(&session, collection, "find", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
+        if (client_call(&client, collection, "find", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
             more = take_page(reply.data, &after, each, argument);
         } else {
-            status = ctl_session_failed(ctl, &session);
+            status = ctl_call_failed(ctl, &client);
             more = false;
         }
     }
-    session_close(&session);
+    client_close(&client);
     buffer_free(&data);
     buffer_free(&after);
     return status;

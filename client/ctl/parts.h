@@ -27,7 +27,7 @@ const char *ctl_only_name(const struct ctl_command *command, int argc, char **ar
 [[gnu::warn_unused_result]] bool ctl_json_option(const struct ctl_command *command, int argc, char **argv,
                                                  bool *as_json);
 
-/** One call in a session of its own, of which the answer is not shown; returns the exit status. */
+/** One call on a connection of its own, of which the answer is not shown; returns the exit status. */
 int ctl_call(const struct ctl *ctl, const char *collection, const char *method, struct slice data,
              int timeout_ms);
 

@@ -38,16 +38,16 @@ static void compose(struct buffer *data, const char *key, const char *value)
 
 static int call(const struct ctl *ctl, const char *method, struct slice data, bool show)
 {
-    struct session session;
-    struct session_reply reply;
+    struct client client;
+    struct client_reply reply;
     int status = 1;
-    if (ctl_session_quiet(ctl, &session)) {
-        bool done = session_call(&session, "settings", method, data, &reply, CTL_TIMEOUT_MS);
-        status = done ? 0 : ctl_session_failed(ctl, &session);
+    if (ctl_connect_quiet(ctl, &client)) {
+        bool done = client_call(&client, "settings", method, data, &reply, CTL_TIMEOUT_MS);
+        status = done ? 0 : ctl_call_failed(ctl, &client);
         if (done && show)
             print(reply.data);
     }
-    session_close(&session);
+    client_close(&client);
     return status;
 }
 

@@ -25,34 +25,34 @@ static void compose(struct buffer *data, char *const *names, int count)
     buffer_append_text(data, count > 0 ? "]}" : "null}");
 }
 
-static bool is_of_interest(const struct session_reply *reply)
+static bool is_of_interest(const struct client_reply *reply)
 {
     return !json_string_is(json_member(reply->root, SLICE("operation")), SLICE("ping")) &&
            !json_string_is(json_member(reply->root, SLICE("collectionName")), SLICE("transaction"));
 }
 
-static int follow(const struct ctl *ctl, struct session *session, uint64_t subscribed)
+static int follow(const struct ctl *ctl, struct client *client, uint64_t subscribed)
 {
     for (;;) {
-        struct session_reply reply;
-        switch (session_next(session, &reply, -1)) {
-        case SESSION_REPLY:
+        struct client_reply reply;
+        switch (client_next(client, &reply, -1)) {
+        case CLIENT_REPLY:
             if (reply.tid == subscribed && !reply.success) {
-                session_explain(session, &reply);
-                return ctl_fail("%s", session->message);
+                client_explain(client, &reply);
+                return ctl_fail("%s", client->message);
             }
             break;
-        case SESSION_OTHER:
+        case CLIENT_OTHER:
             if (!is_of_interest(&reply))
                 break;
             ctl_print(reply.text);
             ctl_print(SLICE("\n"));
             ctl_flush();
             break;
-        case SESSION_TIMEOUT: /* a signal, and not one of ours */
+        case CLIENT_TIMEOUT: /* a signal, and not one of ours */
             break;
-        case SESSION_FAILED:
-            return interrupted ? 0 : ctl_session_failed(ctl, session);
+        case CLIENT_FAILED:
+            return interrupted ? 0 : ctl_call_failed(ctl, client);
         }
     }
 }
@@ -62,20 +62,19 @@ static int run(const struct ctl *ctl, int argc, char **argv)
     static const struct option options[] = {{0}};
     if (getopt_long(argc, argv, "", options, NULL) != -1)
         return ctl_usage(&command_tail);
-    struct session session;
+    struct client client;
     int status = 1;
-    if (ctl_session(ctl, &session)) {
-        connection = session.ws.fd;
+    if (ctl_connect(ctl, &client)) {
+        connection = client.ws.fd;
         struct sigaction action = {.sa_handler = on_signal};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         struct buffer data = {0};
         compose(&data, argv + optind, argc - optind);
-        status =
-            follow(ctl, &session, session_send(&session, "dispatcher", "subscribe", buffer_slice(&data)));
+        status = follow(ctl, &client, client_send(&client, "dispatcher", "subscribe", buffer_slice(&data)));
         buffer_free(&data);
     }
-    session_close(&session);
+    client_close(&client);
     return status;
 }
 

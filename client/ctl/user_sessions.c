@@ -8,16 +8,15 @@
 #include "shared/base/memory.h"
 
 /* The user's sessions are asked for first, whatever is to be done with them: what is ended is one of them. */
-static bool fetch(const struct ctl *ctl, struct session *session, const char *name,
-                  struct session_reply *reply)
+static bool fetch(const struct ctl *ctl, struct client *client, const char *name, struct client_reply *reply)
 {
     struct buffer data = {0};
     buffer_append_text(&data, "{\"user_id\":");
     json_append_string(&data, slice_text(name));
     buffer_append_byte(&data, '}');
-    bool done = ctl_session_quiet(ctl, session);
-    if (done && !session_call(session, "users", "sessions", buffer_slice(&data), reply, CTL_TIMEOUT_MS)) {
-        ctl_session_failed(ctl, session);
+    bool done = ctl_connect_quiet(ctl, client);
+    if (done && !client_call(client, "users", "sessions", buffer_slice(&data), reply, CTL_TIMEOUT_MS)) {
+        ctl_call_failed(ctl, client);
         done = false;
     }
     buffer_free(&data);
@@ -71,10 +70,10 @@ static void print_table(struct json_value sessions)
 
 static int show(const struct ctl *ctl, const char *name, bool as_json)
 {
-    struct session session = {0};
-    struct session_reply reply;
+    struct client client = {0};
+    struct client_reply reply;
     int status = 1;
-    if (fetch(ctl, &session, name, &reply)) {
+    if (fetch(ctl, &client, name, &reply)) {
         struct json_iterator each = json_begin(reply.data);
         while (as_json && json_step(&each))
             ctl_print_line(NULL, each.value);
@@ -82,7 +81,7 @@ static int show(const struct ctl *ctl, const char *name, bool as_json)
             print_table(reply.data);
         status = 0;
     }
-    session_close(&session);
+    client_close(&client);
     return status;
 }
 
@@ -104,37 +103,36 @@ static size_t choose(struct json_value sessions, const char *wanted, char **ids)
 }
 
 /* One that has ended by itself meanwhile is as good. */
-static bool end_one(struct session *session, const char *id)
+static bool end_one(struct client *client, const char *id)
 {
-    struct session_reply reply;
+    struct client_reply reply;
     struct buffer data = {0};
     buffer_append_format(&data, "{\"id\":%s}", id);
-    bool done =
-        session_call(session, "users", "remove_session", buffer_slice(&data), &reply, CTL_TIMEOUT_MS) ||
-        (session->ws.state == WS_STATE_OPEN && strcmp(session->message, "Session does not exist") == 0);
+    bool done = client_call(client, "users", "remove_session", buffer_slice(&data), &reply, CTL_TIMEOUT_MS) ||
+                (client->ws.state == WS_STATE_OPEN && strcmp(client->message, "Session does not exist") == 0);
     buffer_free(&data);
     return done;
 }
 
 static int end(const struct ctl *ctl, const char *name, const char *wanted)
 {
-    struct session session = {0};
-    struct session_reply reply;
+    struct client client = {0};
+    struct client_reply reply;
     int status = 1;
-    if (fetch(ctl, &session, name, &reply)) {
+    if (fetch(ctl, &client, name, &reply)) {
         char **ids = memory_zeroed(json_count(reply.data) + 1, sizeof *ids);
         size_t count = choose(reply.data, wanted, ids);
         status = 0;
         if (wanted && count == 0)
             status = ctl_fail("%s has no session %s", name, wanted);
         for (size_t i = 0; i < count; i++) {
-            if (status == 0 && !end_one(&session, ids[i]))
-                status = ctl_session_failed(ctl, &session);
+            if (status == 0 && !end_one(&client, ids[i]))
+                status = ctl_call_failed(ctl, &client);
             free(ids[i]);
         }
         free(ids);
     }
-    session_close(&session);
+    client_close(&client);
     return status;
 }
 
