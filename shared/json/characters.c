@@ -1,6 +1,7 @@
 #include "shared/json/characters.h"
 
-#include "shared/json/utf8.h"
+#include "shared/base/utf8.h"
+#include "shared/json/scan.h"
 
 static unsigned hex_digit(char digit)
 {
@@ -190,20 +191,6 @@ void json_append_string(struct buffer *out, struct slice text)
 
 bool json_utf8_valid(const char *text, size_t length)
 {
-    const char *at = text;
-    const char *end = text + length;
-    while (at < end) {
-        uint64_t word;
-        if (end - at >= 8 && (memcpy(&word, at, 8), (word & 0x8080808080808080u) == 0)) {
-            at += 8;
-        } else if (!(*at & 0x80)) {
-            at++;
-        } else {
-            size_t sequence = json_utf8_sequence(at, end);
-            if (!sequence)
-                return false;
-            at += sequence;
-        }
-    }
-    return true;
+    struct utf8_state utf8 = {0};
+    return utf8_feed(&utf8, slice_of(text, length)) && !utf8.missing;
 }

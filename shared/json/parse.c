@@ -5,7 +5,7 @@
 #include "shared/base/memory.h"
 #include "shared/json/characters.h"
 #include "shared/json/key_set.h"
-#include "shared/json/utf8.h"
+#include "shared/json/scan.h"
 
 /* What is known of a container while it is open. */
 struct level {

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "shared/base/utf8.h"
 #include "worker/net/frame.h"
-#include "worker/net/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -7,8 +7,8 @@
 #include "shared/base/close_code.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
+#include "shared/base/utf8.h"
 #include "shared/ipc/frame_header.h"
-#include "worker/net/utf8.h"
 
 enum {
     READERS_KEPT = 64,    /* not in use, for the next connections */

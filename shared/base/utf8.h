@@ -1,5 +1,5 @@
-#ifndef WORKER_NET_UTF8_H
-#define WORKER_NET_UTF8_H
+#ifndef SHARED_BASE_UTF8_H
+#define SHARED_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "worker/net/utf8.h"
+#include "shared/base/utf8.h"
 
 enum { WORD = sizeof(uint64_t) };
 

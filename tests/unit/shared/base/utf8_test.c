@@ -1,4 +1,4 @@
-#include "worker/net/utf8.h"
+#include "shared/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#ifndef SHARED_JSON_UTF8_H
-#define SHARED_JSON_UTF8_H
+#ifndef SHARED_JSON_SCAN_H
+#define SHARED_JSON_SCAN_H
 
 /* Scanning of text, inlined into the parser's loops. Only for the files of shared/json. */
 
