@@ -13,7 +13,7 @@
  *   master/supervisor.c      the life of the children; child_process.c what is between the fork and the main
  *                            function of each
  *   master/handover.c        from accept(2) to a worker; order_channel.c the way to a child
- *   master/control.c         the control socket; status.c what it answers
+ *   master/control.c         the control socket; shared/ipc/status.c what it answers
  *   shared/ipc/inheritance.h all that a child gets
  *   committer/committer.c    where the committer goes on; worker/main.c where a worker does
  *

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "client/bench/bench.h"
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "shared/base/memory.h"
 
 enum { PATH_BYTES = 512 };
@@ -83,13 +83,13 @@ double bare_lmdb_write(struct bare_lmdb *bare, const char *run, uint64_t from, u
         uint64_t end = to - from > batch ? from + batch : to;
         buffer_clear(&documents);
         for (uint64_t i = from; i < end; i++)
-            document_append(&documents, run, i, bench_now_ns(), document_bytes);
+            bench_document_append(&documents, run, i, bench_now_ns(), document_bytes);
         uint64_t began = bench_now_ns();
         MDB_txn *transaction;
         must(mdb_txn_begin(bare->environment, NULL, 0, &transaction));
         for (uint64_t i = from; i < end; i++) {
             buffer_clear(&id);
-            document_append_id(&id, run, i);
+            bench_document_append_id(&id, run, i);
             /* The id without its quotes is the key. */
             put(bare, transaction, slice_of(id.data + 1, id.length - 2),
                 slice_of(documents.data + (i - from) * document_bytes, document_bytes));

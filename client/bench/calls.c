@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/loop.h"
 #include "client/bench/peers.h"
 #include "client/bench/report.h"
@@ -36,7 +36,7 @@ static void insert_documents(struct bench *bench)
         buffer_clear(&data);
         for (unsigned n = 0; n < INSERT_AT_ONCE && i < bench->options.documents; n++, i++) {
             buffer_append_byte(&data, n == 0 ? '[' : ',');
-            document_append(&data, bench->run, i, bench_now_ns(), bench->options.document_bytes);
+            bench_document_append(&data, bench->run, i, bench_now_ns(), bench->options.document_bytes);
         }
         buffer_append_byte(&data, ']');
         setup_call(&client, bench, "insert", buffer_slice(&data), &reply);
@@ -55,7 +55,7 @@ static void make_requests(struct calls *calls)
         buffer_append_format(&text, "{\"tid\":%" PRIu64 ",\"collectionName\":", i % options->in_flight);
         json_append_string(&text, slice_text(options->collection));
         buffer_append_text(&text, ",\"methodName\":\"detail\",\"data\":{\"_id\":");
-        document_append_id(&text, calls->bench->run, i % options->documents);
+        bench_document_append_id(&text, calls->bench->run, i % options->documents);
         buffer_append_text(&text, "}}");
         calls->requests[i] = buffer_slice(&text);
     }

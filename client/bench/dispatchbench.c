@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "client/bench/bench.h"
-#include "client/bench/options.h"
+#include "client/bench/bench_options.h"
 #include "client/bench/report.h"
 #include "client/bench/setup.h"
 #include "shared/base/default_paths.h"
@@ -43,7 +43,7 @@ static void print_help(void)
            "Cases:\n");
     for (size_t i = 0; i < CASES; i++)
         printf("  %-10s %s\n             takes: %s\n", cases[i]->name, cases[i]->help, cases[i]->options);
-    options_print();
+    bench_options_print();
     printf("  %-24s %s\n  %-24s %s\n", "--help", "this text", "--version", "the version");
     printf(
         "\nExit status: 0; 1 when the run failed, or when a delivery was lost, doubled or out of order.\n");
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
         .report = &report,
     };
     chosen->defaults(&bench.options);
-    options_read(&bench.options, chosen, argc - 1, argv + 1);
+    bench_options_read(&bench.options, chosen, argc - 1, argv + 1);
     report.json = bench.options.json;
     char message[WS_TARGET_MESSAGE], run[RANDOM_ID_LENGTH + 1];
     if (!ws_target_parse(&bench.target, bench.options.url, message))

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/load.h"
 #include "client/bench/prober.h"
 #include "client/bench/report.h"
@@ -134,7 +134,7 @@ static void insert_first(struct fairness *fairness)
     struct client client;
     struct client_reply reply;
     struct buffer text = {0};
-    document_append(&text, bench.run, 0, 0, DOCUMENT_LEAST);
+    bench_document_append(&text, bench.run, 0, 0, BENCH_DOCUMENT_LEAST);
     setup_client(&bench, &client);
     setup_call(&client, &bench, "insert", buffer_slice(&text), &reply);
     client_close(&client);

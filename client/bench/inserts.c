@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "client/bench/bare_lmdb.h"
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/loop.h"
 #include "client/bench/peers.h"
 #include "client/bench/report.h"
@@ -39,7 +39,7 @@ static void insert(struct inserts *inserts, struct peer *peer)
     buffer_append_format(text, "{\"tid\":%" PRIu64 ",\"methodName\":\"insert\",\"collectionName\":", number);
     json_append_string(text, slice_text(inserts->bench->options.collection));
     buffer_append_text(text, ",\"data\":");
-    document_append(text, inserts->bench->run, number, now, inserts->bench->options.document_bytes);
+    bench_document_append(text, inserts->bench->run, number, now, inserts->bench->options.document_bytes);
     buffer_append_byte(text, '}');
     inserts->sent_ns[number] = now;
     peer_send(peer, buffer_slice(text));

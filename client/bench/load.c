@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/peers.h"
 #include "client/bench/setup.h"
 #include "shared/base/memory.h"
@@ -32,7 +32,7 @@ void load_append_call(struct buffer *out, const char *method, const char *collec
 
 void load_append_id(const struct load *load, struct buffer *out, uint64_t number)
 {
-    document_append_id(out, load->bench->run, number);
+    bench_document_append_id(out, load->bench->run, number);
 }
 
 void load_append_document(struct load *load, struct buffer *out, const char *owner)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/loop.h"
 #include "client/bench/peers.h"
 #include "client/bench/report.h"
@@ -172,7 +172,7 @@ static void prepare(struct logins *logins)
     struct buffer document = {0};
     if (bench->login.length == 0)
         bench_fail("logins needs --login");
-    document_append(&document, bench->run, 0, bench_now_ns(), bench->options.document_bytes);
+    bench_document_append(&document, bench->run, 0, bench_now_ns(), bench->options.document_bytes);
     setup_client(bench, &client);
     setup_call(&client, bench, "insert", buffer_slice(&document), &reply);
     client_close(&client);
@@ -180,7 +180,7 @@ static void prepare(struct logins *logins)
     buffer_append_text(&logins->call, "\"methodName\":\"detail\",\"collectionName\":");
     json_append_string(&logins->call, slice_text(bench->options.collection));
     buffer_append_text(&logins->call, ",\"data\":{\"_id\":");
-    document_append_id(&logins->call, bench->run, 0);
+    bench_document_append_id(&logins->call, bench->run, 0);
     buffer_append_text(&logins->call, "}}");
     buffer_append_text(
         &logins->log_in,

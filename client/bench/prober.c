@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/peers.h"
 #include "shared/base/memory.h"
 #include "shared/json/json.h"
@@ -53,10 +53,10 @@ static void call(struct prober *prober, unsigned index, uint64_t now_ns)
     json_append_string(text, slice_text(bench->options.collection));
     buffer_append_text(text, ",\"data\":");
     if (probe->inserts) {
-        document_append(text, bench->run, ++prober->inserted, now_ns, DOCUMENT_BYTES);
+        bench_document_append(text, bench->run, ++prober->inserted, now_ns, DOCUMENT_BYTES);
     } else {
         buffer_append_text(text, "{\"_id\":");
-        document_append_id(text, bench->run, 0);
+        bench_document_append_id(text, bench->run, 0);
         buffer_append_byte(text, '}');
     }
     buffer_append_byte(text, '}');

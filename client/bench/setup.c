@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 
 enum { PASSWORD_BYTES = 1024, REMOVE_AT_ONCE = 1000 };
 
@@ -97,7 +97,7 @@ void setup_remove(const struct bench *bench, uint64_t from, uint64_t to)
         buffer_append_text(&data, "{\"_id\":");
         for (unsigned n = 0; n < REMOVE_AT_ONCE && i < to; n++, i++) {
             buffer_append_byte(&data, n == 0 ? '[' : ',');
-            document_append_id(&data, bench->run, i);
+            bench_document_append_id(&data, bench->run, i);
         }
         buffer_append_text(&data, "]}");
         setup_call(&client, bench, "remove", buffer_slice(&data), &reply);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/loop.h"
 #include "client/bench/peers.h"
 #include "client/bench/report.h"
@@ -28,7 +28,7 @@ struct traffic {
     struct loop loop;
     struct peer *peers; /* the subscribers */
     struct peer sender;
-    struct document_finder finder;
+    struct bench_document_finder finder;
     struct buffer text; /* of the change that is sent */
 
     struct change *changes;
@@ -61,7 +61,7 @@ static void send_change(struct traffic *traffic)
         json_append_string(text, slice_text(traffic->bench->options.collection));
         buffer_append_text(text, ",\"data\":");
     }
-    document_append(text, traffic->bench->run, number, now, traffic->bench->options.document_bytes);
+    bench_document_append(text, traffic->bench->run, number, now, traffic->bench->options.document_bytes);
     if (!traffic->plain)
         buffer_append_byte(text, '}');
     traffic->changes[number] = (struct change){.sent_ns = now, .answered = traffic->plain};
@@ -92,10 +92,10 @@ static void check_order(struct traffic *traffic, struct peer *peer, uint64_t num
 static void on_delivery(struct peer *peer, struct slice text)
 {
     struct traffic *traffic = peer->context;
-    uint64_t order = traffic->plain ? 1 : document_seq(text);
+    uint64_t order = traffic->plain ? 1 : bench_document_seq(text);
     if (order == 0)
         return; /* a ping, or another message that is no change */
-    uint64_t number = document_find(&traffic->finder, text);
+    uint64_t number = bench_document_find(&traffic->finder, text);
     if (number >= traffic->sent)
         return; /* not one of this run's */
     check_order(traffic, peer, traffic->plain ? number + 1 : order);
@@ -276,7 +276,7 @@ bool traffic_run(struct bench *bench, bool plain)
     traffic->peers = memory_zeroed(traffic->subscribers, sizeof *traffic->peers);
     traffic->capacity = BEGIN_CHANGES;
     traffic->changes = memory_zeroed(traffic->capacity, sizeof *traffic->changes);
-    document_finder_init(&traffic->finder, bench->run);
+    bench_document_finder_init(&traffic->finder, bench->run);
     server_find(&traffic->server, options);
     connect_all(traffic);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 #include "client/bench/loop.h"
 #include "client/bench/peers.h"
 #include "client/bench/report.h"
@@ -23,7 +23,7 @@ struct unseen {
     struct loop loop;
     struct peer *peers; /* the subscribers */
     struct peer sender, prober;
-    struct document_finder finder;
+    struct bench_document_finder finder;
     struct buffer text;
     uint64_t subscribed;
     uint64_t calls, answered; /* of the sender; the tid is the call's number */
@@ -56,12 +56,13 @@ static void send_next(struct unseen *unseen)
     uint64_t now = bench_now_ns();
     begin_call(unseen, unseen->calls++, "insert", is_seen ? options->collection : options->unseen);
     if (is_seen) {
-        document_append(&unseen->text, unseen->bench->run, unseen->seen++, now, options->document_bytes);
+        bench_document_append(&unseen->text, unseen->bench->run, unseen->seen++, now,
+                              options->document_bytes);
     } else {
         for (unsigned i = 0; i < LIST; i++) {
             buffer_append_byte(&unseen->text, i == 0 ? '[' : ',');
-            document_append(&unseen->text, unseen->bench->run, unseen->hidden++, now,
-                            options->document_bytes);
+            bench_document_append(&unseen->text, unseen->bench->run, unseen->hidden++, now,
+                                  options->document_bytes);
         }
         buffer_append_byte(&unseen->text, ']');
     }
@@ -81,11 +82,11 @@ static bool is_answer(struct slice text)
 static void on_delivery(struct peer *peer, struct slice text)
 {
     struct unseen *unseen = peer->context;
-    if (document_seq(text) == 0) {
+    if (bench_document_seq(text) == 0) {
         unseen->subscribed += is_answer(text);
         return;
     }
-    uint64_t number = document_find(&unseen->finder, text);
+    uint64_t number = bench_document_find(&unseen->finder, text);
     if (number >= unseen->seen)
         return; /* not one of this run's */
     if (number == peer->last)
@@ -124,7 +125,7 @@ static void pass(struct unseen *unseen)
     if (!unseen->probing && now - unseen->probed_ns >= PROBE_NS) {
         begin_call(unseen, 0, "detail", unseen->bench->options.collection);
         buffer_append_text(&unseen->text, "{\"_id\":");
-        document_append_id(&unseen->text, unseen->bench->run, 0);
+        bench_document_append_id(&unseen->text, unseen->bench->run, 0);
         buffer_append_byte(&unseen->text, '}');
         unseen->probing = true;
         unseen->probed_ns = now;
@@ -156,7 +157,7 @@ static void connect_all(struct unseen *unseen)
     struct client client;
     struct client_reply reply;
     setup_client(bench, &client);
-    document_append(&unseen->text, bench->run, unseen->seen++, 0, bench->options.document_bytes);
+    bench_document_append(&unseen->text, bench->run, unseen->seen++, 0, bench->options.document_bytes);
     setup_call(&client, bench, "insert", buffer_slice(&unseen->text), &reply);
     client_close(&client);
     loop_need_descriptors(count + 2);
@@ -242,7 +243,7 @@ static bool run(struct bench *bench)
     struct server server;
     unseen->bench = bench;
     unseen->peers = memory_zeroed(options->subscribers, sizeof *unseen->peers);
-    document_finder_init(&unseen->finder, bench->run);
+    bench_document_finder_init(&unseen->finder, bench->run);
     server_find(&server, options);
     loop_init(&unseen->loop);
     connect_all(unseen);

@@ -18,9 +18,9 @@
 #include "daemon/master/priority.h"
 #include "daemon/master/privileges.h"
 #include "daemon/master/process_title.h"
+#include "daemon/master/rates.h"
 #include "daemon/master/service_user.h"
 #include "daemon/master/signals.h"
-#include "daemon/master/status.h"
 #include "daemon/master/supervisor.h"
 #include "shared/base/clock.h"
 #include "shared/base/first_user.h"
@@ -53,7 +53,7 @@ struct master {
     struct control *control;
     struct event *sampler;
     struct event *log; /* some of it could not be written yet */
-    struct status_rates rates;
+    struct rates rates;
     bool ready;
     enum stopping stopping;
     int exit_status;
@@ -298,8 +298,8 @@ static void on_sample(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct master *master = argument;
-    status_sample(&master->rates, master->common.scoreboard, clock_monotonic_ms());
-    status_share(&master->rates, master->common.scoreboard);
+    rates_sample(&master->rates, master->common.scoreboard, clock_monotonic_ms());
+    rates_share(&master->rates, master->common.scoreboard);
     supervisor_tick(master->supervisor);
 }
 
@@ -323,7 +323,7 @@ static bool make_loop(struct master *master, char *line)
     master->sampler = event_new(master->base, -1, EV_PERSIST, on_sample, master);
     master->log = event_new(master->base, -1, 0, on_log, master);
     return master->handover && master->control && master->sampler && master->log &&
-           event_add(master->sampler, &(struct timeval){.tv_sec = STATUS_SAMPLE_MS / 1000}) == 0;
+           event_add(master->sampler, &(struct timeval){.tv_sec = RATES_SAMPLE_MS / 1000}) == 0;
 }
 
 static void run(struct master *master)

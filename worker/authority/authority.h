@@ -4,7 +4,7 @@
 #include "worker/authority/account.h"
 
 /*
- * What changes of users, groups and stored sessions mean for those who are connected. A change comes through
+ * What changes of users, groups and stored log-ins mean for those who are connected. A change comes through
  * the ring, in its place among all others; accounts are then made again, and who is logged in as one of them
  * is told, by way of the events.
  */
@@ -27,7 +27,7 @@ void authority_free(struct authority **authority);
 
 struct account_table *authority_accounts(struct authority *authority);
 
-/** Has the login's token watched: when its stored session ends, the login does. To all workers it is
+/** Has the login's token watched: when its stored log-in ends, the login does. To all workers it is
  * connected from now on. */
 void authority_watch_token(struct authority *authority, struct login *login);
 

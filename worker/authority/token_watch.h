@@ -3,7 +3,7 @@
 
 #include "worker/authority/account.h"
 
-/* The logins by a token, found by its hash when the stored session changes, and in the order of their use. */
+/* The logins by a token, found by its hash when the stored log-in changes, and in the order of their use. */
 
 struct token_watch;
 
@@ -18,7 +18,7 @@ void token_watch_remove(struct token_watch *watch, struct login *login);
 struct login *token_watch_take_used(struct token_watch *watch, uint64_t now_ms, uint64_t every_ms,
                                     uint64_t since_ms);
 
-/** Whether the stored session of that token is over. When that cannot be known now it counts as over: the
+/** Whether the stored log-in of that token is over. When that cannot be known now it counts as over: the
  * client may come back with its token. */
 bool token_watch_is_over(struct token_watch *watch, const uint8_t *hash);
 

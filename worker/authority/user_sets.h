@@ -8,7 +8,7 @@
 /*
  * What the methods of users and groups look up, and the operations they put together change sets from. All of
  * it needs a snapshot. A user is three things: the document in `users`, the one in `credentials` (the
- * password's hash, and a stamp that each log-in renews), and the stored sessions.
+ * password's hash, and a stamp that each log-in renews), and the stored log-ins.
  */
 
 enum { USER_GROUPS_MOST = 256 }; /* groups of one user */
@@ -57,7 +57,7 @@ void user_set_assert(struct buffer *set, enum builtin_collection collection, str
 [[gnu::warn_unused_result]] bool user_set_assert_sessions(struct worker *worker, struct buffer *set,
                                                           struct slice user);
 
-/** Ends all stored sessions of a user. */
+/** Ends all stored log-ins of a user. */
 [[gnu::warn_unused_result]] bool user_set_end_sessions(struct worker *worker, struct buffer *set,
                                                        struct slice user);
 

@@ -114,8 +114,8 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
         transaction_fail_unreadable(transaction, NULL);
         return false;
     }
-    token_add_session(set, user, session_address(transaction->session, address), slice_text(login->browser),
-                      login->token, login->token_hash);
+    token_add_login(set, user, session_address(transaction->session, address), slice_text(login->browser),
+                    login->token, login->token_hash);
     return true;
 }
 
@@ -233,7 +233,7 @@ static void authorize_by_token(struct transaction *transaction, struct json_valu
     buffer_free(&answer);
 }
 
-/* The stored session is marked, not removed, so that its token says "invalidated" until it is pruned. Its end
+/* The stored log-in is marked, not removed, so that its token says "invalidated" until it is pruned. Its end
  * reaches all connections with it through the ring, this one included. */
 static void logout(struct transaction *transaction, struct json_value data)
 {

@@ -8,7 +8,7 @@ static table of_dispatcher[] = {&dispatcher_methods, NULL};
 static table of_settings[] = {&settings_methods, NULL};
 static table of_internal[] = {NULL};
 static table of_users[] = {
-    &read_methods,     &sync_methods,  &bulk_methods,       &login_methods,        &session_methods,
+    &read_methods,     &sync_methods,  &bulk_methods,       &login_methods,        &stored_login_methods,
     &password_methods, &users_methods, &user_group_methods, &user_setting_methods, NULL};
 static table of_groups[] = {&read_methods,   &sync_methods,          &bulk_methods,
                             &groups_methods, &group_removal_methods, NULL};

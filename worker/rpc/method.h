@@ -41,7 +41,7 @@ struct method_table {
 extern const struct method_table dispatcher_methods; /* of `dispatcher` */
 extern const struct method_table users_methods;      /* of `users`, with the next five */
 extern const struct method_table login_methods;
-extern const struct method_table session_methods;
+extern const struct method_table stored_login_methods;
 extern const struct method_table password_methods;
 extern const struct method_table user_group_methods;
 extern const struct method_table user_setting_methods;

@@ -16,7 +16,7 @@ enum { STORED_EVERY_MS = 3600000, JUMP_MS = 600000 };
 /* At how many of the connected sessions each second looks. */
 enum { LOOKED_AT_ONCE = 256 };
 
-static uint64_t session_most_ms(const struct worker *worker)
+static uint64_t unused_most_ms(const struct worker *worker)
 {
     return worker->config->session_days * 86400000;
 }
@@ -56,7 +56,7 @@ struct token_use token_use_read(const struct worker *worker, struct slice id, st
     use.used_ms = connected ? now_ms : use.noted_ms;
     use.rank = connected ? TOKEN_CONNECTED : ahead ? TOKEN_AHEAD : TOKEN_KNOWN;
     use.over = json_type(json_member(document, SLICE("ended"))) != JSON_NONE ||
-               (now_ms > use.used_ms && now_ms - use.used_ms > session_most_ms(worker));
+               (now_ms > use.used_ms && now_ms - use.used_ms > unused_most_ms(worker));
     return use;
 }
 

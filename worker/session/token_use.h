@@ -24,7 +24,7 @@ struct token_use {
     uint64_t used_ms;  /* the same for clients: now, when it is connected */
 };
 
-/** What is known of the stored session @id. @now_ms: wall clock. */
+/** What is known of the stored log-in @id. @now_ms: wall clock. */
 struct token_use token_use_read(const struct worker *worker, struct slice id, struct json_value document,
                                 uint64_t now_ms);
 

@@ -12,12 +12,12 @@
 #include "worker/base/snapshot.h"
 #include "worker/session/token_use.h"
 
-/* How many stored sessions one log-in removes. */
+/* How many stored log-ins one log-in removes. */
 enum { PRUNED_AT_ONCE = 1024 };
 
 static const char unreadable[] = "The store cannot be read now";
 
-/* The user of a stored session that is not over; otherwise what is wrong. */
+/* The user of a stored log-in that is not over; otherwise what is wrong. */
 static const char *read_session(struct worker *worker, struct slice id, struct json *json,
                                 struct buffer *user)
 {
@@ -107,8 +107,8 @@ void token_authorize_handshake(struct session *session, struct slice token)
     buffer_free(&data);
 }
 
-void token_add_session(struct buffer *set, struct slice user, const char *address, struct slice browser,
-                       char *token, uint8_t *hash)
+void token_add_login(struct buffer *set, struct slice user, const char *address, struct slice browser,
+                     char *token, uint8_t *hash)
 {
     char id[TOKEN_ID + 1], shown[RANDOM_ID_LENGTH + 1];
     unsigned long long now_ms = clock_wall_ms();
@@ -135,7 +135,7 @@ void token_add_session(struct buffer *set, struct slice user, const char *addres
     buffer_free(&body);
 }
 
-/* ---- what a user's stored sessions may grow to ---- */
+/* ---- what a user's stored log-ins may grow to ---- */
 
 struct kept {
     struct token_use use;

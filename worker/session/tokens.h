@@ -14,15 +14,15 @@ void token_authorize_handshake(struct session *session, struct slice token);
  * is wrong, for the client. */
 const char *token_authorize(struct session *session, struct slice token, struct buffer *document);
 
-/** Whether a token is that of a stored session that is not over. Takes a snapshot. */
+/** Whether a token is that of a stored log-in that is not over. Takes a snapshot. */
 [[nodiscard]] bool token_is_known(struct worker *worker, struct slice token);
 
-/** Appends the operation that makes a new stored session: its token's text goes to @token, its hash to
+/** Appends the operation that makes a new stored log-in: its token's text goes to @token, its hash to
  * @hash. */
-void token_add_session(struct buffer *set, struct slice user, const char *address, struct slice browser,
-                       char *token, uint8_t *hash);
+void token_add_login(struct buffer *set, struct slice user, const char *address, struct slice browser,
+                     char *token, uint8_t *hash);
 
-/** Appends operations that remove the user's stored sessions that are over, and the least recently used ones
+/** Appends operations that remove the user's stored log-ins that are over, and the least recently used ones
  * of those that are too many when one is added; of what is connected, no more than must go all the same.
  * False: they cannot be read. Needs a snapshot. */
 [[gnu::warn_unused_result]] bool token_prune(struct worker *worker, struct buffer *set, struct slice user);

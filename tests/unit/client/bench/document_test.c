@@ -1,4 +1,4 @@
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,10 +16,10 @@ static const char run[] = "abcdefgh";
 static void is_as_long_as_asked_for(void **state)
 {
     (void)state;
-    for (size_t bytes = DOCUMENT_LEAST; bytes < 400; bytes += 7) {
+    for (size_t bytes = BENCH_DOCUMENT_LEAST; bytes < 400; bytes += 7) {
         struct buffer text = {0};
         struct json json = {0};
-        document_append(&text, run, 9999999999, UINT64_MAX, bytes);
+        bench_document_append(&text, run, 9999999999, UINT64_MAX, bytes);
         assert_int_equal(text.length, bytes);
         assert_true(json_parse(&json, text.data, text.length));
         assert_true(json.compact);
@@ -30,12 +30,12 @@ static void is_as_long_as_asked_for(void **state)
     }
 }
 
-static uint64_t find(struct document_finder *finder, const char *before, uint64_t number)
+static uint64_t find(struct bench_document_finder *finder, const char *before, uint64_t number)
 {
     struct buffer text = {0};
     buffer_append_text(&text, before);
-    document_append(&text, run, number, 1, 256);
-    uint64_t found = document_find(finder, buffer_slice(&text));
+    bench_document_append(&text, run, number, 1, 256);
+    uint64_t found = bench_document_find(finder, buffer_slice(&text));
     buffer_free(&text);
     return found;
 }
@@ -43,8 +43,8 @@ static uint64_t find(struct document_finder *finder, const char *before, uint64_
 static void finds_the_number_wherever_it_stands(void **state)
 {
     (void)state;
-    struct document_finder finder;
-    document_finder_init(&finder, run);
+    struct bench_document_finder finder;
+    bench_document_finder_init(&finder, run);
     assert_int_equal(find(&finder, "", 0), 0);
     assert_int_equal(find(&finder, "", 1234567890), 1234567890);
     assert_int_equal(find(&finder, Q("{'data':["), 17), 17);
@@ -54,24 +54,24 @@ static void finds_the_number_wherever_it_stands(void **state)
 static void does_not_find_what_is_not_there(void **state)
 {
     (void)state;
-    struct document_finder finder;
-    document_finder_init(&finder, run);
-    assert_true(document_find(&finder, SLICE("")) == UINT64_MAX);
-    assert_true(document_find(&finder, slice_text(Q("{'_id':'otherrun-0000000001'}"))) == UINT64_MAX);
-    assert_true(document_find(&finder, SLICE("abcdefgh-00000")) == UINT64_MAX);
+    struct bench_document_finder finder;
+    bench_document_finder_init(&finder, run);
+    assert_true(bench_document_find(&finder, SLICE("")) == UINT64_MAX);
+    assert_true(bench_document_find(&finder, slice_text(Q("{'_id':'otherrun-0000000001'}"))) == UINT64_MAX);
+    assert_true(bench_document_find(&finder, SLICE("abcdefgh-00000")) == UINT64_MAX);
 }
 
 static void reads_the_sequence_number_at_the_end(void **state)
 {
     (void)state;
-    assert_int_equal(document_seq(slice_text(Q("{'data':[],'seq':42}"))), 42);
-    assert_int_equal(document_seq(slice_text(Q("{'seq':18446744073709551615}"))), UINT64_MAX);
-    assert_int_equal(document_seq(slice_text(Q("{'seq':}"))), 0);
-    assert_int_equal(document_seq(slice_text(Q("{'data':[],'sync':true}"))), 0);
-    assert_int_equal(document_seq(slice_text(Q("{'data':42}"))), 0);
-    assert_int_equal(document_seq(SLICE("12}")), 0);
-    assert_int_equal(document_seq(SLICE("")), 0);
-    assert_int_equal(document_seq(SLICE("1234567890}")), 0);
+    assert_int_equal(bench_document_seq(slice_text(Q("{'data':[],'seq':42}"))), 42);
+    assert_int_equal(bench_document_seq(slice_text(Q("{'seq':18446744073709551615}"))), UINT64_MAX);
+    assert_int_equal(bench_document_seq(slice_text(Q("{'seq':}"))), 0);
+    assert_int_equal(bench_document_seq(slice_text(Q("{'data':[],'sync':true}"))), 0);
+    assert_int_equal(bench_document_seq(slice_text(Q("{'data':42}"))), 0);
+    assert_int_equal(bench_document_seq(SLICE("12}")), 0);
+    assert_int_equal(bench_document_seq(SLICE("")), 0);
+    assert_int_equal(bench_document_seq(SLICE("1234567890}")), 0);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "client/bench/manifest.h"
+#include "client/bench/bench_manifest.h"
 #include "tests/unit/quoted.h"
 
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 
 enum { DOCUMENTS = 100000 };
 
-static struct manifest manifest;
+static struct bench_manifest manifest;
 
 static int fill(void **state)
 {
@@ -23,7 +23,7 @@ static int fill(void **state)
         return -1;
     for (unsigned i = 0; i < DOCUMENTS; i++) {
         manifest.entries[i] =
-            (struct manifest_entry){.id = manifest.ids.length, .id_length = 12, .version = i % 10};
+            (struct bench_manifest_entry){.id = manifest.ids.length, .id_length = 12, .version = i % 10};
         quoted_append(&manifest.ids, "'id%08u'", i);
     }
     manifest.count = DOCUMENTS;
@@ -33,7 +33,7 @@ static int fill(void **state)
 static int empty(void **state)
 {
     (void)state;
-    manifest_free(&manifest);
+    bench_manifest_free(&manifest);
     return 0;
 }
 
@@ -43,7 +43,7 @@ static void ranges_cover_everything_once(void **state)
     (void)state;
     struct buffer *calls, scratch = {0}, border = {0};
     uint64_t stale, documents = 0, other = 0;
-    size_t count = manifest_calls(&manifest, "bench", 100, &calls, &stale);
+    size_t count = bench_manifest_calls(&manifest, "bench", 100, &calls, &stale);
     assert_true(count > 1);
     assert_int_equal(stale, DOCUMENTS / 100);
     for (size_t i = 0; i < count; i++) {
@@ -82,10 +82,10 @@ static void ranges_cover_everything_once(void **state)
 static void nothing_is_one_call(void **state)
 {
     (void)state;
-    struct manifest nothing = {0};
+    struct bench_manifest nothing = {0};
     struct buffer *calls;
     uint64_t stale;
-    assert_int_equal(manifest_calls(&nothing, "bench", 0, &calls, &stale), 1);
+    assert_int_equal(bench_manifest_calls(&nothing, "bench", 0, &calls, &stale), 1);
     assert_int_equal(stale, 0);
     buffer_append_byte(&calls[0], 0);
     assert_string_equal(calls[0].data,

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "daemon/master/control.h"
-#include "daemon/master/status.h"
+#include "daemon/master/rates.h"
 #include "daemon/master/supervisor.h"
 
 static void backs_off_up_to_five_seconds(void **state)
@@ -35,37 +35,37 @@ static void knows_the_control_commands(void **state)
 static void rates_survive_a_new_process(void **state)
 {
     (void)state;
-    static struct status_rates rates;
+    static struct rates rates;
     struct scoreboard *scoreboard = scoreboard_create(2);
     assert_non_null(scoreboard);
-    status_sample(&rates, scoreboard, 1000);
-    assert_true(status_rate(&rates, RATE_CALLS) == 0);
+    rates_sample(&rates, scoreboard, 1000);
+    assert_true(rates_of(&rates, RATE_CALLS) == 0);
     atomic_store(&scoreboard->worker[0].calls, 300);
     atomic_store(&scoreboard->worker[1].calls, 100);
-    status_sample(&rates, scoreboard, 3000);
-    assert_true(status_rate(&rates, RATE_CALLS) == 200);
+    rates_sample(&rates, scoreboard, 3000);
+    assert_true(rates_of(&rates, RATE_CALLS) == 200);
     /* Worker 0 died and its successor has had 50 calls. */
     atomic_store(&scoreboard->worker[0].calls, 50);
-    status_sample(&rates, scoreboard, 4000);
-    assert_true(status_rate(&rates, RATE_CALLS) == 150);
-    assert_true(status_rate(&rates, RATE_CHANGES) == 0);
+    rates_sample(&rates, scoreboard, 4000);
+    assert_true(rates_of(&rates, RATE_CALLS) == 150);
+    assert_true(rates_of(&rates, RATE_CHANGES) == 0);
 }
 
 static void rates_speak_of_the_last_seconds_only(void **state)
 {
     (void)state;
-    static struct status_rates rates;
+    static struct rates rates;
     struct scoreboard *scoreboard = scoreboard_create(1);
     assert_non_null(scoreboard);
     uint64_t calls = 0;
     for (unsigned second = 0; second < 40; second++) {
         calls += second < 20 ? 1000 : 10;
         atomic_store(&scoreboard->worker[0].calls, calls);
-        status_sample(&rates, scoreboard, 1000 * (second + 1));
+        rates_sample(&rates, scoreboard, 1000 * (second + 1));
         if (second == 15)
-            assert_true(status_rate(&rates, RATE_CALLS) == 1000);
-        if (second >= 20 + STATUS_SAMPLES)
-            assert_true(status_rate(&rates, RATE_CALLS) == 10);
+            assert_true(rates_of(&rates, RATE_CALLS) == 1000);
+        if (second >= 20 + RATES_SAMPLES)
+            assert_true(rates_of(&rates, RATE_CALLS) == 10);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "shared/base/clock.h"
 #include "shared/ipc/frame_header.h"
 #include "tests/unit/worker/net/frame_sample.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/http/http.h"
 
 #include <cmocka.h>

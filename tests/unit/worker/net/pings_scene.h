@@ -4,6 +4,7 @@
 #include "tests/unit/worker/net/network_world.h"
 #include "worker/net/connection_pings.h"
 #include "worker/net/connection_write.h"
+#include "worker/net/frame_write.h"
 #include "worker/net/network.h"
 #include "worker/net/network_state.h"
 

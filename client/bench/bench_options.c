@@ -1,4 +1,4 @@
-#include "client/bench/options.h"
+#include "client/bench/bench_options.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -117,7 +117,7 @@ static void set(struct bench_options *options, const struct row *row, const char
         options->control_given = true;
 }
 
-void options_read(struct bench_options *options, const struct bench_case *chosen, int argc, char **argv)
+void bench_options_read(struct bench_options *options, const struct bench_case *chosen, int argc, char **argv)
 {
     struct option *table = memory_zeroed(ROWS + 1, sizeof *table);
     for (int i = 0; i < ROWS; i++)
@@ -143,7 +143,7 @@ void options_read(struct bench_options *options, const struct bench_case *chosen
         bench_fail("--login and --token exclude each other");
 }
 
-void options_print(void)
+void bench_options_print(void)
 {
     for (int common = 0; common < 2; common++) {
         printf(common ? "\nOptions of all cases:\n" : "\nOptions of the cases that name them above:\n");

@@ -1,5 +1,5 @@
-#ifndef CLIENT_BENCH_DOCUMENT_H
-#define CLIENT_BENCH_DOCUMENT_H
+#ifndef CLIENT_BENCH_BENCH_DOCUMENT_H
+#define CLIENT_BENCH_BENCH_DOCUMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,29 +13,30 @@
  * searched only once.
  */
 
-enum { DOCUMENT_RUN = 8, DOCUMENT_DIGITS = 10, DOCUMENT_LEAST = 96 };
+enum { BENCH_DOCUMENT_RUN = 8, BENCH_DOCUMENT_DIGITS = 10, BENCH_DOCUMENT_LEAST = 96 };
 
 /** Appends the document with @number, exactly @bytes long. */
-void document_append(struct buffer *out, const char *run, uint64_t number, uint64_t time_ns, size_t bytes);
+void bench_document_append(struct buffer *out, const char *run, uint64_t number, uint64_t time_ns,
+                           size_t bytes);
 
 /** Appends the id as a JSON string. */
-void document_append_id(struct buffer *out, const char *run, uint64_t number);
+void bench_document_append_id(struct buffer *out, const char *run, uint64_t number);
 
 /** Finds documents' numbers in messages. */
-struct document_finder {
-    char mark[DOCUMENT_RUN + 2]; /* the run's name and a dash */
-    size_t at;                   /* where the mark stood last */
+struct bench_document_finder {
+    char mark[BENCH_DOCUMENT_RUN + 2]; /* the run's name and a dash */
+    size_t at;                         /* where the mark stood last */
 };
 
-void document_finder_init(struct document_finder *finder, const char *run);
+void bench_document_finder_init(struct bench_document_finder *finder, const char *run);
 
 /** The number of the (first) document of this run in the message; UINT64_MAX when there is none. */
-static inline uint64_t document_find(struct document_finder *finder, struct slice text)
+static inline uint64_t bench_document_find(struct bench_document_finder *finder, struct slice text)
 {
-    const size_t mark = DOCUMENT_RUN + 1;
-    if (text.length < mark + DOCUMENT_DIGITS)
+    const size_t mark = BENCH_DOCUMENT_RUN + 1;
+    if (text.length < mark + BENCH_DOCUMENT_DIGITS)
         return UINT64_MAX;
-    const size_t last = text.length - mark - DOCUMENT_DIGITS; /* where it may stand at most */
+    const size_t last = text.length - mark - BENCH_DOCUMENT_DIGITS; /* where it may stand at most */
     if (finder->at > last || memcmp(text.data + finder->at, finder->mark, mark) != 0) {
         const char *found = memmem(text.data, text.length, finder->mark, mark);
         if (!found || (size_t)(found - text.data) > last)
@@ -44,13 +45,13 @@ static inline uint64_t document_find(struct document_finder *finder, struct slic
     }
     const char *digits = text.data + finder->at + mark;
     uint64_t number = 0;
-    for (unsigned i = 0; i < DOCUMENT_DIGITS; i++)
+    for (unsigned i = 0; i < BENCH_DOCUMENT_DIGITS; i++)
         number = number * 10 + (uint64_t)(digits[i] - '0');
     return number;
 }
 
 /** The number behind "seq": at the end of a message; 0: there is none. */
-static inline uint64_t document_seq(struct slice text)
+static inline uint64_t bench_document_seq(struct slice text)
 {
     uint64_t seq = 0, place = 1;
     size_t at = text.length;

@@ -1,5 +1,5 @@
-#ifndef DAEMON_MASTER_STATUS_H
-#define DAEMON_MASTER_STATUS_H
+#ifndef DAEMON_MASTER_RATES_H
+#define DAEMON_MASTER_RATES_H
 
 #include <stdint.h>
 
@@ -8,28 +8,28 @@
 
 /* Rates from samples of the scoreboard. The status itself: shared/ipc/status.h. */
 
-enum { STATUS_SAMPLES = 6, STATUS_SAMPLE_MS = 1000 };
+enum { RATES_SAMPLES = 6, RATES_SAMPLE_MS = 1000 };
 
 /** Counters of processes start at 0 when they do; the totals here go on. */
-struct status_sample {
+struct rates_sample {
     uint64_t at_ms; /* monotonic */
     uint64_t total[RATE_COUNT];
 };
 
-struct status_rates {
-    struct status_sample samples[STATUS_SAMPLES]; /* a ring; the oldest is overwritten */
+struct rates {
+    struct rates_sample samples[RATES_SAMPLES]; /* a ring; the oldest is overwritten */
     unsigned taken;
     uint64_t seen_committer;
     uint64_t seen[RING_WORKERS][RATE_COUNT]; /* each worker's counters when they were last looked at */
 };
 
 /** Takes a sample: once a second. @now_ms: monotonic. */
-void status_sample(struct status_rates *rates, const struct scoreboard *scoreboard, uint64_t now_ms);
+void rates_sample(struct rates *rates, const struct scoreboard *scoreboard, uint64_t now_ms);
 
 /** Per second between the oldest and the newest sample; 0 with fewer than two. */
-double status_rate(const struct status_rates *rates, enum scoreboard_rate which);
+double rates_of(const struct rates *rates, enum scoreboard_rate which);
 
 /** Writes the rates where every process reads them. */
-void status_share(const struct status_rates *rates, struct scoreboard *scoreboard);
+void rates_share(const struct rates *rates, struct scoreboard *scoreboard);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * users.sessions, remove_session. A stored session is known to clients by an id of its own: the one it is
+ * users.sessions, users.remove_session. A stored log-in is known to clients by an id of its own: the one it is
  * stored under is the hash of its token, which never leaves the server.
  */
 
@@ -55,7 +55,7 @@ static void append_member(struct buffer *out, struct json_value document, const 
     buffer_append_byte(out, ',');
 }
 
-static void append_session(struct buffer *out, struct json_value document, uint64_t used_ms, bool current)
+static void append_login(struct buffer *out, struct json_value document, uint64_t used_ms, bool current)
 {
     buffer_append_byte(out, '{');
     append_member(out, document, "id");
@@ -75,7 +75,7 @@ static bool list_one(void *argument, struct slice id, struct json_value document
     listed.use = token_use_read(listing->session->worker, id, document, listing->now_ms);
     if (listed.use.over)
         return true;
-    append_session(&listing->text, document, listed.use.used_ms, is_current(listing->session, id));
+    append_login(&listing->text, document, listed.use.used_ms, is_current(listing->session, id));
     listed.length = listing->text.length - listed.start;
     listing->listed = memory_resize(listing->listed, listing->count + 1, sizeof *listing->listed);
     listing->listed[listing->count++] = listed;
@@ -131,7 +131,7 @@ static bool may_list(struct transaction *transaction, struct slice user)
     return code == ERROR_NONE;
 }
 
-static void list_sessions(struct transaction *transaction, struct json_value data)
+static void list_logins(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"user_id"};
     struct worker *worker = transaction->worker;
@@ -146,32 +146,32 @@ static void list_sessions(struct transaction *transaction, struct json_value dat
         answer_list(transaction, user);
 }
 
-/* ---- remove_session ---- */
+/* ---- remove_login ---- */
 
-struct session_removal {
+struct login_removal {
     struct attempt attempt;
     char *id;
     bool any; /* it may be another user's */
 };
 
-static void session_removal_release(struct attempt *attempt)
+static void login_removal_release(struct attempt *attempt)
 {
-    struct session_removal *removal = CONTAINER_OF(attempt, struct session_removal, attempt);
+    struct login_removal *removal = CONTAINER_OF(attempt, struct login_removal, attempt);
     memory_release_text(removal->id);
     free(removal);
 }
 
 struct ending {
-    struct session_removal *removal;
+    struct login_removal *removal;
     struct buffer *set;
     bool found;
 };
 
-/* The stored session is marked as by `logout`; its end reaches all its connections through the ring. */
+/* The stored log-in is marked as by `logout`; its end reaches all its connections through the ring. */
 static bool end_one(void *argument, struct slice id, struct json_value document, uint64_t version)
 {
     struct ending *ending = argument;
-    const struct session_removal *removal = ending->removal;
+    const struct login_removal *removal = ending->removal;
     const struct attempt *attempt = &removal->attempt;
     uint64_t now_ms = clock_wall_ms();
     bool own = json_string_is(json_member(document, SLICE("user")), slice_text(attempt->caller));
@@ -191,7 +191,7 @@ static bool end_one(void *argument, struct slice id, struct json_value document,
 
 static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
 {
-    struct session_removal *removal = CONTAINER_OF(attempt, struct session_removal, attempt);
+    struct login_removal *removal = CONTAINER_OF(attempt, struct login_removal, attempt);
     struct ending ending = {removal, set, false};
     attempt_begin(attempt, set, SLICE("null"));
     bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(removal->id),
@@ -201,24 +201,24 @@ static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
     return ending.found;
 }
 
-static void remove_session(struct transaction *transaction, struct json_value data)
+static void remove_login(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"id"};
     struct slice id;
     if (!params_object(transaction, data, keys) ||
         !params_id(transaction, json_member(data, SLICE("id")), "id", &transaction->worker->scratch, &id))
         return;
-    struct attempt *attempt = attempt_create(transaction, sizeof(struct session_removal), evaluate_ending);
-    struct session_removal *removal = CONTAINER_OF(attempt, struct session_removal, attempt);
-    attempt->release = session_removal_release;
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct login_removal), evaluate_ending);
+    struct login_removal *removal = CONTAINER_OF(attempt, struct login_removal, attempt);
+    attempt->release = login_removal_release;
     removal->id = memory_copy(id.data, id.length);
     removal->any = session_may(transaction->session, PERMISSION_MODIFY_OPTIONS);
     attempt_run(attempt);
 }
 
 static const struct method methods[] = {
-    {"sessions", ACCESS_AUTHORIZED, list_sessions, UNDECLARED},
-    {"remove_session", ACCESS_AUTHORIZED, remove_session, UNDECLARED},
+    {"sessions", ACCESS_AUTHORIZED, list_logins, UNDECLARED},
+    {"remove_session", ACCESS_AUTHORIZED, remove_login, UNDECLARED},
 };
 
-const struct method_table session_methods = {methods, sizeof methods / sizeof *methods};
+const struct method_table stored_login_methods = {methods, sizeof methods / sizeof *methods};

@@ -1,4 +1,4 @@
-#include "client/bench/manifest.h"
+#include "client/bench/bench_manifest.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,18 +9,18 @@
 
 enum { CALL_BYTES = 900000, LEARN_MS = 30000 };
 
-static void add(struct manifest *manifest, struct slice id, int64_t version)
+static void add(struct bench_manifest *manifest, struct slice id, int64_t version)
 {
     if (manifest->count == manifest->capacity) {
         manifest->capacity = manifest->capacity ? 2 * manifest->capacity : 4096;
         manifest->entries = memory_resize(manifest->entries, manifest->capacity, sizeof *manifest->entries);
     }
-    manifest->entries[manifest->count++] = (struct manifest_entry){
+    manifest->entries[manifest->count++] = (struct bench_manifest_entry){
         .id = manifest->ids.length, .id_length = (uint32_t)id.length, .version = version};
     buffer_append_slice(&manifest->ids, id);
 }
 
-static void add_documents(struct manifest *manifest, struct json_value documents)
+static void add_documents(struct bench_manifest *manifest, struct json_value documents)
 {
     struct json_iterator each = json_begin(documents);
     while (json_step(&each)) {
@@ -32,7 +32,7 @@ static void add_documents(struct manifest *manifest, struct json_value documents
     }
 }
 
-static struct slice id_of(const struct manifest *manifest, const struct manifest_entry *entry)
+static struct slice id_of(const struct bench_manifest *manifest, const struct bench_manifest_entry *entry)
 {
     return slice_of(manifest->ids.data + entry->id, entry->id_length);
 }
@@ -45,7 +45,7 @@ static int compare(const void *a, const void *b, void *context)
     return slice_compare(slice_of(x.data + 1, x.length - 2), slice_of(y.data + 1, y.length - 2));
 }
 
-bool manifest_learn(struct manifest *manifest, struct client *client, const char *collection)
+bool bench_manifest_learn(struct bench_manifest *manifest, struct client *client, const char *collection)
 {
     uint64_t tid = client_send(client, collection, "sync", SLICE("{}"));
     uint64_t moved_ms = clock_monotonic_ms();
@@ -92,7 +92,7 @@ static void begin_call(struct buffer *text, const char *collection, size_t place
 }
 
 /* A range goes from its first id to the next range's first; the outermost ends are open. */
-static void end_call(const struct manifest *manifest, struct buffer *text, size_t first, size_t behind)
+static void end_call(const struct bench_manifest *manifest, struct buffer *text, size_t first, size_t behind)
 {
     buffer_append_byte(text, '}');
     if (first > 0) {
@@ -106,8 +106,8 @@ static void end_call(const struct manifest *manifest, struct buffer *text, size_
     buffer_append_text(text, "}}");
 }
 
-size_t manifest_calls(const struct manifest *manifest, const char *collection, uint64_t stale_every,
-                      struct buffer **calls, uint64_t *stale)
+size_t bench_manifest_calls(const struct bench_manifest *manifest, const char *collection,
+                            uint64_t stale_every, struct buffer **calls, uint64_t *stale)
 {
     size_t count = 0, at = 0;
     *calls = NULL;
@@ -119,7 +119,7 @@ size_t manifest_calls(const struct manifest *manifest, const char *collection, u
         begin_call(text, collection, count++);
         size_t first = at;
         for (; at < manifest->count && text->length < CALL_BYTES; at++) {
-            const struct manifest_entry *entry = &manifest->entries[at];
+            const struct bench_manifest_entry *entry = &manifest->entries[at];
             bool other = stale_every > 0 && at % stale_every == 0;
             if (at > first)
                 buffer_append_byte(text, ',');
@@ -132,9 +132,9 @@ size_t manifest_calls(const struct manifest *manifest, const char *collection, u
     return count;
 }
 
-void manifest_free(struct manifest *manifest)
+void bench_manifest_free(struct bench_manifest *manifest)
 {
     buffer_free(&manifest->ids);
     free(manifest->entries);
-    *manifest = (struct manifest){0};
+    *manifest = (struct bench_manifest){0};
 }

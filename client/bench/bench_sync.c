@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "client/bench/bare_lmdb.h"
-#include "client/bench/document.h"
+#include "client/bench/bench_document.h"
+#include "client/bench/bench_manifest.h"
 #include "client/bench/loop.h"
-#include "client/bench/manifest.h"
 #include "client/bench/peers.h"
 #include "client/bench/report.h"
 #include "client/bench/server.h"
@@ -37,7 +37,7 @@ struct sync {
     struct probe state[PROBES];
     struct buffer probe_call;
     struct server server;
-    struct manifest manifest;
+    struct bench_manifest manifest;
 
     /* the pass */
     struct buffer *calls;
@@ -153,14 +153,14 @@ static void free_calls(struct sync *sync)
 }
 
 /* One pass and its lines of the report. False: the client did not get what it was told to get. */
-static bool measure(struct sync *sync, const char *prefix, const char *label, const struct manifest *manifest,
-                    uint64_t stale_every, bool everything)
+static bool measure(struct sync *sync, const char *prefix, const char *label,
+                    const struct bench_manifest *manifest, uint64_t stale_every, bool everything)
 {
     struct report *out = sync->bench->report;
     uint64_t stale, bytes = sync->client.ws.bytes_in;
     char key[64], text[64];
     sync->call_count =
-        manifest_calls(manifest, sync->bench->options.collection, stale_every, &sync->calls, &stale);
+        bench_manifest_calls(manifest, sync->bench->options.collection, stale_every, &sync->calls, &stale);
     double seconds = run_pass(sync, 0);
     uint64_t expected = everything ? sync->manifest.count : stale;
     struct {
@@ -208,7 +208,7 @@ static void fill(struct bench *bench)
         buffer_append_text(&data, "{\"documents\":");
         for (unsigned n = 0; n < IMPORT_AT_ONCE && i < options->documents; n++, i++) {
             buffer_append_byte(&data, n == 0 ? '[' : ',');
-            document_append(&data, sync_run, i, 0, options->document_bytes);
+            bench_document_append(&data, sync_run, i, 0, options->document_bytes);
         }
         buffer_append_text(&data, "]}");
         setup_call(&client, bench, "import", buffer_slice(&data), &reply);
@@ -221,7 +221,7 @@ static void learn(struct sync *sync)
 {
     struct client client;
     setup_client(sync->bench, &client);
-    if (!manifest_learn(&sync->manifest, &client, sync->bench->options.collection))
+    if (!bench_manifest_learn(&sync->manifest, &client, sync->bench->options.collection))
         bench_fail("sync: %s", client.message);
     if (sync->manifest.count == 0)
         bench_fail("the collection is empty for this user");
@@ -267,7 +267,7 @@ static void defaults(struct bench_options *options)
 static bool run(struct bench *bench)
 {
     struct sync *sync = memory_zeroed(1, sizeof *sync);
-    const struct manifest nothing = {0};
+    const struct bench_manifest nothing = {0};
     sync->bench = bench;
     server_find(&sync->server, &bench->options);
     fill(bench);
@@ -289,7 +289,7 @@ static bool run(struct bench *bench)
     peers_close(sync->probes, PROBES);
     peers_close(&sync->client, 1);
     loop_free(&sync->loop);
-    manifest_free(&sync->manifest);
+    bench_manifest_free(&sync->manifest);
     buffer_free(&sync->probe_call);
     free(sync);
     return whole;

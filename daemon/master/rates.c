@@ -1,4 +1,4 @@
-#include "daemon/master/status.h"
+#include "daemon/master/rates.h"
 
 /* A counter that is smaller than before belongs to a new process. */
 static uint64_t advance(uint64_t *seen, uint64_t now)
@@ -8,11 +8,11 @@ static uint64_t advance(uint64_t *seen, uint64_t now)
     return more;
 }
 
-void status_sample(struct status_rates *rates, const struct scoreboard *scoreboard, uint64_t now_ms)
+void rates_sample(struct rates *rates, const struct scoreboard *scoreboard, uint64_t now_ms)
 {
-    struct status_sample next = {0};
+    struct rates_sample next = {0};
     if (rates->taken > 0)
-        next = rates->samples[(rates->taken - 1) % STATUS_SAMPLES];
+        next = rates->samples[(rates->taken - 1) % RATES_SAMPLES];
     next.at_ms = now_ms;
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {
         const struct scoreboard_worker *worker = &scoreboard->worker[slot];
@@ -22,27 +22,27 @@ void status_sample(struct status_rates *rates, const struct scoreboard *scoreboa
         next.total[RATE_ACCEPTED] += advance(&seen[RATE_ACCEPTED], atomic_load(&worker->accepted));
     }
     next.total[RATE_CHANGES] += advance(&rates->seen_committer, atomic_load(&scoreboard->committer.changes));
-    rates->samples[rates->taken++ % STATUS_SAMPLES] = next;
-    if (rates->taken == 2 * STATUS_SAMPLES) /* the count never wraps */
-        rates->taken = STATUS_SAMPLES;
+    rates->samples[rates->taken++ % RATES_SAMPLES] = next;
+    if (rates->taken == 2 * RATES_SAMPLES) /* the count never wraps */
+        rates->taken = RATES_SAMPLES;
 }
 
-double status_rate(const struct status_rates *rates, enum scoreboard_rate which)
+double rates_of(const struct rates *rates, enum scoreboard_rate which)
 {
     if (rates->taken < 2)
         return 0;
-    const struct status_sample *newest = &rates->samples[(rates->taken - 1) % STATUS_SAMPLES];
-    const struct status_sample *oldest =
-        &rates->samples[rates->taken > STATUS_SAMPLES ? rates->taken % STATUS_SAMPLES : 0];
+    const struct rates_sample *newest = &rates->samples[(rates->taken - 1) % RATES_SAMPLES];
+    const struct rates_sample *oldest =
+        &rates->samples[rates->taken > RATES_SAMPLES ? rates->taken % RATES_SAMPLES : 0];
     if (newest->at_ms <= oldest->at_ms)
         return 0;
     return (double)(newest->total[which] - oldest->total[which]) * 1000.0 /
            (double)(newest->at_ms - oldest->at_ms);
 }
 
-void status_share(const struct status_rates *rates, struct scoreboard *scoreboard)
+void rates_share(const struct rates *rates, struct scoreboard *scoreboard)
 {
     for (unsigned which = 0; which < RATE_COUNT; which++)
         atomic_store(&scoreboard->rates[which],
-                     (uint64_t)(status_rate(rates, (enum scoreboard_rate)which) * 10));
+                     (uint64_t)(rates_of(rates, (enum scoreboard_rate)which) * 10));
 }
