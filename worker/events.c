@@ -81,7 +81,7 @@ static void connection_wants_more(void *context, struct connection *connection)
 }
 
 /* No call runs with rights that are not current, no answer of the committer's comes before its changes. */
-static bool may_read(void *context)
+static bool events_may_read(void *context)
 {
     return ring_intake_keeps_up(context);
 }
@@ -93,7 +93,7 @@ static bool may_write(void *context)
     return authority_is_current(worker->authority);
 }
 
-static bool may_log_in(void *context, const struct connection *connection)
+static bool events_may_log_in(void *context, const struct connection *connection)
 {
     const struct session *session = connection->owner;
     (void)context;
@@ -112,9 +112,9 @@ static bool knows_token(void *context, struct slice token)
 }
 
 const struct network_events events_of_network = {
-    .ready = may_read,
+    .ready = events_may_read,
     .may_write = may_write,
-    .logs_in = may_log_in,
+    .logs_in = events_may_log_in,
     .keeps = bytes_kept,
     .knows = knows_token,
     .opened = connection_opened,

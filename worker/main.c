@@ -78,7 +78,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *argument)
 }
 
 /* Only wakes the loop, of which each pass writes what there is. */
-static void on_log(evutil_socket_t fd, short what, void *argument)
+static void on_log_writable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what, (void)argument;
 }
@@ -90,7 +90,7 @@ static void open_loop(struct loop *loop, struct worker *worker)
     event_assign(&loop->ring_event, worker->base, ring_wakeup_fd(worker->ring, worker->slot),
                  EV_READ | EV_PERSIST, on_ring, loop);
     event_assign(&loop->second, worker->base, -1, EV_PERSIST, on_second, loop);
-    event_assign(&loop->log, worker->base, -1, 0, on_log, loop);
+    event_assign(&loop->log, worker->base, -1, 0, on_log_writable, loop);
     event_assign(&loop->hangup, worker->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, loop);
     if (event_add(&loop->ring_event, NULL) || event_add(&loop->second, &second) ||
         event_add(&loop->hangup, NULL))
@@ -147,7 +147,7 @@ bool worker_pass(struct worker *worker)
     return more;
 }
 
-static void run(struct loop *loop)
+static void run_loop(struct loop *loop)
 {
     static const struct timeval retry = {.tv_usec = LOG_RETRY_MS * 1000};
     struct worker *worker = loop->worker;
@@ -249,7 +249,7 @@ void worker_close(struct worker *worker)
 }
 
 /* The master tells whoever starts the service; the log keeps it. */
-static void say_first_user(struct worker *worker)
+static void log_first_user(struct worker *worker)
 {
     char line[FIRST_USER_LINE];
     if (!snapshot_take(worker))
@@ -289,9 +289,9 @@ int worker_main(const struct inheritance *inheritance)
     open_loop(&loop, &worker);
     orders_open(&worker);
     if (worker.slot == 0)
-        say_first_user(&worker);
+        log_first_user(&worker);
     orders_ready(&worker);
-    run(&loop);
+    run_loop(&loop);
     orders_close(&worker);
     close_loop(&loop);
     worker_close(&worker);

@@ -27,7 +27,8 @@ static void close_descriptors(const int *descriptors, size_t count)
         close(descriptors[i]);
 }
 
-static void follow(struct worker *worker, const struct order *order, const int *descriptors, size_t count)
+static void follow_order(struct worker *worker, const struct order *order, const int *descriptors,
+                         size_t count)
 {
     switch ((enum order_type)order->type) {
     case ORDER_CONNECTIONS:
@@ -53,7 +54,7 @@ static void follow(struct worker *worker, const struct order *order, const int *
     close_descriptors(descriptors, count);
 }
 
-static void report(struct worker *worker, enum order_type type)
+static void report_to_master(struct worker *worker, enum order_type type)
 {
     struct order order = {.type = type, .slot = worker->slot};
     if (!fdpass_send(worker->order_channel, &order, sizeof order, NULL, 0))
@@ -68,7 +69,7 @@ static void make_good(struct worker *worker, const struct order *order)
     if (order->type == ORDER_CONNECTIONS)
         atomic_fetch_sub_explicit(&worker->score->connections, lost, memory_order_relaxed);
     if (order->type == ORDER_LINK)
-        report(worker, REPORT_LINK_LOST);
+        report_to_master(worker, REPORT_LINK_LOST);
 }
 
 static void on_order(evutil_socket_t fd, short what, void *argument)
@@ -97,13 +98,13 @@ static void on_order(evutil_socket_t fd, short what, void *argument)
             close_descriptors(descriptors, count);
             continue;
         }
-        follow(worker, &order, descriptors, count);
+        follow_order(worker, &order, descriptors, count);
     }
 }
 
 static void request_stop(struct worker *worker)
 {
-    report(worker, REPORT_STOP_REQUESTED);
+    report_to_master(worker, REPORT_STOP_REQUESTED);
 }
 
 void orders_open(struct worker *worker)
@@ -121,7 +122,7 @@ void orders_ready(struct worker *worker)
     if (!worker->running)
         return;
     atomic_store(&worker->score->connections_most, descriptors_room());
-    report(worker, REPORT_READY);
+    report_to_master(worker, REPORT_READY);
 }
 
 void orders_close(struct worker *worker)

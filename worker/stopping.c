@@ -27,12 +27,12 @@ struct stopping {
     struct event tick; /* so that the loop passes while nothing happens */
 };
 
-static void on_tick(evutil_socket_t fd, short what, void *argument)
+static void stopping_on_tick(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what, (void)argument;
 }
 
-static void tell(struct connection *connection, void *argument)
+static void tell_client(struct connection *connection, void *argument)
 {
     (void)argument;
     char data[64];
@@ -57,7 +57,7 @@ static void say_goodbye(struct connection *connection, void *argument)
 
 void stopping_turn_away(struct connection *connection)
 {
-    tell(connection, NULL);
+    tell_client(connection, NULL);
     say_goodbye(connection, NULL);
 }
 
@@ -89,8 +89,8 @@ void stopping_begin(struct worker *worker)
     stopping->calls_until_ms = now_ms + worker->config->stop_timeout_ms / 2;
     stopping->end_ms = now_ms + worker->config->stop_timeout_ms * 8 / 10;
     stopping->look_ms = now_ms;
-    network_each(worker->network, tell, NULL);
-    event_assign(&stopping->tick, worker->base, -1, EV_PERSIST, on_tick, NULL);
+    network_each(worker->network, tell_client, NULL);
+    event_assign(&stopping->tick, worker->base, -1, EV_PERSIST, stopping_on_tick, NULL);
     (void)event_add(&stopping->tick, &tick);
 }
 

@@ -34,7 +34,7 @@ static void remove_directory(void)
     *left_behind = 0;
 }
 
-static void must(int result)
+static void lmdb_must(int result)
 {
     if (result != MDB_SUCCESS)
         bench_fail("LMDB: %s", mdb_strerror(result));
@@ -49,13 +49,13 @@ struct bare_lmdb *bare_lmdb_open(const char *directory)
     memcpy(left_behind, bare->path, sizeof left_behind);
     atexit(remove_directory);
     MDB_txn *transaction;
-    must(mdb_env_create(&bare->environment));
-    must(mdb_env_set_mapsize(bare->environment, (size_t)64 << 30));
-    must(mdb_env_set_maxdbs(bare->environment, 4));
-    must(mdb_env_open(bare->environment, bare->path, MDB_NOTLS, 0600));
-    must(mdb_txn_begin(bare->environment, NULL, 0, &transaction));
-    must(mdb_dbi_open(transaction, "documents", MDB_CREATE, &bare->database));
-    must(mdb_txn_commit(transaction));
+    lmdb_must(mdb_env_create(&bare->environment));
+    lmdb_must(mdb_env_set_mapsize(bare->environment, (size_t)64 << 30));
+    lmdb_must(mdb_env_set_maxdbs(bare->environment, 4));
+    lmdb_must(mdb_env_open(bare->environment, bare->path, MDB_NOTLS, 0600));
+    lmdb_must(mdb_txn_begin(bare->environment, NULL, 0, &transaction));
+    lmdb_must(mdb_dbi_open(transaction, "documents", MDB_CREATE, &bare->database));
+    lmdb_must(mdb_txn_commit(transaction));
     return bare;
 }
 
@@ -66,17 +66,17 @@ void bare_lmdb_close(struct bare_lmdb *bare)
     free(bare);
 }
 
-static void put(struct bare_lmdb *bare, MDB_txn *transaction, struct slice id, struct slice document)
+static void lmdb_put(struct bare_lmdb *bare, MDB_txn *transaction, struct slice id, struct slice document)
 {
     MDB_val key = {id.length, (void *)(uintptr_t)id.data},
             value = {document.length, (void *)(uintptr_t)document.data};
-    must(mdb_put(transaction, bare->database, &key, &value, 0));
+    lmdb_must(mdb_put(transaction, bare->database, &key, &value, 0));
 }
 
 double bare_lmdb_write(struct bare_lmdb *bare, const char *run, uint64_t from, uint64_t to, uint64_t batch,
                        uint64_t document_bytes, bool durable)
 {
-    must(mdb_env_set_flags(bare->environment, MDB_NOSYNC, !durable));
+    lmdb_must(mdb_env_set_flags(bare->environment, MDB_NOSYNC, !durable));
     struct buffer documents = {0}, id = {0};
     uint64_t took = 0;
     while (from < to) {
@@ -86,15 +86,15 @@ double bare_lmdb_write(struct bare_lmdb *bare, const char *run, uint64_t from, u
             bench_document_append(&documents, run, i, bench_now_ns(), document_bytes);
         uint64_t began = bench_now_ns();
         MDB_txn *transaction;
-        must(mdb_txn_begin(bare->environment, NULL, 0, &transaction));
+        lmdb_must(mdb_txn_begin(bare->environment, NULL, 0, &transaction));
         for (uint64_t i = from; i < end; i++) {
             buffer_clear(&id);
             bench_document_append_id(&id, run, i);
             /* The id without its quotes is the key. */
-            put(bare, transaction, slice_of(id.data + 1, id.length - 2),
-                slice_of(documents.data + (i - from) * document_bytes, document_bytes));
+            lmdb_put(bare, transaction, slice_of(id.data + 1, id.length - 2),
+                     slice_of(documents.data + (i - from) * document_bytes, document_bytes));
         }
-        must(mdb_txn_commit(transaction));
+        lmdb_must(mdb_txn_commit(transaction));
         took += bench_now_ns() - began;
         from = end;
     }
@@ -111,8 +111,8 @@ double bare_lmdb_scan(struct bare_lmdb *bare, uint64_t *documents, uint64_t *byt
     MDB_cursor *cursor;
     MDB_val key, value;
     *documents = *bytes = 0;
-    must(mdb_txn_begin(bare->environment, NULL, MDB_RDONLY, &transaction));
-    must(mdb_cursor_open(transaction, bare->database, &cursor));
+    lmdb_must(mdb_txn_begin(bare->environment, NULL, MDB_RDONLY, &transaction));
+    lmdb_must(mdb_cursor_open(transaction, bare->database, &cursor));
     while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS) {
         const char *data = value.mv_data;
         for (size_t i = 0; i + 8 <= value.mv_size; i += 8) {

@@ -9,7 +9,7 @@
 
 enum { CALL_BYTES = 900000, LEARN_MS = 30000 };
 
-static void add(struct bench_manifest *manifest, struct slice id, int64_t version)
+static void add_entry(struct bench_manifest *manifest, struct slice id, int64_t version)
 {
     if (manifest->count == manifest->capacity) {
         manifest->capacity = manifest->capacity ? 2 * manifest->capacity : 4096;
@@ -28,7 +28,7 @@ static void add_documents(struct bench_manifest *manifest, struct json_value doc
         struct json_value id = json_member(each.value, SLICE("_id"));
         if (json_type(id) == JSON_STRING &&
             json_integer(json_member(each.value, SLICE("_version")), &version))
-            add(manifest, json_text(id), version);
+            add_entry(manifest, json_text(id), version);
     }
 }
 
@@ -39,7 +39,7 @@ static struct slice id_of(const struct bench_manifest *manifest, const struct be
 
 /* The quotes are left out of the comparison: a quote sorts before most, but not all, of what may follow a
  * prefix. */
-static int compare(const void *a, const void *b, void *context)
+static int compare_entries(const void *a, const void *b, void *context)
 {
     struct slice x = id_of(context, a), y = id_of(context, b);
     return slice_compare(slice_of(x.data + 1, x.length - 2), slice_of(y.data + 1, y.length - 2));
@@ -73,7 +73,7 @@ bool bench_manifest_learn(struct bench_manifest *manifest, struct client *client
                 client_explain(client, &reply);
                 return false;
             }
-            qsort_r(manifest->entries, manifest->count, sizeof *manifest->entries, compare, manifest);
+            qsort_r(manifest->entries, manifest->count, sizeof *manifest->entries, compare_entries, manifest);
             return true;
         case CLIENT_TIMEOUT:
             snprintf(client->message, sizeof client->message, "the sync does not go on");
@@ -84,7 +84,7 @@ bool bench_manifest_learn(struct bench_manifest *manifest, struct client *client
     }
 }
 
-static void begin_call(struct buffer *text, const char *collection, size_t place)
+static void begin_sync_call(struct buffer *text, const char *collection, size_t place)
 {
     buffer_append_format(text, "{\"tid\":%zu,\"methodName\":\"sync\",\"collectionName\":", place);
     json_append_string(text, slice_text(collection));
@@ -92,7 +92,8 @@ static void begin_call(struct buffer *text, const char *collection, size_t place
 }
 
 /* A range goes from its first id to the next range's first; the outermost ends are open. */
-static void end_call(const struct bench_manifest *manifest, struct buffer *text, size_t first, size_t behind)
+static void end_sync_call(const struct bench_manifest *manifest, struct buffer *text, size_t first,
+                          size_t behind)
 {
     buffer_append_byte(text, '}');
     if (first > 0) {
@@ -116,7 +117,7 @@ size_t bench_manifest_calls(const struct bench_manifest *manifest, const char *c
         *calls = memory_resize(*calls, count + 1, sizeof **calls);
         struct buffer *text = &(*calls)[count];
         *text = (struct buffer){0};
-        begin_call(text, collection, count++);
+        begin_sync_call(text, collection, count++);
         size_t first = at;
         for (; at < manifest->count && text->length < CALL_BYTES; at++) {
             const struct bench_manifest_entry *entry = &manifest->entries[at];
@@ -127,7 +128,7 @@ size_t bench_manifest_calls(const struct bench_manifest *manifest, const char *c
             buffer_append_format(text, ":%" PRId64, entry->version + (other ? 1 : 0));
             *stale += other;
         }
-        end_call(manifest, text, first, at);
+        end_sync_call(manifest, text, first, at);
     } while (at < manifest->count);
     return count;
 }

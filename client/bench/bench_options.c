@@ -70,7 +70,7 @@ static const struct row rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-static bool takes(const struct bench_case *chosen, const struct row *row)
+static bool takes_option(const struct bench_case *chosen, const struct row *row)
 {
     if (row->common)
         return true;
@@ -92,7 +92,7 @@ static uint64_t read_number(const struct row *row, const char *text)
     return value;
 }
 
-static void set(struct bench_options *options, const struct row *row, const char *text)
+static void set_option(struct bench_options *options, const struct row *row, const char *text)
 {
     char *at = (char *)options + row->offset;
     switch (row->kind) {
@@ -129,10 +129,10 @@ void bench_options_read(struct bench_options *options, const struct bench_case *
         if (option < 256)
             exit(1);
         const struct row *row = &rows[option - 256];
-        if (!takes(chosen, row))
+        if (!takes_option(chosen, row))
             bench_fail("%s does not take --%s; it takes:%s%s", chosen->name, row->name,
                        chosen->options ? " " : "", chosen->options);
-        set(options, row, optarg);
+        set_option(options, row, optarg);
     }
     free(table);
     if (argc - optind != 1)

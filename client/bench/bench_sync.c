@@ -49,7 +49,7 @@ struct sync {
     uint64_t memory_before, memory_most;
 };
 
-static uint64_t occurrences(struct slice text, const char *word, size_t length)
+static uint64_t count_occurrences(struct slice text, const char *word, size_t length)
 {
     uint64_t count = 0;
     const char *end = text.data + text.length;
@@ -64,7 +64,7 @@ static void on_sync_message(struct peer *peer, struct slice text)
     static const char ended[] = "\"sync\":true}";
     const size_t length = sizeof ended - 1;
     if (text.length > length && memcmp(text.data + text.length - length, ended, length) == 0) {
-        sync->operations += occurrences(text, "{\"_id\":", 7);
+        sync->operations += count_occurrences(text, "{\"_id\":", 7);
         return;
     }
     size_t head = text.length < 200 ? text.length : 200;
@@ -153,8 +153,8 @@ static void free_calls(struct sync *sync)
 }
 
 /* One pass and its lines of the report. False: the client did not get what it was told to get. */
-static bool measure(struct sync *sync, const char *prefix, const char *label,
-                    const struct bench_manifest *manifest, uint64_t stale_every, bool everything)
+static bool measure_sync(struct sync *sync, const char *prefix, const char *label,
+                         const struct bench_manifest *manifest, uint64_t stale_every, bool everything)
 {
     struct report *out = sync->bench->report;
     uint64_t stale, bytes = sync->client.ws.bytes_in;
@@ -192,7 +192,7 @@ static bool measure(struct sync *sync, const char *prefix, const char *label,
     return false;
 }
 
-static void fill(struct bench *bench)
+static void fill_collection(struct bench *bench)
 {
     const struct bench_options *options = &bench->options;
     struct client client;
@@ -217,7 +217,7 @@ static void fill(struct bench *bench)
     buffer_free(&data);
 }
 
-static void learn(struct sync *sync)
+static void learn_collection(struct sync *sync)
 {
     struct client client;
     setup_client(sync->bench, &client);
@@ -258,20 +258,20 @@ static void compare_bare(struct sync *sync)
     report_number(out, "memcpy_seconds", "memcpy of the bytes", copy, 3, "s");
 }
 
-static void defaults(struct bench_options *options)
+static void default_sync(struct bench_options *options)
 {
     options->documents = 1000000;
     options->document_bytes = 256;
 }
 
-static bool run(struct bench *bench)
+static bool run_sync(struct bench *bench)
 {
     struct sync *sync = memory_zeroed(1, sizeof *sync);
     const struct bench_manifest nothing = {0};
     sync->bench = bench;
     server_find(&sync->server, &bench->options);
-    fill(bench);
-    learn(sync);
+    fill_collection(bench);
+    learn_collection(sync);
     report_count(bench->report, "documents", "documents", sync->manifest.count, "");
     loop_init(&sync->loop);
     peers_open(&sync->loop, sync->probes, PROBES, &bench->target, bench_token(bench), PEERS_HEAR_NONE,
@@ -280,9 +280,9 @@ static bool run(struct bench *bench)
                &client_events, sync);
     run_pass(sync, QUIET_S);
     report_latency(bench->report, "quiet_others", "before: others' calls", &sync->latency);
-    bool whole = measure(sync, "current", "up to date", &sync->manifest, 0, false);
-    whole &= measure(sync, "stale", "1 % stale", &sync->manifest, STALE_EVERY, false);
-    whole &= measure(sync, "empty", "empty", &nothing, 0, true);
+    bool whole = measure_sync(sync, "current", "up to date", &sync->manifest, 0, false);
+    whole &= measure_sync(sync, "stale", "1 % stale", &sync->manifest, STALE_EVERY, false);
+    whole &= measure_sync(sync, "empty", "empty", &nothing, 0, true);
     if (bench->options.bare_lmdb)
         compare_bare(sync);
 
@@ -299,6 +299,6 @@ const struct bench_case case_sync = {
     .name = "sync",
     .options = "documents document-bytes bare-lmdb",
     .help = "sync of a large collection (filled when too small): time, and what others notice meanwhile",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_sync,
+    .run = run_sync,
 };

@@ -1,6 +1,6 @@
 #include "client/bench/traffic.h"
 
-static void defaults(struct bench_options *options)
+static void default_broadcast(struct bench_options *options)
 {
     options->subscribers = 1000;
     options->in_flight = 32;
@@ -9,7 +9,7 @@ static void defaults(struct bench_options *options)
     options->warm_up = 200;
 }
 
-static bool run(struct bench *bench)
+static bool run_broadcast(struct bench *bench)
 {
     return traffic_run(bench, true);
 }
@@ -19,7 +19,7 @@ const struct bench_case case_broadcast = {
     .options = "subscribers in-flight rate duration count warm-up document-bytes publish",
     .help = "fanout (or, with --rate, paced) for any server that sends every subscriber what is published, "
             "as nchan",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_broadcast,
+    .run = run_broadcast,
     .plain = true,
 };

@@ -61,14 +61,14 @@ static void make_requests(struct calls *calls)
     }
 }
 
-static void call(struct calls *calls, struct peer *peer, uint64_t slot, uint64_t now_ns)
+static void send_call(struct calls *calls, struct peer *peer, uint64_t slot, uint64_t now_ns)
 {
     uint64_t at = peer->index * calls->bench->options.in_flight + slot;
     calls->sent_ns[at] = now_ns;
     peer_send(peer, calls->requests[at]);
 }
 
-static void on_message(struct peer *peer, struct slice text)
+static void calls_on_message(struct peer *peer, struct slice text)
 {
     struct calls *calls = peer->context;
     static const char head[] =
@@ -96,10 +96,10 @@ static void on_message(struct peer *peer, struct slice text)
         histogram_add(&calls->latency, calls->loop.now_ns - calls->sent_ns[at]);
     calls->sent_ns[at] = 0;
     if (!calls->stopping)
-        call(calls, peer, slot, calls->loop.now_ns);
+        send_call(calls, peer, slot, calls->loop.now_ns);
 }
 
-static const struct peer_events events = {.message = on_message};
+static const struct peer_events events = {.message = calls_on_message};
 
 /* Runs until @seconds are over, or (0) until no call is open. */
 static void run_for(struct calls *calls, double seconds)
@@ -121,8 +121,8 @@ static void run_for(struct calls *calls, double seconds)
     }
 }
 
-static void report(struct calls *calls, uint64_t answered, double seconds, double cpu, double own_cpu,
-                   const struct server *server)
+static void report_calls(struct calls *calls, uint64_t answered, double seconds, double cpu, double own_cpu,
+                         const struct server *server)
 {
     struct report *out = calls->bench->report;
     const struct bench_options *options = &calls->bench->options;
@@ -140,7 +140,7 @@ static void report(struct calls *calls, uint64_t answered, double seconds, doubl
     report_number(out, "own_cpu_share", "CPU of this tool", 100 * own_cpu / seconds, 0, "% of one core");
 }
 
-static void defaults(struct bench_options *options)
+static void default_calls(struct bench_options *options)
 {
     options->connections = 50;
     options->in_flight = 8;
@@ -149,7 +149,7 @@ static void defaults(struct bench_options *options)
     options->duration = 10;
 }
 
-static bool run(struct bench *bench)
+static bool run_calls(struct bench *bench)
 {
     struct calls *calls = memory_zeroed(1, sizeof *calls);
     const struct bench_options *options = &bench->options;
@@ -167,7 +167,7 @@ static bool run(struct bench *bench)
                PEERS_HEAR_NONE, &events, calls);
 
     for (uint64_t i = 0; i < slots; i++)
-        call(calls, &calls->peers[i / options->in_flight], i % options->in_flight, bench_now_ns());
+        send_call(calls, &calls->peers[i / options->in_flight], i % options->in_flight, bench_now_ns());
     run_for(calls, 0.5); /* warm-up */
     calls->measuring = true;
     uint64_t began = bench_now_ns(), before = calls->answered;
@@ -179,7 +179,7 @@ static bool run(struct bench *bench)
     own_cpu = bench_cpu_seconds() - own_cpu;
     calls->stopping = true;
     run_for(calls, 0);
-    report(calls, answered, seconds, cpu, own_cpu, &server);
+    report_calls(calls, answered, seconds, cpu, own_cpu, &server);
 
     peers_close(calls->peers, options->connections);
     setup_remove(bench, 0, options->documents);
@@ -197,6 +197,6 @@ const struct bench_case case_calls = {
     .name = "calls",
     .options = "connections in-flight duration documents document-bytes keep",
     .help = "calls of detail, several open on each connection: calls a second, latency",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_calls,
+    .run = run_calls,
 };

@@ -19,14 +19,14 @@ struct churn {
     struct histogram latency; /* from connect to the complete handshake */
 };
 
-static void begin(struct churn *churn, struct peer *peer)
+static void begin_churn(struct churn *churn, struct peer *peer)
 {
     /* From many addresses: one has too few ports for connections that have just been closed. */
     unsigned source = (unsigned)(churn->begun++ % SOURCES) + 1;
     peer_open(&churn->loop, peer, &churn->bench->target, bench_token(churn->bench), source);
 }
 
-static void on_opened(struct peer *peer)
+static void churn_on_opened(struct peer *peer)
 {
     struct churn *churn = peer->context;
     churn->opened++;
@@ -35,7 +35,7 @@ static void on_opened(struct peer *peer)
     ws_client_flush(&peer->ws);
 }
 
-static void on_message(struct peer *peer, struct slice text)
+static void churn_on_message(struct peer *peer, struct slice text)
 {
     (void)peer;
     (void)text;
@@ -49,10 +49,11 @@ static void on_closed(struct peer *peer)
     churn->gone++;
     peer_close(peer);
     if (churn->begun < churn->bench->options.count)
-        begin(churn, peer);
+        begin_churn(churn, peer);
 }
 
-static const struct peer_events events = {.opened = on_opened, .message = on_message, .closed = on_closed};
+static const struct peer_events events = {
+    .opened = churn_on_opened, .message = churn_on_message, .closed = on_closed};
 
 static void run_all(struct churn *churn, struct peer *peers)
 {
@@ -60,7 +61,7 @@ static void run_all(struct churn *churn, struct peer *peers)
     uint64_t seen = 0, moved = bench_now_ns();
     for (uint64_t i = 0; i < options->connections && i < options->count; i++) {
         peers[i] = (struct peer){.events = &events, .context = churn, .index = (unsigned)i};
-        begin(churn, &peers[i]);
+        begin_churn(churn, &peers[i]);
     }
     while (churn->gone < options->count) {
         loop_pass(&churn->loop, 100);
@@ -75,13 +76,13 @@ static void run_all(struct churn *churn, struct peer *peers)
     }
 }
 
-static void defaults(struct bench_options *options)
+static void default_churn(struct bench_options *options)
 {
     options->connections = 1000;
     options->count = 50000;
 }
 
-static bool run(struct bench *bench)
+static bool run_churn(struct bench *bench)
 {
     struct churn *churn = memory_zeroed(1, sizeof *churn);
     const struct bench_options *options = &bench->options;
@@ -117,6 +118,6 @@ const struct bench_case case_churn = {
     .name = "churn",
     .options = "connections count",
     .help = "connections that come and go: handshakes a second",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_churn,
+    .run = run_churn,
 };

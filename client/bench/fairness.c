@@ -33,18 +33,18 @@ struct fairness {
     bool whole;
 };
 
-static struct report_cell latency(const char *key, const char *label, const struct histogram *histogram,
-                                  double share)
+static struct report_cell latency_cell(const char *key, const char *label, const struct histogram *histogram,
+                                       double share)
 {
     return (struct report_cell){key, label, (double)histogram_at(histogram, share) / 1e6, 2, false};
 }
 
-static struct report_cell number(const char *key, const char *label, uint64_t value)
+static struct report_cell number_cell(const char *key, const char *label, uint64_t value)
 {
     return (struct report_cell){key, label, (double)value, 0, false};
 }
 
-static struct report_cell aside(const char *key, const char *label, uint64_t value)
+static struct report_cell aside_cell(const char *key, const char *label, uint64_t value)
 {
     return (struct report_cell){key, label, (double)value, 0, true};
 }
@@ -54,19 +54,19 @@ static void report_load(struct fairness *fairness)
     const struct load *load = &fairness->load;
     const struct prober *prober = &fairness->prober;
     const struct report_cell cells[] = {
-        number("probes", "probes", prober->detail.count + prober->insert.count),
-        latency("detail_p50_ms", "detail p50", &prober->detail, 0.5),
-        latency("detail_p99_ms", "p99", &prober->detail, 0.99),
-        latency("detail_max_ms", "longest", &prober->detail, 1),
-        latency("insert_p50_ms", "insert p50", &prober->insert, 0.5),
-        latency("insert_p99_ms", "p99", &prober->insert, 0.99),
-        latency("insert_max_ms", "longest", &prober->insert, 1),
-        number("answered", "answered", load->outcomes.succeeded),
-        aside("heard", "changes heard", load->heard),
-        aside("ended", "cut off", load->ended),
-        aside("unanswered", "unanswered", load->unanswered),
-        aside("probes_refused", "PROBES REFUSED", prober->refused),
-        aside("probes_unanswered", "PROBES UNANSWERED", prober->unanswered),
+        number_cell("probes", "probes", prober->detail.count + prober->insert.count),
+        latency_cell("detail_p50_ms", "detail p50", &prober->detail, 0.5),
+        latency_cell("detail_p99_ms", "p99", &prober->detail, 0.99),
+        latency_cell("detail_max_ms", "longest", &prober->detail, 1),
+        latency_cell("insert_p50_ms", "insert p50", &prober->insert, 0.5),
+        latency_cell("insert_p99_ms", "p99", &prober->insert, 0.99),
+        latency_cell("insert_max_ms", "longest", &prober->insert, 1),
+        number_cell("answered", "answered", load->outcomes.succeeded),
+        aside_cell("heard", "changes heard", load->heard),
+        aside_cell("ended", "cut off", load->ended),
+        aside_cell("unanswered", "unanswered", load->unanswered),
+        aside_cell("probes_refused", "PROBES REFUSED", prober->refused),
+        aside_cell("probes_unanswered", "PROBES UNANSWERED", prober->unanswered),
     };
     enum { CELLS = sizeof cells / sizeof *cells };
     struct report_cell all[CELLS + OUTCOME_CODES];
@@ -75,7 +75,7 @@ static void report_load(struct fairness *fairness)
     memcpy(all, cells, sizeof cells);
     for (unsigned i = 0; i < outcomes->code_count; i++) {
         snprintf(keys[i], sizeof keys[i], "refused_%s", outcomes->codes[i].name);
-        all[CELLS + i] = aside(keys[i], outcomes->codes[i].name, outcomes->codes[i].count);
+        all[CELLS + i] = aside_cell(keys[i], outcomes->codes[i].name, outcomes->codes[i].count);
     }
     report_row(fairness->bench->report, load->kind->name, fairness->rows++ == 0, all,
                CELLS + outcomes->code_count);
@@ -154,14 +154,14 @@ static void check_load(const char *name)
     bench_fail("--load %s: expected one of:%.*s", name, (int)names.length, names.data);
 }
 
-static void defaults(struct bench_options *options)
+static void default_fairness(struct bench_options *options)
 {
     options->duration = 5;
     options->probers = 1;
     options->scale = 100;
 }
 
-static bool run(struct bench *bench)
+static bool run_fairness(struct bench *bench)
 {
     const char *only = bench->options.load;
     check_load(only);
@@ -187,6 +187,6 @@ const struct bench_case case_fairness = {
     .name = "fairness",
     .options = "load duration count probers scale fairness-collection keep",
     .help = "what another client's detail and insert take while some ask for much",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_fairness,
+    .run = run_fairness,
 };

@@ -1,6 +1,6 @@
 #include "client/bench/traffic.h"
 
-static void defaults(struct bench_options *options)
+static void default_fanout(struct bench_options *options)
 {
     options->subscribers = 1000;
     options->in_flight = 32;
@@ -9,7 +9,7 @@ static void defaults(struct bench_options *options)
     options->warm_up = 200;
 }
 
-static bool run(struct bench *bench)
+static bool run_fanout(struct bench *bench)
 {
     return traffic_run(bench, false);
 }
@@ -18,6 +18,6 @@ const struct bench_case case_fanout = {
     .name = "fanout",
     .options = "subscribers in-flight until-answered duration count warm-up document-bytes keep",
     .help = "changes to many subscribers, as fast as possible: CPU of the server for each delivery",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_fanout,
+    .run = run_fanout,
 };

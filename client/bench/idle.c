@@ -9,28 +9,28 @@
 /* Connections that are authorised and then do nothing but answer pings: what does the server keep for
  * each? */
 
-static void on_message(struct peer *peer, struct slice text)
+static void idle_on_message(struct peer *peer, struct slice text)
 {
     (void)text; /* the server's ping */
     peer->received++;
 }
 
-static const struct peer_events events = {.message = on_message};
+static const struct peer_events events = {.message = idle_on_message};
 
-static void hold(struct loop *loop, uint64_t seconds)
+static void hold_idle(struct loop *loop, uint64_t seconds)
 {
     uint64_t began = bench_now_ns();
     while (bench_seconds(began, bench_now_ns()) < (double)seconds)
         loop_pass(loop, 100);
 }
 
-static void defaults(struct bench_options *options)
+static void default_idle(struct bench_options *options)
 {
     options->connections = 10000;
     options->hold = 5;
 }
 
-static bool run(struct bench *bench)
+static bool run_idle(struct bench *bench)
 {
     const struct bench_options *options = &bench->options;
     struct report *out = bench->report;
@@ -50,7 +50,7 @@ static bool run(struct bench *bench)
     peers_open(&loop, peers, options->connections, &bench->target, bench_token(bench), PEERS_HEAR_ALL,
                &events, NULL);
     double opening = bench_seconds(began, bench_now_ns());
-    hold(&loop, options->hold);
+    hold_idle(&loop, options->hold);
     if (!server_memory_read(&server, &after))
         bench_fail("the server's memory can no longer be read");
 
@@ -74,6 +74,6 @@ const struct bench_case case_idle = {
     .name = "idle",
     .options = "connections hold",
     .help = "many authorised connections that do nothing: memory of the server for each",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_idle,
+    .run = run_idle,
 };

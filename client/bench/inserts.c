@@ -31,7 +31,7 @@ struct inserts {
     struct server server;
 };
 
-static void insert(struct inserts *inserts, struct peer *peer)
+static void send_insert(struct inserts *inserts, struct peer *peer)
 {
     uint64_t number = inserts->sent++, now = bench_now_ns();
     struct buffer *text = &inserts->text;
@@ -45,7 +45,7 @@ static void insert(struct inserts *inserts, struct peer *peer)
     peer_send(peer, buffer_slice(text));
 }
 
-static void on_message(struct peer *peer, struct slice text)
+static void inserts_on_message(struct peer *peer, struct slice text)
 {
     struct inserts *inserts = peer->context;
     const char *tid = memmem(text.data, text.length, "\"data\":{\"tid\":", 14);
@@ -61,10 +61,10 @@ static void on_message(struct peer *peer, struct slice text)
     inserts->sent_ns[number] = 0;
     inserts->answered++;
     if (inserts->sent < inserts->until)
-        insert(inserts, peer);
+        send_insert(inserts, peer);
 }
 
-static const struct peer_events events = {.message = on_message};
+static const struct peer_events events = {.message = inserts_on_message};
 
 /* Inserts until inserts->until are answered. Returns the seconds. */
 static double run_round(struct inserts *inserts)
@@ -72,7 +72,7 @@ static double run_round(struct inserts *inserts)
     const struct bench_options *options = &inserts->bench->options;
     uint64_t began = bench_now_ns(), moved = began, seen = inserts->answered;
     for (uint64_t i = 0; i < options->in_flight && inserts->sent < inserts->until; i++)
-        insert(inserts, &inserts->peers[i % options->connections]);
+        send_insert(inserts, &inserts->peers[i % options->connections]);
     while (inserts->answered < inserts->until) {
         loop_pass(&inserts->loop, 100);
         uint64_t now = bench_now_ns();
@@ -125,7 +125,7 @@ static void run_rounds(struct inserts *inserts, struct bare_lmdb *bare, struct t
     }
 }
 
-static void report(struct inserts *inserts, const struct totals *totals)
+static void report_inserts(struct inserts *inserts, const struct totals *totals)
 {
     struct report *out = inserts->bench->report;
     const struct bench_options *options = &inserts->bench->options;
@@ -150,7 +150,7 @@ static void report(struct inserts *inserts, const struct totals *totals)
     }
 }
 
-static void defaults(struct bench_options *options)
+static void default_inserts(struct bench_options *options)
 {
     options->connections = 16;
     options->in_flight = 256;
@@ -158,7 +158,7 @@ static void defaults(struct bench_options *options)
     options->document_bytes = 256;
 }
 
-static bool run(struct bench *bench)
+static bool run_inserts(struct bench *bench)
 {
     struct inserts *inserts = memory_zeroed(1, sizeof *inserts);
     const struct bench_options *options = &bench->options;
@@ -173,7 +173,7 @@ static bool run(struct bench *bench)
     peers_open(&inserts->loop, inserts->peers, options->connections, &bench->target, bench_token(bench),
                PEERS_HEAR_NONE, &events, inserts);
     run_rounds(inserts, bare, &totals);
-    report(inserts, &totals);
+    report_inserts(inserts, &totals);
 
     peers_close(inserts->peers, options->connections);
     setup_remove(bench, 0, options->count);
@@ -191,6 +191,6 @@ const struct bench_case case_inserts = {
     .name = "inserts",
     .options = "connections in-flight count document-bytes bare-lmdb keep",
     .help = "durable inserts, a given number in flight in all: inserts a second, beside LMDB alone",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_inserts,
+    .run = run_inserts,
 };

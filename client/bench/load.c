@@ -88,7 +88,7 @@ static void on_listener_closed(struct peer *peer)
     peer_close(peer);
 }
 
-static void on_answer(struct peer *peer, struct slice text)
+static void load_on_answer(struct peer *peer, struct slice text)
 {
     struct load *load = peer->context;
     if (!outcomes_take(&load->outcomes, text)) {
@@ -115,9 +115,9 @@ static void on_caller_closed(struct peer *peer)
 }
 
 static const struct peer_events listener_events = {.message = on_change, .closed = on_listener_closed};
-static const struct peer_events caller_events = {.message = on_answer, .closed = on_caller_closed};
+static const struct peer_events caller_events = {.message = load_on_answer, .closed = on_caller_closed};
 
-static void call(struct load *load, struct peer *peer)
+static void load_send_call(struct load *load, struct peer *peer)
 {
     buffer_clear(&load->text);
     buffer_append_format(&load->text, "{\"tid\":%" PRIu64 ",", load->calls++);
@@ -136,7 +136,7 @@ static void call_all(struct load *load)
         struct peer *peer = &load->callers[i];
         while (peer->ws.state == WS_STATE_OPEN && load->open[i] < load->in_flight &&
                peer->ws.out.length - peer->ws.out_at < UNSENT_BYTES)
-            call(load, peer);
+            load_send_call(load, peer);
     }
 }
 

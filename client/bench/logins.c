@@ -42,7 +42,7 @@ struct logins {
 static const char log_out[] =
     "{\"tid\":2,\"collectionName\":\"users\",\"methodName\":\"logout\",\"data\":{}}";
 
-static bool succeeded(struct slice text)
+static bool login_succeeded(struct slice text)
 {
     return memmem(text.data, text.length, "\"success\":true", 14) != NULL;
 }
@@ -52,22 +52,22 @@ static bool is_answer(struct slice text)
     return memmem(text.data, text.length < 60 ? text.length : 60, "\"fulfill\"", 9) != NULL;
 }
 
-[[gnu::noreturn]] static void refused(struct slice text)
+[[gnu::noreturn]] static void logins_refused(struct slice text)
 {
     bench_fail("the server refused a call: %.*s", (int)(text.length < 300 ? text.length : 300), text.data);
 }
 
 /* ---- who calls ---- */
 
-static void on_answer(struct peer *peer, struct slice text)
+static void logins_on_answer(struct peer *peer, struct slice text)
 {
     static const char mark[] = "\"data\":{\"tid\":";
     struct logins *logins = peer->context;
     if (!is_answer(text))
         return;
     const char *tid = memmem(text.data, text.length, mark, sizeof mark - 1);
-    if (!tid || !succeeded(text))
-        refused(text);
+    if (!tid || !login_succeeded(text))
+        logins_refused(text);
     uint64_t number = strtoull(tid + sizeof mark - 1, NULL, 10);
     if (number >= logins->sent || logins->sent_ns[number % OPEN_MOST] == 0)
         bench_fail("the server answered a call that was not open");
@@ -98,10 +98,10 @@ static void on_visitor_answer(struct peer *peer, struct slice text)
     struct visitor *visitor = &logins->visitors[peer->index];
     if (!is_answer(text))
         return;
-    if (visitor->state == VISITOR_LOGS_OUT && succeeded(text)) {
+    if (visitor->state == VISITOR_LOGS_OUT && login_succeeded(text)) {
         visitor->state = VISITOR_GONE;
         logins->gone++;
-    } else if (visitor->state == VISITOR_LOGS_IN && succeeded(text)) {
+    } else if (visitor->state == VISITOR_LOGS_IN && login_succeeded(text)) {
         histogram_add(&logins->log_ins, logins->loop.now_ns - visitor->began_ns);
         logins->let_in++;
         visitor->state = VISITOR_LOGS_OUT;
@@ -111,7 +111,7 @@ static void on_visitor_answer(struct peer *peer, struct slice text)
         visitor->state = VISITOR_WAITS;
         visitor->due_ns = logins->loop.now_ns + (uint64_t)RETRY_MS * 1000000;
     } else {
-        refused(text);
+        logins_refused(text);
     }
 }
 
@@ -128,14 +128,14 @@ static void send_log_ins(struct logins *logins, uint64_t now_ns)
     }
 }
 
-static const struct peer_events caller_events = {.message = on_answer};
+static const struct peer_events caller_events = {.message = logins_on_answer};
 static const struct peer_events visitor_events = {.message = on_visitor_answer};
 
 /* ---- the run ---- */
 
 /* Calls for @seconds, or with @storm until everybody has been in, and then until every call is answered.
  * Returns the seconds without that last part. */
-static double run_phase(struct logins *logins, double seconds, bool storm)
+static double run_login_phase(struct logins *logins, double seconds, bool storm)
 {
     uint64_t began = bench_now_ns(), first = logins->sent, moved = began, seen = 0;
     double lasted = 0;
@@ -164,7 +164,7 @@ static double run_phase(struct logins *logins, double seconds, bool storm)
     }
 }
 
-static void prepare(struct logins *logins)
+static void prepare_logins(struct logins *logins)
 {
     struct bench *bench = logins->bench;
     struct client client;
@@ -189,17 +189,17 @@ static void prepare(struct logins *logins)
     buffer_append_byte(&logins->log_in, '}');
 }
 
-static void measure(struct logins *logins)
+static void measure_logins(struct logins *logins)
 {
     const struct bench_options *options = &logins->bench->options;
     struct report *out = logins->bench->report;
     double seconds = (double)options->duration;
     report_count(out, "connections", "log-ins at once", options->connections, "");
     report_count(out, "rate", "calls", options->rate, "a second");
-    run_phase(logins, (double)WARM_UP_CALLS / (double)options->rate, false);
-    run_phase(logins, seconds, false);
+    run_login_phase(logins, (double)WARM_UP_CALLS / (double)options->rate, false);
+    run_login_phase(logins, seconds, false);
     report_latency(out, "before", "before: a call", &logins->calls);
-    double lasted = run_phase(logins, 0, true);
+    double lasted = run_login_phase(logins, 0, true);
     report_latency(out, "during", "during: a call", &logins->calls);
     report_count(out, "during_calls", "during: calls", logins->calls.count, "");
     report_number(out, "storm_seconds", "during: until all were let in", lasted, 3, "s");
@@ -207,11 +207,11 @@ static void measure(struct logins *logins)
                   "");
     report_count(out, "busy", "during: answers of busy", logins->busy, "");
     report_latency(out, "login", "during: a log-in", &logins->log_ins);
-    run_phase(logins, seconds, false);
+    run_login_phase(logins, seconds, false);
     report_latency(out, "after", "after: a call", &logins->calls);
 }
 
-static void defaults(struct bench_options *options)
+static void default_logins(struct bench_options *options)
 {
     options->connections = 200;
     options->rate = 1000;
@@ -219,21 +219,21 @@ static void defaults(struct bench_options *options)
     options->document_bytes = 256;
 }
 
-static bool run(struct bench *bench)
+static bool run_logins(struct bench *bench)
 {
     struct logins *logins = memory_zeroed(1, sizeof *logins);
     uint64_t count = bench->options.connections;
     logins->bench = bench;
     logins->peers = memory_zeroed(count, sizeof *logins->peers);
     logins->visitors = memory_zeroed(count, sizeof *logins->visitors);
-    prepare(logins);
+    prepare_logins(logins);
     loop_init(&logins->loop);
     loop_need_descriptors(count + CALLERS);
     peers_open(&logins->loop, logins->callers, CALLERS, &bench->target, bench_token(bench), PEERS_HEAR_NONE,
                &caller_events, logins);
     peers_open(&logins->loop, logins->peers, count, &bench->target, NULL, PEERS_PLAIN, &visitor_events,
                logins);
-    measure(logins);
+    measure_logins(logins);
     peers_close(logins->callers, CALLERS);
     peers_close(logins->peers, count);
     setup_remove(bench, 0, 1);
@@ -250,6 +250,6 @@ const struct bench_case case_logins = {
     .name = "logins",
     .options = "connections rate duration document-bytes keep",
     .help = "many log-ins at once: what the calls of others notice, before, meanwhile and afterwards",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_logins,
+    .run = run_logins,
 };

@@ -6,7 +6,7 @@
 /* A reply names itself at its beginning, the code stands behind a tid of at most 20 digits. */
 enum { HEAD_BYTES = 240 };
 
-static bool has(struct slice text, struct slice word)
+static bool has_member(struct slice text, struct slice word)
 {
     return memmem(text.data, text.length, word.data, word.length);
 }
@@ -43,9 +43,9 @@ bool outcomes_take(struct outcomes *outcomes, struct slice text)
 {
     static const char key[] = "\"code\":\"";
     struct slice head = slice_of(text.data, text.length < HEAD_BYTES ? text.length : HEAD_BYTES);
-    if (!has(head, SLICE("\"operation\":\"fulfill\"")))
+    if (!has_member(head, SLICE("\"operation\":\"fulfill\"")))
         return false;
-    if (has(head, SLICE("\"success\":true"))) {
+    if (has_member(head, SLICE("\"success\":true"))) {
         outcomes->succeeded++;
         return true;
     }

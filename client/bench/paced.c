@@ -1,6 +1,6 @@
 #include "client/bench/traffic.h"
 
-static void defaults(struct bench_options *options)
+static void default_paced(struct bench_options *options)
 {
     options->subscribers = 1000;
     options->rate = 10;
@@ -10,7 +10,7 @@ static void defaults(struct bench_options *options)
     options->warm_up = 10;
 }
 
-static bool run(struct bench *bench)
+static bool run_paced(struct bench *bench)
 {
     return traffic_run(bench, false);
 }
@@ -19,6 +19,6 @@ const struct bench_case case_paced = {
     .name = "paced",
     .options = "subscribers rate duration count warm-up document-bytes keep",
     .help = "a given number of changes a second to many subscribers: latency of a delivery",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_paced,
+    .run = run_paced,
 };

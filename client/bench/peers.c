@@ -28,7 +28,7 @@ static void become_ready(struct peer *peer)
     peer->ready = true;
 }
 
-static void on_opened(struct peer *peer)
+static void peers_on_opened(struct peer *peer)
 {
     struct opening *opening = peer->context;
     if (opening->preparation == PEERS_PLAIN)
@@ -37,7 +37,7 @@ static void on_opened(struct peer *peer)
         peer_send(peer, slice_text(opening->preparation == PEERS_HEAR_ALL ? hear_all : hear_none));
 }
 
-static void on_message(struct peer *peer, struct slice text)
+static void peers_on_message(struct peer *peer, struct slice text)
 {
     struct opening *opening = peer->context;
     if (opening->preparation == PEERS_PLAIN || !memmem(text.data, text.length, "\"fulfill\"", 9))
@@ -48,7 +48,7 @@ static void on_message(struct peer *peer, struct slice text)
     become_ready(peer);
 }
 
-static const struct peer_events opening_events = {.opened = on_opened, .message = on_message};
+static const struct peer_events opening_events = {.opened = peers_on_opened, .message = peers_on_message};
 
 void peers_open(struct loop *loop, struct peer *peers, size_t count, const struct ws_target *target,
                 const char *token, enum peer_preparation preparation, const struct peer_events *events,

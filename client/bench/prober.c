@@ -26,7 +26,7 @@ static void note_refusal(struct prober *prober, struct slice text)
                  text.data);
 }
 
-static void on_message(struct peer *peer, struct slice text)
+static void prober_on_message(struct peer *peer, struct slice text)
 {
     struct prober *prober = peer->context;
     struct probe *probe = &prober->probes[peer->index];
@@ -40,9 +40,9 @@ static void on_message(struct peer *peer, struct slice text)
     probe->open = false;
 }
 
-static const struct peer_events events = {.message = on_message};
+static const struct peer_events events = {.message = prober_on_message};
 
-static void call(struct prober *prober, unsigned index, uint64_t now_ns)
+static void prober_call(struct prober *prober, unsigned index, uint64_t now_ns)
 {
     struct probe *probe = &prober->probes[index];
     const struct bench *bench = prober->bench;
@@ -84,7 +84,7 @@ static void *call_until_stopped(void *context)
             stopped_ns = now;
         for (unsigned i = 0; !stopped_ns && i < prober->count; i++)
             if (!prober->probes[i].open && now - prober->probes[i].sent_ns >= INTERVAL_NS)
-                call(prober, i, bench_now_ns());
+                prober_call(prober, i, bench_now_ns());
         if (stopped_ns && (open_calls(prober) == 0 || bench_seconds(stopped_ns, now) > PATIENCE_S))
             return NULL;
         loop_pass(&prober->loop, 1);

@@ -5,7 +5,7 @@
 
 #include "shared/json/json.h"
 
-static void begin(struct report *report, const char *key, const char *label)
+static void begin_report(struct report *report, const char *key, const char *label)
 {
     if (report->json)
         buffer_append_format(&report->text, "%s\"%s\":", report->text.length ? "," : "{", key);
@@ -13,7 +13,7 @@ static void begin(struct report *report, const char *key, const char *label)
         buffer_append_format(&report->text, "%-34s ", label);
 }
 
-static void end(struct report *report, const char *unit)
+static void end_report(struct report *report, const char *unit)
 {
     if (!report->json)
         buffer_append_format(&report->text, "%s%s\n", *unit ? " " : "", unit);
@@ -22,26 +22,26 @@ static void end(struct report *report, const char *unit)
 void report_number(struct report *report, const char *key, const char *label, double value, int decimals,
                    const char *unit)
 {
-    begin(report, key, label);
+    begin_report(report, key, label);
     buffer_append_format(&report->text, report->json ? "%.*f" : "%16.*f", decimals, value);
-    end(report, unit);
+    end_report(report, unit);
 }
 
 void report_count(struct report *report, const char *key, const char *label, uint64_t value, const char *unit)
 {
-    begin(report, key, label);
+    begin_report(report, key, label);
     buffer_append_format(&report->text, report->json ? "%" PRIu64 : "%16" PRIu64, value);
-    end(report, unit);
+    end_report(report, unit);
 }
 
 void report_text(struct report *report, const char *key, const char *label, const char *value)
 {
-    begin(report, key, label);
+    begin_report(report, key, label);
     if (report->json)
         json_append_string(&report->text, slice_text(value));
     else
         buffer_append_format(&report->text, "%16s", value);
-    end(report, "");
+    end_report(report, "");
 }
 
 void report_latency(struct report *report, const char *prefix, const char *label,

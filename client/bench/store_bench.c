@@ -36,7 +36,7 @@ struct bare {
     uint64_t seq;
 };
 
-static void check(int rc, const char *what)
+static void must_succeed(int rc, const char *what)
 {
     if (rc)
         log_fatal("%s: %s", what, mdb_strerror(rc));
@@ -45,16 +45,16 @@ static void check(int rc, const char *what)
 static void bare_open(struct bare *bare, const char *directory, const struct config *config)
 {
     mkdir(directory, 0700);
-    check(mdb_env_create(&bare->env), "env");
-    check(mdb_env_set_mapsize(bare->env, config->map_bytes), "map");
-    check(mdb_env_set_maxdbs(bare->env, 4), "dbs");
+    must_succeed(mdb_env_create(&bare->env), "env");
+    must_succeed(mdb_env_set_mapsize(bare->env, config->map_bytes), "map");
+    must_succeed(mdb_env_set_maxdbs(bare->env, 4), "dbs");
     unsigned flags = MDB_NOTLS | (config->durability == DURABILITY_RELAXED ? MDB_NOMETASYNC : 0);
-    check(mdb_env_open(bare->env, directory, flags, 0600), "open");
+    must_succeed(mdb_env_open(bare->env, directory, flags, 0600), "open");
     MDB_txn *txn;
-    check(mdb_txn_begin(bare->env, NULL, 0, &txn), "begin");
-    check(mdb_dbi_open(txn, "documents", MDB_CREATE, &bare->documents), "dbi");
-    check(mdb_dbi_open(txn, "log", MDB_CREATE, &bare->log), "dbi");
-    check(mdb_txn_commit(txn), "commit");
+    must_succeed(mdb_txn_begin(bare->env, NULL, 0, &txn), "begin");
+    must_succeed(mdb_dbi_open(txn, "documents", MDB_CREATE, &bare->documents), "dbi");
+    must_succeed(mdb_dbi_open(txn, "log", MDB_CREATE, &bare->log), "dbi");
+    must_succeed(mdb_txn_commit(txn), "commit");
 }
 
 static void make_body(char body[DOCUMENT_BYTES + 1])
@@ -80,21 +80,21 @@ static void keep_id(const char *id)
 static void bare_batch(struct bare *bare, unsigned batch, bool with_log)
 {
     MDB_txn *txn;
-    check(mdb_txn_begin(bare->env, NULL, 0, &txn), "begin");
+    must_succeed(mdb_txn_begin(bare->env, NULL, 0, &txn), "begin");
     for (unsigned i = 0; i < batch; i++) {
         char body[DOCUMENT_BYTES + 1], id[RANDOM_ID_LENGTH + 1];
         make_body(body);
         random_id(id);
         MDB_val key = {RANDOM_ID_LENGTH, id}, value = {DOCUMENT_BYTES, body};
-        check(mdb_put(txn, bare->documents, &key, &value, 0), "put");
+        must_succeed(mdb_put(txn, bare->documents, &key, &value, 0), "put");
         if (!with_log)
             continue;
         uint64_t seq = __builtin_bswap64(++bare->seq);
         char entry[40] = {0};
         MDB_val seq_key = {sizeof seq, &seq}, entry_value = {sizeof entry, entry};
-        check(mdb_put(txn, bare->log, &seq_key, &entry_value, MDB_APPEND), "log");
+        must_succeed(mdb_put(txn, bare->log, &seq_key, &entry_value, MDB_APPEND), "log");
     }
-    check(mdb_txn_commit(txn), "commit");
+    must_succeed(mdb_txn_commit(txn), "commit");
 }
 
 static void add_insert(struct buffer *set, const char *collection)
@@ -137,7 +137,7 @@ static double per_second(struct rate rate)
     return (double)rate.documents * 1e6 / (double)rate.us;
 }
 
-static void compare(struct writer *writer, struct bare *bare, unsigned batch, bool one_set, double seconds)
+static void compare_both(struct writer *writer, struct bare *bare, unsigned batch, bool one_set, double seconds)
 {
     enum { BARE, BARE_LOG, PLAIN, INDEXED, KINDS };
     static const char *const names[] = {"LMDB alone", "LMDB, document and log", "store",
@@ -229,9 +229,9 @@ int main(int argc, char **argv)
         printf("-- durability %s, documents of %d bytes, random ids\n", relaxed ? "relaxed" : "full",
                DOCUMENT_BYTES);
         id_count = 0;
-        compare(writer, &bare, 1, false, seconds);
-        compare(writer, &bare, 256, false, seconds);
-        compare(writer, &bare, 1000, true, seconds);
+        compare_both(writer, &bare, 1, false, seconds);
+        compare_both(writer, &bare, 256, false, seconds);
+        compare_both(writer, &bare, 1000, true, seconds);
         id_count = id_count ? id_count : 1;
         read_speed(store_write_reader(writer), config);
         store_write_close(&writer);

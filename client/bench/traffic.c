@@ -71,7 +71,7 @@ static void send_change(struct traffic *traffic)
 
 /* A change is under way until it is answered and (unless --until-answered) every subscriber has it. Called
    when either has just become true, which each does once. */
-static void settle(struct traffic *traffic, const struct change *change)
+static void settle_change(struct traffic *traffic, const struct change *change)
 {
     if (change->answered && (traffic->until_answered || change->delivered == traffic->subscribers))
         traffic->under_way--;
@@ -89,7 +89,7 @@ static void check_order(struct traffic *traffic, struct peer *peer, uint64_t num
         peer->last = number;
 }
 
-static void on_delivery(struct peer *peer, struct slice text)
+static void traffic_on_delivery(struct peer *peer, struct slice text)
 {
     struct traffic *traffic = peer->context;
     uint64_t order = traffic->plain ? 1 : bench_document_seq(text);
@@ -106,11 +106,11 @@ static void on_delivery(struct peer *peer, struct slice text)
     if (traffic->measuring && number >= traffic->first)
         histogram_add(&traffic->latency, traffic->loop.now_ns - change->sent_ns);
     if (change->delivered == traffic->subscribers && !traffic->until_answered)
-        settle(traffic, change);
+        settle_change(traffic, change);
 }
 
 /* The answer to an insert: "tid" is the number of the change. */
-static void on_answer(struct peer *peer, struct slice text)
+static void traffic_on_answer(struct peer *peer, struct slice text)
 {
     struct traffic *traffic = peer->context;
     if (traffic->plain)
@@ -127,11 +127,11 @@ static void on_answer(struct peer *peer, struct slice text)
     struct change *change = &traffic->changes[number];
     change->answered = true;
     traffic->answered++;
-    settle(traffic, change);
+    settle_change(traffic, change);
 }
 
-static const struct peer_events subscriber_events = {.message = on_delivery};
-static const struct peer_events sender_events = {.message = on_answer};
+static const struct peer_events subscriber_events = {.message = traffic_on_delivery};
+static const struct peer_events sender_events = {.message = traffic_on_answer};
 
 static void connect_all(struct traffic *traffic)
 {
@@ -149,7 +149,7 @@ static void connect_all(struct traffic *traffic)
 }
 
 /* Looks at what has arrived until nothing is under way, or nothing moves any more. */
-static void drain(struct traffic *traffic)
+static void drain_traffic(struct traffic *traffic)
 {
     uint64_t seen = UINT64_MAX, moved_ns = bench_now_ns();
     uint64_t wanted = traffic->sent * traffic->subscribers;
@@ -221,7 +221,7 @@ static void send_paced(struct traffic *traffic)
     }
 }
 
-static uint64_t losses(const struct traffic *traffic)
+static uint64_t count_losses(const struct traffic *traffic)
 {
     uint64_t lost = 0;
     for (uint64_t i = 0; i < traffic->subscribers; i++)
@@ -230,12 +230,12 @@ static uint64_t losses(const struct traffic *traffic)
     return lost + (traffic->plain ? 0 : traffic->sent - traffic->answered);
 }
 
-static bool report(struct traffic *traffic)
+static bool report_traffic(struct traffic *traffic)
 {
     struct report *out = traffic->bench->report;
     const struct bench_options *options = &traffic->bench->options;
     double seconds = bench_seconds(traffic->started_ns, traffic->ended_ns);
-    uint64_t changes = traffic->sent - traffic->first, lost = losses(traffic);
+    uint64_t changes = traffic->sent - traffic->first, lost = count_losses(traffic);
     uint64_t deliveries = traffic->deliveries - traffic->started_deliveries;
     for (uint64_t i = 0; i < traffic->subscribers; i++)
         if (traffic->peers[i].received > traffic->sent)
@@ -281,16 +281,16 @@ bool traffic_run(struct bench *bench, bool plain)
     connect_all(traffic);
 
     send_in_flight(traffic, options->warm_up);
-    drain(traffic);
+    drain_traffic(traffic);
     begin_measuring(traffic);
     if (options->rate > 0)
         send_paced(traffic);
     else
         send_in_flight(traffic, 0);
-    drain(traffic);
+    drain_traffic(traffic);
     traffic->ended_ns = bench_now_ns();
     traffic->cpu = server_cpu_seconds(&traffic->server) - traffic->started_cpu;
-    bool whole = report(traffic);
+    bool whole = report_traffic(traffic);
 
     peers_close(traffic->peers, traffic->subscribers);
     peers_close(&traffic->sender, 1);

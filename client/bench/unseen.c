@@ -34,7 +34,7 @@ struct unseen {
     struct histogram latency;
 };
 
-static void begin_call(struct unseen *unseen, uint64_t tid, const char *method, const char *collection)
+static void begin_unseen_call(struct unseen *unseen, uint64_t tid, const char *method, const char *collection)
 {
     buffer_clear(&unseen->text);
     buffer_append_format(&unseen->text, "{\"tid\":%" PRIu64 ",\"methodName\":\"%s\",\"collectionName\":", tid,
@@ -43,7 +43,7 @@ static void begin_call(struct unseen *unseen, uint64_t tid, const char *method, 
     buffer_append_text(&unseen->text, ",\"data\":");
 }
 
-static void end_call(struct unseen *unseen, struct peer *peer)
+static void end_unseen_call(struct unseen *unseen, struct peer *peer)
 {
     buffer_append_byte(&unseen->text, '}');
     peer_send(peer, buffer_slice(&unseen->text));
@@ -54,7 +54,7 @@ static void send_next(struct unseen *unseen)
     const struct bench_options *options = &unseen->bench->options;
     bool is_seen = unseen->calls % (SEEN_EVERY + 1) == SEEN_EVERY;
     uint64_t now = bench_now_ns();
-    begin_call(unseen, unseen->calls++, "insert", is_seen ? options->collection : options->unseen);
+    begin_unseen_call(unseen, unseen->calls++, "insert", is_seen ? options->collection : options->unseen);
     if (is_seen) {
         bench_document_append(&unseen->text, unseen->bench->run, unseen->seen++, now,
                               options->document_bytes);
@@ -66,7 +66,7 @@ static void send_next(struct unseen *unseen)
         }
         buffer_append_byte(&unseen->text, ']');
     }
-    end_call(unseen, &unseen->sender);
+    end_unseen_call(unseen, &unseen->sender);
 }
 
 static bool is_answer(struct slice text)
@@ -79,7 +79,7 @@ static bool is_answer(struct slice text)
     return true;
 }
 
-static void on_delivery(struct peer *peer, struct slice text)
+static void unseen_on_delivery(struct peer *peer, struct slice text)
 {
     struct unseen *unseen = peer->context;
     if (bench_document_seq(text) == 0) {
@@ -99,7 +99,7 @@ static void on_delivery(struct peer *peer, struct slice text)
     unseen->deliveries++;
 }
 
-static void on_answer(struct peer *peer, struct slice text)
+static void unseen_on_answer(struct peer *peer, struct slice text)
 {
     struct unseen *unseen = peer->context;
     unseen->answered += is_answer(text);
@@ -114,22 +114,22 @@ static void on_probe(struct peer *peer, struct slice text)
     unseen->probing = false;
 }
 
-static const struct peer_events subscriber_events = {.message = on_delivery};
-static const struct peer_events sender_events = {.message = on_answer};
+static const struct peer_events subscriber_events = {.message = unseen_on_delivery};
+static const struct peer_events sender_events = {.message = unseen_on_answer};
 static const struct peer_events prober_events = {.message = on_probe};
 
 /* One pass, in which the prober calls unless it has just done so. */
-static void pass(struct unseen *unseen)
+static void unseen_pass(struct unseen *unseen)
 {
     uint64_t now = bench_now_ns();
     if (!unseen->probing && now - unseen->probed_ns >= PROBE_NS) {
-        begin_call(unseen, 0, "detail", unseen->bench->options.collection);
+        begin_unseen_call(unseen, 0, "detail", unseen->bench->options.collection);
         buffer_append_text(&unseen->text, "{\"_id\":");
         bench_document_append_id(&unseen->text, unseen->bench->run, 0);
         buffer_append_byte(&unseen->text, '}');
         unseen->probing = true;
         unseen->probed_ns = now;
-        end_call(unseen, &unseen->prober);
+        end_unseen_call(unseen, &unseen->prober);
         loop_send(&unseen->loop);
     }
     loop_pass(&unseen->loop, 1);
@@ -140,7 +140,7 @@ static void wait_for(struct unseen *unseen, const uint64_t *now, uint64_t wanted
 {
     uint64_t seen = UINT64_MAX, moved_ns = bench_now_ns();
     while (*now < wanted) {
-        pass(unseen);
+        unseen_pass(unseen);
         if (seen != *now + unseen->answered) {
             seen = *now + unseen->answered;
             moved_ns = bench_now_ns();
@@ -167,7 +167,7 @@ static void connect_all(struct unseen *unseen)
                &sender_events, unseen);
     peers_open(&unseen->loop, &unseen->prober, 1, &bench->target, bench_token(bench), PEERS_HEAR_NONE,
                &prober_events, unseen);
-    begin_call(unseen, 0, "subscribe", "dispatcher");
+    begin_unseen_call(unseen, 0, "subscribe", "dispatcher");
     buffer_append_text(&unseen->text, "{\"collections\":[");
     json_append_string(&unseen->text, slice_text(bench->options.collection));
     buffer_append_text(&unseen->text, "]}}");
@@ -201,8 +201,8 @@ static void send_all(struct unseen *unseen)
     wait_for(unseen, &unseen->deliveries, (unseen->seen - 1) * options->subscribers);
 }
 
-static bool report(struct unseen *unseen, double seconds, double cpu, double own_cpu,
-                   const struct server *server)
+static bool report_unseen(struct unseen *unseen, double seconds, double cpu, double own_cpu,
+                          const struct server *server)
 {
     struct report *out = unseen->bench->report;
     const struct bench_options *options = &unseen->bench->options;
@@ -228,7 +228,7 @@ static bool report(struct unseen *unseen, double seconds, double cpu, double own
     return lost == 0 && unseen->duplicates == 0 && unseen->reorderings == 0;
 }
 
-static void defaults(struct bench_options *options)
+static void default_unseen(struct bench_options *options)
 {
     options->subscribers = 300;
     options->in_flight = 100;
@@ -236,7 +236,7 @@ static void defaults(struct bench_options *options)
     options->document_bytes = 256;
 }
 
-static bool run(struct bench *bench)
+static bool run_unseen(struct bench *bench)
 {
     struct unseen *unseen = memory_zeroed(1, sizeof *unseen);
     const struct bench_options *options = &bench->options;
@@ -253,8 +253,8 @@ static bool run(struct bench *bench)
     uint64_t began = bench_now_ns();
     send_all(unseen);
     double seconds = bench_seconds(began, bench_now_ns());
-    bool whole =
-        report(unseen, seconds, server_cpu_seconds(&server) - cpu, bench_cpu_seconds() - own_cpu, &server);
+    bool whole = report_unseen(unseen, seconds, server_cpu_seconds(&server) - cpu,
+                               bench_cpu_seconds() - own_cpu, &server);
 
     peers_close(unseen->peers, options->subscribers);
     peers_close(&unseen->sender, 1);
@@ -274,6 +274,6 @@ const struct bench_case case_unseen = {
     .name = "unseen",
     .options = "subscribers in-flight unseen-collection duration count document-bytes keep",
     .help = "lists of documents of which subscribers may see one in 500: what that costs, and another client",
-    .defaults = defaults,
-    .run = run,
+    .defaults = default_unseen,
+    .run = run_unseen,
 };

@@ -82,7 +82,8 @@ uint64_t client_send(struct client *client, const char *collection, const char *
 }
 
 /* Sorts a message: the end of one of our calls, or anything else. */
-static enum client_event understand(struct client *client, struct slice text, struct client_reply *reply)
+static enum client_event understand_message(struct client *client, struct slice text,
+                                            struct client_reply *reply)
 {
     *reply = (struct client_reply){.text = text};
     if (!json_parse(&client->json, text.data, text.length)) {
@@ -113,7 +114,7 @@ enum client_event client_next(struct client *client, struct client_reply *reply,
     case WS_AGAIN:
         return CLIENT_TIMEOUT;
     case WS_MESSAGE:
-        return understand(client, text, reply);
+        return understand_message(client, text, reply);
     case WS_OPENED:
     case WS_CLOSED:
         break;

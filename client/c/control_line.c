@@ -15,7 +15,7 @@
 enum { ANSWER_LIMIT = 16 << 20 };
 
 /* Reads what comes until @deadline: 1 bytes came, 0 the end, -1 with errno. */
-static int read_some(int fd, struct buffer *answer, uint64_t deadline)
+static int read_line_bytes(int fd, struct buffer *answer, uint64_t deadline)
 {
     for (;;) {
         uint64_t now = clock_monotonic_ms();
@@ -87,7 +87,7 @@ int control_line_ask(const char *path, const char *word, int timeout_ms, struct 
     int state = send(fd, line, (size_t)length, MSG_NOSIGNAL) == length ? 1 : -1;
     char *end = NULL;
     while (state > 0 && answer->length < ANSWER_LIMIT) {
-        state = read_some(fd, answer, deadline);
+        state = read_line_bytes(fd, answer, deadline);
         end = answer->length ? memchr(answer->data, '\n', answer->length) : NULL;
         if (end)
             break;
@@ -111,7 +111,7 @@ bool control_line_wait(int fd, int timeout_ms)
     uint64_t deadline = clock_monotonic_ms() + (uint64_t)timeout_ms;
     struct buffer ignored = {0};
     int state;
-    while ((state = read_some(fd, &ignored, deadline)) > 0)
+    while ((state = read_line_bytes(fd, &ignored, deadline)) > 0)
         buffer_clear(&ignored);
     buffer_free(&ignored);
     return state == 0 || errno == ECONNRESET;

@@ -23,7 +23,8 @@ static const char nonce_answer[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 enum { HEAD_LIMIT = 16384, SEND_AT_ONCE = 1 << 20 };
 
-[[gnu::format(printf, 2, 3)]] static enum ws_event over(struct ws_client *client, const char *format, ...)
+[[gnu::format(printf, 2, 3)]] static enum ws_event ws_client_over(struct ws_client *client,
+                                                                  const char *format, ...)
 {
     if (!client->error) {
         client->error = memory_allocate(WS_ERROR_BYTES);
@@ -53,7 +54,7 @@ bool ws_client_open(struct ws_client *client, const struct ws_target *target, co
     *client = (struct ws_client){.input = input, .mask = (uint32_t)random_number() | 1};
     client->fd = ws_target_connect(target, source);
     if (client->fd < 0) {
-        over(client, "%s", strerror(errno));
+        ws_client_over(client, "%s", strerror(errno));
         return false;
     }
     client->state = WS_STATE_HANDSHAKE;
@@ -81,7 +82,7 @@ bool ws_client_read(struct ws_client *client)
     }
     client->ended = true;
     if (got < 0)
-        over(client, "%s", strerror(errno));
+        ws_client_over(client, "%s", strerror(errno));
     return true;
 }
 
@@ -114,22 +115,22 @@ static enum ws_event next_in_handshake(struct ws_client *client, struct slice re
     if (rest.length > 0 && rest.data[0] == '{') {
         size_t line = strcspn(rest.data, "\r\n");
         if (line < rest.length || client->ended)
-            return over(client, "%.*s", (int)line, rest.data);
+            return ws_client_over(client, "%.*s", (int)line, rest.data);
     }
     const char *blank = memmem(rest.data, rest.length, "\r\n\r\n", 4);
     if (!blank) {
         if (rest.length > HEAD_LIMIT)
-            return over(client, "the answer to the handshake does not end");
-        return client->ended ? over(client, "the server closed the connection during the handshake")
+            return ws_client_over(client, "the answer to the handshake does not end");
+        return client->ended ? ws_client_over(client, "the server closed the connection during the handshake")
                              : WS_AGAIN;
     }
     struct slice head = slice_of(rest.data, (size_t)(blank - rest.data) + 2);
     int first_line = (int)strcspn(head.data, "\r\n");
     if (head.length < 13 || memcmp(head.data, "HTTP/1.1 101", 12) != 0)
-        return over(client, "the handshake was answered with \"%.*s\"", first_line > 100 ? 100 : first_line,
-                    head.data);
+        return ws_client_over(client, "the handshake was answered with \"%.*s\"",
+                              first_line > 100 ? 100 : first_line, head.data);
     if (!slice_equal(header_value(head, "Sec-WebSocket-Accept"), slice_text(nonce_answer)))
-        return over(client, "the answer to the handshake has a wrong Sec-WebSocket-Accept");
+        return ws_client_over(client, "the answer to the handshake has a wrong Sec-WebSocket-Accept");
     client->input->at += head.length + 2;
     client->state = WS_STATE_OPEN;
     return WS_OPENED;
@@ -189,8 +190,8 @@ static enum ws_event closed_by_server(struct ws_client *client, struct slice pay
     ws_client_send_close(client, client->close_code ? client->close_code : CLOSE_NORMAL);
     ws_client_flush(client);
     int reason = payload.length > 2 ? (int)payload.length - 2 : 0;
-    return over(client, "the server closed the connection (%u%s%.*s)", client->close_code, reason ? ": " : "",
-                reason, reason ? payload.data + 2 : "");
+    return ws_client_over(client, "the server closed the connection (%u%s%.*s)", client->close_code,
+                          reason ? ": " : "", reason, reason ? payload.data + 2 : "");
 }
 
 /* One whole frame. WS_AGAIN: it was nothing for the caller. */
@@ -219,14 +220,14 @@ static enum ws_event take_frame(struct ws_client *client, unsigned first, struct
         return WS_AGAIN;
     case OPCODE_CONTINUATION:
         if (client->fragments.length + payload.length > WS_MESSAGE_LIMIT)
-            return over(client, "the server sent too long a message");
+            return ws_client_over(client, "the server sent too long a message");
         buffer_append_slice(&client->fragments, payload);
         if (!final)
             return WS_AGAIN;
         *message = buffer_slice(&client->fragments);
         return WS_MESSAGE;
     }
-    return over(client, "the server sent a frame with opcode %u", opcode);
+    return ws_client_over(client, "the server sent a frame with opcode %u", opcode);
 }
 
 /* The header of a server's frame: two bytes, then a length of 0, 2 or 8 bytes; 0: not all of it is
@@ -257,11 +258,11 @@ static enum ws_event next_frame(struct ws_client *client, struct slice *message)
         uint64_t length;
         size_t header = read_header(rest, &length);
         if (header && ((rest.data[1] & 0x80) || (rest.data[0] & 0x70)))
-            return over(client, "the server sent a frame that is masked or uses an extension");
+            return ws_client_over(client, "the server sent a frame that is masked or uses an extension");
         if (header && length > WS_MESSAGE_LIMIT)
-            return over(client, "the server sent too long a message");
+            return ws_client_over(client, "the server sent too long a message");
         if (!header || rest.length - header < length)
-            return client->ended ? over(client, "the server closed the connection") : WS_AGAIN;
+            return client->ended ? ws_client_over(client, "the server closed the connection") : WS_AGAIN;
         input->at += header + (size_t)length;
         enum ws_event event =
             take_frame(client, (uint8_t)rest.data[0], slice_of(rest.data + header, (size_t)length), message);
@@ -299,7 +300,7 @@ bool ws_client_flush(struct ws_client *client)
         if (sent < 0) {
             /* When the server has closed, reading tells what it said before. */
             if (errno != EPIPE && errno != ECONNRESET)
-                over(client, "%s", strerror(errno));
+                ws_client_over(client, "%s", strerror(errno));
             client->out_at = client->out.length;
             break;
         }

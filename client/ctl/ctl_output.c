@@ -6,7 +6,7 @@
 #include "client/ctl/ctl.h"
 
 /* Nobody reads any more (dispatchctl ... | head): that is no news to anybody. */
-[[gnu::noreturn]] static void give_up(int error)
+[[gnu::noreturn]] static void output_give_up(int error)
 {
     if (error != EPIPE)
         ctl_fail("standard output: %s", strerror(error));
@@ -17,13 +17,13 @@
 void ctl_print(struct slice text)
 {
     if (text.length > 0 && fwrite(text.data, 1, text.length, stdout) != text.length)
-        give_up(errno);
+        output_give_up(errno);
 }
 
 void ctl_flush(void)
 {
     if (fflush(stdout) != 0)
-        give_up(errno);
+        output_give_up(errno);
     if (ferror(stdout)) /* in between */
-        give_up(EIO);
+        output_give_up(EIO);
 }

@@ -13,7 +13,7 @@ enum { PASSWORD_BYTES = 1024 };
 
 static volatile sig_atomic_t caught;
 
-static void on_signal(int number)
+static void password_on_signal(int number)
 {
     caught = number;
 }
@@ -44,7 +44,7 @@ static bool read_line(int fd, struct buffer *line, const sigset_t *mask)
     }
 }
 
-static bool ask(int terminal, const char *prompt, struct buffer *line, const sigset_t *mask)
+static bool ask_password(int terminal, const char *prompt, struct buffer *line, const sigset_t *mask)
 {
     if (write(terminal, prompt, strlen(prompt)) < 0)
         return false;
@@ -58,7 +58,7 @@ static const char *ask_twice(int terminal, struct buffer *password)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     enum { SIGNALS = sizeof signals / sizeof *signals };
-    struct sigaction action = {.sa_handler = on_signal}, before[SIGNALS];
+    struct sigaction action = {.sa_handler = password_on_signal}, before[SIGNALS];
     struct termios shown, hidden;
     sigset_t blocked, mask;
     if (tcgetattr(terminal, &shown) < 0)
@@ -75,7 +75,8 @@ static const char *ask_twice(int terminal, struct buffer *password)
 
     struct buffer again = {0};
     const char *problem = NULL;
-    if (!ask(terminal, "Password: ", password, &mask) || !ask(terminal, "The same again: ", &again, &mask))
+    if (!ask_password(terminal, "Password: ", password, &mask) ||
+        !ask_password(terminal, "The same again: ", &again, &mask))
         problem = "no password was given";
     else if (!slice_equal(buffer_slice(password), buffer_slice(&again)))
         problem = "the passwords differ";

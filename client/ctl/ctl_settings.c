@@ -4,7 +4,7 @@
 #include "client/ctl/ctl.h"
 
 /* A line for each setting, with its value as JSON. */
-static void print(struct json_value settings)
+static void print_settings(struct json_value settings)
 {
     struct buffer line = {0};
     struct json_iterator each = json_begin(settings);
@@ -22,7 +22,7 @@ static void print(struct json_value settings)
 }
 
 /* {KEY:VALUE}; what is not JSON is the characters of a string. */
-static void compose(struct buffer *data, const char *key, const char *value)
+static void compose_setting(struct buffer *data, const char *key, const char *value)
 {
     struct json json = {0};
     buffer_append_byte(data, '{');
@@ -36,7 +36,7 @@ static void compose(struct buffer *data, const char *key, const char *value)
     json_free(&json);
 }
 
-static int call(const struct ctl *ctl, const char *method, struct slice data, bool show)
+static int call_settings(const struct ctl *ctl, const char *method, struct slice data, bool show)
 {
     struct client client;
     struct client_reply reply;
@@ -45,19 +45,19 @@ static int call(const struct ctl *ctl, const char *method, struct slice data, bo
         bool done = client_call(&client, "settings", method, data, &reply, CTL_TIMEOUT_MS);
         status = done ? 0 : ctl_call_failed(ctl, &client);
         if (done && show)
-            print(reply.data);
+            print_settings(reply.data);
     }
     client_close(&client);
     return status;
 }
 
-static int set(const struct ctl *ctl, const char *key, const char *value)
+static int set_setting(const struct ctl *ctl, const char *key, const char *value)
 {
     struct buffer data = {0};
     int status;
     if (json_utf8_valid(key, strlen(key)) && json_utf8_valid(value, strlen(value))) {
-        compose(&data, key, value);
-        status = call(ctl, "set", buffer_slice(&data), false);
+        compose_setting(&data, key, value);
+        status = call_settings(ctl, "set", buffer_slice(&data), false);
     } else {
         status = ctl_fail("the setting is not UTF-8");
     }
@@ -65,7 +65,7 @@ static int set(const struct ctl *ctl, const char *key, const char *value)
     return status;
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_settings(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{0}};
     if (getopt_long(argc, argv, "+", options, NULL) != -1) /* a value may begin with a dash */
@@ -73,9 +73,9 @@ static int run(const struct ctl *ctl, int argc, char **argv)
     char **words = argv + optind;
     int count = argc - optind;
     if (count == 0)
-        return call(ctl, "download", SLICE("null"), true);
+        return call_settings(ctl, "download", SLICE("null"), true);
     if (count == 3 && strcmp(words[0], "set") == 0)
-        return set(ctl, words[1], words[2]);
+        return set_setting(ctl, words[1], words[2]);
     return ctl_usage(&command_settings);
 }
 
@@ -83,5 +83,5 @@ const struct ctl_command command_settings = {
     .name = "settings",
     .usage = "[set KEY VALUE]",
     .help = "prints the settings, or sets one to JSON or a plain word; null sets it to its default again",
-    .run = run,
+    .run = run_settings,
 };

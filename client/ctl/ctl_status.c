@@ -10,7 +10,7 @@
 /* The status is one line of JSON; this shows it as a table for people. A key that is absent counts as 0 or
  * "". */
 
-static uint64_t number(struct json_value object, const char *key)
+static uint64_t status_number(struct json_value object, const char *key)
 {
     int64_t value = 0;
     if (!json_integer(json_member(object, slice_text(key)), &value) || value < 0)
@@ -19,7 +19,7 @@ static uint64_t number(struct json_value object, const char *key)
 }
 
 /* Names and states of the service itself: plain words, shown as they are written. */
-static struct slice word(struct json_value value)
+static struct slice status_word(struct json_value value)
 {
     struct slice text = json_text(value);
     if (json_type(value) == JSON_STRING)
@@ -53,49 +53,51 @@ static const char *duration_text(char out[48], uint64_t ms)
 static void print_service(struct json_value status)
 {
     char text[48], one[32], two[32];
-    struct slice version = word(json_member(status, SLICE("version")));
+    struct slice version = status_word(json_member(status, SLICE("version")));
     printf("dispatchd %.*s, pid %" PRIu64 ", up %s, children restarted %" PRIu64 "\n", (int)version.length,
-           version.data, number(status, "pid"), duration_text(text, number(status, "uptime_ms")),
-           number(status, "restarts"));
+           version.data, status_number(status, "pid"),
+           duration_text(text, status_number(status, "uptime_ms")), status_number(status, "restarts"));
     printf("listening on");
     struct json_iterator each = json_begin(json_member(status, SLICE("listen")));
     while (json_step(&each)) {
-        struct slice address = word(each.value);
+        struct slice address = status_word(each.value);
         printf(" %.*s", (int)address.length, address.data);
     }
     struct json_value rates = json_member(status, SLICE("rates"));
     printf("\na second: %" PRIu64 " calls, %" PRIu64 " changes, %" PRIu64 " deliveries, %" PRIu64
            " connections accepted\n",
-           number(rates, "calls"), number(rates, "changes"), number(rates, "deliveries"),
-           number(rates, "accepted"));
+           status_number(rates, "calls"), status_number(rates, "changes"), status_number(rates, "deliveries"),
+           status_number(rates, "accepted"));
     struct json_value ring = json_member(status, SLICE("ring"));
-    printf("seq %" PRIu64 ", ring %s at %" PRIu64 " up to seq %" PRIu64 "\n", number(status, "seq"),
-           bytes_text(one, number(ring, "bytes")), number(ring, "head"), number(ring, "last_seq"));
+    printf("seq %" PRIu64 ", ring %s at %" PRIu64 " up to seq %" PRIu64 "\n", status_number(status, "seq"),
+           bytes_text(one, status_number(ring, "bytes")), status_number(ring, "head"),
+           status_number(ring, "last_seq"));
     struct json_value committer = json_member(status, SLICE("committer"));
     bool full = false, short_of_descriptors = false;
     if (json_boolean(json_member(status, SLICE("short_of_descriptors")), &short_of_descriptors) &&
         short_of_descriptors)
         printf("NO DESCRIPTORS ARE LEFT: connections are refused, %" PRIu64 " so far\n",
-               number(status, "refused"));
+               status_number(status, "refused"));
     if (json_boolean(json_member(committer, SLICE("store_full")), &full) && full)
         printf("THE STORE IS FULL: writing is refused\n");
-    printf("store %s of %s\n\n", bytes_text(one, number(committer, "store_used_bytes")),
-           bytes_text(two, number(committer, "store_map_bytes")));
+    printf("store %s of %s\n\n", bytes_text(one, status_number(committer, "store_used_bytes")),
+           bytes_text(two, status_number(committer, "store_map_bytes")));
 }
 
 static void print_committer(struct json_value committer)
 {
-    struct slice state = word(json_member(committer, SLICE("state")));
+    struct slice state = status_word(json_member(committer, SLICE("state")));
     printf("%-10s %7s %-8s %11s %11s %11s %11s\n", "PROCESS", "PID", "STATE", "COMMITS", "SETS", "CHANGES",
            "REFUSED");
     printf("%-10s %7" PRIu64 " %-8.*s %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64 "\n\n",
-           "committer", number(committer, "pid"), (int)state.length, state.data, number(committer, "commits"),
-           number(committer, "sets"), number(committer, "changes"), number(committer, "refused"));
+           "committer", status_number(committer, "pid"), (int)state.length, state.data,
+           status_number(committer, "commits"), status_number(committer, "sets"),
+           status_number(committer, "changes"), status_number(committer, "refused"));
 }
 
 static void print_still(const char *name, struct json_value process)
 {
-    uint64_t still_ms = number(process, "still_ms");
+    uint64_t still_ms = status_number(process, "still_ms");
     if (still_ms > 0)
         printf("%s HAS STOOD STILL for %" PRIu64 " s\n", name, still_ms / 1000);
 }
@@ -103,23 +105,26 @@ static void print_still(const char *name, struct json_value process)
 static void print_worker(struct json_value worker)
 {
     char name[32], lag[32], backlog[32], out[32];
-    struct slice state = word(json_member(worker, SLICE("state")));
+    struct slice state = status_word(json_member(worker, SLICE("state")));
     bool catching_up = false;
-    uint64_t behind = number(worker, "catching_up"); /* a number of connections, or a flag */
+    uint64_t behind = status_number(worker, "catching_up"); /* a number of connections, or a flag */
     if (behind == 0 && json_boolean(json_member(worker, SLICE("catching_up")), &catching_up))
         behind = catching_up;
-    snprintf(name, sizeof name, "worker %" PRIu64, number(worker, "slot"));
+    snprintf(name, sizeof name, "worker %" PRIu64, status_number(worker, "slot"));
     printf("%-10s %7" PRIu64 " %-8.*s %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64
            " %10s %10s %10s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.1f\n",
-           name, number(worker, "pid"), (int)state.length, state.data, number(worker, "connections"),
-           number(worker, "authorized"), number(worker, "calls"), number(worker, "deliveries"),
-           bytes_text(out, number(worker, "bytes_out")), bytes_text(lag, number(worker, "ring_lag_bytes")),
-           bytes_text(backlog, number(worker, "backlog_bytes")), number(worker, "backlog_frames"),
-           number(worker, "overruns"), behind, number(worker, "largest_step_units"),
-           (double)number(worker, "largest_pass_cpu_us") / 1000);
+           name, status_number(worker, "pid"), (int)state.length, state.data,
+           status_number(worker, "connections"), status_number(worker, "authorized"),
+           status_number(worker, "calls"), status_number(worker, "deliveries"),
+           bytes_text(out, status_number(worker, "bytes_out")),
+           bytes_text(lag, status_number(worker, "ring_lag_bytes")),
+           bytes_text(backlog, status_number(worker, "backlog_bytes")),
+           status_number(worker, "backlog_frames"), status_number(worker, "overruns"), behind,
+           status_number(worker, "largest_step_units"),
+           (double)status_number(worker, "largest_pass_cpu_us") / 1000);
 }
 
-static void print_table(struct json_value status)
+static void print_status_table(struct json_value status)
 {
     print_service(status);
     print_committer(json_member(status, SLICE("committer")));
@@ -133,12 +138,12 @@ static void print_table(struct json_value status)
     each = json_begin(json_member(status, SLICE("workers")));
     while (json_step(&each)) {
         char name[32];
-        snprintf(name, sizeof name, "worker %" PRIu64, number(each.value, "slot"));
+        snprintf(name, sizeof name, "worker %" PRIu64, status_number(each.value, "slot"));
         print_still(name, each.value);
     }
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_status(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
     bool as_json = false;
@@ -164,7 +169,7 @@ static int run(const struct ctl *ctl, int argc, char **argv)
     } else {
         struct json json = {0};
         if (json_parse(&json, answer.data, answer.length))
-            print_table(json_root(&json));
+            print_status_table(json_root(&json));
         json_free(&json);
     }
     buffer_free(&answer);
@@ -175,5 +180,5 @@ const struct ctl_command command_status = {
     .name = "status",
     .usage = "[--json]",
     .help = "shows processes, connections, the sequence number, rates, ring and store",
-    .run = run,
+    .run = run_status,
 };

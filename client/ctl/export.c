@@ -4,7 +4,7 @@
 #include "client/ctl/ctl.h"
 
 /* {"query":...,"after":...}; both optional. @after is the text of a JSON string, or absent. */
-static void compose(struct buffer *data, const char *query, struct slice after)
+static void compose_export(struct buffer *data, const char *query, struct slice after)
 {
     buffer_clear(data);
     buffer_append_byte(data, '{');
@@ -18,14 +18,15 @@ static void compose(struct buffer *data, const char *query, struct slice after)
 }
 
 /* The server gives a batch and the id after which the next begins; no id: that was the last. */
-static int export(const struct ctl *ctl, struct client *client, const char *collection, const char *query)
+static int export_collection(const struct ctl *ctl, struct client *client, const char *collection,
+                             const char *query)
 {
     struct buffer data = {0};
     struct slice after = {0};
     int status = 0;
     do {
         struct client_reply reply;
-        compose(&data, query, after);
+        compose_export(&data, query, after);
         if (!client_call(client, collection, "export", buffer_slice(&data), &reply, CTL_TIMEOUT_MS)) {
             status = ctl_call_failed(ctl, client);
             break;
@@ -55,7 +56,7 @@ static bool is_json_object(const char *text)
     return object;
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_export(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"query", required_argument, NULL, 'q'}, {0}};
     const char *query = NULL;
@@ -72,7 +73,7 @@ static int run(const struct ctl *ctl, int argc, char **argv)
     struct client client;
     int status = 1;
     if (ctl_connect_quiet(ctl, &client))
-        status = export(ctl, &client, argv[optind], query);
+        status = export_collection(ctl, &client, argv[optind], query);
     client_close(&client);
     return status;
 }
@@ -81,5 +82,5 @@ const struct ctl_command command_export = {
     .name = "export",
     .usage = "COLLECTION [--query JSON]",
     .help = "prints the documents of a collection (those that match), one JSON document a line",
-    .run = run,
+    .run = run_export,
 };

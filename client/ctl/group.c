@@ -16,7 +16,7 @@ struct wishes {
     bool take_over;
 };
 
-static void wish(struct wishes *wishes, const char *name, bool granted)
+static void add_wish(struct wishes *wishes, const char *name, bool granted)
 {
     size_t i = 0;
     while (i < wishes->count && strcmp(wishes->names[i], name) != 0)
@@ -36,7 +36,7 @@ static bool read_wishes(struct wishes *wishes, const struct option *options, int
     wishes->granted = memory_zeroed((size_t)argc, sizeof *wishes->granted);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'p' || option == 'n')
-            wish(wishes, optarg, option == 'p');
+            add_wish(wishes, optarg, option == 'p');
         else if (option == 't')
             wishes->take_over = true;
         else
@@ -103,7 +103,7 @@ static int make_group(const struct ctl *ctl, const char *name, const struct wish
     return status;
 }
 
-static int add(const struct ctl *ctl, int argc, char **argv)
+static int add_group(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {
         {"permission", required_argument, NULL, 'p'}, {"take-over", no_argument, NULL, 't'}, {0}};
@@ -115,7 +115,7 @@ static int add(const struct ctl *ctl, int argc, char **argv)
     return status;
 }
 
-static int set(const struct ctl *ctl, int argc, char **argv)
+static int set_group_permissions(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {
         {"permission", required_argument, NULL, 'p'}, {"no-permission", required_argument, NULL, 'n'}, {0}};
@@ -145,10 +145,10 @@ static int remove_group(const struct ctl *ctl, int argc, char **argv)
     return status;
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_group(const struct ctl *ctl, int argc, char **argv)
 {
-    static const struct ctl_part part_add = {"add", add}, part_remove = {"remove", remove_group},
-                                 part_set = {"set", set};
+    static const struct ctl_part part_add = {"add", add_group}, part_remove = {"remove", remove_group},
+                                 part_set = {"set", set_group_permissions};
     static const struct ctl_part *const parts[] = {&part_add, &part_remove, &part_set, &part_group_list};
     return ctl_run_part(ctl, &command_group, parts, sizeof parts / sizeof *parts, argc, argv);
 }
@@ -158,5 +158,5 @@ const struct ctl_command command_group = {
     .usage = "add NAME [--permission PERMISSION]... [--take-over] | remove NAME |\n"
              "       set NAME [--permission PERMISSION]... [--no-permission PERMISSION]... | list [--json]",
     .help = "adds, removes and lists groups; gives permissions to one and takes them",
-    .run = run,
+    .run = run_group,
 };

@@ -32,11 +32,11 @@ static void add_row(void *argument, struct json_value group)
     buffer_free(&scratch);
 }
 
-static int list(const struct ctl *ctl, int argc, char **argv)
+static int list_groups(const struct ctl *ctl, int argc, char **argv)
 {
     static const char *const heads[] = {"NAME", "PERMISSIONS"};
     static const struct ctl_listing listing = {"groups", heads, sizeof heads / sizeof *heads, add_row};
     return ctl_list(ctl, &command_group, &listing, argc, argv);
 }
 
-const struct ctl_part part_group_list = {"list", list};
+const struct ctl_part part_group_list = {"list", list_groups};

@@ -33,7 +33,7 @@ static double seconds_since(uint64_t ms)
     return (double)(clock_monotonic_ms() - ms + 1) / 1000;
 }
 
-static void progress(struct import *import)
+static void print_progress(struct import *import)
 {
     uint64_t now = clock_monotonic_ms();
     if (!import->show_progress || now - import->shown_ms < PROGRESS_MS)
@@ -85,7 +85,7 @@ static bool connection_failed(struct import *import)
 
 /* A batch was refused and no document was named. When it is about the documents, the lines are all that is
  * known. */
-static bool refused(struct import *import, const struct batch *batch, struct json_value code)
+static bool import_refused(struct import *import, const struct batch *batch, struct json_value code)
 {
     bool about_documents = json_string_is(code, SLICE("invalid")) || json_string_is(code, SLICE("exists")) ||
                            json_string_is(code, SLICE("too_large")) ||
@@ -120,14 +120,14 @@ static bool take_answer(struct import *import)
         batch->tid = 0;
         if (reply.success) {
             count_answer(import, reply.data);
-            progress(import);
+            print_progress(import);
             return true;
         }
         client_explain(&import->client, &reply);
         int64_t index;
         if (json_integer(json_member(reply.data, SLICE("index")), &index))
             return bad_line(import, batch_line(batch, index), import->client.message);
-        return refused(import, batch, json_member(reply.data, SLICE("code")));
+        return import_refused(import, batch, json_member(reply.data, SLICE("code")));
     }
     return true;
 }
@@ -147,7 +147,7 @@ static struct batch *free_batch(struct import *import)
     }
 }
 
-static void send_batch(struct import *import, struct batch *batch)
+static void send_import_batch(struct import *import, struct batch *batch)
 {
     batch->tid =
         client_send(&import->client, import->collection, "import", batch_finish(batch, import->replace));
@@ -198,7 +198,7 @@ static bool send_documents(struct import *import)
         if (!check_line(import, line))
             return false;
         if (!batch_fits(batch, line)) {
-            send_batch(import, batch);
+            send_import_batch(import, batch);
             batch = free_batch(import);
             if (!batch)
                 return false;
@@ -208,11 +208,11 @@ static bool send_documents(struct import *import)
     if (result == LINES_FAILED)
         return bad_line(import, import->lines.number, import->lines.message);
     if (batch->count > 0)
-        send_batch(import, batch);
+        send_import_batch(import, batch);
     return take_all_answers(import);
 }
 
-static void report(const struct import *import, bool complete)
+static void report_import(const struct import *import, bool complete)
 {
     end_progress(import);
     uint64_t done = import->inserted + import->replaced + import->skipped;
@@ -241,7 +241,7 @@ static int import_file(struct import *import)
              tries++)
             if (take_all_answers(import))
                 break;
-        report(import, status == 0);
+        report_import(import, status == 0);
     }
     client_close(&import->client);
     lines_close(&import->lines);
@@ -251,7 +251,7 @@ static int import_file(struct import *import)
     return status;
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_import(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"replace", no_argument, NULL, 'r'}, {0}};
     struct import import = {.ctl = ctl};
@@ -272,5 +272,5 @@ const struct ctl_command command_import = {
     .name = "import",
     .usage = "[--replace] COLLECTION FILE|-",
     .help = "stores the documents of a file of JSON lines (also .gz); what is there already is skipped",
-    .run = run,
+    .run = run_import,
 };

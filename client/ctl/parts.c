@@ -135,7 +135,7 @@ void ctl_print_line(void *argument, struct json_value document)
     ctl_print(SLICE("\n"));
 }
 
-static int print_table(const struct ctl *ctl, const struct ctl_listing *listing)
+static int print_part_table(const struct ctl *ctl, const struct ctl_listing *listing)
 {
     struct table table = {.columns = listing->columns};
     struct buffer out = {0};
@@ -158,5 +158,5 @@ int ctl_list(const struct ctl *ctl, const struct ctl_command *command, const str
     if (!ctl_json_option(command, argc, argv, &as_json))
         return 1;
     return as_json ? each_document(ctl, listing->collection, ctl_print_line, NULL)
-                   : print_table(ctl, listing);
+                   : print_part_table(ctl, listing);
 }

@@ -8,7 +8,7 @@
 enum { STOP_SECONDS = 60 };
 
 /* The master keeps the connection open until it exits, so its end is the end of the service. */
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_stop(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"timeout", required_argument, NULL, 't'}, {0}};
     long seconds = STOP_SECONDS;
@@ -37,5 +37,5 @@ const struct ctl_command command_stop = {
     .name = "stop",
     .usage = "[--timeout SECONDS]",
     .help = "stops the service in good order and waits until it is gone (at most 60 s)",
-    .run = run,
+    .run = run_stop,
 };

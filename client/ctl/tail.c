@@ -8,14 +8,14 @@ static volatile sig_atomic_t interrupted;
 static int connection = -1;
 
 /* Ends the reading side, so that a wait which begins just now ends as well. */
-static void on_signal(int number)
+static void tail_on_signal(int number)
 {
     (void)number;
     interrupted = 1;
     shutdown(connection, SHUT_RD);
 }
 
-static void compose(struct buffer *data, char *const *names, int count)
+static void compose_subscription(struct buffer *data, char *const *names, int count)
 {
     buffer_append_text(data, "{\"collections\":");
     for (int i = 0; i < count; i++) {
@@ -31,7 +31,7 @@ static bool is_of_interest(const struct client_reply *reply)
            !json_string_is(json_member(reply->root, SLICE("collectionName")), SLICE("transaction"));
 }
 
-static int follow(const struct ctl *ctl, struct client *client, uint64_t subscribed)
+static int follow_changes(const struct ctl *ctl, struct client *client, uint64_t subscribed)
 {
     for (;;) {
         struct client_reply reply;
@@ -57,7 +57,7 @@ static int follow(const struct ctl *ctl, struct client *client, uint64_t subscri
     }
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_tail(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{0}};
     if (getopt_long(argc, argv, "", options, NULL) != -1)
@@ -66,12 +66,13 @@ static int run(const struct ctl *ctl, int argc, char **argv)
     int status = 1;
     if (ctl_connect(ctl, &client)) {
         connection = client.ws.fd;
-        struct sigaction action = {.sa_handler = on_signal};
+        struct sigaction action = {.sa_handler = tail_on_signal};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         struct buffer data = {0};
-        compose(&data, argv + optind, argc - optind);
-        status = follow(ctl, &client, client_send(&client, "dispatcher", "subscribe", buffer_slice(&data)));
+        compose_subscription(&data, argv + optind, argc - optind);
+        status = follow_changes(ctl, &client,
+                                client_send(&client, "dispatcher", "subscribe", buffer_slice(&data)));
         buffer_free(&data);
     }
     client_close(&client);
@@ -82,5 +83,5 @@ const struct ctl_command command_tail = {
     .name = "tail",
     .usage = "[COLLECTION]...",
     .help = "prints every change as it happens, one JSON message a line",
-    .run = run,
+    .run = run_tail,
 };

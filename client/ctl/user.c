@@ -39,7 +39,7 @@ static int call_with_password(const struct ctl *ctl, bool from_stdin, const char
     return status;
 }
 
-static int add(const struct ctl *ctl, int argc, char **argv)
+static int add_user(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {
         {"group", required_argument, NULL, 'g'},
@@ -76,7 +76,7 @@ static int add(const struct ctl *ctl, int argc, char **argv)
     return status;
 }
 
-static int passwd(const struct ctl *ctl, int argc, char **argv)
+static int change_password(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"password-stdin", no_argument, NULL, 'p'}, {0}};
     struct buffer data = {0};
@@ -108,9 +108,9 @@ static int remove_user(const struct ctl *ctl, int argc, char **argv)
     return status;
 }
 
-static int run(const struct ctl *ctl, int argc, char **argv)
+static int run_user(const struct ctl *ctl, int argc, char **argv)
 {
-    static const struct ctl_part part_add = {"add", add}, part_passwd = {"passwd", passwd},
+    static const struct ctl_part part_add = {"add", add_user}, part_passwd = {"passwd", change_password},
                                  part_remove = {"remove", remove_user};
     static const struct ctl_part *const parts[] = {&part_add, &part_passwd, &part_remove, &part_user_list,
                                                    &part_user_sessions};
@@ -123,5 +123,5 @@ const struct ctl_command command_user = {
         "add NAME [--group GROUP]... [--password-stdin] [--take-over] | passwd NAME [--password-stdin] |\n"
         "       remove NAME | list [--json] | sessions NAME [--json | --end ID | --end-all]",
     .help = "adds, removes and lists users; gives a new password; lists and ends a user's sessions",
-    .run = run,
+    .run = run_user,
 };

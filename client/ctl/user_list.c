@@ -34,11 +34,11 @@ static void add_row(void *argument, struct json_value user)
     buffer_free(&groups);
 }
 
-static int list(const struct ctl *ctl, int argc, char **argv)
+static int list_users(const struct ctl *ctl, int argc, char **argv)
 {
     static const char *const heads[] = {"NAME", "PASSWORD", "PRIMARY GROUP", "GROUPS"};
     static const struct ctl_listing listing = {"users", heads, sizeof heads / sizeof *heads, add_row};
     return ctl_list(ctl, &command_user, &listing, argc, argv);
 }
 
-const struct ctl_part part_user_list = {"list", list};
+const struct ctl_part part_user_list = {"list", list_users};

@@ -8,7 +8,8 @@
 #include "shared/base/memory.h"
 
 /* The user's sessions are asked for first, whatever is to be done with them: what is ended is one of them. */
-static bool fetch(const struct ctl *ctl, struct client *client, const char *name, struct client_reply *reply)
+static bool fetch_sessions(const struct ctl *ctl, struct client *client, const char *name,
+                           struct client_reply *reply)
 {
     struct buffer data = {0};
     buffer_append_text(&data, "{\"user_id\":");
@@ -47,7 +48,7 @@ static void add_time(struct table *table, struct json_value value)
     table_add(table, slice_of(text, length));
 }
 
-static void print_table(struct json_value sessions)
+static void print_sessions(struct json_value sessions)
 {
     struct table table = {.columns = 5};
     struct buffer out = {0};
@@ -68,17 +69,17 @@ static void print_table(struct json_value sessions)
     buffer_free(&out);
 }
 
-static int show(const struct ctl *ctl, const char *name, bool as_json)
+static int show_sessions(const struct ctl *ctl, const char *name, bool as_json)
 {
     struct client client = {0};
     struct client_reply reply;
     int status = 1;
-    if (fetch(ctl, &client, name, &reply)) {
+    if (fetch_sessions(ctl, &client, name, &reply)) {
         struct json_iterator each = json_begin(reply.data);
         while (as_json && json_step(&each))
             ctl_print_line(NULL, each.value);
         if (!as_json)
-            print_table(reply.data);
+            print_sessions(reply.data);
         status = 0;
     }
     client_close(&client);
@@ -89,7 +90,7 @@ static int show(const struct ctl *ctl, const char *name, bool as_json)
 
 /* The ids to end: @wanted or, when that is NULL, all. They are copied, as JSON: the answer they stand in goes
  * with the next call. */
-static size_t choose(struct json_value sessions, const char *wanted, char **ids)
+static size_t choose_sessions(struct json_value sessions, const char *wanted, char **ids)
 {
     size_t count = 0;
     struct json_iterator each = json_begin(sessions);
@@ -103,7 +104,7 @@ static size_t choose(struct json_value sessions, const char *wanted, char **ids)
 }
 
 /* One that has ended by itself meanwhile is as good. */
-static bool end_one(struct client *client, const char *id)
+static bool end_session(struct client *client, const char *id)
 {
     struct client_reply reply;
     struct buffer data = {0};
@@ -114,19 +115,19 @@ static bool end_one(struct client *client, const char *id)
     return done;
 }
 
-static int end(const struct ctl *ctl, const char *name, const char *wanted)
+static int end_sessions(const struct ctl *ctl, const char *name, const char *wanted)
 {
     struct client client = {0};
     struct client_reply reply;
     int status = 1;
-    if (fetch(ctl, &client, name, &reply)) {
+    if (fetch_sessions(ctl, &client, name, &reply)) {
         char **ids = memory_zeroed(json_count(reply.data) + 1, sizeof *ids);
-        size_t count = choose(reply.data, wanted, ids);
+        size_t count = choose_sessions(reply.data, wanted, ids);
         status = 0;
         if (wanted && count == 0)
             status = ctl_fail("%s has no session %s", name, wanted);
         for (size_t i = 0; i < count; i++) {
-            if (status == 0 && !end_one(&client, ids[i]))
+            if (status == 0 && !end_session(&client, ids[i]))
                 status = ctl_call_failed(ctl, &client);
             free(ids[i]);
         }
@@ -136,7 +137,7 @@ static int end(const struct ctl *ctl, const char *name, const char *wanted)
     return status;
 }
 
-static int sessions(const struct ctl *ctl, int argc, char **argv)
+static int run_user_sessions(const struct ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"end", required_argument, NULL, 'e'},
@@ -159,7 +160,8 @@ static int sessions(const struct ctl *ctl, int argc, char **argv)
         return ctl_usage(&command_user);
     if (!ctl_name(argv[optind]))
         return 1;
-    return wanted || all ? end(ctl, argv[optind], wanted) : show(ctl, argv[optind], as_json);
+    return wanted || all ? end_sessions(ctl, argv[optind], wanted)
+                         : show_sessions(ctl, argv[optind], as_json);
 }
 
-const struct ctl_part part_user_sessions = {"sessions", sessions};
+const struct ctl_part part_user_sessions = {"sessions", run_user_sessions};

@@ -9,7 +9,7 @@
 #include "daemon/master/order_channel.h"
 #include "shared/base/log.h"
 
-static void show(const struct child *child)
+static void show_child(const struct child *child)
 {
     struct scoreboard *scoreboard = child->scoreboard;
     int32_t pid = (int32_t)child->pid;
@@ -25,7 +25,7 @@ static void show(const struct child *child)
 void child_set_state(struct child *child, enum process_state state)
 {
     child->state = state;
-    show(child);
+    show_child(child);
 }
 
 /* Nobody else writes the row of a dead child. */

@@ -30,7 +30,7 @@ struct command_line {
     bool *seen;    /* by row of the table: named on the command line before */
 };
 
-static bool wrong(struct command_line *line, const struct argument *argument, const char *text)
+static bool wrong_option(struct command_line *line, const struct argument *argument, const char *text)
 {
     snprintf(line->message, CONFIG_MESSAGE, "--%.*s: %.380s", (int)argument->length, argument->name, text);
     return false;
@@ -66,7 +66,7 @@ static bool take_value(struct command_line *line, struct argument *argument, con
     }
     char text[100];
     snprintf(text, sizeof text, "expected a value (%s), found nothing", what);
-    return wrong(line, argument, text);
+    return wrong_option(line, argument, text);
 }
 
 static bool is_option(const struct argument *argument, const char *name)
@@ -79,7 +79,7 @@ static bool is_option(const struct argument *argument, const char *name)
     return true;
 }
 
-static bool unknown(struct command_line *line, const struct argument *argument)
+static bool unknown_option(struct command_line *line, const struct argument *argument)
 {
     struct nearest nearest = nearest_to(slice_of(argument->name, argument->length));
     for (size_t i = 0; i < option_count; i++)
@@ -105,7 +105,7 @@ static bool set_row(struct command_line *line, struct config *config, const stru
     char message[CONFIG_MESSAGE];
     bool *seen = &line->seen[row - option_table];
     if (!option_set(config, row, value, !*seen, message))
-        return wrong(line, argument, message);
+        return wrong_option(line, argument, message);
     *seen = true;
     return true;
 }
@@ -120,7 +120,7 @@ static bool set_limit(struct command_line *line, struct config *config, struct a
     size_t length = strcspn(argument->value, "=");
     if (argument->value[length] != '=') {
         snprintf(text, sizeof text, "expected NAME=VALUE, found \"%.100s\"", argument->value);
-        return wrong(line, argument, text);
+        return wrong_option(line, argument, text);
     }
     struct nearest nearest = nearest_to(slice_of(argument->value, length));
     snprintf(name, sizeof name, "%s%.*s", limits_prefix, (int)length, argument->value);
@@ -135,7 +135,7 @@ static bool set_limit(struct command_line *line, struct config *config, struct a
     snprintf(text, sizeof text, "unknown limit \"%.*s\"%s%s%s", length > 100 ? 100 : (int)length,
              argument->value, nearest.best ? "; did you mean " : "", nearest.best ? nearest.best : "",
              nearest.best ? "?" : "");
-    return wrong(line, argument, text);
+    return wrong_option(line, argument, text);
 }
 
 /* Options that are no rows of the table. @own says whether this was one. */
@@ -147,7 +147,7 @@ static bool read_own(struct command_line *line, struct argument *argument, const
         if (!take_value(line, argument, "FILE"))
             return false;
         *file = argument->value;
-        return **file || wrong(line, argument, "expected a path, found nothing");
+        return **file || wrong_option(line, argument, "expected a path, found nothing");
     }
     if (is_option(argument, "help") && argument->value && strcmp(argument->value, "table") == 0) {
         *action = COMMAND_LINE_HELP_TABLE;
@@ -165,7 +165,7 @@ static bool read_own(struct command_line *line, struct argument *argument, const
         return true;
     }
     if (argument->value)
-        return wrong(line, argument, "expected no value");
+        return wrong_option(line, argument, "expected no value");
     if (*action == COMMAND_LINE_RUN || *action == COMMAND_LINE_CHECK)
         *action = asked;
     return true;
@@ -186,7 +186,7 @@ static bool read_arguments(struct command_line *line, struct config *config, con
             continue;
         if (is_option(&argument, "new-epoch")) {
             if (argument.value)
-                return wrong(line, &argument, "expected no value");
+                return wrong_option(line, &argument, "expected no value");
             if (config)
                 config->new_epoch = true;
             continue;
@@ -198,7 +198,7 @@ static bool read_arguments(struct command_line *line, struct config *config, con
             continue;
         }
         if (!row || strchr(row->name, '.'))
-            return unknown(line, &argument);
+            return unknown_option(line, &argument);
         if (row->type != OPTION_FLAG && !take_value(line, &argument, row->value))
             return false;
         if (config && !set_row(line, config, row, &argument, argument.value))

@@ -145,7 +145,7 @@ static void close_client(struct client *client)
     client->fd = -1;
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *argument)
+static void control_on_writable(evutil_socket_t fd, short what, void *argument)
 {
     struct client *client = argument;
     if (what & EV_TIMEOUT) {
@@ -169,20 +169,20 @@ static void on_writable(evutil_socket_t fd, short what, void *argument)
         close_client(client);
 }
 
-static void answer(struct client *client)
+static void answer_command(struct client *client)
 {
     buffer_append_byte(&client->answer, '\n');
     event_del(client->readable);
-    on_writable(client->fd, EV_WRITE, client);
+    control_on_writable(client->fd, EV_WRITE, client);
 }
 
 static void answer_error(struct client *client, const char *text)
 {
     buffer_append_format(&client->answer, "{\"error\":\"%s\"}", text);
-    answer(client);
+    answer_command(client);
 }
 
-static void hand_over(struct client *client)
+static void hand_over_session(struct client *client)
 {
     event_del(client->readable); /* before the descriptor leaves: epoll would keep watching it */
     if (!client->control->callbacks->session(client->control->context, client->fd)) {
@@ -199,16 +199,16 @@ static void run_line(struct client *client)
     switch (control_parse(client->line, client->length)) {
     case CONTROL_STATUS:
         control->callbacks->status(control->context, &client->answer);
-        answer(client);
+        answer_command(client);
         return;
     case CONTROL_STOP:
         client->stays = true;
         buffer_append_text(&client->answer, "{\"stopping\":true}");
-        answer(client);
+        answer_command(client);
         control->callbacks->stop(control->context);
         return;
     case CONTROL_SESSION:
-        hand_over(client);
+        hand_over_session(client);
         return;
     case CONTROL_UNKNOWN:
         answer_error(client, "unknown command: expected status, stop or session");
@@ -217,7 +217,7 @@ static void run_line(struct client *client)
 }
 
 /* Reads the line and not a byte more: what follows "session" is the worker's. */
-static void on_readable(evutil_socket_t fd, short what, void *argument)
+static void control_on_readable(evutil_socket_t fd, short what, void *argument)
 {
     struct client *client = argument;
     if (what & EV_TIMEOUT) {
@@ -259,7 +259,7 @@ static void pause_accepting(struct control *control)
     log_warning("connections of the control socket wait: %m");
 }
 
-static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+static void control_on_pause_over(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct control *control = argument;
@@ -281,8 +281,9 @@ static void on_connect(evutil_socket_t fd, short what, void *argument)
         if (client->fd >= 0)
             continue;
         *client = (struct client){.control = control, .fd = connection};
-        client->readable = event_new(control->base, connection, EV_READ | EV_PERSIST, on_readable, client);
-        client->writable = event_new(control->base, connection, EV_WRITE, on_writable, client);
+        client->readable =
+            event_new(control->base, connection, EV_READ | EV_PERSIST, control_on_readable, client);
+        client->writable = event_new(control->base, connection, EV_WRITE, control_on_writable, client);
         if (!client->readable || !client->writable || event_add(client->readable, &deadline) != 0)
             log_fatal("a control connection cannot be watched");
         return;
@@ -303,7 +304,7 @@ struct control *control_create(struct event_base *base, int fd, const struct con
     for (size_t i = 0; i < CONTROL_CLIENTS; i++)
         control->clients[i].fd = -1;
     control->event = event_new(base, fd, EV_READ | EV_PERSIST, on_connect, control);
-    control->pause = event_new(base, -1, 0, on_pause_over, control);
+    control->pause = event_new(base, -1, 0, control_on_pause_over, control);
     if (control->event && control->pause && event_add(control->event, NULL) == 0)
         return control;
     control_free(&control);

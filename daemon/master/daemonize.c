@@ -39,7 +39,7 @@ static const char ready_word[] = "READY\n";
 }
 
 /* Puts /dev/null in the place of @fd. */
-static bool nullify(int fd)
+static bool nullify_descriptor(int fd)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
@@ -50,7 +50,7 @@ static bool nullify(int fd)
     return done;
 }
 
-static void tell(const char *word)
+static void tell_parent(const char *word)
 {
     size_t length = strlen(word);
     while (length) {
@@ -65,7 +65,7 @@ static void tell(const char *word)
     daemonize_forget();
 }
 
-static bool failed(const char *what, char message[DAEMONIZE_MESSAGE])
+static bool daemonize_fail(const char *what, char message[DAEMONIZE_MESSAGE])
 {
     snprintf(message, DAEMONIZE_MESSAGE, "cannot go into the background: %s: %s", what, strerror(errno));
     return false;
@@ -75,11 +75,11 @@ bool daemonize_begin(char message[DAEMONIZE_MESSAGE])
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        return failed("socketpair", message);
+        return daemonize_fail("socketpair", message);
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
-        failed("fork", message);
+        daemonize_fail("fork", message);
         close(ends[0]);
         close(ends[1]);
         return false;
@@ -95,11 +95,12 @@ bool daemonize_begin(char message[DAEMONIZE_MESSAGE])
         daemonize_failed("cannot go into the background: setsid");
     else {
         pid_t daemon = fork();
-        if (daemon == 0 && chdir("/") == 0 && nullify(STDIN_FILENO) && nullify(STDOUT_FILENO))
+        if (daemon == 0 && chdir("/") == 0 && nullify_descriptor(STDIN_FILENO) &&
+            nullify_descriptor(STDOUT_FILENO))
             return true;
         if (daemon > 0)
             _exit(0);
-        failed(daemon < 0 ? "fork" : "/ or /dev/null", message);
+        daemonize_fail(daemon < 0 ? "fork" : "/ or /dev/null", message);
         daemonize_failed(message);
     }
     _exit(1);
@@ -109,14 +110,14 @@ void daemonize_ready(void)
 {
     if (report_fd < 0)
         return;
-    (void)!nullify(STDERR_FILENO);
-    tell(ready_word);
+    (void)!nullify_descriptor(STDERR_FILENO);
+    tell_parent(ready_word);
 }
 
 void daemonize_failed(const char *line)
 {
     if (report_fd >= 0)
-        tell(line);
+        tell_parent(line);
 }
 
 void daemonize_forget(void)

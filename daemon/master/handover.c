@@ -58,7 +58,7 @@ static void accept_on(struct handover *handover, bool on)
     }
 }
 
-static void complain(struct handover *handover, const char *what)
+static void complain_of_accept(struct handover *handover, const char *what)
 {
     int saved = errno;
     uint64_t now = clock_monotonic_ms();
@@ -72,7 +72,7 @@ static void complain(struct handover *handover, const char *what)
 /* ---- which worker ---- */
 
 /* Whether its descriptors have room for one more; @spare: of those that are not for clients. */
-static bool has_room(const struct scoreboard_worker *worker, uint32_t spare)
+static bool handover_has_room(const struct scoreboard_worker *worker, uint32_t spare)
 {
     uint32_t most = atomic_load_explicit(&worker->connections_most, memory_order_relaxed);
     return most == 0 || atomic_load_explicit(&worker->connections, memory_order_relaxed) < most + spare;
@@ -96,7 +96,8 @@ static int choose_worker(const struct handover *handover, uint32_t spare)
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {
         const struct scoreboard_worker *worker = &scoreboard->worker[slot];
         uint32_t connections = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-        if (keeps_up(handover, slot) && has_room(worker, spare) && (least < 0 || connections < fewest)) {
+        if (keeps_up(handover, slot) && handover_has_room(worker, spare) &&
+            (least < 0 || connections < fewest)) {
             least = (int)slot;
             fewest = connections;
         }
@@ -109,12 +110,13 @@ static bool all_are_full(const struct handover *handover)
 {
     const struct scoreboard *scoreboard = handover->common->scoreboard;
     for (unsigned slot = 0; slot < scoreboard->workers; slot++)
-        if (!supervisor_worker_channel(handover->supervisor, slot) || has_room(&scoreboard->worker[slot], 0))
+        if (!supervisor_worker_channel(handover->supervisor, slot) ||
+            handover_has_room(&scoreboard->worker[slot], 0))
             return false;
     return true;
 }
 
-static void send_batch(struct handover *handover, unsigned slot)
+static void send_batch_to_worker(struct handover *handover, unsigned slot)
 {
     struct batch *batch = &handover->batches[slot];
     struct order_channel *channel = supervisor_worker_channel(handover->supervisor, slot);
@@ -136,7 +138,7 @@ static void add_to_batch(struct handover *handover, unsigned slot, int fd, enum 
     batch->order.kinds[batch->order.count++] = (uint8_t)kind;
     atomic_fetch_add(&handover->common->scoreboard->worker[slot].connections, 1);
     if (batch->order.count == FDPASS_MOST)
-        send_batch(handover, slot);
+        send_batch_to_worker(handover, slot);
 }
 
 /* True: there were some to send. */
@@ -145,7 +147,7 @@ static bool send_batches(struct handover *handover)
     bool some = false;
     for (unsigned slot = 0; slot < handover->common->scoreboard->workers; slot++) {
         some |= handover->batches[slot].order.count > 0;
-        send_batch(handover, slot);
+        send_batch_to_worker(handover, slot);
     }
     return some;
 }
@@ -174,9 +176,9 @@ static void pause_accepting(struct handover *handover)
 
 /* No descriptor is left: the connection that waits is accepted with the reserve and closed, so that its
  * client knows at once; then the kernel's queue holds the others for a moment. */
-static void shed(struct handover *handover, int listener)
+static void shed_waiting(struct handover *handover, int listener)
 {
-    complain(handover, "connections cannot be accepted");
+    complain_of_accept(handover, "connections cannot be accepted");
     show_shortage(handover, true);
     if (handover->reserve >= 0) {
         close(handover->reserve);
@@ -197,18 +199,18 @@ static void spare_descriptors(struct handover *handover, int fd)
     if (fd < handover->descriptors_most || send_batches(handover))
         return;
     errno = EMFILE;
-    complain(handover, "connections wait");
+    complain_of_accept(handover, "connections wait");
     show_shortage(handover, true);
     pause_accepting(handover);
 }
 
-static void refuse(struct handover *handover, int fd, bool for_descriptors)
+static void refuse_connection(struct handover *handover, int fd, bool for_descriptors)
 {
     static const char answer[] =
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     errno = for_descriptors ? EMFILE : EUSERS;
-    complain(handover, for_descriptors ? "no worker has room for more connections (RLIMIT_NOFILE)"
-                                       : "limits.connections is reached");
+    complain_of_accept(handover, for_descriptors ? "no worker has room for more connections (RLIMIT_NOFILE)"
+                                                 : "limits.connections is reached");
     show_shortage(handover, for_descriptors);
     atomic_fetch_add(&handover->common->scoreboard->refused, 1);
     ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -235,17 +237,17 @@ static bool accept_one(struct handover *handover, int listener, uint64_t *room)
         return handover->accepting;
     }
     if (fd >= 0) {
-        refuse(handover, fd, *room > 0);
+        refuse_connection(handover, fd, *room > 0);
         return true;
     }
     switch (errno) {
     case EMFILE:
     case ENFILE:
-        shed(handover, listener);
+        shed_waiting(handover, listener);
         return false;
     case ENOBUFS:
     case ENOMEM:
-        complain(handover, "connections cannot be accepted");
+        complain_of_accept(handover, "connections cannot be accepted");
         pause_accepting(handover);
         return false;
     case EAGAIN:
@@ -267,7 +269,7 @@ static void on_listener(evutil_socket_t listener, short what, void *argument)
     (void)send_batches(handover);
 }
 
-static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+static void handover_on_pause_over(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct handover *handover = argument;
@@ -286,7 +288,7 @@ bool handover_control(struct handover *handover, int fd)
     if (slot < 0)
         return false;
     add_to_batch(handover, (unsigned)slot, fd, CONNECTION_CONTROL);
-    send_batch(handover, (unsigned)slot);
+    send_batch_to_worker(handover, (unsigned)slot);
     return true;
 }
 
@@ -316,7 +318,7 @@ struct handover *handover_create(struct event_base *base, const struct inheritan
     uint32_t limit = descriptors_limit();
     handover->descriptors_most = (int)(limit - (limit / OWN_SHARE < OWN_MOST ? limit / OWN_SHARE : OWN_MOST));
     handover->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    handover->pause = event_new(base, -1, 0, on_pause_over, handover);
+    handover->pause = event_new(base, -1, 0, handover_on_pause_over, handover);
     bool made = handover->reserve >= 0 && handover->pause;
     for (size_t i = 0; i < listeners->count; i++) {
         handover->events[i] =

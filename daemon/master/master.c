@@ -73,7 +73,7 @@ static void say_failure(struct master *master, const char *line)
 }
 
 /* A log elsewhere is not seen by the person who started it for the first time. */
-static void say_first_user(const struct master *master)
+static void print_first_user(const struct master *master)
 {
     char line[FIRST_USER_LINE];
     const struct config *config = master->config;
@@ -197,7 +197,7 @@ static bool make_shared(struct master *master, char *line)
 
 /* ---- while it runs ---- */
 
-static void stop(struct master *master)
+static void stop_master(struct master *master)
 {
     if (master->stopping != RUNNING)
         return;
@@ -214,14 +214,14 @@ static void on_started(void *context)
     char line[LINE];
     if (!listeners_listen(&master->listeners, line) || !pid_file_write(&master->pid_file, line)) {
         say_failure(master, line);
-        stop(master);
+        stop_master(master);
         return;
     }
     for (size_t i = 0; i < master->listeners.count; i++)
         log_notice("listening on %s", master->listeners.items[i].name);
     master->ready = true;
     handover_start(master->handover);
-    say_first_user(master);
+    print_first_user(master);
     daemonize_ready();
 }
 
@@ -230,7 +230,7 @@ static void on_failed(void *context, const char *line)
     struct master *master = context;
     if (master->exit_status == 0)
         say_failure(master, line);
-    stop(master);
+    stop_master(master);
 }
 
 static void on_workers_changed(void *context)
@@ -241,7 +241,7 @@ static void on_workers_changed(void *context)
 
 static void on_stop_requested(void *context)
 {
-    stop(context);
+    stop_master(context);
 }
 
 static void on_stopped(void *context)
@@ -268,7 +268,7 @@ static bool on_session(void *context, int fd)
 
 static const struct control_callbacks control_callbacks = {on_status, on_stop_requested, on_session};
 
-static void on_signal(void *context, enum signals_kind kind, int number)
+static void master_on_signal(void *context, enum signals_kind kind, int number)
 {
     struct master *master = context;
     switch (kind) {
@@ -283,7 +283,7 @@ static void on_signal(void *context, enum signals_kind kind, int number)
     case SIGNALS_STOP:
         if (master->stopping == RUNNING) {
             log_notice("%s", strsignal(number));
-            stop(master);
+            stop_master(master);
         } else if (master->stopping == STOPPING_ORDERLY) {
             log_warning("%s again: every process is killed", strsignal(number));
             supervisor_kill(master->supervisor);
@@ -304,7 +304,7 @@ static void on_sample(evutil_socket_t fd, short what, void *argument)
 }
 
 /* Only wakes the loop, which writes what there is. */
-static void on_log(evutil_socket_t fd, short what, void *argument)
+static void on_log_writable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what, (void)argument;
 }
@@ -313,7 +313,7 @@ static bool make_loop(struct master *master, char *line)
 {
     snprintf(line, LINE, "the event loop cannot be made");
     master->base = event_base_new();
-    if (!master->base || !signals_open(&master->signals, master->base, on_signal, master))
+    if (!master->base || !signals_open(&master->signals, master->base, master_on_signal, master))
         return false;
     master->supervisor = supervisor_create(master->base, &master->common, master->data.family_lock,
                                            &supervisor_callbacks, master);
@@ -321,12 +321,12 @@ static bool make_loop(struct master *master, char *line)
     master->control = control_create(master->base, master->control_fd, &control_callbacks, master);
     master->control_fd = -1;
     master->sampler = event_new(master->base, -1, EV_PERSIST, on_sample, master);
-    master->log = event_new(master->base, -1, 0, on_log, master);
+    master->log = event_new(master->base, -1, 0, on_log_writable, master);
     return master->handover && master->control && master->sampler && master->log &&
            event_add(master->sampler, &(struct timeval){.tv_sec = RATES_SAMPLE_MS / 1000}) == 0;
 }
 
-static void run(struct master *master)
+static void run_master(struct master *master)
 {
     log_notice("dispatchd " DISPATCHD_VERSION " starts with %u workers", master->common.scoreboard->workers);
     supervisor_start(master->supervisor);
@@ -341,7 +341,7 @@ static void run(struct master *master)
         log_notice("stopped");
 }
 
-static void release(struct master *master)
+static void release_master(struct master *master)
 {
     handover_free(&master->handover);
     if (master->control || master->control_fd >= 0) {
@@ -380,9 +380,9 @@ int master_run(const struct config *config)
     priority_raise();
     if (claim_names(&master, line) && make_shared(&master, line) && privileges_drop(config->user, line) &&
         make_loop(&master, line))
-        run(&master);
+        run_master(&master);
     else
         say_failure(&master, line);
-    release(&master);
+    release_master(&master);
     return master.exit_status;
 }

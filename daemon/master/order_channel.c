@@ -81,7 +81,7 @@ static void write_waiting(evutil_socket_t fd, short what, void *argument)
 }
 
 /* False: there is nothing more to read. */
-static bool read_one(struct order_channel *channel)
+static bool read_one_order(struct order_channel *channel)
 {
     struct order report;
     int descriptors[FDPASS_MOST];
@@ -101,15 +101,15 @@ static bool read_one(struct order_channel *channel)
     return false;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *argument)
+static void channel_on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
-    (void)read_one(argument);
+    (void)read_one_order(argument);
 }
 
 void order_channel_read(struct order_channel *channel)
 {
-    while (read_one(channel))
+    while (read_one_order(channel))
         ;
 }
 
@@ -121,7 +121,7 @@ struct order_channel *order_channel_create(struct event_base *base, int fd,
     channel->callbacks = callbacks;
     channel->context = context;
     channel->queue = memory_zeroed(ORDER_CHANNEL_MOST, sizeof *channel->queue);
-    channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
+    channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, channel_on_readable, channel);
     channel->writable = event_new(base, fd, EV_WRITE, write_waiting, channel);
     channel->again = event_new(base, -1, 0, write_waiting, channel);
     if (channel->readable && channel->writable && channel->again && event_add(channel->readable, NULL) == 0)

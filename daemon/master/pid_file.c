@@ -12,14 +12,14 @@
 
 enum { ATTEMPTS = 10 };
 
-static bool failed(const char *path, const char *what, int error, char message[PID_FILE_MESSAGE])
+static bool pid_file_failed(const char *path, const char *what, int error, char message[PID_FILE_MESSAGE])
 {
     snprintf(message, PID_FILE_MESSAGE, "pid_file: cannot %s %.300s: %s", what, path, strerror(error));
     return false;
 }
 
 /* Says who holds the lock. */
-static bool refuse(int fd, const char *path, char message[PID_FILE_MESSAGE])
+static bool refuse_pid_file(int fd, const char *path, char message[PID_FILE_MESSAGE])
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0)
@@ -48,12 +48,13 @@ bool pid_file_open(struct pid_file *file, const char *path, char message[PID_FIL
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
         if (fd < 0)
-            return failed(path, "open", errno, message);
+            return pid_file_failed(path, "open", errno, message);
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         if (fcntl(fd, F_SETLK, &lock) != 0) {
             int error = errno;
             bool held = error == EACCES || error == EAGAIN;
-            bool opened = held ? refuse(fd, path, message) : failed(path, "lock", error, message);
+            bool opened =
+                held ? refuse_pid_file(fd, path, message) : pid_file_failed(path, "lock", error, message);
             close(fd);
             return opened;
         }
@@ -64,7 +65,7 @@ bool pid_file_open(struct pid_file *file, const char *path, char message[PID_FIL
         }
         close(fd);
     }
-    return failed(path, "lock", EBUSY, message);
+    return pid_file_failed(path, "lock", EBUSY, message);
 }
 
 bool pid_file_write(struct pid_file *file, char message[PID_FILE_MESSAGE])
@@ -74,10 +75,10 @@ bool pid_file_write(struct pid_file *file, char message[PID_FILE_MESSAGE])
     char line[32];
     int length = snprintf(line, sizeof line, "%ld\n", (long)getpid());
     if (ftruncate(file->fd, 0) != 0)
-        return failed(file->path, "write", errno, message);
+        return pid_file_failed(file->path, "write", errno, message);
     ssize_t written = pwrite(file->fd, line, (size_t)length, 0);
     if (written != length)
-        return failed(file->path, "write", written < 0 ? errno : ENOSPC, message);
+        return pid_file_failed(file->path, "write", written < 0 ? errno : ENOSPC, message);
     return true;
 }
 

@@ -40,24 +40,24 @@ bool privileges_find(const char *user, uid_t *uid, gid_t *gid, char message[PRIV
     return true;
 }
 
-static bool failed(const char *what, const char *user, char message[PRIVILEGES_MESSAGE])
+static bool privileges_failed(const char *what, const char *user, char message[PRIVILEGES_MESSAGE])
 {
     snprintf(message, PRIVILEGES_MESSAGE, "user: cannot %s of \"%.64s\": %s", what, user, strerror(errno));
     return false;
 }
 
 /* Groups before the user, who may not change them any more. */
-static bool become(const char *user, uid_t uid, gid_t gid, char message[PRIVILEGES_MESSAGE])
+static bool become_user(const char *user, uid_t uid, gid_t gid, char message[PRIVILEGES_MESSAGE])
 {
     const struct passwd *found = getpwuid(uid);
     if (geteuid() == 0) {
         if (initgroups(found ? found->pw_name : user, gid) != 0)
-            return failed("take the groups", user, message);
+            return privileges_failed("take the groups", user, message);
         if (setresgid(gid, gid, gid) != 0)
-            return failed("take the group", user, message);
+            return privileges_failed("take the group", user, message);
     }
     if (setresuid(uid, uid, uid) != 0)
-        return failed("take the identity", user, message);
+        return privileges_failed("take the identity", user, message);
     uid_t real, effective, saved;
     if (getresuid(&real, &effective, &saved) != 0 || real != uid || effective != uid || saved != uid ||
         (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))) {
@@ -73,7 +73,7 @@ bool privileges_drop(const char *user, char message[PRIVILEGES_MESSAGE])
     gid_t gid;
     if (!privileges_find(user, &uid, &gid, message))
         return false;
-    if (user && !become(user, uid, gid, message))
+    if (user && !become_user(user, uid, gid, message))
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
         snprintf(message, PRIVILEGES_MESSAGE, "cannot set no_new_privs: %s", strerror(errno));

@@ -17,7 +17,7 @@ static struct {
 } room;
 
 /* The bytes from @start that the strings of @list cover without a gap behind @end; moves @end. */
-static void extend(char **list, char **end)
+static void extend_title(char **list, char **end)
 {
     for (; *list; list++) {
         if (*list != *end)
@@ -31,8 +31,8 @@ void process_title_init(int argc, char **argv)
     if (argc < 1)
         return;
     char *end = argv[0];
-    extend(argv, &end);
-    extend(environ, &end);
+    extend_title(argv, &end);
+    extend_title(environ, &end);
     room.start = argv[0];
     room.bytes = (size_t)(end - argv[0]);
 

@@ -1,7 +1,7 @@
 #include "daemon/master/rates.h"
 
 /* A counter that is smaller than before belongs to a new process. */
-static uint64_t advance(uint64_t *seen, uint64_t now)
+static uint64_t advance_counter(uint64_t *seen, uint64_t now)
 {
     uint64_t more = now >= *seen ? now - *seen : now;
     *seen = now;
@@ -17,11 +17,13 @@ void rates_sample(struct rates *rates, const struct scoreboard *scoreboard, uint
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {
         const struct scoreboard_worker *worker = &scoreboard->worker[slot];
         uint64_t *seen = rates->seen[slot];
-        next.total[RATE_CALLS] += advance(&seen[RATE_CALLS], atomic_load(&worker->calls));
-        next.total[RATE_DELIVERIES] += advance(&seen[RATE_DELIVERIES], atomic_load(&worker->deliveries));
-        next.total[RATE_ACCEPTED] += advance(&seen[RATE_ACCEPTED], atomic_load(&worker->accepted));
+        next.total[RATE_CALLS] += advance_counter(&seen[RATE_CALLS], atomic_load(&worker->calls));
+        next.total[RATE_DELIVERIES] +=
+            advance_counter(&seen[RATE_DELIVERIES], atomic_load(&worker->deliveries));
+        next.total[RATE_ACCEPTED] += advance_counter(&seen[RATE_ACCEPTED], atomic_load(&worker->accepted));
     }
-    next.total[RATE_CHANGES] += advance(&rates->seen_committer, atomic_load(&scoreboard->committer.changes));
+    next.total[RATE_CHANGES] +=
+        advance_counter(&rates->seen_committer, atomic_load(&scoreboard->committer.changes));
     rates->samples[rates->taken++ % RATES_SAMPLES] = next;
     if (rates->taken == 2 * RATES_SAMPLES) /* the count never wraps */
         rates->taken = RATES_SAMPLES;

@@ -85,7 +85,7 @@ static bool append_name(struct walk *walk, const char *name)
 }
 
 /* Goes on where the link @name in @directory leads. */
-static bool follow(struct walk *walk, int directory, const char *name)
+static bool follow_path(struct walk *walk, int directory, const char *name)
 {
     char target[PATH_BYTES], rest[sizeof walk->rest];
     ssize_t length = readlinkat(directory, name, target, sizeof target);
@@ -105,7 +105,7 @@ enum step { STEP_ON, STEP_SAFE, STEP_LEADS };
 
 /* One name further. A sticky directory keeps others from replacing what root has in it, but not from adding
  * to it. */
-static enum step step(const struct service_user *user, struct walk *walk)
+static enum step service_user_step(const struct service_user *user, struct walk *walk)
 {
     char name[PATH_BYTES];
     struct stat status, found;
@@ -123,7 +123,7 @@ static enum step step(const struct service_user *user, struct walk *walk)
     bool last = walk->rest[strspn(walk->rest, "/")] == '\0';
     bool there = fstatat(fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
     if (there && S_ISLNK(found.st_mode) && !may)
-        result = follow(walk, fd, name) ? STEP_ON : STEP_LEADS;
+        result = follow_path(walk, fd, name) ? STEP_ON : STEP_LEADS;
     else if (there && !S_ISLNK(found.st_mode) && !last && !replaces)
         result = append_name(walk, name) ? STEP_ON : STEP_LEADS;
 done:
@@ -141,7 +141,7 @@ bool service_user_leads(const struct service_user *user, const char *path)
     memcpy(walk.rest, path, strlen(path) + 1);
     enum step result;
     do
-        result = step(user, &walk);
+        result = service_user_step(user, &walk);
     while (result == STEP_ON);
     return result == STEP_LEADS;
 }

@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static void on_signal(evutil_socket_t fd, short what, void *argument)
+static void signals_on_signal(evutil_socket_t fd, short what, void *argument)
 {
     (void)what;
     const struct signals *signals = argument;
@@ -36,7 +36,7 @@ bool signals_open(struct signals *signals, struct event_base *base, signals_call
     signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signals->fd < 0)
         return false;
-    signals->event = event_new(base, signals->fd, EV_READ | EV_PERSIST, on_signal, signals);
+    signals->event = event_new(base, signals->fd, EV_READ | EV_PERSIST, signals_on_signal, signals);
     if (signals->event && event_add(signals->event, NULL) == 0)
         return true;
     signals_close(signals);

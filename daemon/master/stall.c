@@ -44,7 +44,7 @@ static char process_state(pid_t pid)
     return name_end && name_end[1] == ' ' && name_end[2] ? name_end[2] : '?';
 }
 
-static void show(const struct child *child)
+static void show_stall(const struct child *child)
 {
     struct scoreboard *scoreboard = child->scoreboard;
     uint64_t still_ms = child->stall.still_ms >= STALL_SEEN_MS ? child->stall.still_ms : 0;
@@ -77,7 +77,7 @@ enum stall_verdict stall_look(struct child *child, uint64_t passed_ms, uint64_t 
     char state = was_ms > 0 ? process_state(child->pid) : '?';
     enum stall_verdict verdict =
         stall_judge(stall, child_passes(child), passed_ms, timeout_ms, waits_for_disk(child, state));
-    show(child);
+    show_stall(child);
     switch (verdict) {
     case STALL_MOVES:
     case STALL_IS_STILL:

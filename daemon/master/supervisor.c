@@ -48,14 +48,14 @@ uint64_t supervisor_backoff_ms(unsigned failures)
     return wait < SUPERVISOR_BACKOFF_MOST_MS ? wait : SUPERVISOR_BACKOFF_MOST_MS;
 }
 
-static struct timeval milliseconds(uint64_t value)
+static struct timeval interval_of_ms(uint64_t value)
 {
     return (struct timeval){.tv_sec = (time_t)(value / 1000), .tv_usec = (suseconds_t)(value % 1000 * 1000)};
 }
 
 static void set_timer(struct event *timer, uint64_t wait_ms)
 {
-    struct timeval wait = milliseconds(wait_ms);
+    struct timeval wait = interval_of_ms(wait_ms);
     if (event_add(timer, &wait) != 0)
         log_fatal("a timer cannot be set");
 }

@@ -141,7 +141,7 @@ static bool has_controls(struct slice text)
     return false;
 }
 
-static char *put(char *out, const char *text, size_t length)
+static char *append_text(char *out, const char *text, size_t length)
 {
     memcpy(out, text, length);
     return out + length;
@@ -149,7 +149,7 @@ static char *put(char *out, const char *text, size_t length)
 
 static char *put_text(char *out, const char *text)
 {
-    return put(out, text, strlen(text));
+    return append_text(out, text, strlen(text));
 }
 
 /* "TIME PROCESS[PID] LEVEL: "; HEAD_BYTES hold it. */
@@ -171,10 +171,10 @@ static char *put_head(char *out, enum log_level level)
     if (!log_state.origin[0])
         make_origin();
     out = put_text(out, second);
-    out = put(out, fraction, sizeof fraction);
+    out = append_text(out, fraction, sizeof fraction);
     out = put_text(out, log_state.origin);
     out = put_text(out, level_name(level));
-    return put(out, ": ", 2);
+    return append_text(out, ": ", 2);
 }
 
 /* "<PRIORITY>TIME NAME[PID]: PROCESS: ", as syslog(3) has it (RFC 3164, section 4.1); the level is in the
@@ -194,12 +194,12 @@ static void put_line(enum log_level level, struct slice text)
 {
     char *line = log_state.gathered + log_state.used;
     char *end = log_output_is_syslog() ? put_syslog_head(line, level) : put_head(line, level);
-    end = put(end, text.data, text.length);
+    end = append_text(end, text.data, text.length);
     *end++ = '\n';
     log_state.used += (size_t)(end - line);
 }
 
-static bool has_room(size_t lines)
+static bool log_has_room(size_t lines)
 {
     return sizeof log_state.gathered - log_state.used >= lines * LINE_BYTES;
 }
@@ -237,11 +237,11 @@ void log_finish(void)
 }
 
 /* What cannot be written waits, as long as there is room. */
-static void gather(enum log_level level, struct slice text)
+static void gather_text(enum log_level level, struct slice text)
 {
-    if (!has_room(1))
+    if (!log_has_room(1))
         log_flush();
-    if (!has_room(log_state.dropped > 0 ? 2 : 1)) {
+    if (!log_has_room(log_state.dropped > 0 ? 2 : 1)) {
         log_state.dropped++;
         return;
     }
@@ -264,7 +264,7 @@ void log_text(enum log_level level, struct slice text)
         size_t length = escape_controls(escaped, sizeof escaped, text);
         text = slice_of(escaped, length);
     }
-    gather(level, text);
+    gather_text(level, text);
     errno = saved;
 }
 

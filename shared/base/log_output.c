@@ -31,7 +31,7 @@ static struct {
     uint64_t connected_ms; /* when the system's log was last looked for */
 } output = {.kind = OUTPUT_SHARED, .fd = STDERR_FILENO};
 
-static void use(enum output_kind kind, int fd, const char *path)
+static void use_output(enum output_kind kind, int fd, const char *path)
 {
     if (output.fd > STDERR_FILENO)
         close(output.fd);
@@ -47,7 +47,7 @@ static bool open_file(const char *path)
     if (fd < 0)
         return false;
     bool is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    use(is_file ? OUTPUT_FILE : OUTPUT_OPENED, fd, path);
+    use_output(is_file ? OUTPUT_FILE : OUTPUT_OPENED, fd, path);
     return true;
 }
 
@@ -60,11 +60,11 @@ static void open_stderr(void)
     if (type == S_IFIFO || type == S_IFCHR)
         fd = open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd >= 0)
-        use(OUTPUT_OPENED, fd, "");
+        use_output(OUTPUT_OPENED, fd, "");
     else if (type == S_IFSOCK)
-        use(OUTPUT_SOCKET, STDERR_FILENO, "");
+        use_output(OUTPUT_SOCKET, STDERR_FILENO, "");
     else
-        use(type == S_IFREG ? OUTPUT_FILE : OUTPUT_SHARED, STDERR_FILENO, "");
+        use_output(type == S_IFREG ? OUTPUT_FILE : OUTPUT_SHARED, STDERR_FILENO, "");
 }
 
 /* Not with syslog(3), which waits for the system's log when that is behind. */
@@ -80,7 +80,7 @@ static void connect_syslog(void)
         close(fd);
         fd = -1;
     }
-    use(OUTPUT_SYSLOG, fd, "");
+    use_output(OUTPUT_SYSLOG, fd, "");
 }
 
 bool log_output_open(const char *destination)

@@ -15,14 +15,14 @@ enum { LIST_LIMIT = 256, SHOWN_BYTES = 60 };
 static const char *const log_level_names[] = {"error", "warning", "notice", "info", "debug"};
 static const char *const durability_names[] = {"full", "relaxed"};
 
-static void *member(struct config *config, const struct option_row *row)
+static void *option_member(struct config *config, const struct option_row *row)
 {
     return (char *)config + row->offset;
 }
 
 /* "expected @format..., found "@found"": control characters are shown as dots, so that it stays one line. */
-[[gnu::format(printf, 3, 4)]] static bool expected(char message[CONFIG_MESSAGE], const char *found,
-                                                   const char *format, ...)
+[[gnu::format(printf, 3, 4)]] static bool option_value_expected(char message[CONFIG_MESSAGE],
+                                                                const char *found, const char *format, ...)
 {
     char what[CONFIG_MESSAGE / 2];
     va_list arguments;
@@ -100,7 +100,7 @@ static bool set_bytes(uint64_t *out, const struct option_row *row, const char *t
     char most[24];
     show_bytes(least, sizeof least, row->least);
     show_bytes(most, sizeof most, row->most);
-    return expected(message, text, "a number of bytes from %s to %s", least, most);
+    return option_value_expected(message, text, "a number of bytes from %s to %s", least, most);
 }
 
 static bool set_number(uint64_t *out, const struct option_row *row, const char *text,
@@ -109,7 +109,8 @@ static bool set_number(uint64_t *out, const struct option_row *row, const char *
     uint64_t value;
     const char *end;
     if (!read_digits(text, 10, &value, &end) || *end || value < row->least || value > row->most)
-        return expected(message, text, "a number from %" PRIu64 " to %" PRIu64, row->least, row->most);
+        return option_value_expected(message, text, "a number from %" PRIu64 " to %" PRIu64, row->least,
+                                     row->most);
     *out = value;
     return true;
 }
@@ -120,7 +121,7 @@ static bool set_mode(uint64_t *out, const struct option_row *row, const char *te
     uint64_t value;
     const char *end;
     if (!read_digits(text, 8, &value, &end) || *end || value > row->most)
-        return expected(message, text, "an octal mode such as 0660");
+        return option_value_expected(message, text, "an octal mode such as 0660");
     *out = value;
     return true;
 }
@@ -129,13 +130,13 @@ static bool set_flag(bool *out, const char *text, char message[CONFIG_MESSAGE])
 {
     bool on = !text || strcmp(text, "true") == 0;
     if (!on && strcmp(text, "false") != 0)
-        return expected(message, text, "true or false");
+        return option_value_expected(message, text, "true or false");
     *out = on;
     return true;
 }
 
 /* The place of @text among @names; @count when it is none of them. */
-static size_t word(const char *const *names, size_t count, const char *text)
+static size_t word_index(const char *const *names, size_t count, const char *text)
 {
     size_t at = 0;
     while (at < count && strcmp(names[at], text) != 0)
@@ -178,14 +179,16 @@ static bool check_text(const struct option_row *row, const char *text, char mess
 {
     size_t length = strlen(text);
     if (length < row->least || length > row->most)
-        return expected(message, text, "%" PRIu64 " to %" PRIu64 " bytes of text", row->least, row->most);
+        return option_value_expected(message, text, "%" PRIu64 " to %" PRIu64 " bytes of text", row->least,
+                                     row->most);
     for (const char *at = text; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
-            return expected(message, text, "text without control characters");
+            return option_value_expected(message, text, "text without control characters");
     if (strcmp(row->name, "listen") == 0 && !is_listen_address(text))
-        return expected(message, text, "ADDRESS:PORT, [ADDRESS]:PORT or *:PORT with a port up to 65535");
+        return option_value_expected(message, text,
+                                     "ADDRESS:PORT, [ADDRESS]:PORT or *:PORT with a port up to 65535");
     if (strcmp(row->name, "origins") == 0 && !is_origin(text))
-        return expected(message, text, "SCHEME://HOST or SCHEME://HOST:PORT");
+        return option_value_expected(message, text, "SCHEME://HOST or SCHEME://HOST:PORT");
     return true;
 }
 
@@ -197,7 +200,7 @@ struct text_list {
 
 static struct text_list list_of(struct config *config, const struct option_row *row)
 {
-    char *place = member(config, row);
+    char *place = option_member(config, row);
     return (struct text_list){(char ***)(void *)place, (size_t *)(void *)(place + sizeof(char **))};
 }
 
@@ -215,7 +218,7 @@ static bool list_add(struct text_list list, const char *text, bool first, char m
     if (first)
         list_clear(list);
     if (*list.count >= LIST_LIMIT)
-        return expected(message, text, "at most %d values", LIST_LIMIT);
+        return option_value_expected(message, text, "at most %d values", LIST_LIMIT);
     *list.items = memory_resize(*list.items, *list.count + 1, sizeof **list.items);
     /* cppcheck-suppress unreadVariable ; what list.items points to outlives this function */
     (*list.items)[(*list.count)++] = memory_copy(text, strlen(text));
@@ -227,7 +230,7 @@ bool option_set(struct config *config, const struct option_row *row, const char 
 {
     static const size_t levels = sizeof log_level_names / sizeof *log_level_names;
     static const size_t durabilities = sizeof durability_names / sizeof *durability_names;
-    void *out = member(config, row);
+    void *out = option_member(config, row);
     size_t place;
     switch (row->type) {
     case OPTION_TEXT:
@@ -247,19 +250,19 @@ bool option_set(struct config *config, const struct option_row *row, const char 
     case OPTION_MODE:
         return set_mode(out, row, text, message);
     case OPTION_LOG_LEVEL:
-        place = word(log_level_names, levels, text);
+        place = word_index(log_level_names, levels, text);
         if (place == levels)
-            return expected(message, text, "error, warning, notice, info or debug");
+            return option_value_expected(message, text, "error, warning, notice, info or debug");
         *(enum log_level *)out = (enum log_level)place;
         return true;
     case OPTION_DURABILITY:
-        place = word(durability_names, durabilities, text);
+        place = word_index(durability_names, durabilities, text);
         if (place == durabilities)
-            return expected(message, text, "full or relaxed");
+            return option_value_expected(message, text, "full or relaxed");
         *(enum durability *)out = (enum durability)place;
         return true;
     }
-    return expected(message, text, "another option");
+    return option_value_expected(message, text, "another option");
 }
 
 bool option_clear(struct config *config, const struct option_row *row, char message[CONFIG_MESSAGE])
@@ -269,7 +272,7 @@ bool option_clear(struct config *config, const struct option_row *row, char mess
         return true;
     }
     if (row->type == OPTION_TEXT && !row->fallback) {
-        char **out = member(config, row);
+        char **out = option_member(config, row);
         free(*out);
         *out = NULL;
         return true;

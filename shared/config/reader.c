@@ -7,7 +7,7 @@
 enum { SHOWN_KEY_BYTES = 64, SHOWN_VALUE_BYTES = 40 };
 
 /* A key as it was written, without quotes: escapes stay, so it is one line. */
-static struct slice written(struct json_value key, size_t most)
+static struct slice written_key(struct json_value key, size_t most)
 {
     struct slice text = json_text(key);
     if (text.length >= 2 && text.data[0] == '"')
@@ -25,7 +25,7 @@ size_t config_enter_key(struct config_reader *reader, struct json_value key)
     size_t before = reader->path.length;
     if (before)
         buffer_append_byte(&reader->path, '.');
-    buffer_append_slice(&reader->path, written(key, SHOWN_KEY_BYTES));
+    buffer_append_slice(&reader->path, written_key(key, SHOWN_KEY_BYTES));
     return before;
 }
 
@@ -64,7 +64,7 @@ void config_place(const struct config_reader *reader, size_t offset, size_t *lin
     }
 }
 
-static bool report(struct config_reader *reader, struct json_value at, const char *text)
+static bool report_fault(struct config_reader *reader, struct json_value at, const char *text)
 {
     size_t line;
     size_t column;
@@ -87,7 +87,7 @@ bool config_wrong(struct config_reader *reader, struct json_value at, const char
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return report(reader, at, text);
+    return report_fault(reader, at, text);
 }
 
 bool config_expected(struct config_reader *reader, struct json_value at, const char *format, ...)
@@ -98,7 +98,7 @@ bool config_expected(struct config_reader *reader, struct json_value at, const c
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     enum json_type type = json_type(at);
-    struct slice shown = written(at, SHOWN_VALUE_BYTES);
+    struct slice shown = written_key(at, SHOWN_VALUE_BYTES);
     const char *more = shown.length + (type == JSON_STRING ? 2 : 0) < json_text(at).length ? "..." : "";
     if (type == JSON_STRING)
         return config_wrong(reader, at, "expected %s, found \"%.*s%s\"", what, (int)shown.length, shown.data,

@@ -44,7 +44,7 @@ struct address_counts *address_counts_create(uint32_t workers, uint64_t connecti
 }
 
 /* The mixing of splitmix64: two addresses have the same tag in the same set by chance alone. */
-static uint64_t hash_of(const struct address_counts *counts, int family, uint64_t address)
+static uint64_t address_hash(const struct address_counts *counts, int family, uint64_t address)
 {
     uint64_t hash = address ^ (family == AF_INET ? counts->family : 0);
     hash = (hash ^ hash >> 30) * counts->secret;
@@ -52,12 +52,12 @@ static uint64_t hash_of(const struct address_counts *counts, int family, uint64_
     return hash ^ hash >> 31;
 }
 
-static size_t set_of(const struct address_counts *counts, uint32_t worker, uint64_t hash)
+static size_t address_set(const struct address_counts *counts, uint32_t worker, uint64_t hash)
 {
     return ((size_t)worker * counts->sets + (hash & (counts->sets - 1))) * WAYS;
 }
 
-static uint64_t tag_of(uint64_t hash)
+static uint64_t address_tag(uint64_t hash)
 {
     uint64_t tag = hash & ~COUNT_MOST;
     return tag ? tag : COUNT_MOST + 1; /* a place that is taken is never 0 */
@@ -66,8 +66,8 @@ static uint64_t tag_of(uint64_t hash)
 void address_counts_set(struct address_counts *counts, uint32_t worker, int family, uint64_t address,
                         uint32_t count)
 {
-    uint64_t hash = hash_of(counts, family, address), tag = tag_of(hash);
-    _Atomic uint64_t *place = &counts->places[set_of(counts, worker, hash)], *found = NULL;
+    uint64_t hash = address_hash(counts, family, address), tag = address_tag(hash);
+    _Atomic uint64_t *place = &counts->places[address_set(counts, worker, hash)], *found = NULL;
     for (unsigned i = 0; i < WAYS; i++) {
         uint64_t now = atomic_load_explicit(&place[i], memory_order_relaxed);
         if (now && (now & ~COUNT_MOST) == tag) {
@@ -86,11 +86,11 @@ void address_counts_set(struct address_counts *counts, uint32_t worker, int fami
 uint64_t address_counts_others(const struct address_counts *counts, uint32_t worker, int family,
                                uint64_t address)
 {
-    uint64_t hash = hash_of(counts, family, address), tag = tag_of(hash), sum = 0;
+    uint64_t hash = address_hash(counts, family, address), tag = address_tag(hash), sum = 0;
     for (uint32_t other = 0; other < counts->workers; other++) {
         if (other == worker)
             continue;
-        const _Atomic uint64_t *place = &counts->places[set_of(counts, other, hash)];
+        const _Atomic uint64_t *place = &counts->places[address_set(counts, other, hash)];
         for (unsigned i = 0; i < WAYS; i++) {
             uint64_t now = atomic_load(&place[i]);
             if (now && (now & ~COUNT_MOST) == tag)

@@ -9,7 +9,7 @@ enum { LENGTH_BYTES = 4, HELLO_BYTES = 4 + 8, SET_BYTES = 8, RESULT_BYTES = 8 + 
 
 /* Starts a message with @body bytes, the first @fixed of which the caller fills in: returns where they
  * are. */
-static char *begin(struct buffer *out, enum committer_message_type type, size_t fixed, size_t body)
+static char *begin_message(struct buffer *out, enum committer_message_type type, size_t fixed, size_t body)
 {
     assert(body < COMMITTER_MESSAGE_MOST);
     char *at = buffer_reserve(out, LENGTH_BYTES + 1 + body);
@@ -21,20 +21,20 @@ static char *begin(struct buffer *out, enum committer_message_type type, size_t 
 
 void committer_hello_append(struct buffer *out, uint32_t slot, uint64_t incarnation)
 {
-    char *at = begin(out, COMMITTER_HELLO, HELLO_BYTES, HELLO_BYTES);
+    char *at = begin_message(out, COMMITTER_HELLO, HELLO_BYTES, HELLO_BYTES);
     bytes_put_32(at, slot);
     bytes_put_64(at + 4, incarnation);
 }
 
 void committer_set_append(struct buffer *out, uint64_t id, struct slice set)
 {
-    bytes_put_64(begin(out, COMMITTER_SET, SET_BYTES, SET_BYTES + set.length), id);
+    bytes_put_64(begin_message(out, COMMITTER_SET, SET_BYTES, SET_BYTES + set.length), id);
     buffer_append_slice(out, set);
 }
 
 void committer_result_append(struct buffer *out, const struct committer_result *result)
 {
-    char *at = begin(out, COMMITTER_RESULT, RESULT_BYTES, RESULT_BYTES + result->text.length);
+    char *at = begin_message(out, COMMITTER_RESULT, RESULT_BYTES, RESULT_BYTES + result->text.length);
     bytes_put_64(at, result->id);
     bytes_put_32(at + 8, result->code);
     bytes_put_64(at + 12, result->seq);
@@ -44,7 +44,7 @@ void committer_result_append(struct buffer *out, const struct committer_result *
 
 void committer_welcome_append(struct buffer *out)
 {
-    (void)begin(out, COMMITTER_WELCOME, 0, 0);
+    (void)begin_message(out, COMMITTER_WELCOME, 0, 0);
 }
 
 int committer_message_take(struct slice *bytes, enum committer_message_type *type, struct slice *body)

@@ -35,7 +35,7 @@ bool fdpass_send(int socket, const void *bytes, size_t length, const int *descri
 }
 
 /* Takes the descriptors out of the control data: all that came, also beyond FDPASS_MOST. */
-static size_t collect(struct msghdr *message, int found[KERNEL_MOST])
+static size_t collect_descriptors(struct msghdr *message, int found[KERNEL_MOST])
 {
     size_t count = 0;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
@@ -67,7 +67,7 @@ ssize_t fdpass_receive(int socket, void *bytes, size_t capacity, int descriptors
         return -1;
 
     int found[KERNEL_MOST];
-    size_t here = collect(&message, found);
+    size_t here = collect_descriptors(&message, found);
     if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || here > FDPASS_MOST) {
         for (size_t i = 0; i < here; i++)
             close(found[i]);

@@ -44,21 +44,21 @@ struct presence *presence_create(uint32_t workers, uint64_t connections)
     return presence;
 }
 
-static size_t set_of(const struct presence *presence, uint32_t worker, const uint8_t *hash)
+static size_t presence_set(const struct presence *presence, uint32_t worker, const uint8_t *hash)
 {
     uint32_t number;
     memcpy(&number, hash, sizeof number);
     return ((size_t)worker * presence->sets + (number & (presence->sets - 1))) * WAYS;
 }
 
-static uint64_t tag_of(const uint8_t *hash)
+static uint64_t presence_tag(const uint8_t *hash)
 {
     uint64_t tag;
     memcpy(&tag, hash + 8, sizeof tag);
     return tag ? tag : 1;
 }
 
-static struct place *find(struct place *set, uint64_t tag)
+static struct place *find_presence(struct place *set, uint64_t tag)
 {
     for (unsigned i = 0; i < WAYS; i++)
         if (atomic_load_explicit(&set[i].tag, memory_order_relaxed) == tag)
@@ -67,7 +67,7 @@ static struct place *find(struct place *set, uint64_t tag)
 }
 
 /* A free place, or that of the session that has been away for longest. NULL: all are connected. */
-static struct place *make_room(struct place *set)
+static struct place *presence_make_room(struct place *set)
 {
     struct place *oldest = NULL;
     uint64_t least = UINT64_MAX;
@@ -81,7 +81,7 @@ static struct place *make_room(struct place *set)
     return oldest;
 }
 
-static void note(struct place *place, uint64_t count, uint64_t now_ms)
+static void note_presence(struct place *place, uint64_t count, uint64_t now_ms)
 {
     assert(count <= COUNT_MOST); /* descriptors of one process */
     atomic_store(&place->state, now_ms << COUNT_BITS | count);
@@ -89,11 +89,11 @@ static void note(struct place *place, uint64_t count, uint64_t now_ms)
 
 void presence_add(struct presence *presence, uint32_t worker, const uint8_t *hash, uint64_t now_ms)
 {
-    struct place *set = &presence->places[set_of(presence, worker, hash)];
-    uint64_t tag = tag_of(hash);
-    struct place *place = find(set, tag);
+    struct place *set = &presence->places[presence_set(presence, worker, hash)];
+    uint64_t tag = presence_tag(hash);
+    struct place *place = find_presence(set, tag);
     if (!place) {
-        place = make_room(set);
+        place = presence_make_room(set);
         if (!place)
             return;
         /* No reader takes the state of one session for that of another: see look_in_row(). */
@@ -102,21 +102,22 @@ void presence_add(struct presence *presence, uint32_t worker, const uint8_t *has
         atomic_store(&place->tag, tag);
     }
     uint64_t state = atomic_load_explicit(&place->state, memory_order_relaxed);
-    note(place, (state & COUNT_MOST) + 1, now_ms);
+    note_presence(place, (state & COUNT_MOST) + 1, now_ms);
 }
 
 void presence_remove(struct presence *presence, uint32_t worker, const uint8_t *hash, uint64_t now_ms)
 {
-    struct place *place = find(&presence->places[set_of(presence, worker, hash)], tag_of(hash));
+    struct place *place =
+        find_presence(&presence->places[presence_set(presence, worker, hash)], presence_tag(hash));
     uint64_t state = place ? atomic_load_explicit(&place->state, memory_order_relaxed) : 0;
     if (state & COUNT_MOST) /* else there was no room for it when it came */
-        note(place, (state & COUNT_MOST) - 1, now_ms);
+        note_presence(place, (state & COUNT_MOST) - 1, now_ms);
 }
 
 static uint64_t look_in_row(const struct presence *presence, uint32_t worker, const uint8_t *hash)
 {
-    const struct place *set = &presence->places[set_of(presence, worker, hash)];
-    uint64_t tag = tag_of(hash);
+    const struct place *set = &presence->places[presence_set(presence, worker, hash)];
+    uint64_t tag = presence_tag(hash);
     for (unsigned i = 0; i < WAYS; i++) {
         if (atomic_load(&set[i].tag) != tag)
             continue;

@@ -65,7 +65,7 @@ static void append_worker(struct buffer *out, unsigned slot, const struct scoreb
                          atomic_load(&worker->calls_bytes));
 }
 
-static double rate(const struct scoreboard *scoreboard, enum scoreboard_rate which)
+static double rate_per_second(const struct scoreboard *scoreboard, enum scoreboard_rate which)
 {
     return (double)atomic_load(&scoreboard->rates[which]) / 10;
 }
@@ -87,8 +87,9 @@ void status_append(struct buffer *out, const struct scoreboard *scoreboard, cons
         out,
         "],\"ring\":{\"bytes\":%zu,\"head\":%" PRIu64 ",\"last_seq\":%" PRIu64
         "},\"rates\":{\"calls\":%.1f,\"deliveries\":%.1f,\"changes\":%.1f,\"accepted\":%.1f},",
-        ring_bytes(ring), head, published, rate(scoreboard, RATE_CALLS), rate(scoreboard, RATE_DELIVERIES),
-        rate(scoreboard, RATE_CHANGES), rate(scoreboard, RATE_ACCEPTED));
+        ring_bytes(ring), head, published, rate_per_second(scoreboard, RATE_CALLS),
+        rate_per_second(scoreboard, RATE_DELIVERIES), rate_per_second(scoreboard, RATE_CHANGES),
+        rate_per_second(scoreboard, RATE_ACCEPTED));
     append_committer(out, &scoreboard->committer);
     buffer_append_text(out, ",\"workers\":[");
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {

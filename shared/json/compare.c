@@ -20,7 +20,7 @@ static bool same_value(struct slice a, struct slice b)
     return json_number_compare(a, b) == 0;
 }
 
-static bool equal(struct json_value a, struct json_value b, number_equality *numbers);
+static bool equal_values(struct json_value a, struct json_value b, number_equality *numbers);
 
 /* Both have the same number of members. Mostly they stand in the same order. */
 static bool objects_equal(struct json_value a, struct json_value b, number_equality *numbers)
@@ -36,7 +36,7 @@ static bool objects_equal(struct json_value a, struct json_value b, number_equal
                 json_key_set_of(&set, b);
             other = set.slots ? json_key_set_find(&set, left.key) : member_of_key(b, left.key);
         }
-        same = equal(left.value, other, numbers);
+        same = equal_values(left.value, other, numbers);
     }
     json_key_set_free(&set);
     return same;
@@ -47,12 +47,12 @@ static bool arrays_equal(struct json_value a, struct json_value b, number_equali
     struct json_iterator left = json_begin(a);
     struct json_iterator right = json_begin(b);
     while (json_step(&left) && json_step(&right))
-        if (!equal(left.value, right.value, numbers))
+        if (!equal_values(left.value, right.value, numbers))
             return false;
     return true;
 }
 
-static bool equal(struct json_value a, struct json_value b, number_equality *numbers)
+static bool equal_values(struct json_value a, struct json_value b, number_equality *numbers)
 {
     enum json_type type = json_type(a);
     if (type != json_type(b) || json_count(a) != json_count(b))
@@ -77,12 +77,12 @@ static bool equal(struct json_value a, struct json_value b, number_equality *num
 
 bool json_equal(struct json_value a, struct json_value b)
 {
-    return equal(a, b, same_value);
+    return equal_values(a, b, same_value);
 }
 
 bool json_same_digits(struct json_value a, struct json_value b)
 {
-    return equal(a, b, slice_equal);
+    return equal_values(a, b, slice_equal);
 }
 
 int json_order(struct json_value a, struct json_value b)

@@ -10,7 +10,7 @@ struct hash_state {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate(uint64_t value, int bits)
+static uint64_t rotate_left(uint64_t value, int bits)
 {
     return value << bits | value >> (64 - bits);
 }
@@ -18,15 +18,15 @@ static uint64_t rotate(uint64_t value, int bits)
 static void hash_round(struct hash_state *state)
 {
     state->v0 += state->v1;
-    state->v1 = rotate(state->v1, 13) ^ state->v0;
-    state->v0 = rotate(state->v0, 32);
+    state->v1 = rotate_left(state->v1, 13) ^ state->v0;
+    state->v0 = rotate_left(state->v0, 32);
     state->v2 += state->v3;
-    state->v3 = rotate(state->v3, 16) ^ state->v2;
+    state->v3 = rotate_left(state->v3, 16) ^ state->v2;
     state->v0 += state->v3;
-    state->v3 = rotate(state->v3, 21) ^ state->v0;
+    state->v3 = rotate_left(state->v3, 21) ^ state->v0;
     state->v2 += state->v1;
-    state->v1 = rotate(state->v1, 17) ^ state->v2;
-    state->v2 = rotate(state->v2, 32);
+    state->v1 = rotate_left(state->v1, 17) ^ state->v2;
+    state->v2 = rotate_left(state->v2, 32);
 }
 
 static void hash_word(struct hash_state *state, uint64_t word)

@@ -50,13 +50,13 @@ enum { KEY_UNITS = 6, BYTES_OF_UNIT = 8, SLOTS_OF_UNIT = 8 };
     return false;
 }
 
-[[gnu::cold, gnu::noinline]] static bool fail(struct parser *parser, const char *error)
+[[gnu::cold, gnu::noinline]] static bool parse_fail(struct parser *parser, const char *error)
 {
     return fail_at(parser, parser->at, parser->at == parser->end ? "the text ends too early" : error);
 }
 
 /* The next byte; 0, which is allowed nowhere, at the end. */
-static inline char peek(const struct parser *parser)
+static inline char peek_byte(const struct parser *parser)
 {
     return parser->at < parser->end ? *parser->at : 0;
 }
@@ -116,18 +116,18 @@ static bool read_unicode_escape(struct parser *parser)
 {
     int32_t unit = read_hex(parser, parser->at + 2);
     if (unit < 0)
-        return fail(parser, "\\u without four hexadecimal digits");
+        return parse_fail(parser, "\\u without four hexadecimal digits");
     if (unit == 0)
-        return fail(parser, "NUL character in a string");
+        return parse_fail(parser, "NUL character in a string");
     if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return fail(parser, "lone surrogate in a string");
+        return parse_fail(parser, "lone surrogate in a string");
     if (unit >= 0xD800 && unit <= 0xDBFF) {
         const char *second = parser->at + 6;
         int32_t low = -1;
         if (parser->end - second >= 6 && second[0] == '\\' && second[1] == 'u')
             low = read_hex(parser, second + 2);
         if (low < 0xDC00 || low > 0xDFFF)
-            return fail(parser, "lone surrogate in a string");
+            return parse_fail(parser, "lone surrogate in a string");
         parser->at += 6;
     }
     parser->at += 6;
@@ -152,7 +152,7 @@ static bool read_escape(struct parser *parser)
     case 'u':
         return read_unicode_escape(parser);
     default:
-        return fail(parser, "unknown escape in a string");
+        return parse_fail(parser, "unknown escape in a string");
     }
 }
 
@@ -165,13 +165,13 @@ static bool read_escape(struct parser *parser)
         return read_escape(parser);
     }
     if (byte == 0)
-        return fail(parser, "NUL character in a string");
+        return parse_fail(parser, "NUL character in a string");
     if (!(byte & 0x80))
-        return fail(parser, "control character in a string");
+        return parse_fail(parser, "control character in a string");
     do {
         size_t sequence = json_utf8_sequence(parser->at, parser->end);
         if (!sequence)
-            return fail(parser, "bad UTF-8");
+            return parse_fail(parser, "bad UTF-8");
         parser->at += sequence;
     } while (parser->at < parser->end && (*parser->at & 0x80));
     return true;
@@ -185,7 +185,7 @@ static inline bool read_string(struct parser *parser)
     for (;;) {
         parser->at = json_plain_end(parser->at, parser->end);
         if (parser->at == parser->end)
-            return fail(parser, "");
+            return parse_fail(parser, "");
         if (*parser->at == '"')
             break;
         if (!read_special(parser, &escaped))
@@ -199,7 +199,7 @@ static inline bool read_string(struct parser *parser)
 static inline bool skip_digits(struct parser *parser)
 {
     const char *start = parser->at;
-    while (is_digit(peek(parser)))
+    while (is_digit(peek_byte(parser)))
         parser->at++;
     return parser->at > start;
 }
@@ -209,24 +209,24 @@ static inline bool read_number(struct parser *parser)
     const char *start = parser->at;
     if (*parser->at == '-')
         parser->at++;
-    if (peek(parser) == '0') {
+    if (peek_byte(parser) == '0') {
         parser->at++;
-        if (is_digit(peek(parser)))
-            return fail(parser, "a number with a leading zero");
+        if (is_digit(peek_byte(parser)))
+            return parse_fail(parser, "a number with a leading zero");
     } else if (!skip_digits(parser)) {
-        return fail(parser, "a digit was expected");
+        return parse_fail(parser, "a digit was expected");
     }
-    if (peek(parser) == '.') {
+    if (peek_byte(parser) == '.') {
         parser->at++;
         if (!skip_digits(parser))
-            return fail(parser, "a digit was expected");
+            return parse_fail(parser, "a digit was expected");
     }
-    if ((peek(parser) | 0x20) == 'e') {
+    if ((peek_byte(parser) | 0x20) == 'e') {
         parser->at++;
-        if (peek(parser) == '+' || peek(parser) == '-')
+        if (peek_byte(parser) == '+' || peek_byte(parser) == '-')
             parser->at++;
         if (!skip_digits(parser))
-            return fail(parser, "a digit was expected");
+            return parse_fail(parser, "a digit was expected");
     }
     add_node(parser, start, JSON_NUMBER, false);
     return true;
@@ -236,8 +236,8 @@ static inline bool read_word(struct parser *parser, const char *word, size_t len
 {
     const char *start = parser->at;
     for (size_t i = 0; i < length; i++, parser->at++)
-        if (peek(parser) != word[i])
-            return fail(parser, "a value was expected");
+        if (peek_byte(parser) != word[i])
+            return parse_fail(parser, "a value was expected");
     add_node(parser, start, type, false);
     return true;
 }
@@ -245,13 +245,13 @@ static inline bool read_word(struct parser *parser, const char *word, size_t len
 static inline bool open_container(struct parser *parser, bool object)
 {
     if (parser->depth == JSON_DEPTH_LIMIT)
-        return fail(parser, "nested too deeply");
+        return parse_fail(parser, "nested too deeply");
     parser->levels[parser->depth++] = (struct level){.node = parser->json->count, .object = object};
     add_node(parser, parser->at++, object ? JSON_OBJECT : JSON_ARRAY, false);
     return true;
 }
 
-static bool duplicate(struct parser *parser, uint32_t key)
+static bool refuse_duplicate(struct parser *parser, uint32_t key)
 {
     return fail_at(parser, parser->json->text + parser->json->nodes[key].start, "duplicate key");
 }
@@ -263,7 +263,7 @@ static bool duplicate(struct parser *parser, uint32_t key)
     uint32_t newest = json->count - 1;
     for (uint32_t key = level->node + 1; key < newest; key = json->nodes[key + 1].next)
         if (json_same_string((struct json_value){json, key}, (struct json_value){json, newest}))
-            return duplicate(parser, newest);
+            return refuse_duplicate(parser, newest);
     return true;
 }
 
@@ -315,7 +315,7 @@ static inline bool check_key(struct parser *parser, struct level *level)
     if (*unique && more)
         return taken;
     if (!*unique)
-        (void)duplicate(parser, parser->each.key.index);
+        (void)refuse_duplicate(parser, parser->each.key.index);
     json_key_set_free(&parser->keys);
     parser->stage = BEHIND_VALUE;
     return taken;
@@ -338,15 +338,15 @@ static inline void close_container(struct parser *parser)
 /* A key and its colon. White space before it has been skipped. */
 static inline bool read_key(struct parser *parser)
 {
-    if (peek(parser) != '"')
-        return fail(parser, "a key was expected");
+    if (peek_byte(parser) != '"')
+        return parse_fail(parser, "a key was expected");
     if (!read_string(parser))
         return false;
     if (!check_key(parser, &parser->levels[parser->depth - 1]))
         return false;
     skip_spaces(parser);
-    if (peek(parser) != ':')
-        return fail(parser, "a colon was expected");
+    if (peek_byte(parser) != ':')
+        return parse_fail(parser, "a colon was expected");
     parser->at++;
     return true;
 }
@@ -359,9 +359,9 @@ static inline bool read_behind_value(struct parser *parser, bool *done)
     while (parser->depth) {
         struct level *level = &parser->levels[parser->depth - 1];
         if (level->count++ == COUNT_LIMIT)
-            return fail(parser, "too many elements");
+            return parse_fail(parser, "too many elements");
         skip_spaces(parser);
-        char byte = peek(parser);
+        char byte = peek_byte(parser);
         if (byte == ',') {
             parser->stage = AT_VALUE;
             parser->at++;
@@ -369,28 +369,29 @@ static inline bool read_behind_value(struct parser *parser, bool *done)
             return !level->object || read_key(parser);
         }
         if (byte != (level->object ? '}' : ']'))
-            return fail(parser, level->object ? "a comma or } was expected" : "a comma or ] was expected");
+            return parse_fail(parser,
+                              level->object ? "a comma or } was expected" : "a comma or ] was expected");
         close_container(parser);
         if (parser->stage == AT_KEYS)
             return true;
     }
     skip_spaces(parser);
     *done = true;
-    return parser->at == parser->end || fail(parser, "there is more text after the value");
+    return parser->at == parser->end || parse_fail(parser, "there is more text after the value");
 }
 
 /* Reads one scalar or empty container, or opens a container (*opened: a value must follow). */
 static inline bool read_value(struct parser *parser, bool *opened)
 {
     skip_spaces(parser);
-    switch (peek(parser)) {
+    switch (peek_byte(parser)) {
     case '"':
         return read_string(parser);
     case '{':
         if (!open_container(parser, true))
             return false;
         skip_spaces(parser);
-        if (peek(parser) == '}') {
+        if (peek_byte(parser) == '}') {
             close_container(parser);
             return true;
         }
@@ -400,7 +401,7 @@ static inline bool read_value(struct parser *parser, bool *opened)
         if (!open_container(parser, false))
             return false;
         skip_spaces(parser);
-        if (peek(parser) == ']') {
+        if (peek_byte(parser) == ']') {
             close_container(parser);
             return true;
         }
@@ -413,14 +414,14 @@ static inline bool read_value(struct parser *parser, bool *opened)
     case 'n':
         return read_word(parser, "null", 4, JSON_NULL);
     default:
-        if (peek(parser) == '-' || is_digit(peek(parser)))
+        if (peek_byte(parser) == '-' || is_digit(peek_byte(parser)))
             return read_number(parser);
-        return fail(parser, "a value was expected");
+        return parse_fail(parser, "a value was expected");
     }
 }
 
 /* A value and all behind it, or what opens a container. */
-static inline bool read_one(struct parser *parser, bool *done)
+static inline bool parse_one(struct parser *parser, bool *done)
 {
     bool opened = false;
     if (parser->stage == AT_VALUE && !read_value(parser, &opened))
@@ -432,14 +433,15 @@ static bool read_text(struct parser *parser)
 {
     bool done = false, good = true;
     while (good && !done) {
-        good = read_one(parser, &done);
+        good = parse_one(parser, &done);
         if (parser->stage == AT_KEYS)
             (void)check_many_keys(parser, UINT64_MAX, &good);
     }
     return good;
 }
 
-static bool begin(struct parser *parser, struct json *json, const char *text, size_t length, bool keys_differ)
+static bool begin_parsing(struct parser *parser, struct json *json, const char *text, size_t length,
+                          bool keys_differ)
 {
     json->text = text;
     json->length = length;
@@ -461,7 +463,7 @@ static bool begin(struct parser *parser, struct json *json, const char *text, si
     return true;
 }
 
-static bool end(const struct parser *parser, bool good)
+static bool end_parsing(const struct parser *parser, bool good)
 {
     struct json *json = parser->json;
     if (!good)
@@ -473,13 +475,13 @@ static bool end(const struct parser *parser, bool good)
 bool json_parse(struct json *json, const char *text, size_t length)
 {
     struct parser parser;
-    return begin(&parser, json, text, length, false) && end(&parser, read_text(&parser));
+    return begin_parsing(&parser, json, text, length, false) && end_parsing(&parser, read_text(&parser));
 }
 
 bool json_parse_again(struct json *json, const char *text, size_t length)
 {
     struct parser parser;
-    return begin(&parser, json, text, length, true) && end(&parser, read_text(&parser));
+    return begin_parsing(&parser, json, text, length, true) && end_parsing(&parser, read_text(&parser));
 }
 
 /* ---- in steps ---- */
@@ -493,7 +495,7 @@ struct json_parsing {
 struct json_parsing *json_parsing_create(struct json *json, struct slice text, bool keys_differ)
 {
     struct json_parsing *parsing = memory_zeroed(1, sizeof *parsing);
-    parsing->good = begin(&parsing->parser, json, text.data, text.length, keys_differ);
+    parsing->good = begin_parsing(&parsing->parser, json, text.data, text.length, keys_differ);
     return parsing;
 }
 
@@ -503,12 +505,12 @@ static uint64_t parsed_since(const struct parser *parser, const char *at, uint32
 }
 
 /* As far as @units go; returns how many it took. */
-static uint64_t read_some(struct parser *parser, uint64_t units, bool *good, bool *done)
+static uint64_t parse_some(struct parser *parser, uint64_t units, bool *good, bool *done)
 {
     const char *at = parser->at;
     const uint32_t count = parser->json->count;
     while (*good && !*done && parser->stage != AT_KEYS && parsed_since(parser, at, count) < units)
-        *good = read_one(parser, done);
+        *good = parse_one(parser, done);
     return parsed_since(parser, at, count) +
            (parser->stage == AT_KEYS ? parser->keys.mask / SLOTS_OF_UNIT : 0);
 }
@@ -525,11 +527,11 @@ enum json_parsed json_parsing_go_on(struct json_parsing *parsing, uint64_t *unit
     parser->end = parser->json->text + parser->json->length;
     while (good && !done && *units < most)
         *units += parser->stage == AT_KEYS ? check_many_keys(parser, most - *units, &good)
-                                           : read_some(parser, most - *units, &good, &done);
+                                           : parse_some(parser, most - *units, &good, &done);
     parsing->at = (size_t)(parser->at - parser->json->text);
     if (good && !done)
         return JSON_PARSED_MORE;
-    return end(parser, good) ? JSON_PARSED_ALL : JSON_PARSED_NOT;
+    return end_parsing(parser, good) ? JSON_PARSED_ALL : JSON_PARSED_NOT;
 }
 
 void json_parsing_free(struct json_parsing **slot)

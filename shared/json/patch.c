@@ -36,8 +36,8 @@ static size_t shown_length(struct slice text)
     return length;
 }
 
-static enum json_patch_result fail(const struct patching *patching, enum json_patch_result result,
-                                   const char *why)
+static enum json_patch_result patch_fail(const struct patching *patching, enum json_patch_result result,
+                                         const char *why)
 {
     if (patching->name.data && patching->path.data)
         snprintf(patching->message, JSON_PATCH_MESSAGE, "operation %u (%.*s \"%.*s\"): %s",
@@ -50,8 +50,8 @@ static enum json_patch_result fail(const struct patching *patching, enum json_pa
 
 static enum json_patch_result too_much_work(const struct patching *patching)
 {
-    return fail(patching, JSON_PATCH_TOO_LARGE,
-                "the patch is too much work; split it, or replace the whole value");
+    return patch_fail(patching, JSON_PATCH_TOO_LARGE,
+                      "the patch is too much work; split it, or replace the whole value");
 }
 
 /* RFC 6901, section 3: empty, or steps that start with a slash, in which ~ is followed by 0 or 1. */
@@ -144,7 +144,7 @@ static size_t member_bytes(const cJSON *parent, const cJSON *item, size_t bytes)
 }
 
 /* Takes the item out of its container; it belongs to the caller then. */
-static cJSON *detach(struct patching *patching, const struct place *place, size_t bytes)
+static cJSON *detach_node(struct patching *patching, const struct place *place, size_t bytes)
 {
     patching->bytes -= member_bytes(place->parent, place->item, bytes);
     if (place->parent->child->next)
@@ -166,7 +166,7 @@ static void insert_before(cJSON *array, cJSON *next, cJSON *item)
 }
 
 /* Puts @item where @place says that nothing is, or before the element there. */
-static void attach(struct patching *patching, const struct place *place, cJSON *item, size_t bytes)
+static void attach_node(struct patching *patching, const struct place *place, cJSON *item, size_t bytes)
 {
     if (place->parent->child)
         patching->bytes++; /* the comma */
@@ -185,7 +185,7 @@ static void attach(struct patching *patching, const struct place *place, cJSON *
 }
 
 /* Puts @item in the place of what is there, under the same key. */
-static void exchange(struct patching *patching, const struct place *place, cJSON *item, size_t bytes)
+static void exchange_nodes(struct patching *patching, const struct place *place, cJSON *item, size_t bytes)
 {
     patching->bytes = patching->bytes - patch_tree_measure(place->item, &patching->work).bytes + bytes;
     if (!place->parent) {
@@ -202,7 +202,7 @@ static void exchange(struct patching *patching, const struct place *place, cJSON
 static enum json_patch_result check_result(const struct patching *patching)
 {
     if (patching->bytes > patching->limit)
-        return fail(patching, JSON_PATCH_TOO_LARGE, "the document becomes too large");
+        return patch_fail(patching, JSON_PATCH_TOO_LARGE, "the document becomes too large");
     return JSON_PATCH_OK;
 }
 
@@ -213,13 +213,13 @@ static enum json_patch_result add_item(struct patching *patching, cJSON *item, s
     struct place place;
     enum json_patch_result result = JSON_PATCH_OK;
     if (!find_place(patching, patching->path, &place, &scratch))
-        result = fail(patching, JSON_PATCH_NO_TARGET, "the path does not exist");
+        result = patch_fail(patching, JSON_PATCH_NO_TARGET, "the path does not exist");
     else if (place.depth + measure.depth > JSON_DEPTH_LIMIT)
-        result = fail(patching, JSON_PATCH_MALFORMED, "the document would be nested too deeply");
+        result = patch_fail(patching, JSON_PATCH_MALFORMED, "the document would be nested too deeply");
     else if (!place.parent || (place.item && cJSON_IsObject(place.parent)))
-        exchange(patching, &place, item, measure.bytes);
+        exchange_nodes(patching, &place, item, measure.bytes);
     else
-        attach(patching, &place, item, measure.bytes);
+        attach_node(patching, &place, item, measure.bytes);
     if (result != JSON_PATCH_OK)
         cJSON_Delete(item);
     buffer_free(&scratch);
@@ -242,8 +242,9 @@ static enum json_patch_result find_existing(struct patching *patching, struct sl
     place->key = slice_of(NULL, 0);
     if (found)
         return JSON_PATCH_OK;
-    return fail(patching, JSON_PATCH_NO_TARGET,
-                pointer.data == patching->path.data ? "the path does not exist" : "\"from\" does not exist");
+    return patch_fail(patching, JSON_PATCH_NO_TARGET,
+                      pointer.data == patching->path.data ? "the path does not exist"
+                                                          : "\"from\" does not exist");
 }
 
 static enum json_patch_result apply_remove(struct patching *patching)
@@ -253,8 +254,8 @@ static enum json_patch_result apply_remove(struct patching *patching)
     if (result != JSON_PATCH_OK)
         return result;
     if (!place.parent)
-        return fail(patching, JSON_PATCH_MALFORMED, "the whole document cannot be removed");
-    cJSON_Delete(detach(patching, &place, patch_tree_measure(place.item, &patching->work).bytes));
+        return patch_fail(patching, JSON_PATCH_MALFORMED, "the whole document cannot be removed");
+    cJSON_Delete(detach_node(patching, &place, patch_tree_measure(place.item, &patching->work).bytes));
     return JSON_PATCH_OK;
 }
 
@@ -268,9 +269,9 @@ static enum json_patch_result apply_replace(struct patching *patching)
     struct patch_measure measure = patch_tree_measure_new(item, &patching->work);
     if (place.depth + measure.depth > JSON_DEPTH_LIMIT) {
         cJSON_Delete(item);
-        return fail(patching, JSON_PATCH_MALFORMED, "the document would be nested too deeply");
+        return patch_fail(patching, JSON_PATCH_MALFORMED, "the document would be nested too deeply");
     }
-    exchange(patching, &place, item, measure.bytes);
+    exchange_nodes(patching, &place, item, measure.bytes);
     return check_result(patching);
 }
 
@@ -284,11 +285,11 @@ static enum json_patch_result apply_move(struct patching *patching)
      * tell. */
     if (patching->path.length > patching->from.length && patching->path.data[patching->from.length] == '/' &&
         slice_equal(slice_of(patching->path.data, patching->from.length), patching->from))
-        return fail(patching, JSON_PATCH_MALFORMED, "a value cannot be moved into itself");
+        return patch_fail(patching, JSON_PATCH_MALFORMED, "a value cannot be moved into itself");
     if (!place.parent)
-        return fail(patching, JSON_PATCH_NO_TARGET, "the path does not exist");
+        return patch_fail(patching, JSON_PATCH_NO_TARGET, "the path does not exist");
     struct patch_measure measure = patch_tree_measure(place.item, &patching->work);
-    return add_item(patching, detach(patching, &place, measure.bytes), measure);
+    return add_item(patching, detach_node(patching, &place, measure.bytes), measure);
 }
 
 static enum json_patch_result apply_copy(struct patching *patching)
@@ -299,7 +300,7 @@ static enum json_patch_result apply_copy(struct patching *patching)
         return result;
     struct patch_measure measure = patch_tree_measure_new(place.item, &patching->work);
     if (measure.bytes > patching->limit)
-        return fail(patching, JSON_PATCH_TOO_LARGE, "the document becomes too large");
+        return patch_fail(patching, JSON_PATCH_TOO_LARGE, "the document becomes too large");
     return add_item(patching, patch_tree_copy(place.item), measure);
 }
 
@@ -312,7 +313,7 @@ static enum json_patch_result apply_test(struct patching *patching)
     buffer_free(&scratch);
     if (!holds && patching->work.done > patching->work.most)
         return too_much_work(patching);
-    return holds ? JSON_PATCH_OK : fail(patching, JSON_PATCH_TEST_FAILED, "the test failed");
+    return holds ? JSON_PATCH_OK : patch_fail(patching, JSON_PATCH_TEST_FAILED, "the test failed");
 }
 
 static const struct operation {
@@ -341,23 +342,23 @@ static enum json_patch_result apply_operation(struct patching *patching, struct 
     buffer_clear(path);
     buffer_clear(from);
     if (json_type(object) != JSON_OBJECT)
-        return fail(patching, JSON_PATCH_MALFORMED, "an object was expected");
+        return patch_fail(patching, JSON_PATCH_MALFORMED, "an object was expected");
     const struct operation *operation = find_operation(json_member(object, SLICE("op")));
     if (!operation)
-        return fail(patching, JSON_PATCH_MALFORMED,
-                    "\"op\" must be \"add\", \"remove\", \"replace\", \"move\", \"copy\" or \"test\"");
+        return patch_fail(patching, JSON_PATCH_MALFORMED,
+                          "\"op\" must be \"add\", \"remove\", \"replace\", \"move\", \"copy\" or \"test\"");
     patching->path = json_string(json_member(object, SLICE("path")), path);
     if (!patching->path.data || !pointer_valid(patching->path))
-        return fail(patching, JSON_PATCH_MALFORMED,
-                    "\"path\" must be a JSON Pointer: \"\", or \"/step/step...\"");
+        return patch_fail(patching, JSON_PATCH_MALFORMED,
+                          "\"path\" must be a JSON Pointer: \"\", or \"/step/step...\"");
     patching->name = operation->name;
     patching->from = json_string(json_member(object, SLICE("from")), from);
     if (operation->from && (!patching->from.data || !pointer_valid(patching->from)))
-        return fail(patching, JSON_PATCH_MALFORMED,
-                    "\"from\" must be a JSON Pointer: \"\", or \"/step/step...\"");
+        return patch_fail(patching, JSON_PATCH_MALFORMED,
+                          "\"from\" must be a JSON Pointer: \"\", or \"/step/step...\"");
     patching->value = json_member(object, SLICE("value"));
     if (operation->value && !patching->value.json)
-        return fail(patching, JSON_PATCH_MALFORMED, "\"value\" is missing");
+        return patch_fail(patching, JSON_PATCH_MALFORMED, "\"value\" is missing");
     patching->work.done += PATCH_WORK_OPERATION;
     if (patching->work.done > patching->work.most)
         return too_much_work(patching);

@@ -8,7 +8,7 @@
 #include "shared/json/compare.h"
 #include "shared/json/number.h"
 
-static cJSON *present(cJSON *item)
+static cJSON *present_item(cJSON *item)
 {
     if (!item)
         log_fatal("out of memory while a JSON Patch was applied");
@@ -25,7 +25,7 @@ static const char *with_nul(struct slice text, struct buffer *scratch)
     return scratch->data;
 }
 
-static const char *characters(struct json_value string, struct buffer *scratch)
+static const char *tree_characters(struct json_value string, struct buffer *scratch)
 {
     buffer_clear(scratch);
     struct slice text = json_string(string, scratch);
@@ -38,33 +38,33 @@ static const char *characters(struct json_value string, struct buffer *scratch)
 void patch_tree_add_member(cJSON *object, const char *key, cJSON *item)
 {
     if (!cJSON_AddItemToObject(object, key, item))
-        (void)present(NULL);
+        (void)present_item(NULL);
 }
 
-static cJSON *build(struct json_value value, struct buffer *scratch)
+static cJSON *build_tree(struct json_value value, struct buffer *scratch)
 {
     enum json_type type = json_type(value);
     switch (type) {
     case JSON_NONE:
     case JSON_NULL:
-        return present(cJSON_CreateNull());
+        return present_item(cJSON_CreateNull());
     case JSON_FALSE:
-        return present(cJSON_CreateFalse());
+        return present_item(cJSON_CreateFalse());
     case JSON_TRUE:
-        return present(cJSON_CreateTrue());
+        return present_item(cJSON_CreateTrue());
     case JSON_NUMBER:
-        return present(cJSON_CreateRaw(with_nul(json_text(value), scratch)));
+        return present_item(cJSON_CreateRaw(with_nul(json_text(value), scratch)));
     case JSON_STRING:
-        return present(cJSON_CreateString(characters(value, scratch)));
+        return present_item(cJSON_CreateString(tree_characters(value, scratch)));
     case JSON_ARRAY:
     case JSON_OBJECT:
         break;
     }
-    cJSON *container = present(type == JSON_OBJECT ? cJSON_CreateObject() : cJSON_CreateArray());
+    cJSON *container = present_item(type == JSON_OBJECT ? cJSON_CreateObject() : cJSON_CreateArray());
     for (struct json_iterator i = json_begin(value); json_step(&i);) {
-        cJSON *child = build(i.value, scratch);
+        cJSON *child = build_tree(i.value, scratch);
         if (i.object)
-            patch_tree_add_member(container, characters(i.key, scratch), child);
+            patch_tree_add_member(container, tree_characters(i.key, scratch), child);
         else
             cJSON_AddItemToArray(container, child);
     }
@@ -72,24 +72,24 @@ static cJSON *build(struct json_value value, struct buffer *scratch)
 }
 
 /* cJSON does not say how much it asked for; all of it may be written to. */
-static void release(void *memory)
+static void release_tree(void *memory)
 {
     memory_release(memory, malloc_usable_size(memory));
 }
 
 cJSON *patch_tree_build(struct json_value value)
 {
-    cJSON_Hooks hooks = {.malloc_fn = malloc, .free_fn = release};
+    cJSON_Hooks hooks = {.malloc_fn = malloc, .free_fn = release_tree};
     struct buffer scratch = {0};
     cJSON_InitHooks(&hooks);
-    cJSON *item = build(value, &scratch);
+    cJSON *item = build_tree(value, &scratch);
     buffer_free(&scratch);
     return item;
 }
 
 cJSON *patch_tree_copy(const cJSON *item)
 {
-    return present(cJSON_Duplicate(item, true));
+    return present_item(cJSON_Duplicate(item, true));
 }
 
 size_t patch_string_bytes(const char *text)
@@ -105,7 +105,7 @@ size_t patch_string_bytes(const char *text)
     return bytes;
 }
 
-static struct patch_measure measure(const cJSON *item)
+static struct patch_measure measure_tree(const cJSON *item)
 {
     if (cJSON_IsString(item))
         return (struct patch_measure){patch_string_bytes(item->valuestring), 0, 1};
@@ -116,7 +116,7 @@ static struct patch_measure measure(const cJSON *item)
 
     struct patch_measure all = {2, 1, 1};
     for (const cJSON *child = item->child; child; child = child->next) {
-        struct patch_measure one = measure(child);
+        struct patch_measure one = measure_tree(child);
         all.bytes += one.bytes + (child->next ? 1 : 0);
         if (cJSON_IsObject(item))
             all.bytes += patch_string_bytes(child->string) + 1;
@@ -129,7 +129,7 @@ static struct patch_measure measure(const cJSON *item)
 
 struct patch_measure patch_tree_measure(const cJSON *item, struct patch_work *work)
 {
-    struct patch_measure all = measure(item);
+    struct patch_measure all = measure_tree(item);
     work->done += all.bytes + PATCH_WORK_MEASURED * (uint64_t)all.nodes;
     return all;
 }

@@ -27,7 +27,7 @@ static struct slice shown_key(struct json_value key)
     return raw;
 }
 
-static bool refuse(const struct compiler *compiler, struct json_value key, const char *what)
+static bool query_refuse(const struct compiler *compiler, struct json_value key, const char *what)
 {
     struct slice shown = shown_key(key);
     snprintf(compiler->message, JSON_QUERY_MESSAGE, "query: \"%.*s\": %.100s", (int)shown.length, shown.data,
@@ -40,19 +40,19 @@ static bool refuse_type(const struct compiler *compiler, struct json_value key, 
 {
     char what[JSON_QUERY_MESSAGE];
     snprintf(what, sizeof(what), "expected %s, not %s", expected, json_type_name(json_type(found)));
-    return refuse(compiler, key, what);
+    return query_refuse(compiler, key, what);
 }
 
-static bool spend(const struct compiler *compiler, struct json_value key, uint32_t count)
+static bool spend_compiling(const struct compiler *compiler, struct json_value key, uint32_t count)
 {
     if (count > JSON_QUERY_NODES - compiler->query->spent)
-        return refuse(compiler, key, "the query has too many conditions and values");
+        return query_refuse(compiler, key, "the query has too many conditions and values");
     compiler->query->spent += count;
     return true;
 }
 
 /* Doubles an array that is full. */
-static void *grown(void *array, uint32_t count, uint32_t *capacity, size_t size)
+static void *grown_list(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity)
         return array;
@@ -62,7 +62,7 @@ static void *grown(void *array, uint32_t count, uint32_t *capacity, size_t size)
 
 static uint32_t add_node(struct json_query *query, uint32_t parent, enum query_kind kind)
 {
-    query->nodes = grown(query->nodes, query->node_count, &query->node_capacity, sizeof(*query->nodes));
+    query->nodes = grown_list(query->nodes, query->node_count, &query->node_capacity, sizeof(*query->nodes));
     uint32_t index = query->node_count++;
     query->nodes[index] = (struct query_node){.kind = kind};
     if (index > 0) {
@@ -76,7 +76,8 @@ static uint32_t add_node(struct json_query *query, uint32_t parent, enum query_k
 
 static void add_value(struct json_query *query, uint32_t node, struct json_value value)
 {
-    query->values = grown(query->values, query->value_count, &query->value_capacity, sizeof(*query->values));
+    query->values =
+        grown_list(query->values, query->value_count, &query->value_capacity, sizeof(*query->values));
     if (query->nodes[node].value_count++ == 0)
         query->nodes[node].values = query->value_count;
     query->values[query->value_count++] = value;
@@ -93,10 +94,11 @@ static bool add_path(const struct compiler *compiler, uint32_t node, struct json
     query->nodes[node].steps = query->step_count;
     for (const char *dot = at; dot; at = dot + 1) {
         if (query->nodes[node].step_count == JSON_DEPTH_LIMIT)
-            return refuse(compiler, key, "the path has too many steps");
+            return query_refuse(compiler, key, "the path has too many steps");
         dot = memchr(at, '.', (size_t)(end - at));
         struct slice name = slice_of(at, (size_t)((dot ? dot : end) - at));
-        query->steps = grown(query->steps, query->step_count, &query->step_capacity, sizeof(*query->steps));
+        query->steps =
+            grown_list(query->steps, query->step_count, &query->step_capacity, sizeof(*query->steps));
         query->steps[query->step_count++] = (struct query_step){name, json_position(name)};
         query->nodes[node].step_count++;
         if (!dot)
@@ -141,7 +143,7 @@ static void sort_values(struct json_query *query, uint32_t node)
 static bool add_equal(const struct compiler *compiler, uint32_t parent, struct json_value key,
                       struct json_value value)
 {
-    if (!spend(compiler, key, 1))
+    if (!spend_compiling(compiler, key, 1))
         return false;
     uint32_t node = add_node(compiler->query, parent, QUERY_IN);
     add_value(compiler->query, node, value);
@@ -154,7 +156,7 @@ static bool add_list(const struct compiler *compiler, uint32_t parent, struct js
 {
     if (json_type(list) != JSON_ARRAY)
         return refuse_type(compiler, key, "an array", list);
-    if (!spend(compiler, key, 1) || !spend(compiler, key, json_count(list)))
+    if (!spend_compiling(compiler, key, 1) || !spend_compiling(compiler, key, json_count(list)))
         return false;
     uint32_t node = add_node(compiler->query, parent, QUERY_IN);
     for (struct json_iterator i = json_begin(list); json_step(&i);)
@@ -168,7 +170,7 @@ static bool add_range(const struct compiler *compiler, uint32_t parent, struct j
 {
     if (json_type(operand) != JSON_NUMBER && json_type(operand) != JSON_STRING)
         return refuse_type(compiler, key, "a number or a string", operand);
-    if (!spend(compiler, key, 1))
+    if (!spend_compiling(compiler, key, 1))
         return false;
     add_value(compiler->query, add_node(compiler->query, parent, kind), operand);
     return true;
@@ -180,7 +182,7 @@ static bool add_exists(const struct compiler *compiler, uint32_t parent, struct 
     bool wanted;
     if (!json_boolean(operand, &wanted))
         return refuse_type(compiler, key, "true or false", operand);
-    if (!spend(compiler, key, 1))
+    if (!spend_compiling(compiler, key, 1))
         return false;
     add_node(compiler->query, parent, wanted ? QUERY_EXISTS : QUERY_ABSENT);
     return true;
@@ -213,10 +215,10 @@ static bool add_operator(const struct compiler *compiler, uint32_t parent, struc
     if (json_string_is(key, SLICE("$not"))) {
         if (!has_operators(operand))
             return refuse_type(compiler, key, "an object of operators", operand);
-        return spend(compiler, key, 1) &&
+        return spend_compiling(compiler, key, 1) &&
                add_operators(compiler, add_node(query, parent, QUERY_NEGATED), operand);
     }
-    return refuse(compiler, key, is_operator(key) ? "unknown operator" : "a field beside operators");
+    return query_refuse(compiler, key, is_operator(key) ? "unknown operator" : "a field beside operators");
 }
 
 static bool add_operators(const struct compiler *compiler, uint32_t parent, struct json_value operators)
@@ -232,7 +234,7 @@ static bool check_literal(const struct compiler *compiler, struct json_value val
 {
     for (struct json_iterator i = json_begin(value); json_step(&i);) {
         if (i.object && is_operator(i.key))
-            return refuse(compiler, i.key, "an operator within a value (use a dotted path, or $eq)");
+            return query_refuse(compiler, i.key, "an operator within a value (use a dotted path, or $eq)");
         if (!check_literal(compiler, i.value))
             return false;
     }
@@ -243,7 +245,7 @@ static bool add_field(const struct compiler *compiler, uint32_t parent, struct j
                       struct json_value value)
 {
     uint32_t node = add_node(compiler->query, parent, QUERY_FIELD);
-    if (!spend(compiler, key, 1) || !add_path(compiler, node, key))
+    if (!spend_compiling(compiler, key, 1) || !add_path(compiler, node, key))
         return false;
     if (json_type(value) == JSON_OBJECT && has_operators(value))
         return add_operators(compiler, node, value);
@@ -256,12 +258,12 @@ static bool add_alternatives(const struct compiler *compiler, uint32_t parent, s
                              struct json_value list, enum query_kind kind)
 {
     if (json_type(list) != JSON_ARRAY || json_count(list) == 0)
-        return refuse(compiler, key, "expected an array of one or more queries");
+        return query_refuse(compiler, key, "expected an array of one or more queries");
     uint32_t node = add_node(compiler->query, parent, kind);
     for (struct json_iterator i = json_begin(list); json_step(&i);) {
         if (json_type(i.value) != JSON_OBJECT)
             return refuse_type(compiler, key, "queries (objects)", i.value);
-        if (!spend(compiler, key, 1) ||
+        if (!spend_compiling(compiler, key, 1) ||
             !add_conditions(compiler, add_node(compiler->query, node, QUERY_ALL), i.value))
             return false;
     }
@@ -280,10 +282,10 @@ static bool add_condition(const struct compiler *compiler, uint32_t parent, stru
     if (json_string_is(key, SLICE("$not"))) {
         if (json_type(value) != JSON_OBJECT)
             return refuse_type(compiler, key, "a query (an object)", value);
-        return spend(compiler, key, 1) &&
+        return spend_compiling(compiler, key, 1) &&
                add_conditions(compiler, add_node(compiler->query, parent, QUERY_NOT), value);
     }
-    return refuse(compiler, key, "unknown operator, or one that belongs after a field");
+    return query_refuse(compiler, key, "unknown operator, or one that belongs after a field");
 }
 
 static bool add_conditions(const struct compiler *compiler, uint32_t parent, struct json_value conditions)

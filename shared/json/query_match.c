@@ -48,7 +48,7 @@ struct json_matching {
     struct place places[JSON_DEPTH_LIMIT + 1];
 };
 
-static void spend(struct json_matching *matching, uint64_t units)
+static void spend_matching(struct json_matching *matching, uint64_t units)
 {
     matching->taken += units;
     matching->units -= units < matching->units ? units : matching->units;
@@ -59,7 +59,7 @@ static void spend(struct json_matching *matching, uint64_t units)
 enum { UNIT_BYTES = 64, UNIT_BYTES_READ = 8 }; /* compared at once; read one by one */
 
 /* What it costs at most to compare two values. */
-static uint64_t comparison(struct json_value a, struct json_value b)
+static uint64_t comparison_work(struct json_value a, struct json_value b)
 {
     enum json_type type = json_type(a);
     if (type != json_type(b) || type < JSON_NUMBER)
@@ -114,7 +114,7 @@ static uint64_t search_units(const struct json_value *operands, uint32_t count, 
 {
     uint64_t units = 1;
     for (uint32_t left = count; left; left /= 2)
-        units += comparison(operands[left / 2], value);
+        units += comparison_work(operands[left / 2], value);
     return units;
 }
 
@@ -125,12 +125,12 @@ static bool in_operands(struct json_matching *matching, const struct query_node 
         return false;
     const struct json_value *operands = matching->query->values + node->values;
     if (json_type(value) <= JSON_STRING) {
-        spend(matching, search_units(operands, node->sorted_count, value));
+        spend_matching(matching, search_units(operands, node->sorted_count, value));
         return node->sorted_count == 1 ? scalar_equal(operands[0], value)
                                        : in_sorted(operands, node->sorted_count, value);
     }
     for (uint32_t i = node->sorted_count; i < node->value_count; i++) {
-        spend(matching, comparison(operands[i], value));
+        spend_matching(matching, comparison_work(operands[i], value));
         if (json_equal(operands[i], value))
             return true;
     }
@@ -143,7 +143,7 @@ static bool value_holds(struct json_matching *matching, const struct query_node 
     if (node->kind == QUERY_IN)
         return in_operands(matching, node, value);
     struct json_value operand = matching->query->values[node->values];
-    spend(matching, comparison(operand, value));
+    spend_matching(matching, comparison_work(operand, value));
     if (json_type(value) != json_type(operand))
         return false;
     int order = json_order(value, operand);
@@ -185,28 +185,28 @@ static void try_value(struct json_matching *matching, uint32_t value, bool eleme
     walk_to(matching, TRY, value);
 }
 
-static void enter(struct json_matching *matching, const struct json_node *nodes, uint32_t array,
-                  uint32_t step)
+static void enter_node(struct json_matching *matching, const struct json_node *nodes, uint32_t array,
+                       uint32_t step)
 {
     matching->places[matching->depth++] = (struct place){array + 1, nodes[array].next, 0, step};
     matching->state = NEXT;
 }
 
 /* To where the path ends, or goes through an array. */
-static void follow(struct json_matching *matching, struct json_value document)
+static void follow_fields(struct json_matching *matching, struct json_value document)
 {
     const struct query_node *field = matching->field;
     const struct query_step *steps = matching->query->steps + field->steps;
     struct json_value value = {document.json, matching->value};
     uint32_t step = matching->step;
     while (step < field->step_count && json_type(value) == JSON_OBJECT) {
-        spend(matching, 1 + json_count(value) / 4);
+        spend_matching(matching, 1 + json_count(value) / 4);
         value = json_member(value, steps[step++].name);
     }
     if (step == field->step_count)
         try_value(matching, value.json ? value.index : ABSENT_NODE, false);
     else if (json_type(value) == JSON_ARRAY)
-        enter(matching, document.json->nodes, value.index, step);
+        enter_node(matching, document.json->nodes, value.index, step);
     else
         try_value(matching, ABSENT_NODE, false);
 }
@@ -222,7 +222,7 @@ static void next_element(struct json_matching *matching, const struct json_node 
     while (place->next < place->end && matching->units) {
         uint32_t element = place->next, position = place->position++;
         place->next = nodes[element].next;
-        spend(matching, 1);
+        spend_matching(matching, 1);
         if (ends) {
             try_value(matching, element, true);
             return;
@@ -260,7 +260,7 @@ static bool try_conditions(struct json_matching *matching, struct json_value doc
         return true;
     matching->state = NEXT;
     if (!matching->element && matching->conditions && json_type(value) == JSON_ARRAY)
-        enter(matching, document.json->nodes, value.index, matching->field->step_count);
+        enter_node(matching, document.json->nodes, value.index, matching->field->step_count);
     return false;
 }
 
@@ -280,7 +280,7 @@ static enum json_match walk_leaf(struct json_matching *matching, struct json_val
 {
     while (matching->units) {
         if (matching->state == FOLLOW)
-            follow(matching, document);
+            follow_fields(matching, document);
         else if (matching->state == TRY && try_conditions(matching, document))
             return JSON_MATCH_YES;
         else if (matching->state == NEXT && matching->depth)
@@ -294,8 +294,8 @@ static enum json_match walk_leaf(struct json_matching *matching, struct json_val
 }
 
 /* The leaf of the query's node @at. */
-static enum json_match leaf(struct json_matching *matching, uint32_t at, const struct query_node *field,
-                            const struct query_node *conditions, struct json_value document)
+static enum json_match match_leaf(struct json_matching *matching, uint32_t at, const struct query_node *field,
+                                  const struct query_node *conditions, struct json_value document)
 {
     unsigned char *known = &matching->known[at];
     if (*known != UNKNOWN)
@@ -312,7 +312,7 @@ static enum json_match leaf(struct json_matching *matching, uint32_t at, const s
 
 /* ---- the tree ---- */
 
-static enum json_match opposite(enum json_match match)
+static enum json_match opposite_of(enum json_match match)
 {
     return match == JSON_MATCH_MORE ? match : match == JSON_MATCH_YES ? JSON_MATCH_NO : JSON_MATCH_YES;
 }
@@ -324,15 +324,15 @@ static enum json_match field_holds(struct json_matching *matching, const struct 
     const struct query_node *nodes = matching->query->nodes, *conditions = &nodes[at];
     enum json_match match = JSON_MATCH_YES;
     if (conditions->about_values)
-        match = leaf(matching, at, field, conditions, document);
+        match = match_leaf(matching, at, field, conditions, document);
     for (uint32_t child = conditions->child; match == JSON_MATCH_YES && child; child = nodes[child].sibling) {
         enum query_kind kind = nodes[child].kind;
         if (kind == QUERY_NEGATED)
-            match = opposite(field_holds(matching, field, child, document));
+            match = opposite_of(field_holds(matching, field, child, document));
         else if (kind == QUERY_EXISTS)
-            match = leaf(matching, child, field, NULL, document);
+            match = match_leaf(matching, child, field, NULL, document);
         else if (kind == QUERY_ABSENT)
-            match = opposite(leaf(matching, child, field, NULL, document));
+            match = opposite_of(match_leaf(matching, child, field, NULL, document));
     }
     return match;
 }
@@ -344,10 +344,11 @@ static enum json_match document_holds(struct json_matching *matching, uint32_t a
     if (kind == QUERY_FIELD)
         return field_holds(matching, &nodes[at], at, document);
     enum json_match deciding = kind == QUERY_ANY ? JSON_MATCH_YES : JSON_MATCH_NO;
-    enum json_match match = opposite(deciding);
-    for (uint32_t child = nodes[at].child; child && match == opposite(deciding); child = nodes[child].sibling)
+    enum json_match match = opposite_of(deciding);
+    for (uint32_t child = nodes[at].child; child && match == opposite_of(deciding);
+         child = nodes[child].sibling)
         match = document_holds(matching, child, document);
-    return kind == QUERY_NOT ? opposite(match) : match;
+    return kind == QUERY_NOT ? opposite_of(match) : match;
 }
 
 struct json_matching *json_matching_create(const struct json_query *query)

@@ -41,7 +41,7 @@ static void take_over(struct ring *ring)
     ring_wake(ring, true);
 }
 
-static void publish(struct ring_shared *shared, uint64_t position, uint64_t seq)
+static void publish_tail(struct ring_shared *shared, uint64_t position, uint64_t seq)
 {
     uint64_t generation = atomic_load_explicit(&shared->generation, memory_order_relaxed) + 1;
     struct ring_place *place = &shared->places[generation % 2];
@@ -58,12 +58,12 @@ void ring_start(struct ring *ring, uint64_t seq)
     take_over(ring);
     if (ring_started(ring))
         return;
-    publish(ring->shared, 0, seq);
+    publish_tail(ring->shared, 0, seq);
     ring->tail_seq = seq;
 }
 
 /* Before anything up to the position @end is written: whatever lies under it is valid no more. */
-static void claim(struct ring_shared *shared, uint64_t end)
+static void claim_room(struct ring_shared *shared, uint64_t end)
 {
     uint64_t valid_from = atomic_load_explicit(&shared->valid_from, memory_order_relaxed);
     if (end <= shared->bytes + valid_from)
@@ -92,13 +92,13 @@ static char *write_slice(char *to, struct slice from)
 }
 
 /* Goes to the beginning of the data if @length bytes do not fit before its end. */
-static void make_room(struct ring *ring, uint64_t length)
+static void ring_make_room(struct ring *ring, uint64_t length)
 {
     struct ring_shared *shared = ring->shared;
     uint64_t at = ring->tail % shared->bytes, left = shared->bytes - at;
     if (left >= length)
         return;
-    claim(shared, ring->tail + left);
+    claim_room(shared, ring->tail + left);
     struct ring_header skip = {.length = (uint32_t)left, .kind = RING_SKIP};
     write_header(shared, at, &skip, 1);
     ring->tail += left;
@@ -137,10 +137,10 @@ void ring_append(struct ring *ring, const struct ring_record *record)
     uint64_t length = record_length(&whole);
     assert(length <= shared->bytes / 4);
 
-    make_room(ring, length);
+    ring_make_room(ring, length);
     uint64_t at = ring->tail % shared->bytes;
     assert(at % sizeof(uint64_t) == 0 && at + length <= shared->bytes);
-    claim(shared, ring->tail + length);
+    claim_room(shared, ring->tail + length);
     struct ring_header header = header_of(&whole, length);
     write_header(shared, at, &header, RING_HEADER_WORDS);
     char *to = shared->data + at + sizeof header;
@@ -159,6 +159,6 @@ void ring_publish(struct ring *ring)
     take_over(ring);
     if (ring->tail == ring_head(ring))
         return;
-    publish(ring->shared, ring->tail, ring->tail_seq);
+    publish_tail(ring->shared, ring->tail, ring->tail_seq);
     ring_wake(ring, false);
 }

@@ -17,7 +17,7 @@ struct account_table {
     struct json document; /* being read; reused */
 };
 
-static struct account_list *bucket_of(struct account_table *table, struct slice user)
+static struct account_list *account_bucket(struct account_table *table, struct slice user)
 {
     return &table->buckets[slice_hash(user) % BUCKETS];
 }
@@ -79,14 +79,14 @@ static struct account *account_new(struct account_table *table, struct slice use
     account_count_rights(table, account);
     LIST_INIT(&account->logins);
     LIST_INIT(&account->untold);
-    LIST_INSERT_HEAD(bucket_of(table, user), account, all);
+    LIST_INSERT_HEAD(account_bucket(table, user), account, all);
     return account;
 }
 
 static struct account *account_find(struct account_table *table, struct slice user)
 {
     struct account *account;
-    LIST_FOREACH (account, bucket_of(table, user), all)
+    LIST_FOREACH (account, account_bucket(table, user), all)
         if (!account->control && slice_equal(slice_of(account->user, account->user_length), user))
             return account;
     return NULL;
@@ -152,7 +152,7 @@ void account_leave(struct login *login)
     login->account = NULL;
 }
 
-static void outdate(struct account_table *table, struct account *account)
+static void outdate_account(struct account_table *table, struct account *account)
 {
     if (account->outdated || account->control)
         return;
@@ -164,7 +164,7 @@ void account_outdate(struct account_table *table, struct slice user)
 {
     struct account *account = account_find(table, user);
     if (account)
-        outdate(table, account);
+        outdate_account(table, account);
 }
 
 void account_outdate_group(struct account_table *table, struct slice group)
@@ -175,7 +175,7 @@ void account_outdate_group(struct account_table *table, struct slice group)
         LIST_FOREACH (account, &table->buckets[i], all) {
             nodes += 1 + account->rights.group_count;
             if (!group.data || rights_in_group(&account->rights, group) || account->rights.names_missing)
-                outdate(table, account);
+                outdate_account(table, account);
         }
     work_charge(&table->worker->work, nodes * WORK_NODE);
 }

@@ -34,7 +34,7 @@ struct authority {
  * snapshot, which may be ahead of what was taken in: a session that is over there has no part in them, which
  * may even be those of somebody who has the name by now.
  */
-static void tell(struct authority *authority, struct login *login)
+static void tell_login(struct authority *authority, struct login *login)
 {
     const struct authority_events *events = authority->events;
     const struct news *news = &authority->news;
@@ -79,7 +79,7 @@ static void close_news(struct authority *authority)
     account_put(authority->accounts, account);
 }
 
-static void reload(struct authority *authority, struct account *account)
+static void reload_account(struct authority *authority, struct account *account)
 {
     struct rights before = account->rights;
     uint64_t version = account->version, since = account->loaded_seq;
@@ -104,12 +104,12 @@ static bool apply_step(struct authority *authority)
     if (authority_is_current(authority) || !snapshot_take(authority->worker))
         return false;
     if (!news->account) {
-        reload(authority, account_take_outdated(authority->accounts));
+        reload_account(authority, account_take_outdated(authority->accounts));
         return true;
     }
     struct login *login = LIST_FIRST(&news->account->untold);
     if (login)
-        tell(authority, login);
+        tell_login(authority, login);
     else
         close_news(authority);
     return true;

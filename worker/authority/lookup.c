@@ -3,7 +3,7 @@
 #include "shared/base/log.h"
 #include "shared/store/search.h"
 
-static struct json_query *compile(const char *field, struct slice value)
+static struct json_query *compile_lookup(const char *field, struct slice value)
 {
     struct buffer text = {0};
     struct json json = {0};
@@ -23,7 +23,7 @@ static struct json_query *compile(const char *field, struct slice value)
 bool lookup(struct worker *worker, unsigned collection, const char *field, struct slice value,
             lookup_found *found, void *argument)
 {
-    struct json_query *query = compile(field, value);
+    struct json_query *query = compile_lookup(field, value);
     struct store_search *search = store_search_start(worker->store, collection, query);
     struct json document = {0};
     struct slice id;

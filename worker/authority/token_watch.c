@@ -24,7 +24,7 @@ struct token_watch {
 };
 
 /* The hash is one already. */
-static struct login_list *bucket_of(struct token_watch *watch, const uint8_t *hash)
+static struct login_list *token_bucket(struct token_watch *watch, const uint8_t *hash)
 {
     return &watch->buckets[(hash[0] | (unsigned)hash[1] << 8) % BUCKETS];
 }
@@ -32,7 +32,7 @@ static struct login_list *bucket_of(struct token_watch *watch, const uint8_t *ha
 void token_watch_add(struct token_watch *watch, struct login *login)
 {
     const struct worker *worker = watch->worker;
-    LIST_INSERT_HEAD(bucket_of(watch, login->token_hash), login, of_token);
+    LIST_INSERT_HEAD(token_bucket(watch, login->token_hash), login, of_token);
     login->used_ms = clock_monotonic_ms();
     presence_add(worker->scoreboard->presence, worker->slot, login->token_hash, login->used_ms);
     TAILQ_INSERT_TAIL(&watch->used, login, by_use);
@@ -85,7 +85,7 @@ void token_watch_changed(struct token_watch *watch, struct slice id,
     uint8_t hash[TOKEN_HASH_BYTES];
     if (!token_hash_of_id(id, hash))
         return;
-    struct login *login = first_of(LIST_FIRST(bucket_of(watch, hash)), hash);
+    struct login *login = first_of(LIST_FIRST(token_bucket(watch, hash)), hash);
     if (!login || !token_watch_is_over(watch, hash))
         return;
     while (login) {

@@ -101,7 +101,7 @@ struct ending {
     struct slice body;
 };
 
-static bool end_one(void *argument, struct slice id, struct json_value document, uint64_t version)
+static bool end_stored_login(void *argument, struct slice id, struct json_value document, uint64_t version)
 {
     const struct ending *ending = argument;
     (void)version;
@@ -117,7 +117,7 @@ bool user_set_end_sessions(struct worker *worker, struct buffer *set, struct sli
     struct buffer body = {0};
     buffer_append_format(&body, "{\"ended\":%llu}", (unsigned long long)clock_wall_ms());
     struct ending ending = {set, CHANGE_MERGE, buffer_slice(&body)};
-    bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
+    bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, end_stored_login, &ending);
     buffer_free(&body);
     return known;
 }
@@ -125,7 +125,7 @@ bool user_set_end_sessions(struct worker *worker, struct buffer *set, struct sli
 bool user_set_remove_sessions(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct ending ending = {set, CHANGE_REMOVE, {0}};
-    return lookup(worker, COLLECTION_SESSIONS, "user", user, end_one, &ending);
+    return lookup(worker, COLLECTION_SESSIONS, "user", user, end_stored_login, &ending);
 }
 
 struct keeping {

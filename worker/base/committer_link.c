@@ -233,7 +233,7 @@ static bool read_link(struct committer_link *link, bool to_the_end)
     }
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *argument)
+static void link_on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     struct committer_link *link = argument;
@@ -243,7 +243,7 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
         link_down(link);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *argument)
+static void link_on_writable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd, (void)what;
     committer_link_flush(argument);
@@ -257,8 +257,8 @@ void committer_link_connect(struct committer_link *link, int fd)
     }
     link->fd = fd;
     link->state = LINK_GREETING;
-    event_assign(&link->readable, link->worker->base, fd, EV_READ | EV_PERSIST, on_readable, link);
-    event_assign(&link->writable, link->worker->base, fd, EV_WRITE, on_writable, link);
+    event_assign(&link->readable, link->worker->base, fd, EV_READ | EV_PERSIST, link_on_readable, link);
+    event_assign(&link->writable, link->worker->base, fd, EV_WRITE, link_on_writable, link);
     if (event_add(&link->readable, NULL) != 0)
         log_fatal("the committer's link cannot be watched");
     committer_hello_append(&link->greeting.bytes, link->worker->slot, link->worker->incarnation);
@@ -266,7 +266,7 @@ void committer_link_connect(struct committer_link *link, int fd)
 }
 
 /* Sends what comes next, up to @most bytes in all. False: the link has ended. */
-static bool send_some(struct committer_link *link, struct outgoing *outgoing, size_t most)
+static bool link_send_some(struct committer_link *link, struct outgoing *outgoing, size_t most)
 {
     const struct buffer *bytes = &outgoing->bytes;
     size_t end = bytes->length - outgoing->written > most ? outgoing->written + most : bytes->length;
@@ -286,7 +286,7 @@ static bool send_some(struct committer_link *link, struct outgoing *outgoing, si
 /* False: there is more, for when the kernel has room again, or the link has ended. */
 static bool write_link(struct committer_link *link, struct outgoing *outgoing)
 {
-    bool good = send_some(link, outgoing, WRITE_MOST);
+    bool good = link_send_some(link, outgoing, WRITE_MOST);
     size_t rest = outgoing->bytes.length - outgoing->written;
     if (rest <= outgoing->written)
         cut_outgoing(outgoing, rest);

@@ -43,7 +43,7 @@ static struct place *place_of(struct committer_turns *turns, struct slice user)
     return &turns->places[(hash ^ hash >> 16) % PLACES];
 }
 
-static bool has_room(const struct committer_turns *turns, uint64_t work)
+static bool turns_have_room(const struct committer_turns *turns, uint64_t work)
 {
     return turns->given == 0 ||
            (turns->given_work < COMMITTER_TURNS_WORK && work <= COMMITTER_TURNS_WORK - turns->given_work);
@@ -51,7 +51,7 @@ static bool has_room(const struct committer_turns *turns, uint64_t work)
 
 static void give_next(struct committer_turns *turns);
 
-static void answered(void *argument, const struct committer_result *result)
+static void turn_answered(void *argument, const struct committer_result *result)
 {
     struct turn *turn = argument;
     struct committer_turns *turns = turn->turns;
@@ -63,10 +63,10 @@ static void answered(void *argument, const struct committer_result *result)
 }
 
 /* False: the link does not take it, and @turn is as it was. */
-static bool give(struct committer_turns *turns, struct place *place, struct turn *turn, struct slice set,
-                 enum error_code *code)
+static bool give_turn(struct committer_turns *turns, struct place *place, struct turn *turn, struct slice set,
+                      enum error_code *code)
 {
-    if (!committer_link_submit(turns->worker->link, set, answered, turn, code))
+    if (!committer_link_submit(turns->worker->link, set, turn_answered, turn, code))
         return false;
     if (place->start < turns->now)
         place->start = turns->now; /* for what it did not ask for there is no credit */
@@ -77,7 +77,7 @@ static bool give(struct committer_turns *turns, struct place *place, struct turn
     return true;
 }
 
-static void refuse(struct turn *turn, enum error_code code)
+static void refuse_turn(struct turn *turn, enum error_code code)
 {
     struct committer_result result = {.code = code, .text = slice_text(committer_link_refusal(code))};
     turn->done(turn->argument, &result);
@@ -96,7 +96,7 @@ static struct place *next_place(const struct committer_turns *turns)
 static void give_next(struct committer_turns *turns)
 {
     struct place *place;
-    while ((place = next_place(turns)) && has_room(turns, STAILQ_FIRST(&place->waiting)->work)) {
+    while ((place = next_place(turns)) && turns_have_room(turns, STAILQ_FIRST(&place->waiting)->work)) {
         struct turn *turn = STAILQ_FIRST(&place->waiting);
         struct buffer set = turn->set;
         enum error_code code;
@@ -105,8 +105,8 @@ static void give_next(struct committer_turns *turns)
             TAILQ_REMOVE(&turns->busy, place, next);
         turns->waiting_bytes -= set.length;
         turn->set = (struct buffer){0};
-        if (!give(turns, place, turn, buffer_slice(&set), &code))
-            refuse(turn, code);
+        if (!give_turn(turns, place, turn, buffer_slice(&set), &code))
+            refuse_turn(turn, code);
         buffer_free(&set);
     }
 }
@@ -131,8 +131,8 @@ bool committer_turns_submit(struct committer_turns *turns, struct slice user, ui
     struct turn *turn = memory_allocate(sizeof *turn);
     *turn = (struct turn){.turns = turns, .work = work, .done = done, .argument = argument};
     bool taken;
-    if (TAILQ_EMPTY(&turns->busy) && has_room(turns, work)) {
-        taken = give(turns, place, turn, set, code);
+    if (TAILQ_EMPTY(&turns->busy) && turns_have_room(turns, work)) {
+        taken = give_turn(turns, place, turn, set, code);
     } else {
         taken = committer_link_would_take(turns->worker->link, set.length, turns->waiting_bytes, code);
         if (taken)

@@ -44,7 +44,7 @@ void job_list_free(struct job_list **jobs)
 }
 
 /* Runs a job that is in no queue and puts it where its answer says. */
-static void step(struct job_list *jobs, struct job *job)
+static void run_job_step(struct job_list *jobs, struct job *job)
 {
     switch (job->step(job)) {
     case JOB_MORE:
@@ -68,7 +68,7 @@ static void step(struct job_list *jobs, struct job *job)
 void job_start(struct job_list *jobs, struct job *job)
 {
     if (work_left(jobs->work, WORK_KEPT_BY_CALLS)) {
-        step(jobs, job);
+        run_job_step(jobs, job);
         return;
     }
     job->runnable = true;
@@ -94,7 +94,7 @@ bool job_list_run(struct job_list *jobs)
             return true;
         first = false;
         TAILQ_REMOVE(&jobs->runnable, job, queue);
-        step(jobs, job);
+        run_job_step(jobs, job);
     }
     return false;
 }

@@ -16,7 +16,7 @@ void work_start(struct work *work, struct scoreboard_worker *score)
     *work = (struct work){.left = WORK_PASS, .score = score};
 }
 
-static void show(const struct work *work, uint64_t pass_us)
+static void show_pass(const struct work *work, uint64_t pass_us)
 {
     struct scoreboard_worker *score = work->score;
     atomic_store_explicit(&score->work_units, work->used, memory_order_relaxed);
@@ -40,6 +40,6 @@ void work_pass(struct work *work)
     uint64_t now_ns = thread_cpu_ns();
     uint64_t pass_ns = work->cpu_ns ? now_ns - work->cpu_ns : 0;
     work->passes_ns += pass_ns;
-    show(work, pass_ns / 1000);
+    show_pass(work, pass_ns / 1000);
     work->cpu_ns = now_ns;
 }

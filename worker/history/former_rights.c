@@ -25,7 +25,7 @@ struct former_rights {
     size_t to_undo;     /* so many of the first ones are left */
 };
 
-static struct slice copy(struct slice text)
+static struct slice copy_slice(struct slice text)
 {
     return text.data ? slice_of(memory_copy(text.data, text.length), text.length) : text;
 }
@@ -39,7 +39,7 @@ struct former_rights *former_rights_create(struct slice user, uint64_t seq)
 {
     struct former_rights *former = memory_zeroed(1, sizeof *former);
     former->since = former->seq = seq;
-    former->user = copy(user);
+    former->user = copy_slice(user);
     return former;
 }
 
@@ -58,7 +58,7 @@ void former_rights_free(struct former_rights **former)
 }
 
 /* False: there is no room. */
-static bool take_entry(struct former_rights *former, const struct store_log_entry *entry)
+static bool take_log_entry(struct former_rights *former, const struct store_log_entry *entry)
 {
     bool of_user = entry->collection == COLLECTION_USERS && slice_equal(entry->id, former->user);
     if (!of_user && entry->collection != COLLECTION_GROUPS)
@@ -67,7 +67,7 @@ static bool take_entry(struct former_rights *former, const struct store_log_entr
         return false;
     former->changes = memory_resize(former->changes, former->change_count + 1, sizeof *former->changes);
     former->changes[former->change_count++] =
-        (struct former_change){entry->seq, of_user, copy(entry->id), copy(entry->before)};
+        (struct former_change){entry->seq, of_user, copy_slice(entry->id), copy_slice(entry->before)};
     return true;
 }
 
@@ -88,7 +88,7 @@ enum former_rights_result former_rights_step(struct worker *worker, struct forme
             return FORMER_RIGHTS_UNKNOWN;
         }
         former->seq = entry.seq;
-        if (!take_entry(former, &entry))
+        if (!take_log_entry(former, &entry))
             return FORMER_RIGHTS_UNKNOWN;
     }
     return FORMER_RIGHTS_MORE;
@@ -108,7 +108,7 @@ struct lookup {
     bool failed; /* a document cannot be read */
 };
 
-static bool find(struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
+static bool find_document(struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
 {
     struct work *work = &lookup->worker->work;
     struct store_record record;
@@ -133,7 +133,7 @@ static bool find(struct lookup *lookup, bool of_user, struct slice id, struct sl
 
 static bool find_group(void *argument, struct slice group, struct slice *document)
 {
-    return find(argument, false, group, document);
+    return find_document(argument, false, group, document);
 }
 
 /* The rights before change @i, given to @each. */
@@ -145,7 +145,7 @@ static bool undo_change(struct worker *worker, const struct former_rights *forme
     struct rights rights = {0};
     struct slice text;
     bool good =
-        find(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length) &&
+        find_document(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length) &&
         rights_read(&rights, worker->config, json_root(&user), find_group, &lookup) && !lookup.failed &&
         each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0, former->changes[i].seq - 1);
     rights_free(&rights);

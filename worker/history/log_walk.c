@@ -5,7 +5,7 @@
 #include "shared/ipc/change_frame.h"
 #include "shared/store/access_tag.h"
 
-static void look_at(struct worker *worker, struct log_change *change)
+static void look_at_entry(struct worker *worker, struct log_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
     struct store_record record;
@@ -41,7 +41,7 @@ enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigne
     enum store_step step;
     while ((step = store_log_next(worker->store, *seq, &change->entry)) == STORE_STEP) {
         *seq = change->entry.seq;
-        look_at(worker, change);
+        look_at_entry(worker, change);
         if (*entries == 0 || --*entries == 0 || change->update || change->remove || change->unknown)
             return LOG_WALK_CHANGE;
     }

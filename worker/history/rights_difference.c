@@ -86,8 +86,8 @@ static bool may_lack(const struct rights_difference *difference, unsigned collec
 
 enum { REMOVE_WORK = 2, UPDATE_WORK = 4 };
 
-static void compare(struct worker *worker, const struct rights_difference *difference, struct slice id,
-                    const struct store_record *record, struct sync_batch *batch)
+static void compare_document(struct worker *worker, const struct rights_difference *difference,
+                             struct slice id, const struct store_record *record, struct sync_batch *batch)
 {
     const struct config_collection *collection = &worker->config->collections[difference->collection];
     unsigned index = collection->index;
@@ -128,7 +128,7 @@ static enum store_step walk_collection(struct worker *worker, struct rights_diff
         result = store_scan_step(&difference->scan, &id, &record);
         if (result != STORE_STEP)
             break;
-        compare(worker, difference, id, &record, batch);
+        compare_document(worker, difference, id, &record, batch);
     }
     store_scan_pause(&difference->scan);
     return result;

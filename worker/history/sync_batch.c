@@ -15,7 +15,8 @@ void sync_batch_finish(struct sync_batch *batch)
     batch->collection = NULL;
 }
 
-static void next(struct sync_batch *batch, const struct config_collection *collection, enum backlog_kind kind)
+static void sync_batch_next(struct sync_batch *batch, const struct config_collection *collection,
+                            enum backlog_kind kind)
 {
     if (batch->collection != collection || batch->kind != kind || batch->list.length >= MESSAGE_BYTES)
         sync_batch_finish(batch);
@@ -28,13 +29,13 @@ static void next(struct sync_batch *batch, const struct config_collection *colle
 void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection,
                        struct slice document)
 {
-    next(batch, collection, BACKLOG_UPDATE);
+    sync_batch_next(batch, collection, BACKLOG_UPDATE);
     buffer_append_slice(&batch->list, document);
 }
 
 void sync_batch_remove(struct sync_batch *batch, const struct config_collection *collection, struct slice id)
 {
-    next(batch, collection, BACKLOG_REMOVE);
+    sync_batch_next(batch, collection, BACKLOG_REMOVE);
     json_append_string(&batch->list, id);
 }
 

@@ -14,7 +14,7 @@
  * of the log. */
 enum { STEP_WORK = 16384, LOG_ENTRY = 2 * WORK_LOOKUP };
 
-static void append(struct worker *worker, const struct ring_record *record)
+static void append_to_backlog(struct worker *worker, const struct ring_record *record)
 {
     size_t bytes = record->update_frame.length + record->remove_frame.length;
     work_charge(&worker->work, WORK_RECORD + work_bytes(bytes));
@@ -61,7 +61,7 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
         record.update_frame = buffer_slice(&update);
         record.remove_frame = buffer_slice(&remove);
     }
-    append(worker, &record);
+    append_to_backlog(worker, &record);
     buffer_free(&update);
     buffer_free(&remove);
 }
@@ -71,7 +71,7 @@ static void unsettle_one(struct connection *connection, void *argument)
     connection_unsettle(connection, *(const uint64_t *)argument, NULL);
 }
 
-static void take_entry(struct worker *worker, const struct log_change *change)
+static void take_ring_entry(struct worker *worker, const struct log_change *change)
 {
     unsigned collection = change->entry.collection;
     struct buffer id = {0};
@@ -113,7 +113,7 @@ static bool take_from_log(struct worker *worker, unsigned entries)
         if (change.folded_seq)
             network_each(worker->network, unsettle_one, &change.folded_seq);
         if (result == LOG_WALK_CHANGE && at <= worker->log_target)
-            take_entry(worker, &change);
+            take_ring_entry(worker, &change);
     }
     if (result == LOG_WALK_TRIMMED)
         log_is_cut(worker);
@@ -121,12 +121,12 @@ static bool take_from_log(struct worker *worker, unsigned entries)
         at = worker->log_target;
     struct ring_record nothing = {.seq = at};
     if (backlog_last_seq(worker->backlog) < at)
-        append(worker, &nothing);
+        append_to_backlog(worker, &nothing);
     return readable;
 }
 
 /* The ring has lapped us. New records are read from its head on; what is between comes from the log. */
-static void lapped(struct worker *worker)
+static void ring_lapped(struct worker *worker)
 {
     atomic_fetch_add_explicit(&worker->score->overruns, 1, memory_order_relaxed);
     ring_cursor_start(&worker->cursor, worker->ring);
@@ -153,7 +153,7 @@ static enum ring_result take_one(struct worker *worker)
         if (result == RING_OK)
             worker->log_target = seq;
     } else {
-        append(worker, &record);
+        append_to_backlog(worker, &record);
         result = ring_confirm(&worker->cursor);
         if (result != RING_OK)
             backlog_forget_last(worker->backlog);
@@ -186,7 +186,7 @@ static bool take_changes(struct worker *worker)
         if (result == RING_END)
             return false;
         if (result == RING_OVERRUN)
-            lapped(worker);
+            ring_lapped(worker);
     }
     return true;
 }

@@ -57,7 +57,7 @@ bool attempt_answer_again(struct attempt *attempt)
 
 /* The same call with the same key may have been done since this one came: it is then no failure that it is
  * done. */
-static bool evaluate(struct attempt *attempt, struct buffer *set)
+static bool attempt_evaluate(struct attempt *attempt, struct buffer *set)
 {
     if (snapshot_take(attempt->transaction->worker))
         return !attempt_answer_again(attempt) && attempt->evaluate(attempt, set);
@@ -71,7 +71,7 @@ static bool is_outdated(enum error_code code)
     return code == ERROR_CONFLICT || code == ERROR_NOT_FOUND || code == ERROR_EXISTS;
 }
 
-static void committed(void *argument, const struct committer_result *result)
+static void attempt_committed(void *argument, const struct committer_result *result)
 {
     struct attempt *attempt = argument;
     struct transaction *transaction = attempt->transaction;
@@ -95,9 +95,9 @@ void attempt_run(struct attempt *attempt)
     struct transaction *transaction = attempt->transaction;
     struct buffer set = {0};
     enum error_code code;
-    if (!evaluate(attempt, &set)) {
+    if (!attempt_evaluate(attempt, &set)) {
         attempt_free(attempt);
-    } else if (!transaction_submit(transaction, buffer_slice(&set), committed, attempt, &code)) {
+    } else if (!transaction_submit(transaction, buffer_slice(&set), attempt_committed, attempt, &code)) {
         transaction_fail(transaction, code, "%s", committer_link_refusal(code));
         attempt_free(attempt);
     }
@@ -107,7 +107,7 @@ void attempt_run(struct attempt *attempt)
 bool attempt_try(struct attempt *attempt)
 {
     struct buffer set = {0};
-    bool good = evaluate(attempt, &set);
+    bool good = attempt_evaluate(attempt, &set);
     buffer_free(&set);
     if (!good)
         attempt_free(attempt);

@@ -54,7 +54,7 @@ static bool add_document(struct transaction *transaction, struct buffer *set, st
     return true;
 }
 
-static void import(struct transaction *transaction, struct json_value data)
+static void import_documents(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"documents", "replace"};
     bool replace;
@@ -228,7 +228,7 @@ static void export_documents(struct transaction *transaction, struct json_value 
 }
 
 static const struct method methods[] = {
-    {"import", ACCESS_CONTROL, import, UNDECLARED},
+    {"import", ACCESS_CONTROL, import_documents, UNDECLARED},
     {"export", ACCESS_CONTROL, export_documents, UNDECLARED},
 };
 

@@ -35,7 +35,7 @@ static bool read_collections(struct transaction *transaction, struct json_value 
     return true;
 }
 
-static void subscribe(struct transaction *transaction, struct json_value data)
+static void subscribe_collections(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"collections"};
     struct session *session = transaction->session;
@@ -106,7 +106,7 @@ static void describe_limits(struct buffer *out, const struct config *config)
         (unsigned long long)config->limits.bulk_documents);
 }
 
-static void describe(struct transaction *transaction, struct json_value data)
+static void describe_methods(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
     const struct account *account = transaction->session->login.account;
@@ -127,7 +127,7 @@ static void describe(struct transaction *transaction, struct json_value data)
     buffer_free(&out);
 }
 
-static void status(struct transaction *transaction, struct json_value data)
+static void answer_status(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
     if (!params_none(transaction, data))
@@ -150,9 +150,9 @@ static void shut_down(struct transaction *transaction, struct json_value data)
 static const struct method methods[] = {
     {"sync", ACCESS_LASTING, sync_several, UNDECLARED},
     {"resume", ACCESS_LASTING, resume, UNDECLARED},
-    {"subscribe", ACCESS_LASTING, subscribe, UNDECLARED},
-    {"describe", ACCESS_AUTHORIZED, describe, UNDECLARED},
-    {"status", ACCESS_OPTIONS, status, UNDECLARED},
+    {"subscribe", ACCESS_LASTING, subscribe_collections, UNDECLARED},
+    {"describe", ACCESS_AUTHORIZED, describe_methods, UNDECLARED},
+    {"status", ACCESS_OPTIONS, answer_status, UNDECLARED},
     {"shutdown", ACCESS_OPTIONS, shut_down, UNDECLARED},
 };
 

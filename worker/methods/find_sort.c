@@ -73,8 +73,8 @@ static int order_keys(struct work *work, const struct sort_key *a, const struct 
     return slice_compare(a->bytes, b->bytes);
 }
 
-static int order(const struct find_sort *sort, const struct sort_key *a, struct slice id_a,
-                 const struct kept *b)
+static int order_documents(const struct find_sort *sort, const struct sort_key *a, struct slice id_a,
+                           const struct kept *b)
 {
     work_charge(sort->work, COMPARE_WORK);
     for (size_t i = 0; i < sort->fields; i++) {
@@ -87,7 +87,7 @@ static int order(const struct find_sort *sort, const struct sort_key *a, struct 
 
 static int order_kept(const struct find_sort *sort, const struct kept *a, const struct kept *b)
 {
-    return order(sort, a->keys, slice_of(a->id, a->id_length), b);
+    return order_documents(sort, a->keys, slice_of(a->id, a->id_length), b);
 }
 
 static void take_key(struct find_sort *sort, struct sort_key *key, struct json_value value)
@@ -180,7 +180,7 @@ static struct kept *kept_create(const struct find_sort *sort, struct slice id, s
 }
 
 /* The document whose keys are in ->keys. */
-static void keep(struct find_sort *sort, struct slice id, struct slice full)
+static void find_sort_keep(struct find_sort *sort, struct slice id, struct slice full)
 {
     struct kept *kept = kept_create(sort, id, full);
     work_charge(sort->work, KEPT_WORK + FIRST_WRITES * work_bytes(kept->bytes));
@@ -205,10 +205,10 @@ void find_sort_add(struct find_sort *sort, struct slice id, struct json_value do
     take_keys(sort, document, full);
     if (sort->count >= sort->most) {
         sort->cut = true;
-        if (order(sort, sort->keys, id, sort->kept[0]) > 0)
+        if (order_documents(sort, sort->keys, id, sort->kept[0]) > 0)
             return;
     }
-    keep(sort, id, full);
+    find_sort_keep(sort, id, full);
     while (sort->count > sort->most)
         drop_last_in_order(sort);
     while (sort->count > 1 && is_too_much(sort)) {

@@ -75,7 +75,7 @@ static bool next_step(struct attempt *attempt, const struct user_document *group
     return true;
 }
 
-static bool evaluate(struct attempt *attempt, struct buffer *set)
+static bool group_removal_evaluate(struct attempt *attempt, struct buffer *set)
 {
     struct transaction *transaction = attempt->transaction;
     struct user_document group;
@@ -88,7 +88,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-static bool done(struct attempt *attempt, const struct committer_result *result)
+static bool group_removal_done(struct attempt *attempt, const struct committer_result *result)
 {
     if (group_removal_of(attempt)->last) {
         transaction_fulfill(attempt->transaction, result->text, result->seq);
@@ -110,8 +110,9 @@ static void remove_group(struct transaction *transaction, struct json_value data
         transaction_fail(transaction, ERROR_FORBIDDEN, "The group %s cannot be removed", administrator_group);
         return;
     }
-    struct attempt *attempt = attempt_create(transaction, sizeof(struct group_removal), evaluate);
-    attempt->done = done;
+    struct attempt *attempt =
+        attempt_create(transaction, sizeof(struct group_removal), group_removal_evaluate);
+    attempt->done = group_removal_done;
     attempt->group = memory_copy(group.data, group.length);
     attempt_run(attempt);
 }

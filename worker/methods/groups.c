@@ -29,7 +29,7 @@ static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
     return good;
 }
 
-static void add(struct transaction *transaction, struct json_value data)
+static void add_group(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "take_over"};
     struct slice group;
@@ -170,7 +170,7 @@ static void update_permissions(struct transaction *transaction, struct json_valu
 }
 
 static const struct method methods[] = {
-    {"add", ACCESS_OPTIONS, add, UNDECLARED},
+    {"add", ACCESS_OPTIONS, add_group, UNDECLARED},
     {"update_permissions", ACCESS_OPTIONS, update_permissions, UNDECLARED},
 };
 

@@ -68,7 +68,7 @@ static void add_stamp(struct buffer *set, struct slice user, uint64_t version, s
 }
 
 /* Whether the user is there and may log in. False: answered. */
-static bool may_log_in(struct attempt *attempt, uint64_t *version)
+static bool user_may_log_in(struct attempt *attempt, uint64_t *version)
 {
     struct user_document document;
     bool reset = false;
@@ -88,7 +88,7 @@ static bool may_log_in(struct attempt *attempt, uint64_t *version)
     return code == ERROR_NONE && !reset;
 }
 
-static bool evaluate(struct attempt *attempt, struct buffer *set)
+static bool login_evaluate(struct attempt *attempt, struct buffer *set)
 {
     struct log_in *login = log_in_of(attempt);
     struct transaction *transaction = attempt->transaction;
@@ -105,7 +105,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
     buffer_free(&hash);
     if (!same)
         fail_incorrect(transaction);
-    if (!same || !may_log_in(attempt, &user_version))
+    if (!same || !user_may_log_in(attempt, &user_version))
         return false;
     change_set_begin(set, change_bounds_of(&worker->config->limits), ANSWER_LITERAL, SLICE("null"));
     add_stamp(set, user, version, slice_text(attempt->hash));
@@ -119,7 +119,7 @@ static bool evaluate(struct attempt *attempt, struct buffer *set)
     return true;
 }
 
-static bool stored(struct attempt *attempt, const struct committer_result *result)
+static bool login_stored(struct attempt *attempt, const struct committer_result *result)
 {
     struct log_in *login = log_in_of(attempt);
     struct transaction *transaction = attempt->transaction;
@@ -141,7 +141,7 @@ static bool stored(struct attempt *attempt, const struct committer_result *resul
     return false;
 }
 
-static void checked(void *argument, enum password_result result)
+static void login_checked(void *argument, enum password_result result)
 {
     struct attempt *attempt = argument;
     const struct log_in *login = argument;
@@ -170,21 +170,21 @@ static bool read_browser(struct transaction *transaction, struct json_value data
            params_text(transaction, value, "browser", 0, BROWSER_MOST, scratch, browser);
 }
 
-static void check(struct transaction *transaction, struct slice user, struct slice password,
-                  struct slice browser, const struct login_source *source)
+static void login_check_password(struct transaction *transaction, struct slice user, struct slice password,
+                                 struct slice browser, const struct login_source *source)
 {
     struct worker *worker = transaction->worker;
-    struct attempt *attempt = attempt_create(transaction, sizeof(struct log_in), evaluate);
+    struct attempt *attempt = attempt_create(transaction, sizeof(struct log_in), login_evaluate);
     struct buffer hash = {0};
     uint64_t version;
     attempt->release = login_release;
-    attempt->done = stored;
+    attempt->done = login_stored;
     log_in_of(attempt)->source = *source;
     attempt->user = memory_copy(user.data, user.length);
     log_in_of(attempt)->browser = memory_copy(browser.data, browser.length);
     struct slice against = credentials_read(worker, user, &hash, &version);
     attempt->hash = memory_copy(against.data ? against.data : "", against.length);
-    if (!password_check(worker, password, against, checked, attempt)) {
+    if (!password_check(worker, password, against, login_checked, attempt)) {
         transaction_fail(transaction, ERROR_BUSY, "Too many clients are logging in; try again");
         attempt_free(attempt);
     }
@@ -206,7 +206,7 @@ static void authorize_by_login(struct transaction *transaction, struct json_valu
         credentials_throttled(transaction, user, &source))
         return;
     if (snapshot_take(worker))
-        check(transaction, user, password, browser, &source);
+        login_check_password(transaction, user, password, browser, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }
@@ -235,7 +235,7 @@ static void authorize_by_token(struct transaction *transaction, struct json_valu
 
 /* The stored log-in is marked, not removed, so that its token says "invalidated" until it is pruned. Its end
  * reaches all connections with it through the ring, this one included. */
-static void logout(struct transaction *transaction, struct json_value data)
+static void log_out(struct transaction *transaction, struct json_value data)
 {
     struct session *session = transaction->session;
     struct buffer set = {0}, body = {0};
@@ -267,7 +267,7 @@ static void logout(struct transaction *transaction, struct json_value data)
 static const struct method methods[] = {
     {"authorize_by_login", ACCESS_UNPROTECTED, authorize_by_login, UNDECLARED},
     {"authorize_by_token", ACCESS_UNPROTECTED, authorize_by_token, UNDECLARED},
-    {"logout", ACCESS_AUTHORIZED, logout, UNDECLARED},
+    {"logout", ACCESS_AUTHORIZED, log_out, UNDECLARED},
 };
 
 const struct method_table login_methods = {methods, sizeof methods / sizeof *methods};

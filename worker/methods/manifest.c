@@ -89,7 +89,7 @@ enum manifest_read manifest_read_some(struct transaction *transaction, struct ma
 
 enum { MERGED_AT_ONCE = 512 };
 
-static size_t least(size_t a, size_t b)
+static size_t least_size(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -98,9 +98,9 @@ static size_t least(size_t a, size_t b)
 static void merge_some(struct manifest *manifest)
 {
     const struct manifest_entry *from = manifest->entries;
-    size_t middle = least(manifest->run + manifest->width, manifest->count);
-    size_t end = least(middle + manifest->width, manifest->count);
-    size_t stop = least(manifest->merged + MERGED_AT_ONCE, end);
+    size_t middle = least_size(manifest->run + manifest->width, manifest->count);
+    size_t end = least_size(middle + manifest->width, manifest->count);
+    size_t stop = least_size(manifest->merged + MERGED_AT_ONCE, end);
     while (manifest->merged < stop) {
         size_t left = manifest->left, right = middle + manifest->merged - left;
         bool take_left = left < middle && (right == end || slice_compare(from[left].id, from[right].id) <= 0);

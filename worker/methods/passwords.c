@@ -17,7 +17,7 @@
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
-static void hashed(void *argument, const char *hash)
+static void passwords_hashed(void *argument, const char *hash)
 {
     struct attempt *attempt = argument;
     if (hash) {
@@ -32,7 +32,7 @@ static void hashed(void *argument, const char *hash)
 
 void password_then_run(struct attempt *attempt, struct slice password)
 {
-    if (password_hash(attempt->transaction->worker, password, hashed, attempt))
+    if (password_hash(attempt->transaction->worker, password, passwords_hashed, attempt))
         return;
     transaction_fail(attempt->transaction, ERROR_BUSY, "Too many passwords are being checked; try again");
     attempt_free(attempt);
@@ -198,7 +198,7 @@ static bool evaluate_change(struct attempt *attempt, struct buffer *set)
     return true;
 }
 
-static void checked(void *argument, enum password_result result)
+static void passwords_checked(void *argument, enum password_result result)
 {
     struct attempt *attempt = argument;
     struct change_of_password *change = argument;
@@ -244,8 +244,8 @@ static void key_by_session(struct attempt *attempt)
     buffer_free(&key);
 }
 
-static void check(struct transaction *transaction, struct slice user, struct slice old, struct slice new,
-                  const struct login_source *source)
+static void passwords_check_old(struct transaction *transaction, struct slice user, struct slice old,
+                                struct slice new, const struct login_source *source)
 {
     struct attempt *attempt = attempt_create(transaction, sizeof(struct change_of_password), evaluate_change);
     struct change_of_password *change = CONTAINER_OF(attempt, struct change_of_password, attempt);
@@ -258,7 +258,7 @@ static void check(struct transaction *transaction, struct slice user, struct sli
     key_by_session(attempt);
     change->old_hash = memory_copy(against.data ? against.data : "", against.length);
     change->new_password = memory_copy(new.data, new.length);
-    if (!password_check(transaction->worker, old, against, checked, change)) {
+    if (!password_check(transaction->worker, old, against, passwords_checked, change)) {
         transaction_fail(transaction, ERROR_BUSY, "Too many passwords are being checked; try again");
         attempt_free(attempt);
     }
@@ -280,7 +280,7 @@ static void change_password(struct transaction *transaction, struct json_value d
         credentials_throttled(transaction, user, &source))
         return;
     if (snapshot_take(worker))
-        check(transaction, user, old, new, &source);
+        passwords_check_old(transaction, user, old, new, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }

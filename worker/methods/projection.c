@@ -41,7 +41,7 @@ bool projection_read(struct transaction *transaction, struct json_value fields, 
     return true;
 }
 
-static bool named(struct projection *projection, struct json_value key)
+static bool projection_has_name(struct projection *projection, struct json_value key)
 {
     buffer_clear(&projection->scratch);
     struct slice name = json_string(key, &projection->scratch);
@@ -60,7 +60,7 @@ uint64_t projection_append(struct buffer *out, struct projection *projection, st
     bool first = true;
     buffer_append_byte(out, '{');
     while (json_step(&each)) {
-        if (!named(projection, each.key))
+        if (!projection_has_name(projection, each.key))
             continue;
         if (!first)
             buffer_append_byte(out, ',');

@@ -85,7 +85,7 @@ static void detail_free(struct job *job)
     free(detail);
 }
 
-static void detail(struct transaction *transaction, struct json_value data)
+static void detail_document(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id"};
     struct worker *worker = transaction->worker;
@@ -125,7 +125,7 @@ static void free_own(struct search *search)
     free(search->own);
 }
 
-static void count(struct transaction *transaction, struct json_value data)
+static void count_documents(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"query"};
     struct json_query *query = NULL;
@@ -280,7 +280,7 @@ static bool find_read(struct transaction *transaction, struct json_value data, s
            search_query(transaction, json_member(data, SLICE("query")), query);
 }
 
-static void find(struct transaction *transaction, struct json_value data)
+static void find_documents(struct transaction *transaction, struct json_value data)
 {
     struct find *own = memory_zeroed(1, sizeof *own);
     struct json_query *query = NULL;
@@ -302,9 +302,9 @@ static void find(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"detail", ACCESS_AUTHORIZED, detail, METHOD_DETAIL},
-    {"find", ACCESS_AUTHORIZED, find, METHOD_FIND},
-    {"count", ACCESS_AUTHORIZED, count, METHOD_COUNT},
+    {"detail", ACCESS_AUTHORIZED, detail_document, METHOD_DETAIL},
+    {"find", ACCESS_AUTHORIZED, find_documents, METHOD_FIND},
+    {"count", ACCESS_AUTHORIZED, count_documents, METHOD_COUNT},
 };
 
 const struct method_table read_methods = {methods, sizeof methods / sizeof *methods};

@@ -47,7 +47,7 @@ struct resume {
     struct rights_difference difference; /* ->now is NULL until ->former has been read */
 };
 
-static enum job_state give_up(struct resume *resume, enum error_code code, const char *message)
+static enum job_state resume_give_up(struct resume *resume, enum error_code code, const char *message)
 {
     struct transaction *transaction = resume->transaction;
     resume->transaction = NULL;
@@ -56,7 +56,7 @@ static enum job_state give_up(struct resume *resume, enum error_code code, const
     return JOB_DONE;
 }
 
-static enum job_state finish(struct resume *resume)
+static enum job_state resume_finish(struct resume *resume)
 {
     struct transaction *transaction = resume->transaction;
     struct session *session = transaction->session;
@@ -195,7 +195,7 @@ static enum resume_outcome walk_log(struct resume *resume)
     return outcome;
 }
 
-static enum resume_outcome run_phase(struct resume *resume)
+static enum resume_outcome resume_run_phase(struct resume *resume)
 {
     switch (resume->phase) {
     case READING_RIGHTS:
@@ -215,34 +215,35 @@ static bool rights_differ(const struct resume *resume)
     return now && now != resume->transaction->session->connection->output.viewer;
 }
 
-static enum job_state step(struct job *job)
+static enum job_state resume_step(struct job *job)
 {
     struct resume *resume = CONTAINER_OF(job, struct resume, job);
     struct transaction *transaction = resume->transaction;
     struct worker *worker = transaction->worker;
     if (!transaction_is_callers(
             transaction)) /* what came so far is not for who is there now, if anybody is */
-        return give_up(resume, ERROR_UNAVAILABLE, text_other_login);
+        return resume_give_up(resume, ERROR_UNAVAILABLE, text_other_login);
     enum job_state state;
     if (!turn_begin(transaction, false, &state))
-        return state == JOB_DONE ? give_up(resume, ERROR_INTERNAL, text_store_unreadable) : state;
+        return state == JOB_DONE ? resume_give_up(resume, ERROR_INTERNAL, text_store_unreadable) : state;
     uint64_t seq = store_seq(worker->store);
     bool holds;
     if (position_holds(worker, &resume->position, &holds) != ERROR_NONE) {
         snapshot_end(worker);
-        return give_up(resume, ERROR_INTERNAL, text_store_unreadable);
+        return resume_give_up(resume, ERROR_INTERNAL, text_store_unreadable);
     }
     if (!holds) {
         snapshot_end(worker);
-        return give_up(resume, ERROR_RESYNC_REQUIRED,
-                       "What you have seen is not part of this store's history; call sync");
+        return resume_give_up(resume, ERROR_RESYNC_REQUIRED,
+                              "What you have seen is not part of this store's history; call sync");
     }
     if (rights_differ(resume)) {
         snapshot_end(worker);
-        return give_up(resume, ERROR_RESYNC_REQUIRED, "Your rights changed in the meantime; call sync");
+        return resume_give_up(resume, ERROR_RESYNC_REQUIRED,
+                              "Your rights changed in the meantime; call sync");
     }
     bool last = resume->phase == WALKING_LOG;
-    enum resume_outcome outcome = run_phase(resume);
+    enum resume_outcome outcome = resume_run_phase(resume);
     sync_batch_finish(&resume->batch);
     work_charge(&worker->work, work_bytes(resume->batch.frames.length));
     if (resume->batch.frames.length)
@@ -253,12 +254,12 @@ static enum job_state step(struct job *job)
     case RESUME_ON:
         return JOB_MORE;
     case RESUME_COMPLETE:
-        return last ? finish(resume) : JOB_MORE;
+        return last ? resume_finish(resume) : JOB_MORE;
     case RESUME_TOO_OLD:
-        return give_up(resume, ERROR_RESYNC_REQUIRED,
-                       "The change log does not reach back that far; call sync");
+        return resume_give_up(resume, ERROR_RESYNC_REQUIRED,
+                              "The change log does not reach back that far; call sync");
     case RESUME_UNREADABLE:
-        return give_up(resume, ERROR_INTERNAL, "What has changed cannot be read");
+        return resume_give_up(resume, ERROR_INTERNAL, "What has changed cannot be read");
     }
     return JOB_MORE;
 }
@@ -267,7 +268,7 @@ static void resume_free(struct job *job)
 {
     struct resume *resume = CONTAINER_OF(job, struct resume, job);
     if (resume->transaction)
-        (void)give_up(resume, ERROR_UNAVAILABLE, text_stopping);
+        (void)resume_give_up(resume, ERROR_UNAVAILABLE, text_stopping);
     rights_difference_close(&resume->difference, resume->worker->viewers);
     former_rights_free(&resume->former);
     sync_batch_free(&resume->batch);
@@ -285,7 +286,7 @@ void resume(struct transaction *transaction, struct json_value data)
         return;
     }
     struct resume *job = memory_zeroed(1, sizeof *job);
-    job->job.step = step;
+    job->job.step = resume_step;
     job->job.free = resume_free;
     job->worker = transaction->worker;
     job->transaction = transaction;

@@ -12,7 +12,7 @@
 #include "worker/session/session.h"
 
 /* Whether the candidate matches, as far as the search's turn goes; then ->each says what becomes of it. */
-static enum search_verdict match(struct search *search, uint64_t most)
+static enum search_verdict search_match_document(struct search *search, uint64_t most)
 {
     struct candidate *candidate = &search->candidate;
     enum search_verdict verdict = SEARCH_ON;
@@ -40,7 +40,7 @@ struct sight {
     unsigned collection;
 };
 
-static bool sees(const void *argument, struct slice tag)
+static bool search_sees(const void *argument, struct slice tag)
 {
     const struct sight *sight = argument;
     return sight->viewer && viewer_reads(sight->viewer, sight->collection, tag);
@@ -64,21 +64,22 @@ static enum search_verdict next_candidate(struct search *search, const struct si
     case STORE_FAILED:
         return SEARCH_FAILED;
     }
-    if (!id.data || !sees(sight, record.tag))
+    if (!id.data || !search_sees(sight, record.tag))
         return SEARCH_ON;
     candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
                    search->parse);
-    return match(search, most);
+    return search_match_document(search, most);
 }
 
-static enum search_verdict walk(struct search *search, uint64_t most)
+static enum search_verdict search_walk_some(struct search *search, uint64_t most)
 {
     struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
     const struct work *work = &search->transaction->worker->work;
     enum search_verdict verdict = SEARCH_ON;
-    store_search_limit(search->walk, sees, &sight);
+    store_search_limit(search->walk, search_sees, &sight);
     while (verdict == SEARCH_ON && work->used < most && (search->candidate.held || candidate_room()))
-        verdict = search->candidate.held ? match(search, most) : next_candidate(search, &sight, most);
+        verdict = search->candidate.held ? search_match_document(search, most)
+                                         : next_candidate(search, &sight, most);
     return verdict;
 }
 
@@ -91,7 +92,7 @@ static enum search_verdict take_turn(struct search *search)
     work_charge(&worker->work, WORK_LOOKUP); /* the snapshot, and where the walk stands in it */
     if (!search->walked) {
         store_search_resume(worker->store, search->walk);
-        verdict = walk(search, most);
+        verdict = search_walk_some(search, most);
         store_search_pause(search->walk);
         search->walked = verdict == SEARCH_ENOUGH;
     }
@@ -101,7 +102,7 @@ static enum search_verdict take_turn(struct search *search)
     return verdict;
 }
 
-static enum job_state give_up(struct search *search, enum error_code code, const char *message)
+static enum job_state search_give_up(struct search *search, enum error_code code, const char *message)
 {
     struct transaction *transaction = search->transaction;
     search->transaction = NULL;
@@ -126,9 +127,9 @@ static enum job_state another_step(struct search *search)
 {
     enum error_code code = count_memory(search);
     if (code == ERROR_TOO_LARGE)
-        return give_up(search, code, "The call would hold more memory than limits.worker_calls_bytes");
+        return search_give_up(search, code, "The call would hold more memory than limits.worker_calls_bytes");
     if (code == ERROR_BUSY)
-        return give_up(search, code, "The calls of all clients hold too much memory; try again");
+        return search_give_up(search, code, "The calls of all clients hold too much memory; try again");
     return JOB_MORE;
 }
 
@@ -154,7 +155,7 @@ static enum job_state go_on(struct search *search, enum search_verdict verdict)
     return JOB_DONE;
 }
 
-static enum job_state step(struct job *job)
+static enum job_state search_step(struct job *job)
 {
     struct search *search = CONTAINER_OF(job, struct search, job);
     struct transaction *transaction = search->transaction;
@@ -165,14 +166,14 @@ static enum job_state step(struct job *job)
         return JOB_DONE;
     }
     if (!transaction->session->login.account) /* what was found so far is not the answer */
-        return give_up(search, ERROR_UNAUTHORIZED, text_log_in_first);
+        return search_give_up(search, ERROR_UNAUTHORIZED, text_log_in_first);
     /* What it holds of a document others wait for: it goes on until it can let go of that. */
     enum job_state state;
     if (!turn_begin(transaction, search->candidate.held, &state))
-        return state == JOB_DONE ? give_up(search, ERROR_INTERNAL, text_store_unreadable) : state;
+        return state == JOB_DONE ? search_give_up(search, ERROR_INTERNAL, text_store_unreadable) : state;
     if (search->rights_serial !=
         transaction->session->login.account->rights_serial) /* nor for these rights */
-        return give_up(search, ERROR_UNAVAILABLE, text_other_rights);
+        return search_give_up(search, ERROR_UNAVAILABLE, text_other_rights);
     if (!search->walk)
         search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
     return go_on(search, take_turn(search));
@@ -200,7 +201,7 @@ struct search *search_create(struct transaction *transaction, struct json_query 
     search->transaction = transaction;
     search->query = query;
     candidate_open(&search->candidate, query);
-    search->job.step = step;
+    search->job.step = search_step;
     search->job.free = search_free;
     return search;
 }

@@ -66,7 +66,7 @@ static enum error_code append_all(struct buffer *out, struct worker *worker)
 
 /* Answers with the settings as they are now, in their place among the changes. @user: whose they were at
  * change @since; NULL: everybody's. */
-static void answer(struct transaction *transaction, const char *user, uint64_t since)
+static void answer_settings(struct transaction *transaction, const char *user, uint64_t since)
 {
     struct worker *worker = transaction->worker;
     struct buffer out = {0};
@@ -82,19 +82,19 @@ static void answer(struct transaction *transaction, const char *user, uint64_t s
     buffer_free(&out);
 }
 
-static void changed(void *argument, const struct committer_result *result)
+static void settings_changed(void *argument, const struct committer_result *result)
 {
     struct setting_change *change = argument;
     if (result->code == ERROR_NONE)
-        answer(change->transaction, change->user, result->seq);
+        answer_settings(change->transaction, change->user, result->seq);
     else
         transaction_fail(change->transaction, result->code, "%.*s", (int)result->text.length,
                          result->text.data);
     setting_change_free(change);
 }
 
-static void submit(struct transaction *transaction, enum builtin_collection collection, struct slice id,
-                   struct slice patch, const char *user)
+static void submit_settings(struct transaction *transaction, enum builtin_collection collection,
+                            struct slice id, struct slice patch, const char *user)
 {
     struct setting_change *change = memory_zeroed(1, sizeof *change);
     struct buffer set = {0};
@@ -111,7 +111,8 @@ static void submit(struct transaction *transaction, enum builtin_collection coll
         .body = patch,
     };
     change_set_add(&set, &merge);
-    if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), changed, change, &code)) {
+    if (!committer_link_submit(transaction->worker->link, buffer_slice(&set), settings_changed, change,
+                               &code)) {
         setting_change_free(change);
         transaction_fail(transaction, code, "%s", committer_link_refusal(code));
     }
@@ -172,22 +173,22 @@ static bool read_changes(struct transaction *transaction, struct json_value data
     return true;
 }
 
-static void download(struct transaction *transaction, struct json_value data)
+static void download_settings(struct transaction *transaction, struct json_value data)
 {
     if (params_none(transaction, data))
-        answer(transaction, NULL, 0);
+        answer_settings(transaction, NULL, 0);
 }
 
-static void set(struct transaction *transaction, struct json_value data)
+static void set_settings(struct transaction *transaction, struct json_value data)
 {
     struct buffer patch = {0};
     if (json_type(data) != JSON_OBJECT)
         transaction_fail(transaction, ERROR_INVALID, "data: expected {setting: value, ...}, found %s",
                          json_type_name(json_type(data)));
     else if (json_count(data) == 0)
-        answer(transaction, NULL, 0);
+        answer_settings(transaction, NULL, 0);
     else if (read_changes(transaction, data, &patch))
-        submit(transaction, COLLECTION_SETTINGS, document_id, buffer_slice(&patch), NULL);
+        submit_settings(transaction, COLLECTION_SETTINGS, document_id, buffer_slice(&patch), NULL);
     buffer_free(&patch);
 }
 
@@ -211,15 +212,15 @@ static void change_user_setting(struct transaction *transaction, struct json_val
         transaction_fail(transaction, ERROR_INVALID, "Unknown user setting %.*s", (int)key.length, key.data);
     } else if (append_value(transaction, &patch, setting, value)) {
         buffer_append_slice(&patch, SLICE("}}"));
-        submit(transaction, COLLECTION_USERS, slice_of(account->user, account->user_length),
-               buffer_slice(&patch), account->user);
+        submit_settings(transaction, COLLECTION_USERS, slice_of(account->user, account->user_length),
+                        buffer_slice(&patch), account->user);
     }
     buffer_free(&patch);
 }
 
 static const struct method methods[] = {
-    {"download", ACCESS_AUTHORIZED, download, UNDECLARED},
-    {"set", ACCESS_OPTIONS, set, UNDECLARED_ANSWERS_AGAIN},
+    {"download", ACCESS_AUTHORIZED, download_settings, UNDECLARED},
+    {"set", ACCESS_OPTIONS, set_settings, UNDECLARED_ANSWERS_AGAIN},
 };
 
 const struct method_table settings_methods = {methods, sizeof methods / sizeof *methods};

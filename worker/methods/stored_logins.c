@@ -35,7 +35,7 @@ struct listing {
     size_t count;
 };
 
-static bool is_current(const struct session *session, struct slice id)
+static bool is_own_login(const struct session *session, struct slice id)
 {
     char own[TOKEN_ID + 1];
     if (!session->login.has_token)
@@ -75,7 +75,7 @@ static bool list_one(void *argument, struct slice id, struct json_value document
     listed.use = token_use_read(listing->session->worker, id, document, listing->now_ms);
     if (listed.use.over)
         return true;
-    append_login(&listing->text, document, listed.use.used_ms, is_current(listing->session, id));
+    append_login(&listing->text, document, listed.use.used_ms, is_own_login(listing->session, id));
     listed.length = listing->text.length - listed.start;
     listing->listed = memory_resize(listing->listed, listing->count + 1, sizeof *listing->listed);
     listing->listed[listing->count++] = listed;
@@ -168,7 +168,7 @@ struct ending {
 };
 
 /* The stored log-in is marked as by `logout`; its end reaches all its connections through the ring. */
-static bool end_one(void *argument, struct slice id, struct json_value document, uint64_t version)
+static bool end_login(void *argument, struct slice id, struct json_value document, uint64_t version)
 {
     struct ending *ending = argument;
     const struct login_removal *removal = ending->removal;
@@ -195,7 +195,7 @@ static bool evaluate_ending(struct attempt *attempt, struct buffer *set)
     struct ending ending = {removal, set, false};
     attempt_begin(attempt, set, SLICE("null"));
     bool known = lookup(attempt->transaction->worker, COLLECTION_SESSIONS, "id", slice_text(removal->id),
-                        end_one, &ending);
+                        end_login, &ending);
     if (!ending.found)
         user_fail(attempt->transaction, known ? ERROR_NOT_FOUND : ERROR_INTERNAL, "Session does not exist");
     return ending.found;

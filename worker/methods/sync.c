@@ -82,7 +82,7 @@ static void next_manifest(struct sync *sync)
     sync->at++;
 }
 
-static void send_batch(struct sync *sync, uint64_t seq)
+static void sync_send_batch(struct sync *sync, uint64_t seq)
 {
     sync_batch_finish(&sync->batch);
     if (sync->batch.frames.length)
@@ -112,7 +112,7 @@ static enum store_step walk_manifests(struct worker *worker, struct sync *sync, 
     return STORE_END;
 }
 
-static enum job_state finish(struct sync *sync, uint64_t epoch, uint64_t seq)
+static enum job_state sync_finish(struct sync *sync, uint64_t epoch, uint64_t seq)
 {
     struct transaction *transaction = sync->transaction;
     struct session *session = transaction->session;
@@ -128,7 +128,7 @@ static enum job_state finish(struct sync *sync, uint64_t epoch, uint64_t seq)
     return JOB_DONE;
 }
 
-static enum job_state give_up(struct sync *sync, enum error_code code, const char *message)
+static enum job_state sync_give_up(struct sync *sync, enum error_code code, const char *message)
 {
     struct transaction *transaction = sync->transaction;
     sync->transaction = NULL;
@@ -171,7 +171,7 @@ static enum manifest_read read_manifests(struct sync *sync, uint64_t most)
 }
 
 /* Whether the manifests are of this store's history. False: that cannot be read. */
-static bool judge(struct worker *worker, struct sync *sync)
+static bool sync_judge(struct worker *worker, struct sync *sync)
 {
     if (!sync->judged && position_holds(worker, &sync->position, &sync->same_history) != ERROR_NONE)
         return false;
@@ -179,14 +179,14 @@ static bool judge(struct worker *worker, struct sync *sync)
     return true;
 }
 
-static enum job_state step(struct job *job)
+static enum job_state sync_step(struct job *job)
 {
     struct sync *sync = CONTAINER_OF(job, struct sync, job);
     struct transaction *transaction = sync->transaction;
     struct worker *worker = transaction->worker;
     if (!transaction_is_callers(
             transaction)) /* what came so far is not for who is there now, if anybody is */
-        return give_up(sync, ERROR_UNAVAILABLE, text_other_login);
+        return sync_give_up(sync, ERROR_UNAVAILABLE, text_other_login);
     if (!transaction_may_go_on(transaction))
         return JOB_BLOCKED;
     if (sync->reading < sync->manifest_count) {
@@ -197,15 +197,15 @@ static enum job_state step(struct job *job)
     }
     enum job_state state;
     if (!turn_begin(transaction, false, &state))
-        return state == JOB_DONE ? give_up(sync, ERROR_INTERNAL, text_store_unreadable) : state;
-    if (!judge(worker, sync)) {
+        return state == JOB_DONE ? sync_give_up(sync, ERROR_INTERNAL, text_store_unreadable) : state;
+    if (!sync_judge(worker, sync)) {
         snapshot_end(worker);
-        return give_up(sync, ERROR_INTERNAL, text_store_unreadable);
+        return sync_give_up(sync, ERROR_INTERNAL, text_store_unreadable);
     }
     enum store_step result = walk_manifests(worker, sync, transaction_viewer(transaction));
     uint64_t epoch = store_epoch(worker->store), seq = store_seq(worker->store);
     if (sync->sending && result != STORE_FAILED)
-        send_batch(sync, seq);
+        sync_send_batch(sync, seq);
     snapshot_end(worker);
     if (result == STORE_FAILED) {
         sync->transaction = NULL;
@@ -215,7 +215,7 @@ static enum job_state step(struct job *job)
     if (result == STORE_STEP)
         return JOB_MORE;
     if (sync->sending)
-        return finish(sync, epoch, seq);
+        return sync_finish(sync, epoch, seq);
     send_counts(sync, seq);
     sync->sending = true;
     sync->at = 0;
@@ -226,7 +226,7 @@ static void sync_free(struct job *job)
 {
     struct sync *sync = CONTAINER_OF(job, struct sync, job);
     if (sync->transaction)
-        (void)give_up(sync, ERROR_UNAVAILABLE, text_stopping);
+        (void)sync_give_up(sync, ERROR_UNAVAILABLE, text_stopping);
     if (sync->walking)
         sync_walk_free(&sync->walk);
     sync_batch_free(&sync->batch);
@@ -241,7 +241,7 @@ static void sync_free(struct job *job)
 static struct sync *sync_create(struct transaction *transaction, size_t manifests)
 {
     struct sync *sync = memory_zeroed(1, sizeof *sync);
-    sync->job.step = step;
+    sync->job.step = sync_step;
     sync->job.free = sync_free;
     sync->transaction = transaction;
     sync->manifests = memory_zeroed(manifests, sizeof *sync->manifests);
@@ -251,21 +251,21 @@ static struct sync *sync_create(struct transaction *transaction, size_t manifest
 }
 
 /* The call has been answered by whoever said that something was wrong. */
-static void abandon(struct sync *sync)
+static void sync_abandon(struct sync *sync)
 {
     sync->transaction = NULL;
     sync_free(&sync->job);
 }
 
 /* A large message is kept, and read in steps; a small one is read now. */
-static void start(struct sync *sync)
+static void sync_start_walk(struct sync *sync)
 {
     struct worker *worker = sync->transaction->worker;
     if (message_keep(worker, &sync->message)) {
         for (size_t i = 0; i < sync->manifest_count; i++)
             sync->manifests[i].each.value.json = &sync->message.json;
     } else if (read_manifests(sync, UINT64_MAX) == MANIFEST_REFUSED) {
-        abandon(sync);
+        sync_abandon(sync);
         return;
     }
     transaction_hold(sync->transaction, memory_of(sync));
@@ -307,16 +307,16 @@ static void sync_collection(struct transaction *transaction, struct json_value d
         if (!params_object(transaction, data, keys) || !position_read(transaction, data, &sync->position) ||
             !manifest_read_range(transaction, json_member(data, SLICE("from")),
                                  json_member(data, SLICE("to")), manifest)) {
-            abandon(sync);
+            sync_abandon(sync);
             return;
         }
         entries = json_member(data, SLICE("manifest"));
     }
     if (!manifest_read(transaction, entries, manifest)) {
-        abandon(sync);
+        sync_abandon(sync);
         return;
     }
-    start(sync);
+    sync_start_walk(sync);
 }
 
 /* False: answered. Rights are as for the collection's own sync. */
@@ -362,10 +362,10 @@ void sync_several(struct transaction *transaction, struct json_value data)
     struct json_iterator each = json_begin(manifests);
     for (size_t i = 0; json_step(&each); i++)
         if (!read_named(transaction, &each, &sync->manifests[i])) {
-            abandon(sync);
+            sync_abandon(sync);
             return;
         }
-    start(sync);
+    sync_start_walk(sync);
 }
 
 static const struct method methods[] = {

@@ -55,8 +55,9 @@ static bool pass_over(struct sync_walk *walk, struct work *work, uint64_t most, 
 }
 
 /* A document that is there is compared with its own entry, if there is one. */
-static void compare(struct sync_walk *walk, struct work *work, const struct viewer *viewer, struct slice id,
-                    const struct store_record *record, struct sync_batch *batch)
+static void compare_with_manifest(struct sync_walk *walk, struct work *work, const struct viewer *viewer,
+                                  struct slice id, const struct store_record *record,
+                                  struct sync_batch *batch)
 {
     const struct manifest *manifest = walk->manifest;
     bool listed = walk->at < manifest->count && slice_equal(manifest->entries[walk->at].id, id);
@@ -87,7 +88,7 @@ static enum store_step compare_documents(struct worker *worker, struct sync_walk
             walk->scan.include_position = true; /* the document is compared in a later step */
             break;
         }
-        compare(walk, work, viewer, id, &record, batch);
+        compare_with_manifest(walk, work, viewer, id, &record, batch);
     }
     store_scan_pause(&walk->scan);
     return result;

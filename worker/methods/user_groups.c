@@ -42,7 +42,7 @@ static bool may_set_administrator(struct attempt *attempt, struct buffer *set, b
     return code == ERROR_NONE;
 }
 
-static bool has_room(struct transaction *transaction, const struct user_document *document)
+static bool user_groups_has_room(struct transaction *transaction, const struct user_document *document)
 {
     if (json_count(json_member(document->root, SLICE("groups"))) < USER_GROUPS_MOST)
         return true;
@@ -58,7 +58,7 @@ static bool fill_group_set(struct attempt *attempt, const struct user_document *
     bool is = user_in_group(document, group);
     const struct membership *membership = CONTAINER_OF(attempt, struct membership, attempt);
     bool member = membership->wanted == TOGGLE ? !is : membership->wanted == JOIN;
-    if (member && !is && !has_room(attempt->transaction, document))
+    if (member && !is && !user_groups_has_room(attempt->transaction, document))
         return false;
     struct buffer groups = {0};
     if (is && member)

@@ -137,7 +137,7 @@ static bool read_groups(struct transaction *transaction, struct json_value group
     return true;
 }
 
-static void add(struct transaction *transaction, struct json_value data)
+static void add_user(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "password", "force_reset", "groups", "take_over"};
     struct worker *worker = transaction->worker;
@@ -226,7 +226,7 @@ static void remove_user(struct transaction *transaction, struct json_value data)
 }
 
 static const struct method methods[] = {
-    {"add", ACCESS_OPTIONS, add, UNDECLARED},
+    {"add", ACCESS_OPTIONS, add_user, UNDECLARED},
     {"remove_user", ACCESS_OPTIONS, remove_user, UNDECLARED},
 };
 

@@ -19,7 +19,8 @@
 /* A document that is read, parsed, changed, compared, put. */
 enum { WORK_DOCUMENT_BYTE = 16 };
 
-static struct buffer *begin(struct transaction *transaction, struct buffer *set, enum change_answer answer)
+static struct buffer *begin_set(struct transaction *transaction, struct buffer *set,
+                                enum change_answer answer)
 {
     transaction_begin_set(transaction, set, answer, (struct slice){0});
     return set;
@@ -105,12 +106,12 @@ static bool count_allowed(struct transaction *transaction, uint32_t count, const
     return false;
 }
 
-static void insert(struct transaction *transaction, struct json_value data)
+static void insert_documents(struct transaction *transaction, struct json_value data)
 {
     struct buffer set = {0};
     buffer_reserve(&set, transaction->worker->message.length); /* about what it will take */
     bool list = json_type(data) == JSON_ARRAY;
-    begin(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
+    begin_set(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
     bool good = true;
     if (list) {
         good = count_allowed(transaction, json_count(data), "documents");
@@ -198,7 +199,7 @@ static void update_finish(struct search *search, struct transaction *transaction
 {
     struct update_all *all = search->own;
     struct buffer set = {0};
-    begin(transaction, &set, ANSWER_IDS);
+    begin_set(transaction, &set, ANSWER_IDS);
     buffer_append_slice(&set, buffer_slice(&all->operations));
     transaction_commit(transaction, &set);
     buffer_free(&set);
@@ -263,13 +264,13 @@ static void update_by_id(struct transaction *transaction, struct json_value data
         .id = id,
         .body = buffer_slice(&compact),
     };
-    change_set_add(begin(transaction, &set, ANSWER_IDS_VERSION), &change);
+    change_set_add(begin_set(transaction, &set, ANSWER_IDS_VERSION), &change);
     transaction_commit(transaction, &set);
     buffer_free(&set);
     buffer_free(&compact);
 }
 
-static void update(struct transaction *transaction, struct json_value data)
+static void update_documents(struct transaction *transaction, struct json_value data)
 {
     static const char *const by_id[] = {"_id", "changes", "_version", "upsert"};
     static const char *const by_query[] = {"query", "changes"};
@@ -284,7 +285,7 @@ static void update(struct transaction *transaction, struct json_value data)
         update_by_query(transaction, data, changes);
 }
 
-static void patch(struct transaction *transaction, struct json_value data)
+static void patch_documents(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"_id", "operations", "_version"};
     struct slice id;
@@ -311,7 +312,7 @@ static void patch(struct transaction *transaction, struct json_value data)
         .id = id,
         .body = buffer_slice(&compact),
     };
-    change_set_add(begin(transaction, &set, ANSWER_ID_VERSION), &change);
+    change_set_add(begin_set(transaction, &set, ANSWER_ID_VERSION), &change);
     transaction_commit(transaction, &set);
     buffer_free(&set);
     buffer_free(&compact);
@@ -344,7 +345,7 @@ static void remove_documents(struct transaction *transaction, struct json_value 
         return;
     struct json_value ids = json_member(data, SLICE("_id"));
     struct buffer set = {0};
-    begin(transaction, &set, ANSWER_IDS);
+    begin_set(transaction, &set, ANSWER_IDS);
     bool good = true;
     if (json_type(ids) != JSON_ARRAY) {
         good = add_remove(transaction, &set, ids, version);
@@ -368,9 +369,9 @@ static void remove_documents(struct transaction *transaction, struct json_value 
 }
 
 static const struct method methods[] = {
-    {"insert", ACCESS_AUTHORIZED, insert, METHOD_INSERT},
-    {"update", ACCESS_AUTHORIZED, update, METHOD_UPDATE},
-    {"patch", ACCESS_AUTHORIZED, patch, METHOD_PATCH},
+    {"insert", ACCESS_AUTHORIZED, insert_documents, METHOD_INSERT},
+    {"update", ACCESS_AUTHORIZED, update_documents, METHOD_UPDATE},
+    {"patch", ACCESS_AUTHORIZED, patch_documents, METHOD_PATCH},
     {"remove", ACCESS_AUTHORIZED, remove_documents, METHOD_REMOVE},
 };
 

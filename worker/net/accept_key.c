@@ -17,7 +17,7 @@ enum {
 
 static const char GUID[GUID_LENGTH + 1] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-static uint32_t rotate(uint32_t value, unsigned bits)
+static uint32_t accept_key_rotate(uint32_t value, unsigned bits)
 {
     return value << bits | value >> (32 - bits);
 }
@@ -33,7 +33,8 @@ static void sha1_block(uint32_t hash[5], const uint8_t block[BLOCK])
     for (unsigned i = 0; i < 16; i++)
         schedule[i] = big_endian(block + (size_t)i * 4);
     for (unsigned i = 16; i < ROUNDS; i++)
-        schedule[i] = rotate(schedule[i - 3] ^ schedule[i - 8] ^ schedule[i - 14] ^ schedule[i - 16], 1);
+        schedule[i] =
+            accept_key_rotate(schedule[i - 3] ^ schedule[i - 8] ^ schedule[i - 14] ^ schedule[i - 16], 1);
 
     uint32_t a = hash[0], b = hash[1], c = hash[2], d = hash[3], e = hash[4];
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -46,10 +47,10 @@ static void sha1_block(uint32_t hash[5], const uint8_t block[BLOCK])
             mixed = ((b & c) | (b & d) | (c & d)) + 0x8F1BBCDC;
         else
             mixed = (b ^ c ^ d) + 0xCA62C1D6;
-        uint32_t next = rotate(a, 5) + mixed + e + schedule[i];
+        uint32_t next = accept_key_rotate(a, 5) + mixed + e + schedule[i];
         e = d;
         d = c;
-        c = rotate(b, 30);
+        c = accept_key_rotate(b, 30);
         b = a;
         a = next;
     }

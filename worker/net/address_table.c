@@ -53,7 +53,7 @@ void address_table_free(struct address_table **table)
 }
 
 /* Multiplying and folding with a secret odd number: the mixing step of splitmix64. */
-static struct entry **bucket_of(const struct address_table *table, uint64_t key)
+static struct entry **address_bucket(const struct address_table *table, uint64_t key)
 {
     uint64_t mixed = (key ^ table->seed) * UINT64_C(0xBF58476D1CE4E5B9);
     mixed = (mixed ^ mixed >> 31) * table->seed;
@@ -67,15 +67,15 @@ uint64_t address_table_key(int family, const uint8_t address[16])
     return key;
 }
 
-static struct entry **find(const struct address_table *table, int family, uint64_t key)
+static struct entry **find_address(const struct address_table *table, int family, uint64_t key)
 {
-    struct entry **place = bucket_of(table, key);
+    struct entry **place = address_bucket(table, key);
     while (*place && ((*place)->key != key || (*place)->family != (uint32_t)family))
         place = &(*place)->next;
     return place;
 }
 
-static void grow(struct address_table *table)
+static void grow_addresses(struct address_table *table)
 {
     struct address_table larger = *table;
     larger.bucket_count = table->bucket_count * 2;
@@ -83,7 +83,7 @@ static void grow(struct address_table *table)
     for (size_t i = 0; i < table->bucket_count; i++) {
         for (struct entry *entry = table->buckets[i], *next; entry; entry = next) {
             next = entry->next;
-            struct entry **bucket = bucket_of(&larger, entry->key);
+            struct entry **bucket = address_bucket(&larger, entry->key);
             entry->next = *bucket;
             *bucket = entry;
         }
@@ -102,7 +102,7 @@ void address_table_remove(struct address_table *table, int family, const uint8_t
 {
     if (family != AF_INET && family != AF_INET6)
         return;
-    struct entry **place = find(table, family, address_table_key(family, address));
+    struct entry **place = find_address(table, family, address_table_key(family, address));
     struct entry *entry = *place;
     if (!entry)
         return;
@@ -120,15 +120,15 @@ bool address_table_add(struct address_table *table, int family, const uint8_t ad
     if (family != AF_INET && family != AF_INET6)
         return true;
     uint64_t key = address_table_key(family, address);
-    struct entry *entry = *find(table, family, key);
+    struct entry *entry = *find_address(table, family, key);
     if (entry && entry->count >= most)
         return false;
     if (!entry) {
         if (most == 0)
             return false;
         if (table->size >= table->bucket_count)
-            grow(table);
-        struct entry **bucket = bucket_of(table, key);
+            grow_addresses(table);
+        struct entry **bucket = address_bucket(table, key);
         entry = memory_zeroed(1, sizeof *entry);
         *entry = (struct entry){.next = *bucket, .key = key, .family = (uint32_t)family};
         *bucket = entry;

@@ -44,7 +44,7 @@ void connection_arm(struct connection *connection)
         event_active(&connection->event, EV_READ, 0);
 }
 
-static bool on_message(void *owner, struct slice message, bool binary)
+static bool take_frame_message(void *owner, struct slice message, bool binary)
 {
     struct connection *connection = owner;
     connection_uncount_half_read(connection); /* it is whole: from here on it is its call's */
@@ -85,9 +85,9 @@ static enum frame_verdict on_length(void *owner, uint64_t bytes)
 }
 
 static const struct frame_sink SINK = {
-    .message = on_message, .ping = on_ping, .pong = on_pong, .judge = on_length, .close = on_close};
+    .message = take_frame_message, .ping = on_ping, .pong = on_pong, .judge = on_length, .close = on_close};
 
-static void feed(struct connection *connection, struct slice bytes)
+static void feed_frames(struct connection *connection, struct slice bytes)
 {
     if (connection->peer_done)
         return;
@@ -142,14 +142,14 @@ static void shake_hands(struct connection *connection, enum http_request_result 
     case HANDSHAKE_ACCEPTED:
         connection_open(connection, &handshake, buffer_slice(&network->scratch));
         if (rest.length)
-            feed(connection, rest);
+            feed_frames(connection, rest);
         break;
     }
     memory_wipe(&handshake, sizeof handshake); /* it has the token */
 }
 
 /* What came so far of a request's head, and perhaps more than that. */
-static void read_head(struct connection *connection, struct slice bytes)
+static void read_request_head(struct connection *connection, struct slice bytes)
 {
     struct http_request request;
     size_t used;
@@ -171,7 +171,7 @@ static void take_head(struct connection *connection, struct slice bytes)
         buffer_append_slice(before, bytes);
         bytes = buffer_slice(before);
     }
-    read_head(connection, bytes);
+    read_request_head(connection, bytes);
     if (connection->state == CONNECTION_HANDSHAKE) {
         if (!before)
             connection_keep(connection, bytes);
@@ -194,7 +194,7 @@ static void look_at_bytes(struct connection *connection, struct slice bytes)
         http_feed(connection, bytes);
         return;
     case CONNECTION_OPEN:
-        feed(connection, bytes);
+        feed_frames(connection, bytes);
         break;
     case CONNECTION_CLOSING:
     case CONNECTION_LINGER:
@@ -223,7 +223,7 @@ static void take_bytes(struct connection *connection, struct slice bytes)
     count_half_read(connection);
 }
 
-static bool reads(struct connection *connection)
+static bool wants_to_read(struct connection *connection)
 {
     return connection_alive(connection) && !connection->paused && !connection->log_in_first &&
            !connection_is_full(connection);
@@ -233,7 +233,7 @@ static bool is_to_be_read(struct connection *connection)
 {
     if (connection->ahead && !connection->held && connection_alive(connection))
         return true;
-    return reads(connection) && (!connection->eof || connection->held_back);
+    return wants_to_read(connection) && (!connection->eof || connection->held_back);
 }
 
 enum { READ_LITTLE = 4096 }; /* bytes, while calls of many wait: what follows may have to wait too */
@@ -249,14 +249,14 @@ static void connection_read(struct connection *connection)
     }
     if (!connection->held && read_ahead_bytes(connection->ahead) > 0)
         return; /* the pass is used up: no more is read before that is given */
-    if (!reads(connection))
+    if (!wants_to_read(connection))
         return;
     if (connection->held_back) {
         connection->held_back = false;
         take_bytes(connection, slice_of("", 0));
         if (connection->eof && !connection->held_back)
             connection_peer_ended(connection);
-        if (!reads(connection))
+        if (!wants_to_read(connection))
             return;
     }
     if (connection->eof)
@@ -370,7 +370,7 @@ void connection_send_frames(struct connection *connection, struct slice frames, 
 }
 
 /* The frame of a message, in the network's scratch memory. */
-static struct slice framed(struct connection *connection, struct slice message)
+static struct slice frame_message(struct connection *connection, struct slice message)
 {
     struct buffer *scratch = &connection->network->scratch;
     buffer_clear(scratch);
@@ -382,7 +382,7 @@ void connection_send(struct connection *connection, struct slice message, uint64
 {
     if (connection->state != CONNECTION_OPEN)
         return;
-    connection_send_frames(connection, framed(connection, message), after_seq);
+    connection_send_frames(connection, frame_message(connection, message), after_seq);
     buffer_clear(&connection->network->scratch);
 }
 
@@ -390,7 +390,7 @@ void connection_answer(struct connection *connection, struct slice message, uint
 {
     if (connection->state != CONNECTION_OPEN)
         return;
-    connection_answer_frames(connection, framed(connection, message), after_seq);
+    connection_answer_frames(connection, frame_message(connection, message), after_seq);
     buffer_clear(&connection->network->scratch);
 }
 

@@ -18,7 +18,7 @@ enum written {
     WRITTEN_NEVER,   /* the connection is broken */
 };
 
-static bool is_current(const struct connection *connection)
+static bool is_up_to_date(const struct connection *connection)
 {
     return connection->queued && connection->up_to_date == connection->network->stamp;
 }
@@ -28,7 +28,7 @@ void connection_unqueue(struct connection *connection)
     struct network *network = connection->network;
     if (!connection->queued)
         return;
-    if (is_current(connection))
+    if (is_up_to_date(connection))
         TAILQ_REMOVE(&network->current, connection, queue);
     else
         TAILQ_REMOVE(&network->ready, connection, queue);
@@ -40,7 +40,7 @@ void connection_queue(struct connection *connection)
     struct network *network = connection->network;
     bool writes = connection->state == CONNECTION_HTTP || connection->state == CONNECTION_OPEN ||
                   connection->state == CONNECTION_CLOSING;
-    if (!writes || connection->blocked || (connection->queued && !is_current(connection)))
+    if (!writes || connection->blocked || (connection->queued && !is_up_to_date(connection)))
         return;
     connection_unqueue(connection);
     connection->queued = true;
@@ -136,7 +136,7 @@ static bool wants_refill(const struct connection *connection)
  * frame that waits for changes waits also for those that only the change log has now, but not for a hold:
  * what is behind it may not go out before its time.
  */
-static void refill(struct connection *connection)
+static void refill_output(struct connection *connection)
 {
     struct network *network = connection->network;
     bool closing = connection->state == CONNECTION_CLOSING;
@@ -221,6 +221,6 @@ void connection_write(struct connection *connection)
     if (written == WRITTEN_MORE)
         connection_queue(connection);
     else if (written == WRITTEN_ALL)
-        refill(connection);
+        refill_output(connection);
     connection_count_behind(connection);
 }

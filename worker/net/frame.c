@@ -337,7 +337,7 @@ static uint16_t take_piece(struct feeding *feeding, const struct wslay_frame_ioc
 }
 
 /* RFC 6455 section 5.3. */
-static void unmask(char *out, const char *from, size_t length, const char mask[4])
+static void unmask_bytes(char *out, const char *from, size_t length, const char mask[4])
 {
     uint32_t four;
     memcpy(&four, mask, sizeof four);
@@ -380,7 +380,7 @@ static bool take_whole(struct feeding *feeding, struct wslay_frame_iocb *frame)
     if (input.length < header || input.length - header < length)
         return false;
     char *payload = buffer_reserve(feeding->payload, length + 1); /* some, also for nothing */
-    unmask(payload, input.data + header, length, input.data + header - 4);
+    unmask_bytes(payload, input.data + header, length, input.data + header - 4);
     reader->input = slice_of(input.data + header + length, input.length - header - length);
     reader->held = header + length;
     *frame = (struct wslay_frame_iocb){.fin = 1,

@@ -79,7 +79,7 @@ static struct slice find_token(const struct http_request *request)
     return cookie;
 }
 
-static bool take_token(const struct http_request *request, struct handshake *handshake)
+static bool take_query_token(const struct http_request *request, struct handshake *handshake)
 {
     struct slice token = find_token(request);
     if (token.length > HANDSHAKE_TOKEN_MOST)
@@ -102,7 +102,7 @@ static void take_browser(const struct http_request *request, struct handshake *h
     handshake->browser[length] = '\0';
 }
 
-static enum handshake_result refuse(const struct refusal *refusal, struct buffer *response)
+static enum handshake_result refuse_handshake(const struct refusal *refusal, struct buffer *response)
 {
     buffer_append_format(response,
                          "HTTP/1.1 %s\r\nConnection: %sclose\r\n%sContent-Type: text/plain\r\n"
@@ -161,9 +161,9 @@ enum handshake_result handshake_answer(const struct handshake_options *options,
     case HTTP_REQUEST_INCOMPLETE:
         return HANDSHAKE_INCOMPLETE;
     case HTTP_REQUEST_MALFORMED:
-        return refuse(&MALFORMED, response);
+        return refuse_handshake(&MALFORMED, response);
     case HTTP_REQUEST_TOO_LARGE:
-        return refuse(&TOO_LARGE, response);
+        return refuse_handshake(&TOO_LARGE, response);
     case HTTP_REQUEST_COMPLETE:
         break;
     }
@@ -171,9 +171,9 @@ enum handshake_result handshake_answer(const struct handshake_options *options,
     bool with_protocol = false;
     const struct refusal *refusal = check_request(options, request, &key, &with_protocol);
     if (refusal)
-        return refuse(refusal, response);
-    if (!take_token(request, handshake))
-        return refuse(&BAD_TOKEN, response);
+        return refuse_handshake(refusal, response);
+    if (!take_query_token(request, handshake))
+        return refuse_handshake(&BAD_TOKEN, response);
     take_browser(request, handshake);
     accept_request(key, with_protocol, response);
     return HANDSHAKE_ACCEPTED;

@@ -19,7 +19,7 @@ struct read_ahead {
 
 enum { TAKEN_MOST = 65536 }; /* bytes that are taken before the rest is moved to the front */
 
-static void count(struct read_ahead *ahead)
+static void count_read_ahead(struct read_ahead *ahead)
 {
     uint64_t bytes = read_ahead_memory(ahead);
     *ahead->sum += bytes - ahead->counted;
@@ -37,7 +37,7 @@ void read_ahead_add(struct read_ahead **slot, uint64_t *sum, struct slice messag
     }
     buffer_append(&(*slot)->bytes, (const char *)&head, sizeof head);
     buffer_append_slice(&(*slot)->bytes, message);
-    count(*slot);
+    count_read_ahead(*slot);
 }
 
 bool read_ahead_take(struct read_ahead **slot, uint64_t now_ms, struct slice *message, bool *binary)

@@ -68,7 +68,7 @@ static void ping_slot(struct timers *timers)
     }
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *argument)
+static void timers_on_tick(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
@@ -94,7 +94,7 @@ struct timers *timers_create(struct event_base *base, struct network *network, u
     timers->network = network;
     timers->tick_ms = (uint32_t)tick;
     timers->ping_slots = slots;
-    timers->timer = event_new(base, -1, EV_PERSIST, on_tick, timers);
+    timers->timer = event_new(base, -1, EV_PERSIST, timers_on_tick, timers);
     if (!timers->timer)
         log_fatal("the timer of the connections could not be made");
     return timers;

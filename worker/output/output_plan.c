@@ -75,7 +75,8 @@ static enum output_source walk_source(struct walk *walk, const struct output *ou
 }
 
 /* The number of the first frame that must wait: for the first reply, or held. */
-static uint64_t gate(const struct output *output, const struct reply *reply, const struct backlog *backlog)
+static uint64_t plan_gate(const struct output *output, const struct reply *reply,
+                          const struct backlog *backlog)
 {
     uint64_t seq = reply && reply->after_seq < output->hold_seq ? reply->after_seq : output->hold_seq;
     return backlog_find(backlog, seq);
@@ -125,7 +126,8 @@ static bool plan_frame(struct output_plan *plan, struct walk *walk, const struct
 static bool plan_frames(struct output_plan *plan, struct walk *walk, const struct output *output,
                         const struct backlog *backlog)
 {
-    if (walk->unfinished != OUTPUT_NOTHING || gate(output, walk->reply, backlog) < backlog_next(backlog)) {
+    if (walk->unfinished != OUTPUT_NOTHING ||
+        plan_gate(output, walk->reply, backlog) < backlog_next(backlog)) {
         work_charge(walk->work, WORK_NODE);
         return plan_frame(plan, walk, backlog);
     }
@@ -201,7 +203,7 @@ static size_t advance_frames(struct output *output, const struct backlog *backlo
 {
     if (output->unfinished == OUTPUT_NOTHING) {
         const struct sight_run *run = sight_run_made(output->viewer, backlog, output->frame);
-        if (run && run->bytes <= bytes && run->upto <= gate(output, output->first, backlog)) {
+        if (run && run->bytes <= bytes && run->upto <= plan_gate(output, output->first, backlog)) {
             output->frame = run->upto;
             *completed += run->frames;
             return run->bytes;

@@ -54,7 +54,7 @@ static struct block *block_get(const struct viewer *viewer, uint64_t number)
     return oldest;
 }
 
-static bool decide(const struct viewer *viewer, const struct backlog_frame *frame)
+static bool sight_decide(const struct viewer *viewer, const struct backlog_frame *frame)
 {
     bool after = viewer_holds(viewer, frame->collection, frame->tag_after);
     switch (frame->kind) {
@@ -70,8 +70,8 @@ static void block_decide(struct block *block, const struct viewer *viewer, const
                          uint32_t from, uint32_t to, struct work *work)
 {
     for (uint32_t n = from; n < to; n++)
-        block->seen[n / WORD] |= (uint64_t)decide(viewer, backlog_frame(backlog, block->number * BLOCK + n))
-                                 << n % WORD;
+        block->seen[n / WORD] |=
+            (uint64_t)sight_decide(viewer, backlog_frame(backlog, block->number * BLOCK + n)) << n % WORD;
     work_charge(work, (to - from) * WORK_NODE);
 }
 

@@ -170,13 +170,13 @@ static struct viewer *viewer_create(struct viewer_table *table, struct slice key
     return viewer;
 }
 
-static uint64_t hash_of(struct slice key)
+static uint64_t viewer_hash(struct slice key)
 {
     uint64_t hash = slice_hash(key);
     return hash ^ hash >> 32;
 }
 
-static struct viewer **bucket_of(struct viewer_table *table, uint64_t hash)
+static struct viewer **viewer_bucket(struct viewer_table *table, uint64_t hash)
 {
     return &table->buckets[hash & (table->bucket_count - 1)];
 }
@@ -191,7 +191,7 @@ static void grow_table(struct viewer_table *table)
         struct viewer *next;
         for (struct viewer *viewer = old[i]; viewer; viewer = next) {
             next = viewer->next;
-            struct viewer **bucket = bucket_of(table, viewer->hash);
+            struct viewer **bucket = viewer_bucket(table, viewer->hash);
             viewer->next = *bucket;
             *bucket = viewer;
         }
@@ -202,8 +202,8 @@ static void grow_table(struct viewer_table *table)
 static struct viewer *get_by_key(struct viewer_table *table)
 {
     struct slice key = buffer_slice(&table->key);
-    uint64_t hash = hash_of(key);
-    for (struct viewer *viewer = *bucket_of(table, hash); viewer; viewer = viewer->next)
+    uint64_t hash = viewer_hash(key);
+    for (struct viewer *viewer = *viewer_bucket(table, hash); viewer; viewer = viewer->next)
         if (viewer->hash == hash && slice_equal(slice_of(viewer->key, viewer->key_length), key)) {
             viewer->references++;
             return viewer;
@@ -211,7 +211,7 @@ static struct viewer *get_by_key(struct viewer_table *table)
     if (table->viewers == table->bucket_count)
         grow_table(table);
     struct viewer *viewer = viewer_create(table, key, hash);
-    struct viewer **bucket = bucket_of(table, hash);
+    struct viewer **bucket = viewer_bucket(table, hash);
     viewer->next = *bucket;
     *bucket = viewer;
     table->viewers++;
@@ -236,7 +236,7 @@ void viewer_put(struct viewer_table *table, struct viewer *viewer)
     assert(viewer->magic == VIEWER_MAGIC && viewer->table == table && viewer->references > 0);
     if (--viewer->references > 0)
         return;
-    struct viewer **link = bucket_of(table, viewer->hash);
+    struct viewer **link = viewer_bucket(table, viewer->hash);
     while (*link != viewer)
         link = &(*link)->next;
     *link = viewer->next;
@@ -244,7 +244,7 @@ void viewer_put(struct viewer_table *table, struct viewer *viewer)
     viewer_free(viewer);
 }
 
-static bool may_read(const struct viewer *viewer, const struct access_tag *tag)
+static bool rights_may_read(const struct viewer *viewer, const struct access_tag *tag)
 {
     if (viewer->everything || (tag->flags & ACCESS_ALL_READ))
         return true;
@@ -274,14 +274,14 @@ bool viewer_reads(const struct viewer *viewer, unsigned collection, struct slice
 {
     struct access_tag opened;
     return collection < viewer->table->config->collection_count && access_tag_read(tag, &opened) &&
-           may_read(viewer, &opened);
+           rights_may_read(viewer, &opened);
 }
 
 bool viewer_holds(const struct viewer *viewer, unsigned collection, struct slice tag)
 {
     struct access_tag opened;
     return viewer_sees_collection(viewer, collection) && access_tag_read(tag, &opened) &&
-           (opened.flags & ACCESS_IN_SYNC) && may_read(viewer, &opened);
+           (opened.flags & ACCESS_IN_SYNC) && rights_may_read(viewer, &opened);
 }
 
 uint64_t viewer_serial(const struct viewer *viewer)

@@ -49,37 +49,37 @@ static struct status status_of(enum error_code code)
     return (struct status){"500 Internal Server Error", ""};
 }
 
-static void respond(struct transaction *transaction, enum error_code code, struct slice content)
+static void http_respond_with(struct transaction *transaction, enum error_code code, struct slice content)
 {
     struct status status = status_of(code);
     const struct http_response response = {status.line, status.more, "application/json", content};
     http_respond(transaction->session->connection, &response);
 }
 
-static void progress(struct transaction *transaction, struct slice data, uint64_t after_seq)
+static void http_progress(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
     (void)transaction, (void)data, (void)after_seq; /* there is one answer */
 }
 
-static void success(struct transaction *transaction, struct slice data, uint64_t after_seq)
+static void http_success(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
     (void)after_seq; /* changes do not go this way */
-    respond(transaction, ERROR_NONE, data);
+    http_respond_with(transaction, ERROR_NONE, data);
 }
 
-static void failure(struct transaction *transaction, enum error_code code, struct slice message,
-                    struct slice members)
+static void http_failure(struct transaction *transaction, enum error_code code, struct slice message,
+                         struct slice members)
 {
     struct buffer *reply = &transaction->worker->reply;
     buffer_clear(reply);
     answer_error_append(reply, code, message, members);
-    respond(transaction, code, buffer_slice(reply));
+    http_respond_with(transaction, code, buffer_slice(reply));
     buffer_clear(reply);
 }
 
 const struct answer_way answer_http = {
     .lasting = false,
-    .progress = progress,
-    .success = success,
-    .failure = failure,
+    .progress = http_progress,
+    .success = http_success,
+    .failure = http_failure,
 };

@@ -13,7 +13,7 @@ static const char fulfill_head[] =
     "{\"operation\":\"fulfill\",\"collectionName\":\"transaction\",\"data\":{\"tid\":";
 
 /* The head of an answer, up to the value of its "data". */
-static struct buffer *begin(struct transaction *transaction, const char *head)
+static struct buffer *begin_message(struct transaction *transaction, const char *head)
 {
     struct buffer *reply = &transaction->worker->reply;
     buffer_clear(reply);
@@ -22,41 +22,41 @@ static struct buffer *begin(struct transaction *transaction, const char *head)
     return reply;
 }
 
-static void finish(struct transaction *transaction, struct buffer *reply, uint64_t after_seq)
+static void finish_message(struct transaction *transaction, struct buffer *reply, uint64_t after_seq)
 {
     buffer_append_slice(reply, SLICE("}}"));
     connection_answer(transaction->session->connection, buffer_slice(reply), after_seq);
     buffer_clear(reply);
 }
 
-static void progress(struct transaction *transaction, struct slice data, uint64_t after_seq)
+static void message_progress(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
-    struct buffer *reply = begin(transaction, update_head);
+    struct buffer *reply = begin_message(transaction, update_head);
     buffer_append_slice(reply, SLICE(",\"data\":"));
     buffer_append_slice(reply, data);
-    finish(transaction, reply, after_seq);
+    finish_message(transaction, reply, after_seq);
 }
 
-static void success(struct transaction *transaction, struct slice data, uint64_t after_seq)
+static void message_success(struct transaction *transaction, struct slice data, uint64_t after_seq)
 {
-    struct buffer *reply = begin(transaction, fulfill_head);
+    struct buffer *reply = begin_message(transaction, fulfill_head);
     buffer_append_slice(reply, SLICE(",\"success\":true,\"data\":"));
     buffer_append_slice(reply, data);
-    finish(transaction, reply, after_seq);
+    finish_message(transaction, reply, after_seq);
 }
 
-static void failure(struct transaction *transaction, enum error_code code, struct slice message,
-                    struct slice members)
+static void message_failure(struct transaction *transaction, enum error_code code, struct slice message,
+                            struct slice members)
 {
-    struct buffer *reply = begin(transaction, fulfill_head);
+    struct buffer *reply = begin_message(transaction, fulfill_head);
     buffer_append_slice(reply, SLICE(",\"success\":false,\"data\":"));
     answer_error_append(reply, code, message, members);
-    finish(transaction, reply, 0);
+    finish_message(transaction, reply, 0);
 }
 
 const struct answer_way answer_messages = {
     .lasting = true,
-    .progress = progress,
-    .success = success,
-    .failure = failure,
+    .progress = message_progress,
+    .success = message_success,
+    .failure = message_failure,
 };

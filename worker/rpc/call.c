@@ -145,7 +145,7 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         transaction->method->run(transaction, message->data);
 }
 
-static bool parse(struct worker *worker, struct slice text)
+static bool parse_call(struct worker *worker, struct slice text)
 {
     bool good = json_parse(&worker->message, text.data, text.length);
     work_charge(&worker->work, work_parsed(text.length, worker->message.count));
@@ -195,7 +195,7 @@ void call_handle(struct session *session, struct slice text)
     if (text.length > INCOMING_LARGE)
         incoming_add(session, text, NULL);
     else
-        call_parsed(session, parse(worker, text));
+        call_parsed(session, parse_call(worker, text));
 }
 
 void call_refuse_parsed(struct session *session, bool good)
@@ -217,5 +217,5 @@ void call_refuse(struct session *session, struct slice text)
     if (text.length > INCOMING_LARGE && !session->worker->stopping)
         incoming_refuse(session, text);
     else
-        call_refuse_parsed(session, parse(session->worker, text));
+        call_refuse_parsed(session, parse_call(session->worker, text));
 }

@@ -31,7 +31,7 @@ static const char *read_data(struct worker *worker, struct slice text, bool good
 
 /* Who it is. Calls of nobody are counted: after too many the connection closes with this answer, which is given
  * all the same, for a proxy may carry the calls of many on one. False: answered. */
-static bool authorize(struct transaction *transaction, struct slice token)
+static bool authorize_request(struct transaction *transaction, struct slice token)
 {
     struct buffer document = {0};
     if (!token.data) {
@@ -65,7 +65,7 @@ void http_call_parsed(struct session *session, const struct http_call *call, boo
     work_charge(&worker->work, WORK_CALL);
     message.fault = read_data(worker, call->data, good, &message, fault);
     struct transaction *transaction = call_begin(session, &message, &answer_http);
-    if (authorize(transaction, call->token))
+    if (authorize_request(transaction, call->token))
         call_run(transaction, &message, rights_known);
     buffer_clear(&worker->scratch);
 }

@@ -61,7 +61,7 @@ static void incoming_free(struct incoming *incoming)
 
 /* The first one is parsed: its call is run. What it was parsed into is the worker's message meanwhile, and
  * the method may keep that, and the text. */
-static void hand_over(struct incoming_queue *queue)
+static void incoming_hand_over(struct incoming_queue *queue)
 {
     struct worker *worker = queue->worker;
     struct incoming *incoming = TAILQ_FIRST(&queue->waiting);
@@ -88,7 +88,7 @@ static void hand_over(struct incoming_queue *queue)
     incoming_free(incoming);
 }
 
-static void parse(struct incoming_queue *queue, uint64_t units)
+static void incoming_parse(struct incoming_queue *queue, uint64_t units)
 {
     if (queue->parsed != JSON_PARSED_MORE)
         return;
@@ -98,20 +98,20 @@ static void parse(struct incoming_queue *queue, uint64_t units)
     work_charge(&queue->worker->work, units);
 }
 
-static enum job_state step(struct job *job)
+static enum job_state incoming_step(struct job *job)
 {
     struct incoming_queue *queue = (struct incoming_queue *)job;
     if (TAILQ_EMPTY(&queue->waiting))
         return JOB_DONE;
     bool begun = queue->parsed == JSON_PARSED_MORE;
-    parse(queue, STEP_WORK);
+    incoming_parse(queue, STEP_WORK);
     if (queue->parsed == JSON_PARSED_MORE)
         return JOB_MORE;
     if (begun && !work_left(&queue->worker->work, WORK_KEPT_BY_JOBS)) /* what follows is for the next pass */
         return JOB_MORE;
     if (!ring_intake_keeps_up(queue->worker)) /* as for all calls */
         return JOB_LATER;
-    hand_over(queue);
+    incoming_hand_over(queue);
     return TAILQ_EMPTY(&queue->waiting) ? JOB_DONE : JOB_MORE;
 }
 
@@ -125,7 +125,7 @@ static void queue_free(struct job *job)
 static struct incoming_queue *queue_create(struct worker *worker)
 {
     struct incoming_queue *queue = memory_zeroed(1, sizeof *queue);
-    queue->job.step = step;
+    queue->job.step = incoming_step;
     queue->job.free = queue_free;
     queue->worker = worker;
     TAILQ_INIT(&queue->waiting);
@@ -146,7 +146,8 @@ static void keep_text(struct incoming *incoming)
     work_charge(&worker->work, work_bytes(incoming->text.length));
 }
 
-static void add(struct session *session, struct slice text, const struct http_call *call, bool refused)
+static void incoming_keep(struct session *session, struct slice text, const struct http_call *call,
+                          bool refused)
 {
     struct worker *worker = session->worker;
     struct incoming *incoming = memory_zeroed(1, sizeof *incoming);
@@ -168,12 +169,12 @@ static void add(struct session *session, struct slice text, const struct http_ca
 
 void incoming_add(struct session *session, struct slice text, const struct http_call *call)
 {
-    add(session, text, call, false);
+    incoming_keep(session, text, call, false);
 }
 
 void incoming_refuse(struct session *session, struct slice text)
 {
-    add(session, text, NULL, true);
+    incoming_keep(session, text, NULL, true);
 }
 
 size_t incoming_bytes(const struct session *session)
@@ -202,6 +203,6 @@ void incoming_finish(struct session *session)
         TAILQ_REMOVE(&queue->waiting, incoming, queue);
         TAILQ_INSERT_HEAD(&queue->waiting, incoming, queue);
     }
-    parse(queue, UINT64_MAX);
-    hand_over(queue);
+    incoming_parse(queue, UINT64_MAX);
+    incoming_hand_over(queue);
 }

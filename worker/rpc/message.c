@@ -18,7 +18,7 @@ static bool tid_usable(struct json_value tid, struct buffer *scratch)
 
 /* Unescaped names are put behind each other in @scratch, which has the room beforehand, so none of them
  * moves. */
-static struct slice name(struct json_value value, struct buffer *scratch)
+static struct slice message_name(struct json_value value, struct buffer *scratch)
 {
     return json_string(value, scratch);
 }
@@ -53,9 +53,9 @@ bool message_read(const struct json *json, struct buffer *scratch, struct messag
         return false;
     }
     message->tid = json_text(tid);
-    message->method = name(method, scratch);
-    message->collection = name(collection, scratch);
-    message->once = name(once, scratch);
+    message->method = message_name(method, scratch);
+    message->collection = message_name(collection, scratch);
+    message->once = message_name(once, scratch);
     if (!message->method.data)
         message->fault = "methodName: expected a string";
     else if (json_type(collection) > JSON_NULL && !message->collection.data)

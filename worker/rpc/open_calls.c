@@ -6,7 +6,7 @@
 #include "worker/rpc/admission.h"
 #include "worker/rpc/method.h"
 
-static void leave(struct session *session, struct transaction *transaction)
+static void leave_open_calls(struct session *session, struct transaction *transaction)
 {
     char address[64];
     struct slice user = session_user(session);
@@ -25,7 +25,7 @@ void open_calls_leave(struct session *session)
 {
     struct transaction *transaction;
     while ((transaction = TAILQ_FIRST(&session->calls)))
-        leave(session, transaction);
+        leave_open_calls(session, transaction);
 }
 
 void open_calls_abandon(struct session *session)
@@ -36,7 +36,7 @@ void open_calls_abandon(struct session *session)
                                  SLICE("The server is stopping; it is not known whether the call changed "
                                        "anything; with a key in `once` it is safe to send it again"),
                                  (struct slice){0});
-        leave(session, transaction);
+        leave_open_calls(session, transaction);
     }
 }
 

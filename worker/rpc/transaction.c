@@ -273,7 +273,7 @@ void transaction_need_permission(struct transaction *transaction, struct buffer 
 }
 
 /* A message of the committer about one change: in a list it is of use to know which. */
-static void committed(void *argument, const struct committer_result *result)
+static void transaction_committed(void *argument, const struct committer_result *result)
 {
     struct transaction *transaction = argument;
     if (result->code == ERROR_NONE) {
@@ -306,7 +306,7 @@ bool transaction_submit(struct transaction *transaction, struct slice set, commi
 void transaction_commit(struct transaction *transaction, struct buffer *set)
 {
     enum error_code code;
-    if (transaction_submit(transaction, buffer_slice(set), committed, transaction, &code))
+    if (transaction_submit(transaction, buffer_slice(set), transaction_committed, transaction, &code))
         return;
     transaction->listed = false; /* it is not about one of them */
     transaction_fail(transaction, code, "%s", committer_link_refusal(code));

@@ -31,7 +31,8 @@ static bool append_change(struct worker *worker, const struct viewer *viewer, co
     return true;
 }
 
-static void give(struct connection *connection, uint64_t folded_seq, struct buffer *frames, uint64_t seq)
+static void give_refill(struct connection *connection, uint64_t folded_seq, struct buffer *frames,
+                        uint64_t seq)
 {
     struct buffer all = {0};
     if (folded_seq)
@@ -79,7 +80,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     else if (result == LOG_WALK_TRIMMED)
         session_resync(connection->owner, "Too many changes were missed", 0);
     else
-        give(connection, folded_seq, &frames, seq < most ? seq : most);
+        give_refill(connection, folded_seq, &frames, seq < most ? seq : most);
     buffer_free(&frames);
     /* Nothing of this piece was for the client, and there is more: it is asked again in the next pass. */
     if (!output_rejoin(output, worker->backlog) && output_wants_refill(output) &&

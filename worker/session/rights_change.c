@@ -58,7 +58,7 @@ bool rights_change_folds(const struct session *session)
 
 /* Nobody knows what the client holds: it is to sync, behind what is queued, and is sent what is new from here
  * on. (Of what is not out yet, older versions may be none of its business.) */
-static void give_up(struct session *session)
+static void rights_change_give_up(struct session *session)
 {
     connection_send_frames(session->connection, buffer_slice(&session->rights_change->amend), 0);
     session_resync(session, "Your rights have changed", session->rights_change->read_seq);
@@ -76,7 +76,7 @@ static struct rights_change *open_change(struct session *session, struct viewer 
 }
 
 /* The rights have changed again. What was folded meanwhile went out with the ones from before. */
-static void turn(struct session *session, struct viewer *now)
+static void rights_change_turn(struct session *session, struct viewer *now)
 {
     struct rights_change *change = session->rights_change;
     struct output *output = &session->connection->output;
@@ -105,7 +105,7 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
     if (!change)
         change = open_change(session, now);
     else
-        turn(session, now);
+        rights_change_turn(session, now);
     bool known = add_former(session);
     /* Pieces of a sync that wait behind the hold are for the rights from before. */
     known &= session->synced_seq <= session->connection->output.hold_seq;
@@ -118,7 +118,7 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
     if (known)
         connection_queue(session->connection);
     else
-        give_up(session);
+        rights_change_give_up(session);
 }
 
 void rights_change_subscribed(struct session *session, struct viewer *now)
@@ -139,7 +139,7 @@ void rights_change_refused(struct session *session)
     if (place > session->synced_seq)
         session->synced_seq = place;
     if (change && place > output->hold_seq)
-        give_up(session);
+        rights_change_give_up(session);
     else if (change)
         change->compared = true;
 }
@@ -250,7 +250,7 @@ static void send_piece(struct session *session)
         output_release(output, change->read_seq);
         return;
     case PIECE_LOST:
-        give_up(session);
+        rights_change_give_up(session);
         return;
     case PIECE_UNREADABLE:
         session_cut(session, "a document cannot be read");

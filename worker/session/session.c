@@ -44,7 +44,8 @@ void session_ping_is_due(struct session *session)
     connection_ping_is_due(session->connection);
 }
 
-static void compose(struct buffer *message, const char *operation, const char *collection, struct slice data)
+static void compose_operation(struct buffer *message, const char *operation, const char *collection,
+                              struct slice data)
 {
     buffer_append_format(message, "{\"operation\":\"%s\",\"collectionName\":", operation);
     if (collection)
@@ -59,13 +60,13 @@ static void compose(struct buffer *message, const char *operation, const char *c
 void session_send(struct session *session, const char *operation, const char *collection, struct slice data)
 {
     struct buffer message = {0};
-    compose(&message, operation, collection, data);
+    compose_operation(&message, operation, collection, data);
     connection_send(session->connection, buffer_slice(&message), 0);
     buffer_free(&message);
 }
 
-static bool sees(const struct session *session, const struct rights *rights,
-                 const struct config_collection *collection)
+static bool session_sees(const struct session *session, const struct rights *rights,
+                         const struct config_collection *collection)
 {
     if (collection->index == COLLECTION_SETTINGS) /* everybody, whatever else they want */
         return true;
@@ -83,12 +84,12 @@ struct viewer *session_viewer(const struct session *session, const struct rights
         .group_count = rights->group_count,
     };
     for (size_t i = 0; i < worker->config->collection_count; i++)
-        viewer.collections[i] = sees(session, rights, &worker->config->collections[i]);
+        viewer.collections[i] = session_sees(session, rights, &worker->config->collections[i]);
     return viewer_get(worker->viewers, &viewer);
 }
 
 /* From here on it sees that, and nobody looks at what its client may hold. */
-static void review(struct session *session)
+static void review_viewer(struct session *session)
 {
     struct output *output = &session->connection->output;
     struct viewer *before = output->viewer;
@@ -103,7 +104,7 @@ static void review_ending(struct session *session)
 {
     struct output *output = &session->connection->output;
     const struct viewer *before = output->viewer;
-    review(session);
+    review_viewer(session);
     if (session->connection->state == CONNECTION_CLOSING && output->viewer != before &&
         output->hold_seq == OUTPUT_NO_HOLD)
         output_hold(output, session->worker->backlog);
@@ -116,7 +117,7 @@ void session_subscribe(struct session *session, bool *collections)
     if (session->rights_change)
         rights_change_subscribed(session, session_viewer(session, &session->login.account->rights));
     else
-        review(session);
+        review_viewer(session);
 }
 
 void session_rights_changed(struct session *session, bool blinked, struct slice document)
@@ -130,7 +131,7 @@ void session_rights_changed(struct session *session, bool blinked, struct slice 
     if (now == session->connection->output.viewer) {
         viewer_put(worker->viewers, now);
         struct buffer message = {0};
-        compose(&message, "amend", "users", document);
+        compose_operation(&message, "amend", "users", document);
         connection_send(session->connection, buffer_slice(&message), backlog_last_seq(worker->backlog));
         buffer_free(&message);
         if (blinked) /* nobody knows what was for these rights, and what for those in between */
@@ -138,7 +139,7 @@ void session_rights_changed(struct session *session, bool blinked, struct slice 
         return;
     }
     struct buffer message = {0}, frame = {0};
-    compose(&message, "amend", "users", document);
+    compose_operation(&message, "amend", "users", document);
     change_frame_text(&frame, buffer_slice(&message));
     rights_change_begin(session, now, buffer_slice(&frame));
     buffer_free(&message);
@@ -154,13 +155,13 @@ static void begin_anew(struct session *session)
         review_ending(session);
         return;
     }
-    review(session);
+    review_viewer(session);
     output_pass_over(&session->connection->output, worker->backlog,
                      worker->snapshot ? store_seq(worker->store) : 0);
     connection_queue(session->connection);
 }
 
-static void take_token(struct session *session, const uint8_t *hash)
+static void session_take_token(struct session *session, const uint8_t *hash)
 {
     struct authority *authority = session->worker->authority;
     if (session->login.has_token)
@@ -182,7 +183,7 @@ void session_authorize(struct session *session, struct account *account, const u
 {
     if (session->login.account == account) { /* the same again, whose copy is kept right all the while */
         account_put(session->worker->accounts, account);
-        take_token(session, hash);
+        session_take_token(session, hash);
         return;
     }
     bool claims =
@@ -191,7 +192,7 @@ void session_authorize(struct session *session, struct account *account, const u
         session_deauthorize(session, NULL);
     session->account_changes++;
     account_enter(account, &session->login);
-    take_token(session, hash);
+    session_take_token(session, hash);
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     begin_anew(session);
     connection_authorized(session->connection, true);
@@ -205,7 +206,7 @@ void session_deauthorize(struct session *session, const char *reason)
     if (!account)
         return;
     bool claims = session->connection->state == CONNECTION_OPEN && claims_more(session);
-    take_token(session, NULL);
+    session_take_token(session, NULL);
     account_leave(&session->login);
     session->account_changes++;
     atomic_fetch_sub_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
@@ -249,7 +250,7 @@ void session_resync(struct session *session, const char *reason, uint64_t seq)
     buffer_append_slice(&data, SLICE("{\"reason\":"));
     json_append_string(&data, slice_text(reason));
     buffer_append_byte(&data, '}');
-    compose(&message, "resync", NULL, buffer_slice(&data));
+    compose_operation(&message, "resync", NULL, buffer_slice(&data));
     connection_send(connection, buffer_slice(&message), seq);
     buffer_free(&message);
     buffer_free(&data);

@@ -60,7 +60,7 @@ struct token_use token_use_read(const struct worker *worker, struct slice id, st
     return use;
 }
 
-static void nothing(void *argument, const struct committer_result *result)
+static void ignore_result(void *argument, const struct committer_result *result)
 {
     (void)argument, (void)result;
 }
@@ -81,7 +81,7 @@ static void write_used(struct worker *worker, struct slice id, uint64_t now_ms)
         .body = buffer_slice(&body),
     };
     change_set_add(&set, &change);
-    if (!committer_link_submit(worker->link, buffer_slice(&set), nothing, NULL, &code))
+    if (!committer_link_submit(worker->link, buffer_slice(&set), ignore_result, NULL, &code))
         log_debug("the last use of a session was not stored: %s", error_code_name(code));
     buffer_free(&set);
     buffer_free(&body);

@@ -158,7 +158,7 @@ static void prune_one(struct pruning *pruning, struct slice id)
                         CHANGE_ANY_VERSION, (struct slice){0});
 }
 
-static bool look_at(void *argument, struct slice id, struct json_value document, uint64_t version)
+static bool look_at_login(void *argument, struct slice id, struct json_value document, uint64_t version)
 {
     struct pruning *pruning = argument;
     struct kept kept = {0};
@@ -190,7 +190,7 @@ bool token_prune(struct worker *worker, struct buffer *set, struct slice user)
 {
     struct pruning pruning = {.worker = worker, .now_ms = clock_wall_ms(), .set = set};
     size_t most = worker->config->limits.sessions_per_user - 1; /* one is to be added */
-    bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, look_at, &pruning);
+    bool known = lookup(worker, COLLECTION_SESSIONS, "user", user, look_at_login, &pruning);
     if (known && pruning.count > most) {
         qsort(pruning.kept, pruning.count, sizeof *pruning.kept, by_use);
         for (size_t i = 0; i < pruning.count - most; i++)

@@ -47,7 +47,7 @@ static const struct http_refusal too_large = {"413 Content Too Large", "", ERROR
 static const struct http_refusal going_away = {"503 Service Unavailable", "Retry-After: 1\r\n",
                                                ERROR_UNAVAILABLE, "The server is stopping"};
 
-static void deadline(struct connection *connection, bool runs)
+static void http_set_deadline(struct connection *connection, bool runs)
 {
     struct network *network = connection->network;
     timers_deadline(network->timers, connection, runs ? network->options.config->limits.request_ms : 0);
@@ -107,7 +107,7 @@ static void begin_response(struct connection *connection)
     buffer_free(&http->content);
     (void)!connection_count_half_read(connection); /* perhaps nothing more comes on it for long */
     connection->network->fresh++;
-    deadline(connection, true);
+    http_set_deadline(connection, true);
     connection_queue(connection);
 }
 
@@ -119,7 +119,7 @@ size_t http_content_bytes(const struct connection *connection)
 }
 
 /* What the client may still send is not read as a request. */
-static void refuse(struct connection *connection, const struct http_refusal *refusal)
+static void http_refuse(struct connection *connection, const struct http_refusal *refusal)
 {
     struct http_exchange *http = connection->http;
     char address[64];
@@ -138,7 +138,7 @@ void http_respond(struct connection *connection, const struct http_response *res
     begin_response(connection);
 }
 
-static void give(struct connection *connection)
+static void http_give_request(struct connection *connection)
 {
     struct network *network = connection->network;
     struct http_exchange *http = connection->http;
@@ -146,12 +146,12 @@ static void give(struct connection *connection)
     http->given = true;
     http->call.data = buffer_slice(&http->content);
     connection_uncount_half_read(connection);
-    deadline(connection, false);
+    http_set_deadline(connection, false);
     network->events.request(network->context, connection, &http->call);
 }
 
 /* Behind the request: of use when there is another exchange on this connection. */
-static void keep(struct connection *connection, struct slice bytes)
+static void http_keep_content(struct connection *connection, struct slice bytes)
 {
     if (connection->http->last)
         return;
@@ -165,21 +165,21 @@ void http_feed(struct connection *connection, struct slice bytes)
     struct http_exchange *http = connection->http;
     size_t used;
     if (http->phase != HTTP_BODY) {
-        keep(connection, bytes);
+        http_keep_content(connection, bytes);
         return;
     }
     switch (http_body_feed(&http->body, bytes, &used, &http->content)) {
     case HTTP_BODY_MORE:
         break;
     case HTTP_BODY_MALFORMED:
-        refuse(connection, &malformed_body);
+        http_refuse(connection, &malformed_body);
         break;
     case HTTP_BODY_TOO_LARGE:
-        refuse(connection, &too_large);
+        http_refuse(connection, &too_large);
         break;
     case HTTP_BODY_END:
-        give(connection);
-        keep(connection, slice_of(bytes.data + used, bytes.length - used));
+        http_give_request(connection);
+        http_keep_content(connection, slice_of(bytes.data + used, bytes.length - used));
         break;
     }
 }
@@ -202,9 +202,9 @@ void http_begin(struct connection *connection, const struct http_request *reques
     if (!refusal && call.token.data && network->events.knows &&
         network->events.knows(network->context, call.token))
         set_authorized(connection, true);
-    deadline(connection, true);
+    http_set_deadline(connection, true);
     if (refusal) {
-        refuse(connection, refusal);
+        http_refuse(connection, refusal);
         return;
     }
     http_feed(connection, rest);
@@ -235,7 +235,7 @@ static void exchange_done(struct connection *connection)
 }
 
 /* False: the connection is broken. */
-static bool send_some(struct connection *connection)
+static bool http_send_some(struct connection *connection)
 {
     struct http_exchange *http = connection->http;
     struct scoreboard_worker *score = connection->network->options.score;
@@ -263,7 +263,7 @@ void http_write(struct connection *connection)
     struct http_exchange *http = connection->http;
     connection_unqueue(connection);
     connection->blocked = false;
-    if (!send_some(connection)) {
+    if (!http_send_some(connection)) {
         connection_gone(connection);
         return;
     }
@@ -291,13 +291,13 @@ void http_close(struct connection *connection)
 {
     connection->http->last = true;
     if (connection->http->phase == HTTP_BODY)
-        refuse(connection, &going_away);
+        http_refuse(connection, &going_away);
 }
 
 void http_expired(struct connection *connection)
 {
     if (connection->http->phase == HTTP_BODY)
-        refuse(connection, &too_slow);
+        http_refuse(connection, &too_slow);
     else
         connection_gone(connection);
 }

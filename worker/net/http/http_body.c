@@ -32,7 +32,7 @@ static int digit_value(char byte)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-static enum http_body_result go(struct http_body *body, enum body_state state)
+static enum http_body_result http_body_go_to(struct http_body *body, enum body_state state)
 {
     body->state = (uint8_t)state;
     return HTTP_BODY_MORE;
@@ -50,8 +50,9 @@ static enum http_body_result size_byte(struct http_body *body, char byte)
     if (body->digits == 0)
         return HTTP_BODY_MALFORMED;
     if (byte == '\r')
-        return go(body, CHUNK_SIZE_FEED);
-    return byte == ';' || byte == ' ' || byte == '\t' ? go(body, CHUNK_EXTENSION) : HTTP_BODY_MALFORMED;
+        return http_body_go_to(body, CHUNK_SIZE_FEED);
+    return byte == ';' || byte == ' ' || byte == '\t' ? http_body_go_to(body, CHUNK_EXTENSION)
+                                                      : HTTP_BODY_MALFORMED;
 }
 
 /* Bytes of an extension, or of a trailer behind its first. */
@@ -62,7 +63,7 @@ static bool is_text(char byte)
 
 static enum http_body_result feed_byte(struct http_body *body, char byte, enum body_state next)
 {
-    return byte == '\n' ? go(body, next) : HTTP_BODY_MALFORMED;
+    return byte == '\n' ? http_body_go_to(body, next) : HTTP_BODY_MALFORMED;
 }
 
 /* A byte of what is around the content. */
@@ -73,24 +74,24 @@ static enum http_body_result line_byte(struct http_body *body, char byte)
         return size_byte(body, byte);
     case CHUNK_EXTENSION:
         if (byte == '\r')
-            return go(body, CHUNK_SIZE_FEED);
+            return http_body_go_to(body, CHUNK_SIZE_FEED);
         return is_text(byte) ? HTTP_BODY_MORE : HTTP_BODY_MALFORMED;
     case CHUNK_SIZE_FEED:
         body->line = 0;
         return feed_byte(body, byte, body->left ? CHUNK_DATA : TRAILER_START);
     case CHUNK_DATA_RETURN:
-        return byte == '\r' ? go(body, CHUNK_DATA_FEED) : HTTP_BODY_MALFORMED;
+        return byte == '\r' ? http_body_go_to(body, CHUNK_DATA_FEED) : HTTP_BODY_MALFORMED;
     case CHUNK_DATA_FEED:
         body->line = 0;
         body->digits = 0;
         return feed_byte(body, byte, CHUNK_SIZE);
     case TRAILER_START:
         if (byte == '\r')
-            return go(body, LAST_FEED);
-        return http_is_token(slice_of(&byte, 1)) ? go(body, TRAILER) : HTTP_BODY_MALFORMED;
+            return http_body_go_to(body, LAST_FEED);
+        return http_is_token(slice_of(&byte, 1)) ? http_body_go_to(body, TRAILER) : HTTP_BODY_MALFORMED;
     case TRAILER:
         if (byte == '\r')
-            return go(body, TRAILER_FEED);
+            return http_body_go_to(body, TRAILER_FEED);
         return is_text(byte) ? HTTP_BODY_MORE : HTTP_BODY_MALFORMED;
     case TRAILER_FEED:
         return feed_byte(body, byte, TRAILER_START);

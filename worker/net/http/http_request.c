@@ -39,7 +39,7 @@ static size_t head_length(struct slice bytes, bool *malformed)
 }
 
 /* http-parser may report one text in pieces; they follow each other in memory. */
-static void extend(struct slice *slice, const char *at, size_t length)
+static void extend_slice(struct slice *slice, const char *at, size_t length)
 {
     if (!slice->data)
         *slice = slice_of(at, length);
@@ -49,7 +49,7 @@ static void extend(struct slice *slice, const char *at, size_t length)
 
 static int on_url(http_parser *parser, const char *at, size_t length)
 {
-    extend(&((struct parse *)parser->data)->request->target, at, length);
+    extend_slice(&((struct parse *)parser->data)->request->target, at, length);
     return 0;
 }
 
@@ -64,7 +64,7 @@ static int on_header_field(http_parser *parser, const char *at, size_t length)
         request->headers[request->header_count++] = (struct http_header){0};
     }
     parse->in_value = false;
-    extend(&request->headers[request->header_count - 1].name, at, length);
+    extend_slice(&request->headers[request->header_count - 1].name, at, length);
     return 0;
 }
 
@@ -72,7 +72,7 @@ static int on_header_value(http_parser *parser, const char *at, size_t length)
 {
     struct parse *parse = parser->data;
     parse->in_value = true;
-    extend(&parse->request->headers[parse->request->header_count - 1].value, at, length);
+    extend_slice(&parse->request->headers[parse->request->header_count - 1].value, at, length);
     return 0;
 }
 
@@ -82,7 +82,7 @@ static int on_headers_complete(http_parser *parser)
     return 2; /* "no body, and what follows is another protocol": bodies are read elsewhere */
 }
 
-static bool read_head(struct parse *parse, struct slice head)
+static bool parse_head(struct parse *parse, struct slice head)
 {
     static const http_parser_settings settings = {.on_url = on_url,
                                                   .on_header_field = on_header_field,
@@ -150,7 +150,7 @@ enum http_request_result http_request_parse(struct slice bytes, size_t *used, st
     struct parse parse = {.request = request};
     request->target = (struct slice){0};
     request->header_count = 0;
-    if (!read_head(&parse, slice_of(bytes.data, length)))
+    if (!parse_head(&parse, slice_of(bytes.data, length)))
         return parse.too_many ? HTTP_REQUEST_TOO_LARGE : HTTP_REQUEST_MALFORMED;
     if (!headers_are_strict(request) || !take_host(request))
         return HTTP_REQUEST_MALFORMED;
