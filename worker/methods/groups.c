@@ -17,7 +17,7 @@
 
 /* ---- add ---- */
 
-static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
+static bool evaluate_group_addition(struct attempt *attempt, struct buffer *set)
 {
     struct addition *addition = CONTAINER_OF(attempt, struct addition, attempt);
     struct buffer answer = {0};
@@ -36,8 +36,9 @@ static void add_group(struct transaction *transaction, struct json_value data)
     if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
                                                               "_id", &transaction->worker->scratch, &group))
         return;
-    struct addition *addition = addition_create(transaction, sizeof *addition, COLLECTION_GROUPS,
-                                                json_member(data, SLICE("take_over")), evaluate_addition);
+    struct addition *addition =
+        addition_create(transaction, sizeof *addition, COLLECTION_GROUPS,
+                        json_member(data, SLICE("take_over")), evaluate_group_addition);
     if (!addition)
         return;
     addition->attempt.group = memory_copy(group.data, group.length);

@@ -152,7 +152,8 @@ static void fail_unknown(struct transaction *transaction, struct slice key)
 }
 
 /* The merge patch for the stored document. False: answered. */
-static bool read_changes(struct transaction *transaction, struct json_value data, struct buffer *patch)
+static bool read_setting_changes(struct transaction *transaction, struct json_value data,
+                                 struct buffer *patch)
 {
     struct worker *worker = transaction->worker;
     struct json_iterator each = json_begin(data);
@@ -187,7 +188,7 @@ static void set_settings(struct transaction *transaction, struct json_value data
                          json_type_name(json_type(data)));
     else if (json_count(data) == 0)
         answer_settings(transaction, NULL, 0);
-    else if (read_changes(transaction, data, &patch))
+    else if (read_setting_changes(transaction, data, &patch))
         submit_settings(transaction, COLLECTION_SETTINGS, document_id, buffer_slice(&patch), NULL);
     buffer_free(&patch);
 }

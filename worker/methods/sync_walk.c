@@ -69,7 +69,7 @@ static void compare_with_manifest(struct sync_walk *walk, struct work *work, con
     walk->at += listed;
 }
 
-static enum store_step compare_documents(struct worker *worker, struct sync_walk *walk,
+static enum store_step sync_walk_compare(struct worker *worker, struct sync_walk *walk,
                                          const struct viewer *viewer, uint64_t most, struct sync_batch *batch,
                                          size_t bytes_most)
 {
@@ -98,7 +98,7 @@ enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk, co
                                uint64_t most, struct sync_batch *batch, size_t bytes_most)
 {
     if (!walk->scan_ended) {
-        enum store_step result = compare_documents(worker, walk, viewer, most, batch, bytes_most);
+        enum store_step result = sync_walk_compare(worker, walk, viewer, most, batch, bytes_most);
         if (result != STORE_END)
             return result;
     }

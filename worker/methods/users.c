@@ -37,7 +37,7 @@ static void user_addition_release(struct attempt *attempt)
 }
 
 /* One group of the new user: it must be there, and still be when the set is applied. False: answered. */
-static bool add_group(struct attempt *attempt, struct buffer *set, struct slice group)
+static bool add_to_group(struct attempt *attempt, struct buffer *set, struct slice group)
 {
     struct transaction *transaction = attempt->transaction;
     uint64_t version;
@@ -63,7 +63,7 @@ static bool add_groups(struct attempt *attempt, struct buffer *set)
     struct json_iterator each = json_begin(json_root(&json));
     while (good && json_step(&each)) {
         buffer_clear(&scratch);
-        good = add_group(attempt, set, json_string(each.value, &scratch));
+        good = add_to_group(attempt, set, json_string(each.value, &scratch));
     }
     buffer_free(&scratch);
     json_free(&json);
@@ -85,7 +85,7 @@ static void add_documents(struct attempt *attempt, struct buffer *set)
     buffer_free(&body);
 }
 
-static bool evaluate_addition(struct attempt *attempt, struct buffer *set)
+static bool evaluate_user_addition(struct attempt *attempt, struct buffer *set)
 {
     struct transaction *transaction = attempt->transaction;
     struct worker *worker = transaction->worker;
@@ -151,7 +151,7 @@ static void add_user(struct transaction *transaction, struct json_value data)
         params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
         read_groups(transaction, json_member(data, SLICE("groups")), &groups) &&
         (addition = addition_create(transaction, sizeof(struct user_addition), COLLECTION_USERS,
-                                    json_member(data, SLICE("take_over")), evaluate_addition))) {
+                                    json_member(data, SLICE("take_over")), evaluate_user_addition))) {
         struct attempt *attempt = &addition->attempt;
         attempt->release = user_addition_release;
         attempt->user = memory_copy(user.data, user.length);

@@ -19,8 +19,8 @@
 /* A document that is read, parsed, changed, compared, put. */
 enum { WORK_DOCUMENT_BYTE = 16 };
 
-static struct buffer *begin_set(struct transaction *transaction, struct buffer *set,
-                                enum change_answer answer)
+static struct buffer *begin_document_set(struct transaction *transaction, struct buffer *set,
+                                         enum change_answer answer)
 {
     transaction_begin_set(transaction, set, answer, (struct slice){0});
     return set;
@@ -111,7 +111,7 @@ static void insert_documents(struct transaction *transaction, struct json_value 
     struct buffer set = {0};
     buffer_reserve(&set, transaction->worker->message.length); /* about what it will take */
     bool list = json_type(data) == JSON_ARRAY;
-    begin_set(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
+    begin_document_set(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
     bool good = true;
     if (list) {
         good = count_allowed(transaction, json_count(data), "documents");
@@ -199,7 +199,7 @@ static void update_finish(struct search *search, struct transaction *transaction
 {
     struct update_all *all = search->own;
     struct buffer set = {0};
-    begin_set(transaction, &set, ANSWER_IDS);
+    begin_document_set(transaction, &set, ANSWER_IDS);
     buffer_append_slice(&set, buffer_slice(&all->operations));
     transaction_commit(transaction, &set);
     buffer_free(&set);
@@ -264,7 +264,7 @@ static void update_by_id(struct transaction *transaction, struct json_value data
         .id = id,
         .body = buffer_slice(&compact),
     };
-    change_set_add(begin_set(transaction, &set, ANSWER_IDS_VERSION), &change);
+    change_set_add(begin_document_set(transaction, &set, ANSWER_IDS_VERSION), &change);
     transaction_commit(transaction, &set);
     buffer_free(&set);
     buffer_free(&compact);
@@ -312,7 +312,7 @@ static void patch_documents(struct transaction *transaction, struct json_value d
         .id = id,
         .body = buffer_slice(&compact),
     };
-    change_set_add(begin_set(transaction, &set, ANSWER_ID_VERSION), &change);
+    change_set_add(begin_document_set(transaction, &set, ANSWER_ID_VERSION), &change);
     transaction_commit(transaction, &set);
     buffer_free(&set);
     buffer_free(&compact);
@@ -345,7 +345,7 @@ static void remove_documents(struct transaction *transaction, struct json_value 
         return;
     struct json_value ids = json_member(data, SLICE("_id"));
     struct buffer set = {0};
-    begin_set(transaction, &set, ANSWER_IDS);
+    begin_document_set(transaction, &set, ANSWER_IDS);
     bool good = true;
     if (json_type(ids) != JSON_ARRAY) {
         good = add_remove(transaction, &set, ids, version);

@@ -143,7 +143,7 @@ static void add_chunk(struct backlog *backlog, size_t needed)
     backlog->youngest = chunk;
 }
 
-static void grow_table(struct backlog *backlog)
+static void grow_frames(struct backlog *backlog)
 {
     uint64_t capacity = backlog->capacity * 2;
     struct backlog_frame *frames = memory_zeroed(capacity, sizeof *frames);
@@ -162,7 +162,7 @@ static void add_frame(struct backlog *backlog, const struct ring_record *record,
         return;
     assert(bytes.length <= UINT32_MAX);
     if (backlog->next - backlog->first == backlog->capacity)
-        grow_table(backlog);
+        grow_frames(backlog);
     struct chunk *chunk = backlog->youngest;
     char *place = chunk->bytes + chunk->front;
     memcpy(place, bytes.data, bytes.length);

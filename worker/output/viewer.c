@@ -181,7 +181,7 @@ static struct viewer **viewer_bucket(struct viewer_table *table, uint64_t hash)
     return &table->buckets[hash & (table->bucket_count - 1)];
 }
 
-static void grow_table(struct viewer_table *table)
+static void grow_viewers(struct viewer_table *table)
 {
     struct viewer **old = table->buckets;
     size_t old_count = table->bucket_count;
@@ -209,7 +209,7 @@ static struct viewer *get_by_key(struct viewer_table *table)
             return viewer;
         }
     if (table->viewers == table->bucket_count)
-        grow_table(table);
+        grow_viewers(table);
     struct viewer *viewer = viewer_create(table, key, hash);
     struct viewer **bucket = viewer_bucket(table, hash);
     viewer->next = *bucket;

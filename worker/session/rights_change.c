@@ -88,7 +88,7 @@ static void rights_change_turn(struct session *session, struct viewer *now)
 }
 
 /* False: there have been too many. */
-static bool add_former(struct session *session)
+static bool rights_change_add_former(struct session *session)
 {
     struct rights_change *change = session->rights_change;
     struct output *output = &session->connection->output;
@@ -106,7 +106,7 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
         change = open_change(session, now);
     else
         rights_change_turn(session, now);
-    bool known = add_former(session);
+    bool known = rights_change_add_former(session);
     /* Pieces of a sync that wait behind the hold are for the rights from before. */
     known &= session->synced_seq <= session->connection->output.hold_seq;
     buffer_clear(&change->amend); /* the newest says it all */
@@ -198,7 +198,7 @@ static enum piece read_log(struct session *session, uint64_t most, struct sync_b
     return PIECE_MADE;
 }
 
-static enum piece compare_documents(struct session *session, uint64_t most, struct sync_batch *batch)
+static enum piece rights_change_compare(struct session *session, uint64_t most, struct sync_batch *batch)
 {
     struct rights_change *change = session->rights_change;
     change->compared = true;
@@ -235,7 +235,7 @@ static void send_piece(struct session *session)
     enum piece piece = PIECE_MADE;
     buffer_append_slice(&batch.frames, buffer_slice(&change->amend));
     if (change->phase == COMPARING)
-        piece = compare_documents(session, most, &batch);
+        piece = rights_change_compare(session, most, &batch);
     if (change->phase == READING_LOG)
         piece = read_log(session, most, &batch);
     sync_batch_finish(&batch);
