@@ -1,6 +1,6 @@
 /*
- * users.sessions, users.remove_session. A stored log-in is known to clients by an id of its own: the one it is
- * stored under is the hash of its token, which never leaves the server.
+ * users.sessions, users.remove_session. A stored log-in is known to clients by an id of its own: the one it
+ * is stored under is the hash of its token, which never leaves the server.
  */
 
 #include <stdlib.h>

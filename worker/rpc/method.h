@@ -20,8 +20,8 @@ enum method_access {
 /* ->declared of a method that is no enum collection_method: the configuration does not decide on it. */
 enum {
     UNDECLARED = -1,
-    /* Its answer is not its change set's. When it is called again under the same `once` it is run: the committer
-     * does not apply its set again, and the method answers as it did. */
+    /* Its answer is not its change set's. When it is called again under the same `once` it is run: the
+     * committer does not apply its set again, and the method answers as it did. */
     UNDECLARED_ANSWERS_AGAIN = -2
 };
 
