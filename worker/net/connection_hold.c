@@ -105,16 +105,18 @@ void connection_hold(struct connection *connection, bool hold)
     connection_arm(connection);
 }
 
-/* As far as there is room for the answers: one that reads none of them is not for them. */
+/* As far as there is room for the answers: one that reads none of them is not for them. What is left when the
+ * owner has not got to one, or no work is left, has stood for as long as before, and is refused the next time. */
 static void refuse_all(struct connection *connection)
 {
     struct network *network = connection->network;
+    const uint64_t moved_ms = read_ahead_moved_ms(connection->ahead);
     struct slice message;
     bool binary;
     while (connection->state == CONNECTION_OPEN && connection_kept_by_owner(connection) == 0 &&
            work_left(network->options.work, WORK_KEPT_BY_CALLS) &&
            connection->output.reply_bytes < connection_reply_limit(connection) &&
-           read_ahead_take(&connection->ahead, clock_monotonic_ms(), &message, &binary))
+           read_ahead_take(&connection->ahead, moved_ms, &message, &binary))
         network->events.refused(network->context, connection, message);
     if (connection->state != CONNECTION_OPEN)
         connection_forget_ahead(connection);
