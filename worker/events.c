@@ -97,7 +97,7 @@ static bool events_may_log_in(void *context, const struct connection *connection
 {
     const struct session *session = connection->owner;
     (void)context;
-    return session->open_calls > 0;
+    return session->open_calls > 0 || session->incoming;
 }
 
 static size_t bytes_kept(void *context, const struct connection *connection)

@@ -58,6 +58,25 @@ def test_a_long_message_behind_a_log_in_waits_for_it(server, size):
             assert client.call('count', 'notes')['success']
 
 
+@pytest.mark.parametrize('end, answered, closed', [('}', True, None), (']', False, 1009)])
+def test_a_long_message_behind_a_log_in_that_is_parsed_in_steps(make_server, end, answered, closed):
+    """Strangers may be allowed messages of a size that is not parsed at once; what is malformed is no log-in."""
+    server = make_server(workers=1, config=configuration(limits={'stranger_message_bytes': '700K'}))
+    with RawClient(server) as client:
+        client.open()
+        client.log_ins = 1
+        data = json.dumps({'token': server.tokens['editor']})
+        head = '{"tid":1,"methodName":"authorize_by_token","collectionName":"users","data":' + data + ',"rest":['
+        client.send(frame(TEXT, head + '1,' * 300 * KIB + '1]' + end) + call(2, data='x' * 800 * KIB))
+        assert client.message()['data']['success'] is answered
+        if closed:
+            assert client.close_code() == closed
+        else:
+            while (answer := client.message())['operation'] != 'fulfill':
+                pass
+            assert (answer['data']['tid'], answer['data']['data']['code']) == (2, 'invalid')
+
+
 def test_a_long_message_behind_a_log_in_that_fails(server):
     with RawClient(server) as client:
         client.open()

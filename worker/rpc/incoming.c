@@ -83,6 +83,7 @@ static void incoming_hand_over(struct incoming_queue *queue)
     json_free(&worker->message);
     worker->message = before;
     snapshot_end(worker);
+    connection_log_in_ended(connection); /* or is an open call from now on, or was no log-in */
     if (connection->peer_done)
         connection_queue(connection); /* to be settled, also when nothing is answered */
     incoming_free(incoming);
