@@ -1,6 +1,7 @@
 """Clients that have not logged in: a small share of everything."""
 
 import json
+import socket
 
 import pytest
 
@@ -211,6 +212,28 @@ def test_what_has_come_in_part_of_those_who_have_logged_in_is_bounded(make_serve
     finally:
         for client in clients:
             client.socket.close()
+
+
+def test_what_comes_over_the_control_socket_cuts_nobody_off(make_server):
+    """A large import leaves clients the room that they have for what has come in part."""
+    server = make_server(workers=1, config=configuration(limits={'worker_calls_bytes': '4M'}))
+    with socket.socket(socket.AF_UNIX) as control, RawClient(server) as client:
+        client.open('ann')
+        local = RawClient(server)
+        local.socket.close()
+        local.socket = control
+        control.connect(server.control)
+        control.sendall(b'session\n')
+        local.open()
+        for sender, size in ((local, 3000 * KIB), (client, 20 * KIB)):
+            sender.send(frame(TEXT, b'x' * size, final=False) + frame(PING, b'come'))
+            while (item := sender.frame()) != (PONG, b'come'):
+                assert item is not None and item[0] != CLOSE, item
+        for sender in (client, local):
+            sender.send(frame(MORE, b'x'))
+            while (answer := sender.message())['operation'] != 'fulfill':
+                pass
+            assert answer['data']['data']['code'] == 'bad_message'
 
 
 @pytest.mark.parametrize('known', [True, False])

@@ -6,7 +6,8 @@
 /*
  * Memory of what has come in part: messages, heads of requests and their contents. Who has not logged in may
  * send little at once, and all of them together may not make more of it than limits.strangers_bytes; those
- * who have, than half of limits.worker_calls_bytes.
+ * who have, than half of limits.worker_calls_bytes. What comes over the control socket, where one message may
+ * be more than that, is not among it: it would cut clients off.
  */
 
 enum { NOTHING_MUCH = 1024 }; /* bytes that everybody may have, whatever others do */
@@ -67,13 +68,14 @@ bool connection_count_half_read(struct connection *connection)
     struct network *network = connection->network;
     uint32_t before = connection->half_read;
     connection_uncount_half_read(connection);
+    if (connection->kind == CONNECTION_CONTROL)
+        return true;
     connection->half_read = (uint32_t)held_bytes(connection);
     network->half_read += connection->half_read;
     bool strange = is_strange(connection);
     if (strange)
         network->strangers_half_read += connection->half_read;
-    if (connection->half_read <= before || connection->half_read <= NOTHING_MUCH ||
-        connection->kind == CONNECTION_CONTROL)
+    if (connection->half_read <= before || connection->half_read <= NOTHING_MUCH)
         return true;
     /* The other half is for calls. */
     const struct config_limits *limits = &network->options.config->limits;

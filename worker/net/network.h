@@ -102,8 +102,8 @@ void network_backlog_drops(struct network *network, uint64_t first);
  * what was used up by steps of calls must not hold up the answers to others. True: some are queued still. */
 [[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
 
-/** Bytes of what has come on all connections and is not taken yet: messages, requests and heads in part, and
- * messages that wait. */
+/** Bytes of what has come on all connections and is not taken yet: messages, requests and heads in part (but
+ * not over the control socket), and messages that wait. */
 uint64_t network_waiting_bytes(const struct network *network);
 
 /** Each open connection in turn, and each within an HTTP exchange (->owner is NULL before request()), not

@@ -40,7 +40,7 @@ struct network {
     struct connection_list all;   /* alive */
     struct connection_list dead;  /* to be freed when no callback is running */
     unsigned count;               /* in ->all */
-    uint64_t half_read;           /* bytes of what has come in part, of all in ->all */
+    uint64_t half_read;           /* bytes of what has come in part, of all in ->all but local control */
     uint64_t strangers_half_read; /* of those that have not logged in */
     uint64_t ahead;               /* bytes that messages take which wait in ->ahead of all in ->all */
     bool ahead_pauses;            /* some are not read because that is much */
