@@ -137,7 +137,8 @@ static double per_second(struct rate rate)
     return (double)rate.documents * 1e6 / (double)rate.us;
 }
 
-static void compare_both(struct writer *writer, struct bare *bare, unsigned batch, bool one_set, double seconds)
+static void compare_both(struct writer *writer, struct bare *bare, unsigned batch, bool one_set,
+                         double seconds)
 {
     enum { BARE, BARE_LOG, PLAIN, INDEXED, KINDS };
     static const char *const names[] = {"LMDB alone", "LMDB, document and log", "store",

@@ -1,11 +1,12 @@
 #include "worker/base/committer_turns.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "shared/base/memory.h"
 
-enum { PLACES = 256 };
+enum { BUCKETS = 256 };
 
 /* A set that waits, or that the committer has. */
 struct turn {
@@ -17,30 +18,61 @@ struct turn {
     void *argument;
 };
 
-/* The users of one hash. */
+/* A user's. */
 struct place {
+    LIST_ENTRY(place) same_hash;
     TAILQ_ENTRY(place) next; /* while sets wait */
     STAILQ_HEAD(, turn) waiting;
     uint64_t
         start; /* where its next set begins: work that was done for it, and for others while it had none */
+    size_t user_length;
+    char user[];
 };
+
+LIST_HEAD(bucket, place);
+TAILQ_HEAD(place_list, place);
 
 struct committer_turns {
     struct worker *worker;
-    struct place places[PLACES];
-    TAILQ_HEAD(, place) busy; /* those with sets that wait */
-    uint64_t now;             /* where the set began that was given last */
-    size_t given;             /* sets without an answer */
-    uint64_t given_work;      /* that they are expected to be */
+    struct bucket buckets[BUCKETS]; /* by user */
+    struct place_list busy;         /* those with sets that wait, by ->start */
+    uint64_t now;                   /* where the set began that was given last */
+    uint64_t latest;                /* ->start of all, the highest */
+    size_t given;                   /* sets without an answer */
+    uint64_t given_work;            /* that they are expected to be */
     size_t waiting_bytes;
 };
 
+static void place_free(struct place *place)
+{
+    LIST_REMOVE(place, same_hash);
+    free(place);
+}
+
+static struct place *place_new(struct bucket *bucket, struct slice user)
+{
+    struct place *place = memory_zeroed(1, sizeof *place + user.length);
+    STAILQ_INIT(&place->waiting);
+    place->user_length = user.length;
+    if (user.length)
+        memcpy(place->user, user.data, user.length);
+    LIST_INSERT_HEAD(bucket, place, same_hash);
+    return place;
+}
+
+/* On the way those are given up that would begin where a new one does. */
 static struct place *place_of(struct committer_turns *turns, struct slice user)
 {
-    uint32_t hash = 2166136261; /* FNV-1a */
-    for (size_t i = 0; i < user.length; i++)
-        hash = (hash ^ (unsigned char)user.data[i]) * 16777619;
-    return &turns->places[(hash ^ hash >> 16) % PLACES];
+    struct bucket *bucket = &turns->buckets[slice_hash(user) % BUCKETS];
+    struct place *place = LIST_FIRST(bucket), *next;
+    for (; place; place = next) {
+        next = LIST_NEXT(place, same_hash);
+        if (slice_equal(slice_of(place->user, place->user_length), user))
+            return place;
+        if (STAILQ_EMPTY(&place->waiting) && place->start <= turns->now)
+            place_free(place);
+    }
+    return place_new(bucket, user);
 }
 
 static bool turns_have_room(const struct committer_turns *turns, uint64_t work)
@@ -60,6 +92,8 @@ static void turn_answered(void *argument, const struct committer_result *result)
     turn->done(turn->argument, result);
     free(turn);
     give_next(turns);
+    if (turns->given == 0) /* all that was asked for is done: nobody owes anybody anything */
+        turns->now = turns->latest;
 }
 
 /* False: the link does not take it, and @turn is as it was. */
@@ -72,6 +106,8 @@ static bool give_turn(struct committer_turns *turns, struct place *place, struct
         place->start = turns->now; /* for what it did not ask for there is no credit */
     turns->now = place->start;
     place->start += turn->work;
+    if (turns->latest < place->start)
+        turns->latest = place->start;
     turns->given++;
     turns->given_work += turn->work;
     return true;
@@ -84,28 +120,34 @@ static void refuse_turn(struct turn *turn, enum error_code code)
     free(turn);
 }
 
-static struct place *next_place(const struct committer_turns *turns)
+/* Behind those that begin no later: mostly at the end, or near it. */
+static void make_busy(struct committer_turns *turns, struct place *place)
 {
-    struct place *place, *first = TAILQ_FIRST(&turns->busy);
-    TAILQ_FOREACH (place, &turns->busy, next)
-        if (place->start < first->start)
-            first = place;
-    return first;
+    struct place *before = TAILQ_LAST(&turns->busy, place_list);
+    while (before && before->start > place->start)
+        before = TAILQ_PREV(before, place_list, next);
+    if (before)
+        TAILQ_INSERT_AFTER(&turns->busy, before, place, next);
+    else
+        TAILQ_INSERT_HEAD(&turns->busy, place, next);
 }
 
 static void give_next(struct committer_turns *turns)
 {
     struct place *place;
-    while ((place = next_place(turns)) && turns_have_room(turns, STAILQ_FIRST(&place->waiting)->work)) {
+    while ((place = TAILQ_FIRST(&turns->busy)) &&
+           turns_have_room(turns, STAILQ_FIRST(&place->waiting)->work)) {
         struct turn *turn = STAILQ_FIRST(&place->waiting);
         struct buffer set = turn->set;
         enum error_code code;
         STAILQ_REMOVE_HEAD(&place->waiting, next);
-        if (STAILQ_EMPTY(&place->waiting))
-            TAILQ_REMOVE(&turns->busy, place, next);
+        TAILQ_REMOVE(&turns->busy, place, next);
         turns->waiting_bytes -= set.length;
         turn->set = (struct buffer){0};
-        if (!give_turn(turns, place, turn, buffer_slice(&set), &code))
+        bool given = give_turn(turns, place, turn, buffer_slice(&set), &code);
+        if (!STAILQ_EMPTY(&place->waiting))
+            make_busy(turns, place);
+        if (!given)
             refuse_turn(turn, code);
         buffer_free(&set);
     }
@@ -115,9 +157,9 @@ static void wait_for_turn(struct committer_turns *turns, struct place *place, st
                           struct slice set)
 {
     if (STAILQ_EMPTY(&place->waiting)) {
-        TAILQ_INSERT_TAIL(&turns->busy, place, next);
         if (place->start < turns->now)
             place->start = turns->now;
+        make_busy(turns, place);
     }
     buffer_append_slice(&turn->set, set);
     STAILQ_INSERT_TAIL(&place->waiting, turn, next);
@@ -148,13 +190,17 @@ struct committer_turns *committer_turns_create(struct worker *worker)
     struct committer_turns *turns = memory_zeroed(1, sizeof *turns);
     turns->worker = worker;
     TAILQ_INIT(&turns->busy);
-    for (unsigned i = 0; i < PLACES; i++)
-        STAILQ_INIT(&turns->places[i].waiting);
+    for (unsigned i = 0; i < BUCKETS; i++)
+        LIST_INIT(&turns->buckets[i]);
     return turns;
 }
 
 void committer_turns_free(struct committer_turns **turns)
 {
+    struct place *place;
+    for (unsigned i = 0; *turns && i < BUCKETS; i++)
+        while ((place = LIST_FIRST(&(*turns)->buckets[i])))
+            place_free(place);
     free(*turns);
     *turns = NULL;
 }

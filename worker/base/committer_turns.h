@@ -9,8 +9,6 @@
  * here, each user's in their order, and the users take turns: whose sets have been less work so far is next
  * (start-time fair queueing). So a set waits for what the committer has at most, and not for all that another
  * user has sent before it.
- *
- * Users share a place when their names have the same hash.
  */
 
 /** Expected work (set_work.h) that the committer is given at once; one set may be more. */

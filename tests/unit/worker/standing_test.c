@@ -7,6 +7,7 @@
 
 #include "tests/unit/worker/worker_world.h"
 #include "worker/net/connection.h"
+#include "worker/net/connection_hold.h"
 
 static unsigned skipped_s; /* the clock is ahead by these */
 
@@ -44,18 +45,18 @@ static void what_is_left_of_those_that_stand_is_refused_soon(void **state)
         client_send(&client, text);
         world_pass(&world);
     }
-    network_refuse_standing(world.worker.network);
+    connection_hold_refuse_standing(world.worker.network);
     client_settle(&client);
     assert_int_equal(client.answers, 0);
     skipped_s += 11;
     world.worker.work.left = WORK_KEPT_BY_CALLS + 1;
-    network_refuse_standing(world.worker.network);
+    connection_hold_refuse_standing(world.worker.network);
     client_settle(&client);
     assert_int_equal(client.answers, 1);
     assert_non_null(strstr(client.answer, "\"busy\""));
     skipped_s++;
     world.worker.work.left = WORK_PASS;
-    network_refuse_standing(world.worker.network);
+    connection_hold_refuse_standing(world.worker.network);
     client_settle(&client);
     assert_true(client.answers > 2);
     world.committer_waits = false;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -136,6 +137,24 @@ static void another_does_not_wait_for_all_that_one_has_sent(void **state)
     assert_string_equal(link.given, "a123b");
 }
 
+/* Whatever their names are: among so many some have the same place in any table. */
+static void nobody_waits_for_another_of_the_same_hash(void **state)
+{
+    char name[16];
+    (void)end(state);
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)begin(state);
+        snprintf(name, sizeof name, "user%u", i);
+        for (const char *set = "abc"; *set; set++)
+            assert_true(submit("ann", HEAVY, set));
+        assert_true(submit(name, LIGHT, "1"));
+        answer_first();
+        assert_string_equal(link.given, "a1");
+        (void)end(state);
+    }
+    (void)begin(state);
+}
+
 static void those_who_ask_for_much_share(void **state)
 {
     (void)state;
@@ -162,7 +181,7 @@ static void who_was_away_has_saved_nothing(void **state)
         assert_true(submit("ann", HEAVY, set));
     for (unsigned i = 0; i < 4; i++)
         answer_first();
-    assert_string_equal(link.given + 8, "i12j3");
+    assert_string_equal(link.given + 8, "i1j2k");
 }
 
 static void a_set_that_waits_is_copied_and_can_be_refused(void **state)
@@ -204,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_little_goes_at_once, begin, end),
         cmocka_unit_test_setup_teardown(what_is_much_goes_one_after_the_other, begin, end),
         cmocka_unit_test_setup_teardown(another_does_not_wait_for_all_that_one_has_sent, begin, end),
+        cmocka_unit_test_setup_teardown(nobody_waits_for_another_of_the_same_hash, begin, end),
         cmocka_unit_test_setup_teardown(those_who_ask_for_much_share, begin, end),
         cmocka_unit_test_setup_teardown(who_was_away_has_saved_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_set_that_waits_is_copied_and_can_be_refused, begin, end),
