@@ -62,7 +62,7 @@ static void append_operation(struct buffer *out, const struct change *change, si
 
 void change_set_add(struct buffer *out, const struct change *change)
 {
-    struct slice body = change->flags & CHANGE_SAME_BODY ? SLICE("") : change->body;
+    struct slice body = (change->flags & CHANGE_SAME_BODY) ? SLICE("") : change->body;
     append_operation(out, change, body.length);
     buffer_append_slice(out, body);
 }

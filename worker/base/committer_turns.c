@@ -197,10 +197,12 @@ struct committer_turns *committer_turns_create(struct worker *worker)
 
 void committer_turns_free(struct committer_turns **turns)
 {
-    struct place *place;
     for (unsigned i = 0; *turns && i < BUCKETS; i++)
-        while ((place = LIST_FIRST(&(*turns)->buckets[i])))
+        for (struct place *place = LIST_FIRST(&(*turns)->buckets[i]); place;) {
+            struct place *next = LIST_NEXT(place, same_hash);
             place_free(place);
+            place = next;
+        }
     free(*turns);
     *turns = NULL;
 }
