@@ -96,11 +96,13 @@ static void check_again(const struct change *change)
     struct buffer out = {0};
     struct change_set set;
     struct change again;
+    struct change alone = *change; /* it has its body itself then */
+    alone.flags &= ~(unsigned)CHANGE_SAME_BODY;
     change_set_begin(&out, CHANGE_UNBOUNDED, ANSWER_LIST, (struct slice){0});
-    change_set_add(&out, change);
+    change_set_add(&out, &alone);
     require(change_set_open(&set, buffer_slice(&out)));
     require(change_set_next(&set, &again) == 1);
-    require(again.operation == change->operation && again.flags == change->flags &&
+    require(again.operation == change->operation && again.flags == alone.flags &&
             again.version == change->version && slice_equal(again.collection, change->collection) &&
             slice_equal(again.id, change->id) && slice_equal(again.body, change->body));
     require(change_set_next(&set, &again) == 0);
