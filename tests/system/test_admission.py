@@ -25,6 +25,9 @@ def documents(sizes):
     return [{'_id': f'd{i}', 'text': 'x' * size} for i, size in enumerate(sizes)]
 
 
+STANDS_SECONDS = 10  # a full window in which nothing moves: then what is in it is answered `busy`
+
+
 def answers(client, count):
     """The answers of so many calls: {tid: data}."""
     found = {}
@@ -255,13 +258,16 @@ def test_what_is_read_ahead_of_many_is_bounded(make_server):
     """The windows of many would be ten times as large as they may be together; nobody is closed, all are answered."""
     small = {'message_bytes': '64K', 'document_bytes': '64K', 'result_bytes': '64K'}
     server = make_server(workers=1, config=configuration(log_level='notice', limits={
-        **small, 'calls_in_flight': 2, 'worker_calls_bytes': '2M'}))
+        **small, 'calls_in_flight': 2, 'worker_calls_bytes': '4M'}))
     server.load('notes', documents([60 * KIB]))
-    committer, bound = server.committer_pid(), 512 * KIB
+    committer, bound = server.committer_pid(), MIB
     clients = [RawClient(server).open('reader') for _ in range(20)]
+    for client in clients:  # they are here for their own answers
+        assert client.call('subscribe', data={'collections': []})['success']
     lazy = RawClient(server, receive_buffer=4096).open('reader')
     with RawClient(server) as other:
         other.open('reader')
+        begun = time.monotonic()
         os.kill(committer, signal.SIGSTOP)
         try:
             for client in clients:  # these pipeline, and read
@@ -276,9 +282,10 @@ def test_what_is_read_ahead_of_many_is_bounded(make_server):
             assert server.status()['workers'][0]['calls_bytes'] < 2 * bound
         finally:
             os.kill(committer, signal.SIGCONT)
-        for client in clients:
-            assert all(answer['success'] for answer in answers(client, 60).values())
-        assert all(answer['success'] for answer in answers(lazy, 300).values())
+        found = [answers(client, 60) for client in clients] + [answers(lazy, 300)]
+        stood = time.monotonic() - begun > STANDS_SECONDS  # a busy machine
+        failures = {(answer['data']['code'], answer['data']['message']) for one in found for answer in one.values() if not answer['success']}
+        assert failures <= ({'busy'} if stood else set()), failures
     wait_until(lambda: server.status()['workers'][0]['calls_bytes'] == 0, what='no call holding any memory')
     for client in [*clients, lazy]:
         client.socket.close()
