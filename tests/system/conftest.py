@@ -25,6 +25,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker('long') is None)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """The names of what failed, for a second run (scripts/test)."""
+    path = os.environ.get('DISPATCHD_TEST_FAILED')
+    if path:
+        names = {report.nodeid: None for kind in ('failed', 'error') for report in terminalreporter.getreports(kind)}
+        with open(path, 'w', encoding='utf-8') as file:
+            file.writelines(f'{name}\n' for name in names)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Of processes that share the tests (-n) each takes the next one when it has done one."""
