@@ -10,7 +10,7 @@
  *
  * What to read next:
  *   master/master.c          the order in which all that happens, and how it is undone
- *   master/supervisor.c      the life of the children; child_process.c what is between the fork and the main
+ *   master/supervisor.c      the life of the children; child_fork.c what is between the fork and the main
  *                            function of each
  *   master/handover.c        from accept(2) to a worker; order_channel.c the way to a child
  *   master/control.c         the control socket; shared/ipc/status.c what it answers

@@ -22,7 +22,7 @@
 #include "shared/base/random.h"
 #include "worker/authority/authority.h"
 #include "worker/base/committer_link.h"
-#include "worker/base/committer_turns.h"
+#include "worker/base/committer_queue.h"
 #include "worker/base/job.h"
 #include "worker/base/snapshot.h"
 #include "worker/base/thread_pool.h"

@@ -22,8 +22,8 @@
 #include "shared/base/random.h"
 #include "shared/store/change_set.h"
 #include "shared/store/read.h"
-#include "shared/store/scan.h"
-#include "shared/store/search.h"
+#include "shared/store/store_scan.h"
+#include "shared/store/store_search.h"
 
 enum { DOCUMENT_BYTES = 600, ROUNDS = 4, KEPT_IDS = 200000 };
 

@@ -7,8 +7,8 @@
 #include "shared/base/buffer.h"
 #include "shared/base/memory.h"
 #include "shared/config/nearest.h"
+#include "shared/config/option_table.h"
 #include "shared/config/option_value.h"
-#include "shared/config/options.h"
 
 /* Beside the rows of the option table. */
 static const char *const own_options[] = {"config", "limits", "new-epoch", "check-config", "help", "version"};

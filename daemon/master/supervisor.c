@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/master/child.h"
-#include "daemon/master/child_process.h"
+#include "daemon/master/child_fork.h"
 #include "daemon/master/order_channel.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"

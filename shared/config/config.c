@@ -5,8 +5,8 @@
 
 #include "shared/base/memory.h"
 #include "shared/config/collections.h"
+#include "shared/config/option_table.h"
 #include "shared/config/option_value.h"
-#include "shared/config/options.h"
 
 const struct config_collection *config_collection(const struct config *config, struct slice name)
 {

@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 #include "shared/base/log.h"
+#include "shared/config/application_settings.h"
 #include "shared/config/permission.h"
-#include "shared/config/settings_declared.h"
 #include "shared/json/query.h"
 
 /*
  * What the configuration file and the command line said, checked: dispatchd.conf(5). Built once by the master
- * before it forks; nobody changes it afterwards. Scalars are filled from the table in options.c, the one
+ * before it forks; nobody changes it afterwards. Scalars are filled from the table in option_table.c, the one
  * place that knows name, type, default, range and help of each.
  */
 

@@ -1,7 +1,7 @@
 #include "shared/config/config.h"
 #include "shared/config/option_value.h"
+#include "shared/config/read_application_settings.h"
 #include "shared/config/read_collections.h"
-#include "shared/config/read_settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "shared/base/memory.h"
-#include "shared/config/options.h"
+#include "shared/config/option_table.h"
 #include "shared/config/reader.h"
 
 enum { FILE_BYTES = 16 << 20, READ_BYTES = 65536 };

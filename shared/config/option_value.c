@@ -1,6 +1,6 @@
 #include "shared/config/option_value.h"
 
-#include "shared/config/options.h"
+#include "shared/config/option_table.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

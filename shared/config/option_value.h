@@ -1,7 +1,7 @@
 #ifndef SHARED_CONFIG_OPTION_VALUE_H
 #define SHARED_CONFIG_OPTION_VALUE_H
 
-#include "shared/config/options.h"
+#include "shared/config/option_table.h"
 
 /**
  * Sets one option from text; NULL as text of a flag means true. @first: forget earlier values of a list.

@@ -20,7 +20,7 @@
  * - log: seq, big-endian -> change (change_log.h)
  * - former_name: u16 number of the collection, name -> seq of its removal (former_name.h)
  * - former_owner: u16 number of the collection, id -> seq of its removal, owner (former_owner.h)
- * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (once.h)
+ * - once, once_expiry: hash -> answer; expiry, big-endian, and hash -> nothing (store_once.h)
  */
 
 enum { STORE_STATE_BYTES = 32 };

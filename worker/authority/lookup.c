@@ -1,7 +1,7 @@
 #include "worker/authority/lookup.h"
 
 #include "shared/base/log.h"
-#include "shared/store/search.h"
+#include "shared/store/store_search.h"
 
 static struct json_query *compile_lookup(const char *field, struct slice value)
 {

@@ -1,7 +1,7 @@
 #ifndef WORKER_HISTORY_RIGHTS_DIFFERENCE_H
 #define WORKER_HISTORY_RIGHTS_DIFFERENCE_H
 
-#include "shared/store/scan.h"
+#include "shared/store/store_scan.h"
 #include "worker/base/worker.h"
 #include "worker/history/sync_batch.h"
 #include "worker/output/viewer.h"

@@ -5,7 +5,7 @@
 #include "shared/store/change_log.h"
 #include "worker/authority/authority.h"
 #include "worker/base/snapshot.h"
-#include "worker/history/log_walk.h"
+#include "worker/history/missed_changes.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_pings.h"
 #include "worker/net/network.h"

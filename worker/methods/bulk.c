@@ -5,7 +5,7 @@
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
-#include "shared/store/scan.h"
+#include "shared/store/store_scan.h"
 #include "worker/authority/user_sets.h"
 #include "worker/base/job.h"
 #include "worker/base/snapshot.h"

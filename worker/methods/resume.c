@@ -17,7 +17,7 @@
 #include "shared/store/change_log.h"
 #include "worker/base/snapshot.h"
 #include "worker/history/former_rights.h"
-#include "worker/history/log_walk.h"
+#include "worker/history/missed_changes.h"
 #include "worker/history/rights_difference.h"
 #include "worker/history/sync_batch.h"
 #include "worker/rpc/params.h"

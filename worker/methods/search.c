@@ -4,7 +4,7 @@
 
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
-#include "shared/store/search.h"
+#include "shared/store/store_search.h"
 #include "worker/base/snapshot.h"
 #include "worker/rpc/admission.h"
 #include "worker/rpc/texts.h"

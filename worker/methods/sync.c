@@ -14,7 +14,7 @@
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
-#include "worker/methods/sync_walk.h"
+#include "worker/methods/manifest_difference.h"
 #include "worker/rpc/message.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/position.h"

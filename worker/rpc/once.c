@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "shared/base/clock.h"
-#include "shared/store/once.h"
+#include "shared/store/store_once.h"
 #include "worker/rpc/method.h"
 
 enum { NAME_BYTES = COLLECTION_NAME_BYTES + 64 };

@@ -12,7 +12,7 @@
 #include "shared/json/json.h"
 #include "shared/store/set_work.h"
 #include "worker/authority/token.h"
-#include "worker/base/committer_turns.h"
+#include "worker/base/committer_queue.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_address.h"
 #include "worker/net/connection_write.h"

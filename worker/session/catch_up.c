@@ -4,7 +4,7 @@
 #include "shared/ipc/change_frame.h"
 #include "shared/store/change_log.h"
 #include "worker/base/snapshot.h"
-#include "worker/history/log_walk.h"
+#include "worker/history/missed_changes.h"
 #include "worker/net/connection_pings.h"
 #include "worker/net/connection_write.h"
 #include "worker/session/rights_change.h"

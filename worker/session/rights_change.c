@@ -6,7 +6,7 @@
 #include "shared/store/access_tag.h"
 #include "shared/store/change_log.h"
 #include "worker/base/snapshot.h"
-#include "worker/history/log_walk.h"
+#include "worker/history/missed_changes.h"
 #include "worker/history/rights_difference.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_pings.h"

@@ -14,7 +14,7 @@
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/store/former_name.h"
-#include "shared/store/once.h"
+#include "shared/store/store_once.h"
 
 /** Refuses a set for what is not the fault of one of its changes. */
 static enum error_code refuse(struct apply_result *result, enum error_code code, const char *why)

@@ -1,7 +1,7 @@
 #include "daemon/committer/store/once_write.h"
 
 #include "shared/store/bytes.h"
-#include "shared/store/once.h"
+#include "shared/store/store_once.h"
 
 enum { EXPIRY_KEY = 8 + KEY_ONCE };
 

@@ -3,7 +3,7 @@
 
 #include "shared/store/environment.h"
 
-/* Remembering answers for `once`; once.h finds them. All return an error of LMDB. */
+/* Remembering answers for `once`; store_once.h finds them. All return an error of LMDB. */
 
 [[gnu::warn_unused_result]] int once_put(struct store *store, MDB_txn *txn, struct slice user,
                                          struct slice method, struct slice key, uint64_t expires_ms,

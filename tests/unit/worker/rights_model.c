@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "shared/store/access_tag.h"
-#include "shared/store/scan.h"
+#include "shared/store/store_scan.h"
 #include "tests/unit/quoted.h"
 
 static const char collections[] =

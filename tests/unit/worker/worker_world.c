@@ -10,7 +10,7 @@
 #include "shared/base/memory.h"
 #include "shared/ipc/committer_messages.h"
 #include "shared/ipc/frame_header.h"
-#include "shared/store/scan.h"
+#include "shared/store/store_scan.h"
 #include "worker/authority/token.h"
 #include "worker/base/committer_link.h"
 #include "worker/main.h"

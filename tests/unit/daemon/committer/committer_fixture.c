@@ -20,7 +20,7 @@
 #include "daemon/committer/committer.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
-#include "shared/config/options.h"
+#include "shared/config/option_table.h"
 #include "shared/ipc/orders.h"
 
 enum { PATIENCE_MS = 30000, STEP_US = 2000 };

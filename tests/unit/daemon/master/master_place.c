@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "daemon/master/master.h"
+#include "shared/config/option_table.h"
 #include "shared/config/option_value.h"
-#include "shared/config/options.h"
 #include "tests/unit/quoted.h"
 
 void place_set_option(struct config *config, const char *name, const char *value)

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "daemon/master/command_line.h"
+#include "shared/config/option_table.h"
 #include "shared/config/option_value.h"
-#include "shared/config/options.h"
 #include "tests/unit/quoted.h"
 
 enum { ARGUMENTS = 16 };

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "shared/config/config.h"
-#include "shared/config/options.h"
+#include "shared/config/option_table.h"
 #include "tests/unit/quoted.h"
 
 static struct config *read_text(const char *text)

@@ -7,8 +7,8 @@
 
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
-#include "shared/store/scan.h"
-#include "shared/store/search.h"
+#include "shared/store/store_scan.h"
+#include "shared/store/store_search.h"
 #include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION

@@ -8,8 +8,8 @@
 #include "shared/store/environment.h"
 #include "shared/store/index.h"
 #include "shared/store/keys.h"
-#include "shared/store/scan.h"
-#include "shared/store/search.h"
+#include "shared/store/store_scan.h"
+#include "shared/store/store_search.h"
 #include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION

@@ -6,7 +6,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/store/former_name.h"
-#include "shared/store/once.h"
+#include "shared/store/store_once.h"
 #include "tests/unit/quoted.h"
 
 #define ANY CHANGE_ANY_VERSION

@@ -1,4 +1,4 @@
-#include "daemon/master/child_process.h"
+#include "daemon/master/child_fork.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-#ifndef WORKER_HISTORY_LOG_WALK_H
-#define WORKER_HISTORY_LOG_WALK_H
+#ifndef WORKER_HISTORY_MISSED_CHANGES_H
+#define WORKER_HISTORY_MISSED_CHANGES_H
 
 #include <stdbool.h>
 #include <stdint.h>

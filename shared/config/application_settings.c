@@ -1,4 +1,4 @@
-#include "shared/config/settings_declared.h"
+#include "shared/config/application_settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>

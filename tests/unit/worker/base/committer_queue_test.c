@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "worker/base/committer_turns.h"
+#include "worker/base/committer_queue.h"
 
 enum { SETS = 32, HEAVY = COMMITTER_TURNS_WORK, LIGHT = 1000 };
 

@@ -1,5 +1,5 @@
-#ifndef WORKER_BASE_COMMITTER_TURNS_H
-#define WORKER_BASE_COMMITTER_TURNS_H
+#ifndef WORKER_BASE_COMMITTER_QUEUE_H
+#define WORKER_BASE_COMMITTER_QUEUE_H
 
 #include "worker/base/committer_link.h"
 

@@ -1,7 +1,7 @@
-#ifndef WORKER_METHODS_SYNC_WALK_H
-#define WORKER_METHODS_SYNC_WALK_H
+#ifndef WORKER_METHODS_MANIFEST_DIFFERENCE_H
+#define WORKER_METHODS_MANIFEST_DIFFERENCE_H
 
-#include "shared/store/scan.h"
+#include "shared/store/store_scan.h"
 #include "worker/history/sync_batch.h"
 #include "worker/methods/manifest.h"
 #include "worker/output/viewer.h"

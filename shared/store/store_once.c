@@ -1,4 +1,4 @@
-#include "shared/store/once.h"
+#include "shared/store/store_once.h"
 
 #include "shared/store/bytes.h"
 #include "shared/store/environment.h"

@@ -1,4 +1,4 @@
-#include "shared/store/scan.h"
+#include "shared/store/store_scan.h"
 
 #include "shared/store/environment.h"
 

@@ -1,4 +1,4 @@
-#include "shared/store/search.h"
+#include "shared/store/store_search.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "shared/config/read_settings.h"
+#include "shared/config/read_application_settings.h"
 
 #include "shared/config/reader.h"
 #include "shared/json/number.h"

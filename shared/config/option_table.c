@@ -1,4 +1,4 @@
-#include "shared/config/options.h"
+#include "shared/config/option_table.h"
 
 #include <inttypes.h>
 #include <string.h>

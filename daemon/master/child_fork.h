@@ -1,5 +1,5 @@
-#ifndef DAEMON_MASTER_CHILD_PROCESS_H
-#define DAEMON_MASTER_CHILD_PROCESS_H
+#ifndef DAEMON_MASTER_CHILD_FORK_H
+#define DAEMON_MASTER_CHILD_FORK_H
 
 #include <stdbool.h>
 #include <stddef.h>

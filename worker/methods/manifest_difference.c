@@ -1,4 +1,4 @@
-#include "worker/methods/sync_walk.h"
+#include "worker/methods/manifest_difference.h"
 
 void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bool same_history)
 {

@@ -1,4 +1,4 @@
-#include "worker/history/log_walk.h"
+#include "worker/history/missed_changes.h"
 
 #include <limits.h>
 

@@ -1,5 +1,5 @@
-#ifndef SHARED_STORE_SCAN_H
-#define SHARED_STORE_SCAN_H
+#ifndef SHARED_STORE_STORE_SCAN_H
+#define SHARED_STORE_STORE_SCAN_H
 
 #include <stdbool.h>
 

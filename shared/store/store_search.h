@@ -1,5 +1,5 @@
-#ifndef SHARED_STORE_SEARCH_H
-#define SHARED_STORE_SEARCH_H
+#ifndef SHARED_STORE_STORE_SEARCH_H
+#define SHARED_STORE_STORE_SEARCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "worker/base/committer_turns.h"
+#include "worker/base/committer_queue.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-#ifndef SHARED_STORE_ONCE_H
-#define SHARED_STORE_ONCE_H
+#ifndef SHARED_STORE_STORE_ONCE_H
+#define SHARED_STORE_STORE_ONCE_H
 
 #include <stdbool.h>
 #include <stdint.h>
