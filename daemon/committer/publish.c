@@ -16,7 +16,7 @@ static bool is_in_sync(struct slice tag)
 static void make_settings_frame(struct publisher *publisher, struct slice stored)
 {
     struct buffer settings = {0};
-    settings_append_stored(&settings, &publisher->config->settings, stored);
+    config_settings_append_stored(&settings, &publisher->config->settings, stored);
     if (!slice_equal(buffer_slice(&settings), buffer_slice(&publisher->settings)))
         change_frame_settings(&publisher->update_frame, buffer_slice(&settings));
     buffer_free(&publisher->settings);
@@ -87,7 +87,7 @@ static void know_settings(struct publisher *publisher, struct store *store)
     if (code != ERROR_NONE && code != ERROR_NOT_FOUND)
         return;
     buffer_clear(&publisher->settings);
-    settings_append_stored(&publisher->settings, &publisher->config->settings, record.full);
+    config_settings_append_stored(&publisher->settings, &publisher->config->settings, record.full);
 }
 
 bool publish_missed(struct publisher *publisher, struct store *store)

@@ -9,7 +9,7 @@
 
 enum { SHOWN_VALUES_BYTES = 160 }; /* a longer list of values is not repeated in a message */
 
-const char *setting_type_name(enum setting_type type)
+const char *config_setting_type_name(enum setting_type type)
 {
     static const char *const names[SETTING_TYPES] = {
         [SETTING_INTEGER] = "integer",
@@ -20,7 +20,7 @@ const char *setting_type_name(enum setting_type type)
     return names[type];
 }
 
-const struct config_setting *settings_find(const struct config_settings *settings, struct slice name)
+const struct config_setting *config_settings_find(const struct config_settings *settings, struct slice name)
 {
     for (size_t i = 0; i < settings->count; i++)
         if (slice_equal(slice_text(settings->list[i].name), name))
@@ -63,7 +63,7 @@ static bool is_among_values(const struct config_setting *setting, struct json_va
     return setting->value_count == 0;
 }
 
-bool setting_fits(const struct config_setting *setting, struct json_value value)
+bool config_setting_fits(const struct config_setting *setting, struct json_value value)
 {
     bool boolean, fits = false;
     switch (setting->type) {
@@ -111,7 +111,7 @@ static void number_expected(const struct config_setting *setting, char text[SETT
                  setting->type == SETTING_INTEGER ? " of 64 bits" : " of at most 64 characters");
 }
 
-void setting_expected(const struct config_setting *setting, char text[SETTING_TEXT])
+void config_setting_expected(const struct config_setting *setting, char text[SETTING_TEXT])
 {
     if (setting->value_count && values_expected(setting, text))
         return;
@@ -125,13 +125,13 @@ void setting_expected(const struct config_setting *setting, char text[SETTING_TE
         number_expected(setting, text);
 }
 
-bool setting_check(const struct config_setting *setting, struct json_value value,
-                   char message[SETTING_MESSAGE])
+bool config_setting_check(const struct config_setting *setting, struct json_value value,
+                          char message[SETTING_MESSAGE])
 {
-    if (setting_fits(setting, value))
+    if (config_setting_fits(setting, value))
         return true;
     char expected[SETTING_TEXT];
-    setting_expected(setting, expected);
+    config_setting_expected(setting, expected);
     struct slice text = json_text(value);
     /* A number is repeated, a text may be anything. */
     if (json_type(value) == JSON_NUMBER && text.length <= SETTING_NUMBER_BYTES)
@@ -145,7 +145,7 @@ bool setting_check(const struct config_setting *setting, struct json_value value
     return false;
 }
 
-void setting_append(struct buffer *out, const struct config_setting *setting, struct json_value value)
+void config_setting_append(struct buffer *out, const struct config_setting *setting, struct json_value value)
 {
     struct buffer scratch = {0};
     int64_t integer;
@@ -158,32 +158,34 @@ void setting_append(struct buffer *out, const struct config_setting *setting, st
     buffer_free(&scratch);
 }
 
-void settings_append(struct buffer *out, const struct config_settings *settings, struct json_value stored)
+void config_settings_append(struct buffer *out, const struct config_settings *settings,
+                            struct json_value stored)
 {
     buffer_append_byte(out, '{');
     for (size_t i = 0; i < settings->count; i++) {
         const struct config_setting *setting = &settings->list[i];
         struct json_value value = json_member(stored, slice_text(setting->name));
         buffer_append_format(out, "%s\"%s\":", i ? "," : "", setting->name);
-        if (setting_fits(setting, value))
-            setting_append(out, setting, value);
+        if (config_setting_fits(setting, value))
+            config_setting_append(out, setting, value);
         else
             buffer_append_text(out, setting->fallback);
     }
     buffer_append_byte(out, '}');
 }
 
-void settings_append_stored(struct buffer *out, const struct config_settings *settings, struct slice stored)
+void config_settings_append_stored(struct buffer *out, const struct config_settings *settings,
+                                   struct slice stored)
 {
     struct json json = {0};
     struct json_value document = {0};
     if (stored.length && json_parse(&json, stored.data, stored.length))
         document = json_root(&json);
-    settings_append(out, settings, document);
+    config_settings_append(out, settings, document);
     json_free(&json);
 }
 
-void settings_free(struct config_settings *settings)
+void config_settings_free(struct config_settings *settings)
 {
     for (size_t i = 0; i < settings->count; i++) {
         struct config_setting *setting = &settings->list[i];

@@ -7,9 +7,10 @@
 #include "shared/json/json.h"
 
 /*
- * Settings as the configuration declares them, dispatchd.conf(5): `settings` are one for all, `user_settings`
- * each user has for themselves. What is stored is only what somebody has set; a stored value that does not
- * fit its declaration, because that was changed, counts for nothing.
+ * An application's settings as the configuration declares them, dispatchd.conf(5): `settings` are one for
+ * all, `user_settings` each user has for themselves. (dispatchd's own options are in option_table.h.) What is
+ * stored is only what somebody has set; a stored value that does not fit its declaration, because that was
+ * changed, counts for nothing.
  */
 
 enum {
@@ -41,31 +42,34 @@ struct config_settings {
 enum { SETTING_TEXT = 256, SETTING_MESSAGE = 512 };
 
 /** "integer", ...: the type's name in the configuration. */
-const char *setting_type_name(enum setting_type type);
+const char *config_setting_type_name(enum setting_type type);
 
 /** The declaration of that name, NULL when there is none. */
-const struct config_setting *settings_find(const struct config_settings *settings, struct slice name);
+const struct config_setting *config_settings_find(const struct config_settings *settings, struct slice name);
 
 /** Whether the setting may have this value. */
-[[gnu::warn_unused_result]] bool setting_fits(const struct config_setting *setting, struct json_value value);
+[[gnu::warn_unused_result]] bool config_setting_fits(const struct config_setting *setting,
+                                                     struct json_value value);
 
 /** What it may have, in words: "an integer of at least 1". */
-void setting_expected(const struct config_setting *setting, char text[SETTING_TEXT]);
+void config_setting_expected(const struct config_setting *setting, char text[SETTING_TEXT]);
 
-/** setting_fits() for clients. False: @message is "NAME: expected WHAT, found WHAT". */
-[[gnu::warn_unused_result]] bool setting_check(const struct config_setting *setting, struct json_value value,
-                                               char message[SETTING_MESSAGE]);
+/** config_setting_fits() for clients. False: @message is "NAME: expected WHAT, found WHAT". */
+[[gnu::warn_unused_result]] bool config_setting_check(const struct config_setting *setting,
+                                                      struct json_value value, char message[SETTING_MESSAGE]);
 
 /** Appends a value that fits, as JSON in the one form it is stored and sent in: an integer without fraction
  * and exponent, a string without needless escapes, a number as it was written. */
-void setting_append(struct buffer *out, const struct config_setting *setting, struct json_value value);
+void config_setting_append(struct buffer *out, const struct config_setting *setting, struct json_value value);
 
 /** Appends an object of all settings: what @stored (an object, or absent) has and fits, else the default. */
-void settings_append(struct buffer *out, const struct config_settings *settings, struct json_value stored);
+void config_settings_append(struct buffer *out, const struct config_settings *settings,
+                            struct json_value stored);
 
 /** The same from the text of the stored document. */
-void settings_append_stored(struct buffer *out, const struct config_settings *settings, struct slice stored);
+void config_settings_append_stored(struct buffer *out, const struct config_settings *settings,
+                                   struct slice stored);
 
-void settings_free(struct config_settings *settings);
+void config_settings_free(struct config_settings *settings);
 
 #endif

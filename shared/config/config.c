@@ -119,8 +119,8 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->collection_count; i++)
         free_collection(&config->collections[i]);
     free(config->collections);
-    settings_free(&config->settings);
-    settings_free(&config->user_settings);
+    config_settings_free(&config->settings);
+    config_settings_free(&config->user_settings);
     free_texts(config->permissions, config->permission_count);
     free_texts(config->listen, config->listen_count);
     free_texts(config->origins, config->origin_count);

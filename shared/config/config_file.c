@@ -178,10 +178,10 @@ static bool read_top(struct config_reader *reader, struct json_value root)
     /* Collections name permissions, wherever in the file these stand. */
     return config_read_permissions(reader, json_member(root, SLICE("permissions"))) &&
            config_read_collections(reader, json_member(root, SLICE("collections"))) &&
-           config_read_settings(reader, json_member(root, SLICE("settings")), "settings",
-                                &reader->config->settings) &&
-           config_read_settings(reader, json_member(root, SLICE("user_settings")), "user_settings",
-                                &reader->config->user_settings);
+           config_read_application_settings(reader, json_member(root, SLICE("settings")), "settings",
+                                            &reader->config->settings) &&
+           config_read_application_settings(reader, json_member(root, SLICE("user_settings")),
+                                            "user_settings", &reader->config->user_settings);
 }
 
 /* The name of a key given twice, from its opening quote; everything else that is not JSON has a place but no

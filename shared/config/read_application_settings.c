@@ -18,7 +18,7 @@ static char *copy_json(struct json_value value)
 static char *copy_canonical(const struct config_setting *setting, struct json_value value)
 {
     struct buffer text = {0};
-    setting_append(&text, setting, value);
+    config_setting_append(&text, setting, value);
     char *copy = memory_copy(text.data, text.length);
     buffer_free(&text);
     return copy;
@@ -34,7 +34,7 @@ static bool not_fitting(struct config_reader *reader, const struct config_settin
                         struct json_value value)
 {
     char expected[SETTING_TEXT];
-    setting_expected(setting, expected);
+    config_setting_expected(setting, expected);
     return config_expected(reader, value, "%s", expected);
 }
 
@@ -42,7 +42,7 @@ static bool read_type(struct config_reader *reader, struct json_value value, str
 {
     struct nearest nearest = nearest_to(config_string(reader, value));
     for (int type = 0; type < SETTING_TYPES; type++) {
-        const char *name = setting_type_name((enum setting_type)type);
+        const char *name = config_setting_type_name((enum setting_type)type);
         setting->type = (enum setting_type)type;
         if (json_string_is(value, slice_text(name)))
             return true;
@@ -106,9 +106,9 @@ static bool read_values(struct config_reader *reader, struct json_value list, st
     struct json_iterator i = json_begin(list);
     for (uint32_t number = 0; json_step(&i); number++) {
         size_t before = config_enter_element(reader, number);
-        if (!setting_fits(&rest, i.value))
+        if (!config_setting_fits(&rest, i.value))
             return not_fitting(reader, &rest, i.value);
-        if (setting->value_count && setting_fits(setting, i.value))
+        if (setting->value_count && config_setting_fits(setting, i.value))
             return config_expected(reader, i.value, "each value once");
         setting->values[setting->value_count++] = copy_canonical(setting, i.value);
         config_leave(reader, before);
@@ -119,7 +119,7 @@ static bool read_values(struct config_reader *reader, struct json_value list, st
 static bool read_default(struct config_reader *reader, struct json_value value,
                          struct config_setting *setting)
 {
-    if (!setting_fits(setting, value))
+    if (!config_setting_fits(setting, value))
         return not_fitting(reader, setting, value);
     setting->fallback = copy_canonical(setting, value);
     return true;
@@ -206,8 +206,8 @@ static size_t setting_bytes(const struct config_setting *setting)
     return bytes;
 }
 
-bool config_read_settings(struct config_reader *reader, struct json_value object, const char *key,
-                          struct config_settings *settings)
+bool config_read_application_settings(struct config_reader *reader, struct json_value object, const char *key,
+                                      struct config_settings *settings)
 {
     size_t bytes = 0;
     if (json_type(object) == JSON_NONE)

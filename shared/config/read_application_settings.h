@@ -4,7 +4,8 @@
 #include "shared/config/reader.h"
 
 /** Reads "settings" or "user_settings" (@key; may be absent). */
-[[gnu::warn_unused_result]] bool config_read_settings(struct config_reader *reader, struct json_value object,
-                                                      const char *key, struct config_settings *settings);
+[[gnu::warn_unused_result]] bool config_read_application_settings(struct config_reader *reader,
+                                                                  struct json_value object, const char *key,
+                                                                  struct config_settings *settings);
 
 #endif

@@ -13,14 +13,14 @@ static void check_settings(const struct config_settings *settings)
 {
     struct buffer text = {0}, again = {0};
     struct json json = {0};
-    settings_append(&text, settings, (struct json_value){0});
+    config_settings_append(&text, settings, (struct json_value){0});
     if (!json_parse(&json, text.data, text.length) || json_count(json_root(&json)) != settings->count)
         abort();
     for (size_t i = 0; i < settings->count; i++)
-        if (!setting_fits(&settings->list[i],
-                          json_member(json_root(&json), slice_text(settings->list[i].name))))
+        if (!config_setting_fits(&settings->list[i],
+                                 json_member(json_root(&json), slice_text(settings->list[i].name))))
             abort();
-    settings_append(&again, settings, json_root(&json));
+    config_settings_append(&again, settings, json_root(&json));
     if (!slice_equal(buffer_slice(&text), buffer_slice(&again)))
         abort();
     json_free(&json);

@@ -34,7 +34,7 @@ void user_document_append(struct buffer *out, const struct worker *worker, const
     buffer_append_byte(out, '{');
     append_stored(out, document);
     buffer_append_slice(out, SLICE("\"settings\":"));
-    settings_append(out, &worker->config->user_settings, json_member(document, SLICE("settings")));
+    config_settings_append(out, &worker->config->user_settings, json_member(document, SLICE("settings")));
     buffer_append_slice(out, SLICE(",\"permissions\":"));
     append_permissions(out, worker->config, &account->rights.permissions);
     buffer_append_byte(out, '}');

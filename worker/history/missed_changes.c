@@ -62,7 +62,7 @@ void log_change_append_update(struct buffer *out, const struct worker *worker,
         return;
     }
     struct buffer settings = {0};
-    settings_append_stored(&settings, &config->settings, change->minimal);
+    config_settings_append_stored(&settings, &config->settings, change->minimal);
     change_frame_settings(out, buffer_slice(&settings));
     buffer_free(&settings);
 }

@@ -47,7 +47,8 @@ static enum error_code append_own(struct buffer *out, struct worker *worker, con
         return code;
     code = user_get(worker, COLLECTION_USERS, slice_text(user), &document);
     if (code == ERROR_NONE)
-        settings_append(out, &worker->config->user_settings, json_member(document.root, SLICE("settings")));
+        config_settings_append(out, &worker->config->user_settings,
+                               json_member(document.root, SLICE("settings")));
     user_free(&document);
     return code;
 }
@@ -59,8 +60,8 @@ static enum error_code append_all(struct buffer *out, struct worker *worker)
     enum error_code code = store_get(worker->store, COLLECTION_SETTINGS, document_id, &record);
     if (code != ERROR_NONE && code != ERROR_NOT_FOUND)
         return code;
-    settings_append_stored(out, &worker->config->settings,
-                           code == ERROR_NONE ? record.full : (struct slice){0});
+    config_settings_append_stored(out, &worker->config->settings,
+                                  code == ERROR_NONE ? record.full : (struct slice){0});
     return ERROR_NONE;
 }
 
@@ -129,11 +130,11 @@ static bool append_value(struct transaction *transaction, struct buffer *patch,
         buffer_append_text(patch, "null");
         return true;
     }
-    if (!setting_check(setting, value, message)) {
+    if (!config_setting_check(setting, value, message)) {
         transaction_fail(transaction, ERROR_INVALID, "%s", message);
         return false;
     }
-    setting_append(patch, setting, value);
+    config_setting_append(patch, setting, value);
     return true;
 }
 
@@ -160,7 +161,7 @@ static bool read_setting_changes(struct transaction *transaction, struct json_va
     buffer_append_byte(patch, '{');
     while (json_step(&each)) {
         struct slice key = json_string(each.key, &worker->scratch);
-        const struct config_setting *setting = settings_find(&worker->config->settings, key);
+        const struct config_setting *setting = config_settings_find(&worker->config->settings, key);
         if (!setting) {
             fail_unknown(transaction, key);
             return false;
@@ -204,7 +205,7 @@ static void change_user_setting(struct transaction *transaction, struct json_val
         !params_text(transaction, json_member(data, SLICE("key")), "key", 0, STORE_ID_BYTES, &worker->scratch,
                      &key))
         return;
-    const struct config_setting *setting = settings_find(&worker->config->user_settings, key);
+    const struct config_setting *setting = config_settings_find(&worker->config->user_settings, key);
     struct buffer patch = {0};
     buffer_append_slice(&patch, SLICE("{\"settings\":{"));
     if (account->control) {

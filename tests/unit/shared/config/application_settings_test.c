@@ -47,7 +47,7 @@ static int tear_down(void **state)
 static void assert_settings(const char *stored, const char *expected)
 {
     struct buffer out = {0};
-    settings_append_stored(&out, &config->settings, slice_text(stored));
+    config_settings_append_stored(&out, &config->settings, slice_text(stored));
     buffer_append_byte(&out, 0);
     assert_string_equal(out.data, expected);
     buffer_free(&out);
@@ -58,17 +58,17 @@ static void declarations_are_read(void **state)
     (void)state;
     assert_int_equal(config->settings.count, 8);
     assert_int_equal(config->user_settings.count, 1);
-    assert_null(settings_find(&config->settings, SLICE("theme")));
-    const struct config_setting *theme = settings_find(&config->user_settings, SLICE("theme"));
+    assert_null(config_settings_find(&config->settings, SLICE("theme")));
+    const struct config_setting *theme = config_settings_find(&config->user_settings, SLICE("theme"));
     assert_non_null(theme);
     assert_int_equal(theme->type, SETTING_STRING);
     assert_int_equal(theme->length_most, SETTING_STRING_BYTES);
     assert_string_equal(theme->fallback, Q("'light'"));
     assert_null(theme->least);
-    const struct config_setting *limit = settings_find(&config->settings, SLICE("limit"));
+    const struct config_setting *limit = config_settings_find(&config->settings, SLICE("limit"));
     assert_string_equal(limit->least, "-5");
     assert_null(limit->most);
-    const struct config_setting *step = settings_find(&config->settings, SLICE("step"));
+    const struct config_setting *step = config_settings_find(&config->settings, SLICE("step"));
     assert_int_equal(step->value_count, 2);
     assert_string_equal(step->values[1], "20");
 }
@@ -93,8 +93,8 @@ static void assert_said(const char *name, const char *value, const char *expecte
     struct json json = {0};
     char message[SETTING_MESSAGE] = "";
     assert_true(json_parse(&json, value, strlen(value)));
-    const struct config_setting *setting = settings_find(&config->settings, slice_text(name));
-    assert_false(setting_check(setting, json_root(&json), message));
+    const struct config_setting *setting = config_settings_find(&config->settings, slice_text(name));
+    assert_false(config_setting_check(setting, json_root(&json), message));
     assert_string_equal(message, expected);
     json_free(&json);
 }
@@ -129,7 +129,7 @@ static void a_long_list_of_values_is_not_repeated(void **state)
     struct config *other = config_defaults();
     assert_true(config_read_text(other, "f", many.data, many.length, message));
     char expected[SETTING_TEXT];
-    setting_expected(&other->settings.list[0], expected);
+    config_setting_expected(&other->settings.list[0], expected);
     assert_string_equal(expected, "one of the 100 values that are declared");
     config_free(other);
     buffer_free(&many);
