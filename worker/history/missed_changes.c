@@ -5,7 +5,7 @@
 #include "shared/ipc/change_frame.h"
 #include "shared/store/access_tag.h"
 
-static void look_at_entry(struct worker *worker, struct log_change *change)
+static void look_at_entry(struct worker *worker, struct missed_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
     struct store_record record;
@@ -32,27 +32,27 @@ static void look_at_entry(struct worker *worker, struct log_change *change)
     change->remove = entry->tag_before.length && !access_tag_same_sight(entry->tag_before, entry->tag_after);
 }
 
-enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq, unsigned *entries,
-                                   struct log_change *change)
+enum missed_changes_result missed_changes_next(struct worker *worker, uint64_t *seq, unsigned *entries,
+                                               struct missed_change *change)
 {
     change->folded_seq = 0;
     if (*seq < store_log_horizon(worker->store))
-        return LOG_WALK_TRIMMED;
+        return MISSED_CHANGES_UNKNOWN;
     enum store_step step;
     while ((step = store_log_next(worker->store, *seq, &change->entry)) == STORE_STEP) {
         *seq = change->entry.seq;
         look_at_entry(worker, change);
         if (*entries == 0 || --*entries == 0 || change->update || change->remove || change->unknown)
-            return LOG_WALK_CHANGE;
+            return MISSED_CHANGES_NEXT;
     }
     if (step == STORE_FAILED)
-        return LOG_WALK_TRIMMED;
+        return MISSED_CHANGES_UNKNOWN;
     *seq = store_seq(worker->store);
-    return LOG_WALK_END;
+    return MISSED_CHANGES_END;
 }
 
-void log_change_append_update(struct buffer *out, const struct worker *worker,
-                              const struct log_change *change)
+void missed_change_append_update(struct buffer *out, const struct worker *worker,
+                                 const struct missed_change *change)
 {
     const struct config *config = worker->config;
     const struct store_log_entry *entry = &change->entry;

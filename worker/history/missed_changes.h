@@ -14,7 +14,7 @@
  * gives a removal, also when it is not the newest. So a reader gets less, never another end.
  */
 
-struct log_change {
+struct missed_change {
     struct store_log_entry entry;
     bool update;         /* the document, as it is now, is in ->minimal */
     bool remove;         /* for those who held it before this entry and do not after it */
@@ -25,21 +25,21 @@ struct log_change {
     struct slice tag_now; /* of the document as it is now; empty: it is gone */
 };
 
-enum log_walk_result {
-    LOG_WALK_CHANGE,
-    LOG_WALK_END,    /* nothing behind *seq in this snapshot */
-    LOG_WALK_TRIMMED /* the log no longer reaches back to *seq, or what is next in it cannot be read: what
-                        has changed since is not known */
+enum missed_changes_result {
+    MISSED_CHANGES_NEXT,
+    MISSED_CHANGES_END,    /* nothing after *seq in this snapshot */
+    MISSED_CHANGES_UNKNOWN /* the log no longer reaches back to *seq, or what is next in it cannot be read:
+                              what has changed since is not known */
 };
 
-/** The next entry behind *@seq with something to say; moves *@seq to it (to the snapshot's end with
- * LOG_WALK_END). Looks at no more than *@entries entries and counts them down; at 0 it also says
- * LOG_WALK_CHANGE with nothing to say. Needs a snapshot, in which the slices live. */
-[[gnu::warn_unused_result]] enum log_walk_result log_walk_next(struct worker *worker, uint64_t *seq,
-                                                               unsigned *entries, struct log_change *change);
+/** The next entry after *@seq with something to say; moves *@seq to it (to the snapshot's end with
+ * MISSED_CHANGES_END). Looks at no more than *@entries entries and counts them down; at 0 it also says
+ * MISSED_CHANGES_NEXT with nothing to say. Needs a snapshot, in which the slices live. */
+[[gnu::warn_unused_result]] enum missed_changes_result
+missed_changes_next(struct worker *worker, uint64_t *seq, unsigned *entries, struct missed_change *change);
 
 /** Appends the frame of a change with ->update: the document, or of `settings` all that they are now. */
-void log_change_append_update(struct buffer *out, const struct worker *worker,
-                              const struct log_change *change);
+void missed_change_append_update(struct buffer *out, const struct worker *worker,
+                                 const struct missed_change *change);
 
 #endif

@@ -35,7 +35,7 @@ static void leave_gap(struct worker *worker, uint64_t seq)
 
 /* The record as the log and the store have it: for records without frames, and for those the ring has
  * lost. */
-static void append_from_log(struct worker *worker, const struct log_change *change)
+static void append_from_log(struct worker *worker, const struct missed_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
     struct buffer update = {0}, remove = {0};
@@ -55,7 +55,7 @@ static void append_from_log(struct worker *worker, const struct log_change *chan
         }
         record.collection = (uint16_t)entry->collection;
         if (change->update)
-            log_change_append_update(&update, worker, change);
+            missed_change_append_update(&update, worker, change);
         if (change->remove)
             change_frame_remove(&remove, name, entry->id, entry->seq);
         record.update_frame = buffer_slice(&update);
@@ -71,7 +71,7 @@ static void unsettle_one(struct connection *connection, void *argument)
     connection_unsettle(connection, *(const uint64_t *)argument, NULL);
 }
 
-static void take_ring_entry(struct worker *worker, const struct log_change *change)
+static void take_ring_entry(struct worker *worker, const struct missed_change *change)
 {
     unsigned collection = change->entry.collection;
     struct buffer id = {0};
@@ -102,20 +102,20 @@ static void log_is_cut(struct worker *worker)
 static bool take_from_log(struct worker *worker, unsigned entries)
 {
     uint64_t at = backlog_last_seq(worker->backlog);
-    enum log_walk_result result = LOG_WALK_CHANGE;
+    enum missed_changes_result result = MISSED_CHANGES_NEXT;
     bool readable = true;
-    while (result == LOG_WALK_CHANGE && at < worker->log_target && entries &&
+    while (result == MISSED_CHANGES_NEXT && at < worker->log_target && entries &&
            (readable = snapshot_take(worker))) {
-        struct log_change change;
+        struct missed_change change;
         unsigned before = entries;
-        result = log_walk_next(worker, &at, &entries, &change);
+        result = missed_changes_next(worker, &at, &entries, &change);
         work_charge(&worker->work, (before - entries) * LOG_ENTRY);
         if (change.folded_seq)
             network_each(worker->network, unsettle_one, &change.folded_seq);
-        if (result == LOG_WALK_CHANGE && at <= worker->log_target)
+        if (result == MISSED_CHANGES_NEXT && at <= worker->log_target)
             take_ring_entry(worker, &change);
     }
-    if (result == LOG_WALK_TRIMMED)
+    if (result == MISSED_CHANGES_UNKNOWN)
         log_is_cut(worker);
     if (at > worker->log_target)
         at = worker->log_target;

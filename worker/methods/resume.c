@@ -144,7 +144,7 @@ static enum resume_outcome walk_rights(struct resume *resume)
 }
 
 /* False: it concerns the client, and cannot be read. */
-static bool add_change(struct resume *resume, const struct log_change *change)
+static bool add_change(struct resume *resume, const struct missed_change *change)
 {
     const struct store_log_entry *entry = &change->entry;
     const struct config *config = resume->transaction->worker->config;
@@ -159,7 +159,7 @@ static bool add_change(struct resume *resume, const struct log_change *change)
         return !holds && !held;
     if (change->update && holds && entry->collection == COLLECTION_SETTINGS) {
         sync_batch_finish(&resume->batch); /* in its place among the others */
-        log_change_append_update(&resume->batch.frames, resume->worker, change);
+        missed_change_append_update(&resume->batch.frames, resume->worker, change);
     } else if (change->update && holds) {
         sync_batch_update(&resume->batch, collection, change->minimal);
     } else if (held && !viewer_holds(difference->now, entry->collection, change->tag_now)) {
@@ -171,16 +171,16 @@ static bool add_change(struct resume *resume, const struct log_change *change)
 /* The next entry that says something, among no more than @*entries. */
 static enum resume_outcome walk_entry(struct resume *resume, unsigned *entries)
 {
-    struct log_change change;
+    struct missed_change change;
     unsigned before = *entries;
-    enum log_walk_result result = log_walk_next(resume->worker, &resume->seq, entries, &change);
+    enum missed_changes_result result = missed_changes_next(resume->worker, &resume->seq, entries, &change);
     work_charge(&resume->worker->work, (before - *entries) * ENTRY_WORK);
     switch (result) {
-    case LOG_WALK_CHANGE:
+    case MISSED_CHANGES_NEXT:
         return add_change(resume, &change) ? RESUME_ON : RESUME_UNREADABLE;
-    case LOG_WALK_END:
+    case MISSED_CHANGES_END:
         return RESUME_COMPLETE;
-    case LOG_WALK_TRIMMED:
+    case MISSED_CHANGES_UNKNOWN:
         return RESUME_TOO_OLD;
     }
     return RESUME_TOO_OLD;

@@ -13,8 +13,8 @@
 enum { REFILL_BYTES = 64 * 1024, REFILL_ENTRIES = 512, ENTRY_WORK = 2 * WORK_LOOKUP };
 
 /* False: it concerns the client, and cannot be read. */
-static bool append_change(struct worker *worker, const struct viewer *viewer, const struct log_change *change,
-                          bool removals, struct buffer *frames)
+static bool append_change(struct worker *worker, const struct viewer *viewer,
+                          const struct missed_change *change, bool removals, struct buffer *frames)
 {
     const struct store_log_entry *entry = &change->entry;
     if (!viewer || entry->collection >= worker->config->collection_count)
@@ -24,7 +24,7 @@ static bool append_change(struct worker *worker, const struct viewer *viewer, co
     if (change->unknown && holds)
         return false;
     if (change->update && holds)
-        log_change_append_update(frames, worker, change);
+        missed_change_append_update(frames, worker, change);
     else if (removals && change->remove && !holds &&
              viewer_holds(viewer, entry->collection, entry->tag_before))
         change_frame_remove(frames, name, entry->id, entry->seq);
@@ -57,19 +57,19 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     if (!snapshot_take(worker))
         return;
     struct buffer frames = {0};
-    struct log_change change;
+    struct missed_change change;
     uint64_t before = output->caught_up_seq, seq = before;
     uint64_t most =
         output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
     bool removals = !rights_change_folds(connection->owner);
     const unsigned most_entries = entries_most(worker);
     unsigned entries = most_entries;
-    enum log_walk_result result = LOG_WALK_CHANGE;
+    enum missed_changes_result result = MISSED_CHANGES_NEXT;
     bool known = true;
     uint64_t folded_seq = 0;
-    while (known && result == LOG_WALK_CHANGE && seq < most && entries && frames.length < REFILL_BYTES) {
-        result = log_walk_next(worker, &seq, &entries, &change);
-        if (result == LOG_WALK_CHANGE && seq <= most)
+    while (known && result == MISSED_CHANGES_NEXT && seq < most && entries && frames.length < REFILL_BYTES) {
+        result = missed_changes_next(worker, &seq, &entries, &change);
+        if (result == MISSED_CHANGES_NEXT && seq <= most)
             known = append_change(worker, output->viewer, &change, removals, &frames);
         if (change.folded_seq > folded_seq)
             folded_seq = change.folded_seq;
@@ -77,7 +77,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     work_charge(&worker->work, (most_entries - entries) * ENTRY_WORK + work_bytes(frames.length));
     if (!known)
         session_cut(connection->owner, "a change cannot be read");
-    else if (result == LOG_WALK_TRIMMED)
+    else if (result == MISSED_CHANGES_UNKNOWN)
         session_resync(connection->owner, "Too many changes were missed", 0);
     else
         give_refill(connection, folded_seq, &frames, seq < most ? seq : most);
