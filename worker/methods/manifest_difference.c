@@ -1,14 +1,15 @@
 #include "worker/methods/manifest_difference.h"
 
-void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bool same_history)
+void manifest_difference_start(struct manifest_difference *walk, const struct manifest *manifest,
+                               bool same_history)
 {
-    *walk = (struct sync_walk){.manifest = manifest, .same_history = same_history};
+    *walk = (struct manifest_difference){.manifest = manifest, .same_history = same_history};
     store_scan_start(&walk->scan, manifest->collection->index, manifest->from, manifest->to);
 }
 
 enum { REMOVE_WORK = 2, UPDATE_WORK = 4 };
 
-static void remove_entry(struct sync_walk *walk, struct work *work, struct sync_batch *batch)
+static void remove_entry(struct manifest_difference *walk, struct work *work, struct sync_batch *batch)
 {
     const struct manifest_entry *entry = &walk->manifest->entries[walk->at];
     walk->count++;
@@ -17,7 +18,7 @@ static void remove_entry(struct sync_walk *walk, struct work *work, struct sync_
         sync_batch_remove(batch, walk->manifest->collection, entry->id);
 }
 
-static void update_document(struct sync_walk *walk, struct work *work, struct sync_batch *batch,
+static void update_document(struct manifest_difference *walk, struct work *work, struct sync_batch *batch,
                             const struct store_record *record)
 {
     walk->count++;
@@ -27,7 +28,7 @@ static void update_document(struct sync_walk *walk, struct work *work, struct sy
     sync_batch_update(batch, walk->manifest->collection, record->minimal);
 }
 
-static bool up_to_date(const struct sync_walk *walk, const struct manifest_entry *entry,
+static bool up_to_date(const struct manifest_difference *walk, const struct manifest_entry *entry,
                        const struct store_record *record)
 {
     return walk->same_history && entry->version == (int64_t)record->version;
@@ -40,7 +41,7 @@ static bool is_full(const struct sync_batch *batch, size_t bytes_most)
 
 /* Entries in front of a document that is there (absent: behind all of them) are gone. False: there are more
  * of them than the step may look at. */
-static bool pass_over(struct sync_walk *walk, struct work *work, uint64_t most, struct slice id,
+static bool pass_over(struct manifest_difference *walk, struct work *work, uint64_t most, struct slice id,
                       struct sync_batch *batch, size_t bytes_most)
 {
     const struct manifest *manifest = walk->manifest;
@@ -55,9 +56,9 @@ static bool pass_over(struct sync_walk *walk, struct work *work, uint64_t most, 
 }
 
 /* A document that is there is compared with its own entry, if there is one. */
-static void compare_with_manifest(struct sync_walk *walk, struct work *work, const struct viewer *viewer,
-                                  struct slice id, const struct store_record *record,
-                                  struct sync_batch *batch)
+static void compare_with_manifest(struct manifest_difference *walk, struct work *work,
+                                  const struct viewer *viewer, struct slice id,
+                                  const struct store_record *record, struct sync_batch *batch)
 {
     const struct manifest *manifest = walk->manifest;
     bool listed = walk->at < manifest->count && slice_equal(manifest->entries[walk->at].id, id);
@@ -69,7 +70,7 @@ static void compare_with_manifest(struct sync_walk *walk, struct work *work, con
     walk->at += listed;
 }
 
-static enum store_step sync_walk_compare(struct worker *worker, struct sync_walk *walk,
+static enum store_step compare_documents(struct worker *worker, struct manifest_difference *walk,
                                          const struct viewer *viewer, uint64_t most, struct sync_batch *batch,
                                          size_t bytes_most)
 {
@@ -94,11 +95,12 @@ static enum store_step sync_walk_compare(struct worker *worker, struct sync_walk
     return result;
 }
 
-enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk, const struct viewer *viewer,
-                               uint64_t most, struct sync_batch *batch, size_t bytes_most)
+enum store_step manifest_difference_step(struct worker *worker, struct manifest_difference *walk,
+                                         const struct viewer *viewer, uint64_t most, struct sync_batch *batch,
+                                         size_t bytes_most)
 {
     if (!walk->scan_ended) {
-        enum store_step result = sync_walk_compare(worker, walk, viewer, most, batch, bytes_most);
+        enum store_step result = compare_documents(worker, walk, viewer, most, batch, bytes_most);
         if (result != STORE_END)
             return result;
     }
@@ -108,7 +110,7 @@ enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk, co
                                                                                       : STORE_STEP;
 }
 
-void sync_walk_free(struct sync_walk *walk)
+void manifest_difference_free(struct manifest_difference *walk)
 {
     store_scan_free(&walk->scan);
 }

@@ -13,7 +13,7 @@
  * A listed document of the version that is there is not sent, if the manifest is of this store's history
  * (position.h), in which an id and a version stand for one content; otherwise everything is sent.
  */
-struct sync_walk {
+struct manifest_difference {
     const struct manifest *manifest;
     struct store_scan scan;
     bool same_history; /* versions listed are versions of this store's documents */
@@ -22,17 +22,18 @@ struct sync_walk {
     bool scan_ended;
 };
 
-void sync_walk_start(struct sync_walk *walk, const struct manifest *manifest, bool same_history);
+void manifest_difference_start(struct manifest_difference *walk, const struct manifest *manifest,
+                               bool same_history);
 
 /**
  * Compares on until @most units of work have been used in all, and with @batch (NULL: just count) puts what
  * differs there until it holds @bytes_most. Needs a snapshot, and leaves no cursor in it. STORE_STEP:
  * there may be more to compare.
  */
-[[gnu::warn_unused_result]] enum store_step sync_walk_step(struct worker *worker, struct sync_walk *walk,
-                                                           const struct viewer *viewer, uint64_t most,
-                                                           struct sync_batch *batch, size_t bytes_most);
+[[gnu::warn_unused_result]] enum store_step
+manifest_difference_step(struct worker *worker, struct manifest_difference *walk, const struct viewer *viewer,
+                         uint64_t most, struct sync_batch *batch, size_t bytes_most);
 
-void sync_walk_free(struct sync_walk *walk);
+void manifest_difference_free(struct manifest_difference *walk);
 
 #endif

@@ -38,7 +38,7 @@ struct sync {
     struct message_kept message; /* while manifests are read out of it */
     size_t reading;              /* the manifest being read */
     size_t at;                   /* manifest being compared */
-    struct sync_walk walk;
+    struct manifest_difference walk;
     struct sync_batch batch;
     bool walking; /* ->walk is started */
     bool sending; /* the second pass */
@@ -76,7 +76,7 @@ static void next_manifest(struct sync *sync)
     if (sync->walking) {
         if (!sync->sending)
             sync->counts[sync->at] = sync->walk.count;
-        sync_walk_free(&sync->walk);
+        manifest_difference_free(&sync->walk);
         sync->walking = false;
     }
     sync->at++;
@@ -100,10 +100,10 @@ static enum store_step walk_manifests(struct worker *worker, struct sync *sync, 
             if (!manifest_sort(&sync->manifests[sync->at], &worker->work, most))
                 return STORE_STEP;
             if (!sync->walking)
-                sync_walk_start(&sync->walk, &sync->manifests[sync->at], sync->same_history);
+                manifest_difference_start(&sync->walk, &sync->manifests[sync->at], sync->same_history);
             sync->walking = true;
-            result = sync_walk_step(worker, &sync->walk, viewer, most, sync->sending ? &sync->batch : NULL,
-                                    STEP_BYTES);
+            result = manifest_difference_step(worker, &sync->walk, viewer, most,
+                                              sync->sending ? &sync->batch : NULL, STEP_BYTES);
         }
         if (result != STORE_END)
             return result;
@@ -228,7 +228,7 @@ static void sync_free(struct job *job)
     if (sync->transaction)
         (void)sync_give_up(sync, ERROR_UNAVAILABLE, text_stopping);
     if (sync->walking)
-        sync_walk_free(&sync->walk);
+        manifest_difference_free(&sync->walk);
     sync_batch_free(&sync->batch);
     for (size_t i = 0; i < sync->manifest_count; i++)
         manifest_free(&sync->manifests[i]);
