@@ -203,7 +203,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->viewers = viewer_table_create(worker->config);
     worker->jobs = job_list_create(&worker->work);
     worker->link = committer_link_create(worker, events_link_may_read);
-    worker->turns = committer_turns_create(worker);
+    worker->committer_queue = committer_queue_create(worker);
     worker->threads =
         thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
     worker->authority = authority_create(worker, &events_of_authority);
@@ -236,7 +236,7 @@ void worker_close(struct worker *worker)
     thread_pool_free(&worker->threads);
     job_list_free(&worker->jobs);
     committer_link_free(&worker->link); /* answers everything, what waits for its turn too */
-    committer_turns_free(&worker->turns);
+    committer_queue_free(&worker->committer_queue);
     authority_free(&worker->authority);
     snapshot_end(worker); /* who was told of an end may have looked something up */
     viewer_table_free(&worker->viewers);

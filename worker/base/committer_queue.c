@@ -11,7 +11,7 @@ enum { BUCKETS = 256 };
 /* A set that waits, or that the committer has. */
 struct turn {
     STAILQ_ENTRY(turn) next;
-    struct committer_turns *turns;
+    struct committer_queue *queue;
     uint64_t work;
     struct buffer set; /* while it waits */
     committer_done *done;
@@ -32,7 +32,7 @@ struct place {
 LIST_HEAD(bucket, place);
 TAILQ_HEAD(place_list, place);
 
-struct committer_turns {
+struct committer_queue {
     struct worker *worker;
     struct bucket buckets[BUCKETS]; /* by user */
     struct place_list busy;         /* those with sets that wait, by ->start */
@@ -61,55 +61,55 @@ static struct place *place_new(struct bucket *bucket, struct slice user)
 }
 
 /* On the way those are given up that would begin where a new one does. */
-static struct place *place_of(struct committer_turns *turns, struct slice user)
+static struct place *place_of(struct committer_queue *queue, struct slice user)
 {
-    struct bucket *bucket = &turns->buckets[slice_hash(user) % BUCKETS];
+    struct bucket *bucket = &queue->buckets[slice_hash(user) % BUCKETS];
     struct place *place = LIST_FIRST(bucket), *next;
     for (; place; place = next) {
         next = LIST_NEXT(place, same_hash);
         if (slice_equal(slice_of(place->user, place->user_length), user))
             return place;
-        if (STAILQ_EMPTY(&place->waiting) && place->start <= turns->now)
+        if (STAILQ_EMPTY(&place->waiting) && place->start <= queue->now)
             place_free(place);
     }
     return place_new(bucket, user);
 }
 
-static bool turns_have_room(const struct committer_turns *turns, uint64_t work)
+static bool queue_has_room(const struct committer_queue *queue, uint64_t work)
 {
-    return turns->given == 0 ||
-           (turns->given_work < COMMITTER_TURNS_WORK && work <= COMMITTER_TURNS_WORK - turns->given_work);
+    return queue->given == 0 ||
+           (queue->given_work < COMMITTER_QUEUE_WORK && work <= COMMITTER_QUEUE_WORK - queue->given_work);
 }
 
-static void give_next(struct committer_turns *turns);
+static void give_next(struct committer_queue *queue);
 
 static void turn_answered(void *argument, const struct committer_result *result)
 {
     struct turn *turn = argument;
-    struct committer_turns *turns = turn->turns;
-    turns->given--;
-    turns->given_work -= turn->work;
+    struct committer_queue *queue = turn->queue;
+    queue->given--;
+    queue->given_work -= turn->work;
     turn->done(turn->argument, result);
     free(turn);
-    give_next(turns);
-    if (turns->given == 0) /* all that was asked for is done: nobody owes anybody anything */
-        turns->now = turns->latest;
+    give_next(queue);
+    if (queue->given == 0) /* all that was asked for is done: nobody owes anybody anything */
+        queue->now = queue->latest;
 }
 
 /* False: the link does not take it, and @turn is as it was. */
-static bool give_turn(struct committer_turns *turns, struct place *place, struct turn *turn, struct slice set,
+static bool give_turn(struct committer_queue *queue, struct place *place, struct turn *turn, struct slice set,
                       enum error_code *code)
 {
-    if (!committer_link_submit(turns->worker->link, set, turn_answered, turn, code))
+    if (!committer_link_submit(queue->worker->link, set, turn_answered, turn, code))
         return false;
-    if (place->start < turns->now)
-        place->start = turns->now; /* for what it did not ask for there is no credit */
-    turns->now = place->start;
+    if (place->start < queue->now)
+        place->start = queue->now; /* for what it did not ask for there is no credit */
+    queue->now = place->start;
     place->start += turn->work;
-    if (turns->latest < place->start)
-        turns->latest = place->start;
-    turns->given++;
-    turns->given_work += turn->work;
+    if (queue->latest < place->start)
+        queue->latest = place->start;
+    queue->given++;
+    queue->given_work += turn->work;
     return true;
 }
 
@@ -121,88 +121,88 @@ static void refuse_turn(struct turn *turn, enum error_code code)
 }
 
 /* Behind those that begin no later: mostly at the end, or near it. */
-static void make_busy(struct committer_turns *turns, struct place *place)
+static void make_busy(struct committer_queue *queue, struct place *place)
 {
-    struct place *before = TAILQ_LAST(&turns->busy, place_list);
+    struct place *before = TAILQ_LAST(&queue->busy, place_list);
     while (before && before->start > place->start)
         before = TAILQ_PREV(before, place_list, next);
     if (before)
-        TAILQ_INSERT_AFTER(&turns->busy, before, place, next);
+        TAILQ_INSERT_AFTER(&queue->busy, before, place, next);
     else
-        TAILQ_INSERT_HEAD(&turns->busy, place, next);
+        TAILQ_INSERT_HEAD(&queue->busy, place, next);
 }
 
-static void give_next(struct committer_turns *turns)
+static void give_next(struct committer_queue *queue)
 {
     struct place *place;
-    while ((place = TAILQ_FIRST(&turns->busy)) &&
-           turns_have_room(turns, STAILQ_FIRST(&place->waiting)->work)) {
+    while ((place = TAILQ_FIRST(&queue->busy)) &&
+           queue_has_room(queue, STAILQ_FIRST(&place->waiting)->work)) {
         struct turn *turn = STAILQ_FIRST(&place->waiting);
         struct buffer set = turn->set;
         enum error_code code;
         STAILQ_REMOVE_HEAD(&place->waiting, next);
-        TAILQ_REMOVE(&turns->busy, place, next);
-        turns->waiting_bytes -= set.length;
+        TAILQ_REMOVE(&queue->busy, place, next);
+        queue->waiting_bytes -= set.length;
         turn->set = (struct buffer){0};
-        bool given = give_turn(turns, place, turn, buffer_slice(&set), &code);
+        bool given = give_turn(queue, place, turn, buffer_slice(&set), &code);
         if (!STAILQ_EMPTY(&place->waiting))
-            make_busy(turns, place);
+            make_busy(queue, place);
         if (!given)
             refuse_turn(turn, code);
         buffer_free(&set);
     }
 }
 
-static void wait_for_turn(struct committer_turns *turns, struct place *place, struct turn *turn,
+static void wait_for_turn(struct committer_queue *queue, struct place *place, struct turn *turn,
                           struct slice set)
 {
     if (STAILQ_EMPTY(&place->waiting)) {
-        if (place->start < turns->now)
-            place->start = turns->now;
-        make_busy(turns, place);
+        if (place->start < queue->now)
+            place->start = queue->now;
+        make_busy(queue, place);
     }
     buffer_append_slice(&turn->set, set);
     STAILQ_INSERT_TAIL(&place->waiting, turn, next);
-    turns->waiting_bytes += set.length;
+    queue->waiting_bytes += set.length;
 }
 
-bool committer_turns_submit(struct committer_turns *turns, struct slice user, uint64_t work, struct slice set,
+bool committer_queue_submit(struct committer_queue *queue, struct slice user, uint64_t work, struct slice set,
                             committer_done *done, void *argument, enum error_code *code)
 {
-    struct place *place = place_of(turns, user);
+    struct place *place = place_of(queue, user);
     struct turn *turn = memory_allocate(sizeof *turn);
-    *turn = (struct turn){.turns = turns, .work = work, .done = done, .argument = argument};
+    *turn = (struct turn){.queue = queue, .work = work, .done = done, .argument = argument};
     bool taken;
-    if (TAILQ_EMPTY(&turns->busy) && turns_have_room(turns, work)) {
-        taken = give_turn(turns, place, turn, set, code);
+    if (TAILQ_EMPTY(&queue->busy) && queue_has_room(queue, work)) {
+        taken = give_turn(queue, place, turn, set, code);
     } else {
-        taken = committer_link_would_take(turns->worker->link, set.length, turns->waiting_bytes, code);
+        taken = committer_link_would_take(queue->worker->link, set.length, queue->waiting_bytes, code);
         if (taken)
-            wait_for_turn(turns, place, turn, set);
+            wait_for_turn(queue, place, turn, set);
     }
     if (!taken)
         free(turn);
     return taken;
 }
 
-struct committer_turns *committer_turns_create(struct worker *worker)
+struct committer_queue *committer_queue_create(struct worker *worker)
 {
-    struct committer_turns *turns = memory_zeroed(1, sizeof *turns);
-    turns->worker = worker;
-    TAILQ_INIT(&turns->busy);
+    struct committer_queue *queue = memory_zeroed(1, sizeof *queue);
+    queue->worker = worker;
+    TAILQ_INIT(&queue->busy);
     for (unsigned i = 0; i < BUCKETS; i++)
-        LIST_INIT(&turns->buckets[i]);
-    return turns;
+        LIST_INIT(&queue->buckets[i]);
+    return queue;
 }
 
-void committer_turns_free(struct committer_turns **turns)
+void committer_queue_free(struct committer_queue **queue)
 {
-    for (unsigned i = 0; *turns && i < BUCKETS; i++)
-        for (struct place *place = LIST_FIRST(&(*turns)->buckets[i]); place;) {
+    for (unsigned i = 0; *queue && i < BUCKETS; i++)
+        for (struct place *place = LIST_FIRST(&(*queue)->buckets[i]); place;) {
             struct place *next = LIST_NEXT(place, same_hash);
             place_free(place);
             place = next;
         }
-    free(*turns);
-    *turns = NULL;
+    free(*queue);
+    *queue = NULL;
 }

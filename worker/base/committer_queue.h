@@ -12,18 +12,18 @@
  */
 
 /** Expected work (set_work.h) that the committer is given at once; one set may be more. */
-enum { COMMITTER_TURNS_WORK = 16000000 };
+enum { COMMITTER_QUEUE_WORK = 16000000 };
 
-struct committer_turns;
+struct committer_queue;
 
-struct committer_turns *committer_turns_create(struct worker *worker);
+struct committer_queue *committer_queue_create(struct worker *worker);
 
 /** After the link, which has answered everything by then. */
-void committer_turns_free(struct committer_turns **turns);
+void committer_queue_free(struct committer_queue **queue);
 
 /** Gives a set of @user, which is expected to be @work, as soon as it has its turn. Otherwise as
  * committer_link_submit(); sets that wait here are among limits.committer_queue_bytes. */
-[[gnu::warn_unused_result]] bool committer_turns_submit(struct committer_turns *turns, struct slice user,
+[[gnu::warn_unused_result]] bool committer_queue_submit(struct committer_queue *queue, struct slice user,
                                                         uint64_t work, struct slice set, committer_done *done,
                                                         void *argument, enum error_code *code);
 

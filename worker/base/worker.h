@@ -46,7 +46,7 @@ struct worker {
     struct viewer_table *viewers;
     struct network *network;
     struct committer_link *link;
-    struct committer_turns *turns; /* of users' sets, on their way to the link */
+    struct committer_queue *committer_queue; /* of users' sets, on their way to the link */
     struct thread_pool *threads;
     struct authority *authority;
     struct account_table *accounts; /* the authority's */

@@ -299,7 +299,7 @@ static uint64_t expected_work(const struct transaction *transaction, struct slic
 bool transaction_submit(struct transaction *transaction, struct slice set, committer_done *done,
                         void *argument, enum error_code *code)
 {
-    return committer_turns_submit(transaction->worker->turns, transaction_user(transaction),
+    return committer_queue_submit(transaction->worker->committer_queue, transaction_user(transaction),
                                   expected_work(transaction, set), set, done, argument, code);
 }
 

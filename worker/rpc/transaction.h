@@ -88,7 +88,7 @@ void transaction_send_frames(struct transaction *transaction, struct slice frame
  */
 void transaction_commit(struct transaction *transaction, struct buffer *set);
 
-/** Gives @set to the committer in its caller's turn, as committer_turns_submit(). */
+/** Gives @set to the committer in its caller's turn, as committer_queue_submit(). */
 [[gnu::warn_unused_result]] bool transaction_submit(struct transaction *transaction, struct slice set,
                                                     committer_done *done, void *argument,
                                                     enum error_code *code);

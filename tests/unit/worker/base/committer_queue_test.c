@@ -1,4 +1,4 @@
-/* The turns that users take at the committer, with the test as the link to it. */
+/* The turns that users take in the queue to the committer, with the test as the link to it. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,11 +11,11 @@
 
 #include "worker/base/committer_queue.h"
 
-enum { SETS = 32, HEAVY = COMMITTER_TURNS_WORK, LIGHT = 1000 };
+enum { SETS = 32, HEAVY = COMMITTER_QUEUE_WORK, LIGHT = 1000 };
 
 static struct {
     struct worker worker;
-    struct committer_turns *turns;
+    struct committer_queue *queue;
     char given[SETS + 1]; /* the first letter of each set that the link got */
     size_t given_count, answered_count;
     committer_done *done[SETS];
@@ -74,7 +74,7 @@ static void done(void *argument, const struct committer_result *result)
 static bool submit(const char *user, uint64_t work, const char *set)
 {
     enum error_code code = ERROR_NONE;
-    bool taken = committer_turns_submit(link.turns, slice_text(user), work, slice_text(set), done,
+    bool taken = committer_queue_submit(link.queue, slice_text(user), work, slice_text(set), done,
                                         (void *)(uintptr_t)set, &code);
     assert_int_equal(code != ERROR_NONE, !taken);
     return taken;
@@ -85,7 +85,7 @@ static int begin(void **state)
     (void)state;
     memset(&link, 0, sizeof link);
     link.most = 1000;
-    link.turns = committer_turns_create(&link.worker);
+    link.queue = committer_queue_create(&link.worker);
     return 0;
 }
 
@@ -94,7 +94,7 @@ static int end(void **state)
     (void)state;
     while (link.answered_count < link.given_count)
         answer_first();
-    committer_turns_free(&link.turns);
+    committer_queue_free(&link.queue);
     return 0;
 }
 
