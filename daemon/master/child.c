@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -89,4 +90,13 @@ void child_release(struct child *child)
 {
     order_channel_free(&child->channel);
     event_free(child->timer);
+}
+
+void child_end_cause(int status, char *out, size_t capacity)
+{
+    if (WIFSIGNALED(status))
+        snprintf(out, capacity, "was ended by signal %d (%s)%s", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+    else
+        snprintf(out, capacity, "exited with status %d", WEXITSTATUS(status));
 }

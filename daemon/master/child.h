@@ -2,6 +2,7 @@
 #define DAEMON_MASTER_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -57,5 +58,8 @@ void child_kill(const struct child *child);
 
 /** Frees channel and timer. */
 void child_release(struct child *child);
+
+/** "exited with status 1", "was ended by signal 11 (Segmentation fault)": of a status of waitpid(2). */
+void child_end_cause(int status, char *out, size_t capacity);
 
 #endif

@@ -5,10 +5,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/master/daemonize.h"
@@ -107,8 +105,7 @@ static void leave_terminal(void)
     exit(status);
 }
 
-pid_t child_process_start(const struct child_start *start, const struct inheritance *inheritance,
-                          int *order_channel)
+pid_t child_fork(const struct child_start *start, const struct inheritance *inheritance, int *order_channel)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
@@ -131,13 +128,4 @@ pid_t child_process_start(const struct child_start *start, const struct inherita
     }
     *order_channel = ends[0];
     return pid;
-}
-
-void child_process_cause(int status, char *out, size_t capacity)
-{
-    if (WIFSIGNALED(status))
-        snprintf(out, capacity, "was ended by signal %d (%s)%s", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
-    else
-        snprintf(out, capacity, "exited with status %d", WEXITSTATUS(status));
 }

@@ -2,7 +2,6 @@
 #define DAEMON_MASTER_CHILD_FORK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 #include "shared/ipc/inheritance.h"
@@ -24,11 +23,7 @@ struct child_start {
  *
  * Returns the process id, and in @order_channel the master's end (nonblocking). -1 with errno.
  */
-[[gnu::warn_unused_result]] pid_t child_process_start(const struct child_start *start,
-                                                      const struct inheritance *inheritance,
-                                                      int *order_channel);
-
-/** "exited with status 1", "was ended by signal 11 (Segmentation fault)": of a status of waitpid(2). */
-void child_process_cause(int status, char *out, size_t capacity);
+[[gnu::warn_unused_result]] pid_t child_fork(const struct child_start *start,
+                                             const struct inheritance *inheritance, int *order_channel);
 
 #endif

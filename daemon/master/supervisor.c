@@ -203,7 +203,7 @@ static void start_child(struct child *child)
                                 .family_lock = supervisor->family_lock,
                                 .urgent = child->is_committer};
     int end = -1;
-    pid_t pid = child_process_start(&start, &inheritance, &end);
+    pid_t pid = child_fork(&start, &inheritance, &end);
     if (pid < 0) {
         log_error("%s cannot be started: %m", child->name);
         try_again_later(child);
@@ -283,7 +283,7 @@ static void after_death(struct child *child)
 static void child_died(struct child *child, int status)
 {
     char cause[128];
-    child_process_cause(status, cause, sizeof cause);
+    child_end_cause(status, cause, sizeof cause);
     order_channel_read(child->channel); /* its last words may still be there */
     bool expected = child->state == PROCESS_STOPPING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (!child->last_words[0])
