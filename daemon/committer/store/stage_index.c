@@ -4,9 +4,9 @@
 #include "shared/store/keys.h"
 #include "shared/store/set_work.h"
 
-static void add_key(struct work *work, struct staged *staged, MDB_dbi dbi, struct slice value, bool added)
+static void add_key(struct stage *stage, struct staged *staged, MDB_dbi dbi, struct slice value, bool added)
 {
-    struct arena *arena = &work->writer->arena;
+    struct arena *arena = &stage->writer->arena;
     struct staged_key *key = arena_allocate(arena, sizeof *key);
     *key = (struct staged_key){staged->keys, dbi, added, arena_copy(arena, value)};
     staged->keys = key;
@@ -20,56 +20,56 @@ static struct slice plain_value(char bytes[KEY_VALUE_MOST], struct slice value)
     return slice_of(bytes, value.length);
 }
 
-static void set_holder(struct work *work, MDB_dbi dbi, struct slice value, struct slice holder)
+static void set_holder(struct stage *stage, MDB_dbi dbi, struct slice value, struct slice holder)
 {
-    struct arena *arena = &work->writer->arena;
+    struct arena *arena = &stage->writer->arena;
     char bytes[KEY_VALUE_MOST];
-    struct slice plain = plain_value(bytes, value), *kept = staging_find(&work->writer->uniques, dbi, plain);
+    struct slice plain = plain_value(bytes, value), *kept = staging_find(&stage->writer->uniques, dbi, plain);
     if (kept) {
         *kept = holder;
         return;
     }
     kept = arena_allocate(arena, sizeof *kept);
     *kept = holder;
-    staging_put(&work->writer->uniques, dbi, arena_copy(arena, plain), kept);
+    staging_put(&stage->writer->uniques, dbi, arena_copy(arena, plain), kept);
 }
 
-static enum error_code claim(struct work *work, const struct store_index *index, struct slice value,
+static enum error_code claim(struct stage *stage, const struct store_index *index, struct slice value,
                              struct slice id)
 {
     char bytes[KEY_VALUE_MOST];
-    const struct slice *kept = staging_find(&work->writer->uniques, index->dbi, plain_value(bytes, value));
+    const struct slice *kept = staging_find(&stage->writer->uniques, index->dbi, plain_value(bytes, value));
     struct slice holder = {0};
     if (kept) {
         holder = *kept;
     } else {
-        int rc = index_holder(work->writer->txn, index->dbi, value, id, &holder);
+        int rc = index_holder(stage->writer->txn, index->dbi, value, id, &holder);
         if (rc && rc != MDB_NOTFOUND)
-            return stage_failed(work, "an index cannot be read", rc);
+            return stage_failed(stage, "an index cannot be read", rc);
     }
     if (holder.data && !slice_equal(holder, id))
-        return stage_refuse(work, ERROR_EXISTS,
+        return stage_refuse(stage, ERROR_EXISTS,
                             "Field \"%s\" must be unique in %s: another document has this value",
-                            index->field.data, work->collection->config->name);
-    set_holder(work, index->dbi, value, id);
+                            index->field.data, stage->collection->config->name);
+    set_holder(stage, index->dbi, value, id);
     return ERROR_NONE;
 }
 
 /** Stages the difference between two sorted lists of values. Values are freed first, then claimed. */
-static enum error_code stage_keys(struct work *work, struct staged *staged, const struct store_index *index)
+static enum error_code stage_keys(struct stage *stage, struct staged *staged, const struct store_index *index)
 {
-    const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
+    const struct key_list *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
     size_t i = 0, k = 0;
     while (i < old->count || k < next->count) {
         int order = i == old->count    ? 1
                     : k == next->count ? -1
                                        : slice_compare(old->items[i], next->items[k]);
         if (order < 0) {
-            add_key(work, staged, index->dbi, old->items[i], false);
+            add_key(stage, staged, index->dbi, old->items[i], false);
             if (index->unique)
-                set_holder(work, index->dbi, old->items[i], (struct slice){0});
+                set_holder(stage, index->dbi, old->items[i], (struct slice){0});
         } else if (order > 0) {
-            add_key(work, staged, index->dbi, next->items[k], true);
+            add_key(stage, staged, index->dbi, next->items[k], true);
         }
         i += order <= 0;
         k += order >= 0;
@@ -77,25 +77,25 @@ static enum error_code stage_keys(struct work *work, struct staged *staged, cons
     if (!index->unique)
         return ERROR_NONE;
     if (key_list_is_many(next))
-        return stage_refuse(work, ERROR_TOO_LARGE, "Field \"%s\" is unique and may have at most %d elements",
+        return stage_refuse(stage, ERROR_TOO_LARGE, "Field \"%s\" is unique and may have at most %d elements",
                             index->field.data, KEY_ELEMENTS_MOST);
     enum error_code code = ERROR_NONE;
     for (struct staged_key *key = staged->keys; !code && key; key = key->next)
         if (key->dbi == index->dbi && key->added)
-            code = claim(work, index, key->value, staged->id);
+            code = claim(stage, index, key->value, staged->id);
     return code;
 }
 
 /* What it is to put or remove the entry of a value. */
-static uint64_t key_work(const struct work *work, struct slice value)
+static uint64_t key_work(const struct stage *stage, struct slice value)
 {
-    return WORK_KEY + WORK_KEY_BYTE * (uint64_t)(value.length + work->change->id.length);
+    return WORK_KEY + WORK_KEY_BYTE * (uint64_t)(value.length + stage->change->id.length);
 }
 
 /** What stays of two lists is found in one pass; the rest is put or removed, one by one. */
-static enum error_code charge_keys(struct work *work)
+static enum error_code charge_keys(struct stage *stage)
 {
-    const struct key_list *old = &work->writer->old_keys, *next = &work->writer->new_keys;
+    const struct key_list *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
     size_t i = 0, k = 0;
     uint64_t units = WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count);
     while (i < old->count || k < next->count) {
@@ -103,31 +103,31 @@ static enum error_code charge_keys(struct work *work)
                     : k == next->count ? -1
                                        : slice_compare(old->items[i], next->items[k]);
         if (order)
-            units += key_work(work, order < 0 ? old->items[i] : next->items[k]);
+            units += key_work(stage, order < 0 ? old->items[i] : next->items[k]);
         i += order <= 0;
         k += order >= 0;
     }
-    return stage_charge(work, units);
+    return stage_charge(stage, units);
 }
 
-enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next)
+enum error_code stage_indexes(struct stage *stage, struct staged *staged, struct json_value next)
 {
-    if (work->collection->index_count == 0)
+    if (stage->collection->index_count == 0)
         return ERROR_NONE;
     struct json_value old = {0};
-    if (work->there) {
-        enum error_code code = stage_need_old(work);
+    if (stage->there) {
+        enum error_code code = stage_need_old(stage);
         if (code)
             return code;
-        old = json_root(&work->writer->old);
+        old = json_root(&stage->writer->old);
     }
-    for (size_t i = 0; i < work->collection->index_count; i++) {
-        const struct store_index *index = &work->collection->indexes[i];
-        index_keys_of(&work->writer->old_keys, index, old);
-        index_keys_of(&work->writer->new_keys, index, next);
-        enum error_code code = charge_keys(work);
+    for (size_t i = 0; i < stage->collection->index_count; i++) {
+        const struct store_index *index = &stage->collection->indexes[i];
+        index_keys_of(&stage->writer->old_keys, index, old);
+        index_keys_of(&stage->writer->new_keys, index, next);
+        enum error_code code = charge_keys(stage);
         if (!code)
-            code = stage_keys(work, staged, index);
+            code = stage_keys(stage, staged, index);
         if (code)
             return code;
     }

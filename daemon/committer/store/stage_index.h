@@ -5,6 +5,6 @@
 
 /** Stages how the indexes change, and checks that unique values are. @next: the new document;
  * absent when it is removed. */
-enum error_code stage_indexes(struct work *work, struct staged *staged, struct json_value next);
+enum error_code stage_indexes(struct stage *stage, struct staged *staged, struct json_value next);
 
 #endif

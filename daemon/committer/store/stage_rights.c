@@ -6,8 +6,8 @@
 #include "shared/store/former_name.h"
 #include "shared/store/rights.h"
 
-#define ID_OF(work) (int)(work)->change->id.length, (work)->change->id.data
-#define NAME_OF(work) (work)->collection->config->name
+#define ID_OF(stage) (int)(stage)->change->id.length, (stage)->change->id.data
+#define NAME_OF(stage) (stage)->collection->config->name
 
 static bool has_group(const struct actor *actor, struct slice group)
 {
@@ -33,28 +33,28 @@ static bool is_change(enum change_operation operation)
     return false;
 }
 
-enum error_code stage_rights(struct work *work)
+enum error_code stage_rights(struct stage *stage)
 {
-    const struct actor *actor = &work->writer->actor;
-    work->acts = true;
-    work->limited = !actor->rights->administrator;
-    if (!work->limited || !work->there)
+    const struct actor *actor = &stage->writer->actor;
+    stage->acts = true;
+    stage->limited = !actor->rights->administrator;
+    if (!stage->limited || !stage->there)
         return ERROR_NONE;
     struct access_tag tag;
-    if (!access_tag_read(work->current.tag, &tag))
-        return stage_failed(work, "a record is damaged", MDB_CORRUPTED);
+    if (!access_tag_read(stage->current.tag, &tag))
+        return stage_failed(stage, "a record is damaged", MDB_CORRUPTED);
     bool member = has_group(actor, tag.group);
-    work->owns = slice_equal(tag.owner, actor->user);
-    if (!work->owns && !(tag.flags & ACCESS_ALL_READ) && !(member && tag.flags & ACCESS_GROUP_READ)) {
-        work->there = false;
-        work->hidden = true;
+    stage->owns = slice_equal(tag.owner, actor->user);
+    if (!stage->owns && !(tag.flags & ACCESS_ALL_READ) && !(member && tag.flags & ACCESS_GROUP_READ)) {
+        stage->there = false;
+        stage->hidden = true;
         return ERROR_NONE;
     }
-    if (work->owns || tag.flags & ACCESS_ALL_WRITE || (member && tag.flags & ACCESS_GROUP_WRITE) ||
-        !is_change(work->change->operation))
+    if (stage->owns || tag.flags & ACCESS_ALL_WRITE || (member && tag.flags & ACCESS_GROUP_WRITE) ||
+        !is_change(stage->change->operation))
         return ERROR_NONE;
-    return stage_refuse(work, ERROR_FORBIDDEN, "You may read document \"%.*s\" of %s, but not change it",
-                        ID_OF(work), NAME_OF(work));
+    return stage_refuse(stage, ERROR_FORBIDDEN, "You may read document \"%.*s\" of %s, but not change it",
+                        ID_OF(stage), NAME_OF(stage));
 }
 
 /* ---- after the change ---- */
@@ -70,101 +70,101 @@ static bool same(struct json_value a, struct json_value b)
 }
 
 /** Whose the document is, and who may do what: nobody but its owner changes that. */
-static enum error_code check_unchanged(struct work *work, struct json_value old, struct json_value next)
+static enum error_code check_unchanged(struct stage *stage, struct json_value old, struct json_value next)
 {
-    const struct config_rights *rights = &work->collection->config->rights;
+    const struct config_rights *rights = &stage->collection->config->rights;
     const char *const fields[] = {rights->owner,       rights->group,    rights->group_read,
                                   rights->group_write, rights->all_read, rights->all_write};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (!same(field_of(old, fields[i]), field_of(next, fields[i])))
-            return stage_refuse(work, ERROR_FORBIDDEN,
+            return stage_refuse(stage, ERROR_FORBIDDEN,
                                 "Field \"%s\" may only be changed by the owner of the document", fields[i]);
     return ERROR_NONE;
 }
 
 /** A group that the document did not have before must be one of the actor's. */
-static enum error_code check_group(struct work *work, struct json_value old, struct json_value next)
+static enum error_code check_group(struct stage *stage, struct json_value old, struct json_value next)
 {
-    const char *field = work->collection->config->rights.group;
+    const char *field = stage->collection->config->rights.group;
     struct json_value named = field_of(next, field);
     if (json_type(named) != JSON_STRING || same(field_of(old, field), named))
         return ERROR_NONE;
     struct buffer scratch = {0};
     struct slice group = json_string(named, &scratch);
-    bool good = group.length == 0 || has_group(&work->writer->actor, group);
+    bool good = group.length == 0 || has_group(&stage->writer->actor, group);
     buffer_free(&scratch);
     return good ? ERROR_NONE
-                : stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\": you are not a member of that group",
+                : stage_refuse(stage, ERROR_FORBIDDEN, "Field \"%s\": you are not a member of that group",
                                field);
 }
 
-enum error_code stage_rights_after(struct work *work)
+enum error_code stage_rights_after(struct stage *stage)
 {
-    const struct config_rights *rights = &work->collection->config->rights;
-    struct json_value old = work->there ? json_root(&work->writer->old) : (struct json_value){0};
-    struct json_value next = json_root(&work->writer->next);
-    if (work->there && !work->owns)
-        return check_unchanged(work, old, next);
-    if (!work->there && !json_string_is(field_of(next, rights->owner), work->writer->actor.user))
-        return stage_refuse(work, ERROR_FORBIDDEN, "Field \"%s\" of a new document must be your own id",
+    const struct config_rights *rights = &stage->collection->config->rights;
+    struct json_value old = stage->there ? json_root(&stage->writer->old) : (struct json_value){0};
+    struct json_value next = json_root(&stage->writer->next);
+    if (stage->there && !stage->owns)
+        return check_unchanged(stage, old, next);
+    if (!stage->there && !json_string_is(field_of(next, rights->owner), stage->writer->actor.user))
+        return stage_refuse(stage, ERROR_FORBIDDEN, "Field \"%s\" of a new document must be your own id",
                             rights->owner);
-    return check_group(work, old, next);
+    return check_group(stage, old, next);
 }
 
-struct slice stage_owner(struct work *work)
+struct slice stage_owner(struct stage *stage)
 {
     struct access_tag tag;
-    return access_tag_read(work->current.tag, &tag) ? arena_copy(&work->writer->arena, tag.owner)
-                                                    : (struct slice){0};
+    return access_tag_read(stage->current.tag, &tag) ? arena_copy(&stage->writer->arena, tag.owner)
+                                                     : (struct slice){0};
 }
 
-enum error_code stage_former_owner(struct work *work)
+enum error_code stage_former_owner(struct stage *stage)
 {
-    const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
+    const struct staged *removed = staging_find(&stage->writer->documents, stage->number, stage->change->id);
     struct slice owner = {0};
     bool disowned = removed && removed->disowned;
     int rc = 0;
     if (removed)
         owner = removed->former_owner;
     else
-        rc = former_owner_find(work->writer->txn, work->store, work->number, work->change->id, &disowned,
+        rc = former_owner_find(stage->writer->txn, stage->store, stage->number, stage->change->id, &disowned,
                                &owner);
     if (rc)
-        return stage_failed(work, "a former owner cannot be read", rc);
-    if (!disowned || slice_equal(owner, work->writer->actor.user))
+        return stage_failed(stage, "a former owner cannot be read", rc);
+    if (!disowned || slice_equal(owner, stage->writer->actor.user))
         return ERROR_NONE;
-    return stage_refuse(work, ERROR_FORBIDDEN,
+    return stage_refuse(stage, ERROR_FORBIDDEN,
                         "Document \"%.*s\" of %s was not yours: only its owner may insert it again",
-                        ID_OF(work), NAME_OF(work));
+                        ID_OF(stage), NAME_OF(stage));
 }
 
-enum error_code stage_former_name(struct work *work)
+enum error_code stage_former_name(struct stage *stage)
 {
-    if (!is_of_names(work->number) || work->change->flags & CHANGE_TAKE_OVER)
+    if (!is_of_names(stage->number) || stage->change->flags & CHANGE_TAKE_OVER)
         return ERROR_NONE;
-    const struct staged *removed = staging_find(&work->writer->documents, work->number, work->change->id);
+    const struct staged *removed = staging_find(&stage->writer->documents, stage->number, stage->change->id);
     uint64_t seq = removed ? removed->seq : 0;
     int rc = 0;
     if (!removed)
-        rc = former_name_find(work->writer->txn, work->store, work->number, work->change->id, &seq);
+        rc = former_name_find(stage->writer->txn, stage->store, stage->number, stage->change->id, &seq);
     if (rc)
-        return stage_failed(work, "a former name cannot be read", rc);
+        return stage_failed(stage, "a former name cannot be read", rc);
     if (!seq)
         return ERROR_NONE;
-    return stage_refuse(work, ERROR_EXISTS, "The name \"%.*s\" in %s was used before", ID_OF(work),
-                        NAME_OF(work));
+    return stage_refuse(stage, ERROR_EXISTS, "The name \"%.*s\" in %s was used before", ID_OF(stage),
+                        NAME_OF(stage));
 }
 
-void stage_give_owner(struct work *work, struct json_value body)
+void stage_give_owner(struct stage *stage, struct json_value body)
 {
-    const char *field = work->collection->config->rights.owner;
-    struct buffer *text = &work->writer->text;
+    const char *field = stage->collection->config->rights.owner;
+    struct buffer *text = &stage->writer->text;
     if (field_of(body, field).json)
         return;
     buffer_shorten(text, text->length - 1); /* the closing brace */
     buffer_append_byte(text, ',');
     json_append_string(text, slice_text(field));
     buffer_append_byte(text, ':');
-    json_append_string(text, work->writer->actor.user);
+    json_append_string(text, stage->writer->actor.user);
     buffer_append_byte(text, '}');
 }
