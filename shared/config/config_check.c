@@ -127,7 +127,7 @@ static bool check_sizes(const struct config *config, char message[CONFIG_MESSAGE
 static bool check_stall(const struct config *config, char message[CONFIG_MESSAGE])
 {
     const struct config_limits *limits = &config->limits;
-    uint64_t document = limits->document_bytes * WORK_OF_DOCUMENT;
+    uint64_t document = limits->document_bytes * SET_WORK_OF_DOCUMENT;
     bool own = limits->change_work >= document;
     uint64_t least_ms = (own ? limits->change_work : document) / WORK_A_MS;
     if (config->stall_timeout_ms == 0 ||

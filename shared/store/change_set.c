@@ -27,7 +27,7 @@ static uint32_t length_32(size_t length)
 struct change_bounds change_bounds_of(const struct config_limits *limits)
 {
     struct change_bounds bounds = {.document_bytes = limits->document_bytes, .work = limits->change_work};
-    uint64_t one = limits->document_bytes * WORK_OF_DOCUMENT;
+    uint64_t one = limits->document_bytes * SET_WORK_OF_DOCUMENT;
     if (bounds.work < one)
         bounds.work = one;
     return bounds;

@@ -29,7 +29,7 @@ static struct buffer *begin_document_set(struct transaction *transaction, struct
 /* What it is expected to be that a document is changed which has @bytes, and gets @more: set_work.h. */
 static uint64_t work_of_change(size_t bytes, size_t more)
 {
-    return WORK_OPERATION + WORK_CHANGE + (uint64_t)(bytes + more) * WORK_DOCUMENT_BYTE;
+    return SET_WORK_OPERATION + SET_WORK_CHANGE + (uint64_t)(bytes + more) * WORK_DOCUMENT_BYTE;
 }
 
 /* The document's size now; @missing when it is not there, or not yet. */

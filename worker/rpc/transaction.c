@@ -291,7 +291,7 @@ static void transaction_committed(void *argument, const struct committer_result 
 static uint64_t expected_work(const struct transaction *transaction, struct slice set)
 {
     uint64_t most = change_bounds_of(&transaction->worker->config->limits).work;
-    uint64_t work = transaction->work ? transaction->work : WORK_OPERATION + WORK_CHANGE;
+    uint64_t work = transaction->work ? transaction->work : SET_WORK_OPERATION + SET_WORK_CHANGE;
     work += (uint64_t)set.length * WORK_SET_BYTE;
     return work < most ? work : most;
 }

@@ -49,7 +49,7 @@ enum error_code stage_failed(struct stage *stage, const char *what, int rc)
 
 enum error_code stage_parse(struct stage *stage, struct json *json, struct slice text)
 {
-    enum error_code code = stage_charge(stage, WORK_BYTE_PARSED * (uint64_t)text.length);
+    enum error_code code = stage_charge(stage, SET_WORK_BYTE_PARSED * (uint64_t)text.length);
     if (code)
         return code;
     if (json_parse(json, text.data ? text.data : "", text.length))
@@ -85,7 +85,7 @@ enum error_code stage_need_old(struct stage *stage)
 {
     if (stage->old_parsed)
         return ERROR_NONE;
-    enum error_code code = stage_charge(stage, WORK_BYTE_PARSED * (uint64_t)stage->current.full.length);
+    enum error_code code = stage_charge(stage, SET_WORK_BYTE_PARSED * (uint64_t)stage->current.full.length);
     if (code)
         return code;
     stage->old_parsed = json_parse(&stage->writer->old, stage->current.full.data, stage->current.full.length);
@@ -263,7 +263,7 @@ enum error_code stage_text(struct stage *stage)
     if (writer->text.length > writer->bounds.document_bytes)
         return too_large(stage);
     struct json_value root = {0};
-    code = stage_charge(stage, WORK_CHANGE + 4 * (uint64_t)writer->text.length);
+    code = stage_charge(stage, SET_WORK_CHANGE + 4 * (uint64_t)writer->text.length);
     if (!code && !stage->there)
         code = stage_former_name(stage);
     if (!code && (stage->limited || looks_inside(stage->collection))) {

@@ -89,7 +89,7 @@ static enum error_code stage_keys(struct stage *stage, struct staged *staged, co
 /* What it is to put or remove the entry of a value. */
 static uint64_t key_work(const struct stage *stage, struct slice value)
 {
-    return WORK_KEY + WORK_KEY_BYTE * (uint64_t)(value.length + stage->change->id.length);
+    return SET_WORK_KEY + SET_WORK_KEY_BYTE * (uint64_t)(value.length + stage->change->id.length);
 }
 
 /** What stays of two lists is found in one pass; the rest is put or removed, one by one. */
@@ -97,7 +97,7 @@ static enum error_code charge_keys(struct stage *stage)
 {
     const struct key_list *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
     size_t i = 0, k = 0;
-    uint64_t units = WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count);
+    uint64_t units = SET_WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count);
     while (i < old->count || k < next->count) {
         int order = i == old->count    ? 1
                     : k == next->count ? -1

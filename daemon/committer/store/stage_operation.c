@@ -182,7 +182,7 @@ static enum error_code remove_document(struct stage *stage)
     enum error_code code = stage_check_version(stage);
     if (code)
         return code;
-    code = stage_charge(stage, WORK_CHANGE);
+    code = stage_charge(stage, SET_WORK_CHANGE);
     if (code)
         return code;
     struct staged *staged = stage_new(stage);
@@ -228,7 +228,7 @@ enum error_code stage_operation(struct writer *writer, const struct change *chan
     if (!document_id_valid(change->id))
         return stage_refuse(&stage, ERROR_INVALID,
                             "_id must be 1 to %d bytes of UTF-8 without control characters", STORE_ID_BYTES);
-    enum error_code code = stage_charge(&stage, WORK_OPERATION);
+    enum error_code code = stage_charge(&stage, SET_WORK_OPERATION);
     if (!code)
         code = stage_look_up(&stage);
     if (!code && writer->actor.acts && config->has_rights)
