@@ -309,7 +309,7 @@ int committer_main(const struct inheritance *inheritance)
         sync_relaxed(&committer);
     }
     intake_close(&committer.intake);
-    publisher_free(&committer.publisher);
+    publish_free(&committer.publisher);
     store_write_close(&committer.writer);
     if (committer.signals >= 0)
         close(committer.signals);

@@ -109,7 +109,7 @@ bool publish_missed(struct publisher *publisher, struct store *store)
     return true;
 }
 
-void publisher_free(struct publisher *publisher)
+void publish_free(struct publisher *publisher)
 {
     buffer_free(&publisher->update_frame);
     buffer_free(&publisher->remove_frame);

@@ -27,6 +27,6 @@ void publish_changes(struct publisher *publisher, const struct applied_change *c
  */
 [[gnu::warn_unused_result]] bool publish_missed(struct publisher *publisher, struct store *store);
 
-void publisher_free(struct publisher *publisher);
+void publish_free(struct publisher *publisher);
 
 #endif

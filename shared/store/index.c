@@ -7,7 +7,7 @@
 #include "shared/store/environment.h"
 #include "shared/store/keys.h"
 
-static void add(struct key_list *list, const struct key_value *key)
+static void add(struct index_keys *list, const struct key_value *key)
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? list->capacity * 2 : 8;
@@ -23,7 +23,7 @@ static int by_bytes(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static void sort_and_fold(struct key_list *list)
+static void sort_and_fold(struct index_keys *list)
 {
     if (list->count < 2)
         return;
@@ -38,7 +38,7 @@ static void sort_and_fold(struct key_list *list)
 /* ---- the values that a path leads to, as a query follows it ---- */
 
 struct walk {
-    struct key_list *list;
+    struct index_keys *list;
     bool spread; /* the path went into an array, or ended at one: there may be several values */
     bool many;   /* and there are too many */
 };
@@ -83,7 +83,7 @@ static void follow(struct walk *walk, struct json_value value, struct slice path
     }
 }
 
-void index_keys_of(struct key_list *list, const struct store_index *index, struct json_value root)
+void index_keys_of(struct index_keys *list, const struct store_index *index, struct json_value root)
 {
     buffer_clear(&list->bytes);
     list->count = 0;
@@ -103,14 +103,14 @@ void index_keys_of(struct key_list *list, const struct store_index *index, struc
     sort_and_fold(list);
 }
 
-bool key_list_is_many(const struct key_list *list)
+bool index_keys_are_many(const struct index_keys *list)
 {
     return list->count == 1 && (unsigned char)list->items[0].data[0] == KEY_MANY;
 }
 
-void key_list_free(struct key_list *list)
+void index_keys_free(struct index_keys *list)
 {
     buffer_free(&list->bytes);
     free(list->items);
-    *list = (struct key_list){0};
+    *list = (struct index_keys){0};
 }

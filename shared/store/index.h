@@ -10,19 +10,19 @@
 
 struct store_index;
 
-/** Values of index keys, in byte order, each once. All zero is empty; memory is reused; key_list_free() at
+/** Values of index keys, in byte order, each once. All zero is empty; memory is reused; index_keys_free() at
  * the end. */
-struct key_list {
+struct index_keys {
     struct buffer bytes;
     struct slice *items; /* into ->bytes */
     size_t count, capacity;
 };
 
 /** Sets @list to the values under which the document @root stands in @index. */
-void index_keys_of(struct key_list *list, const struct store_index *index, struct json_value root);
-void key_list_free(struct key_list *list);
+void index_keys_of(struct index_keys *list, const struct store_index *index, struct json_value root);
+void index_keys_free(struct index_keys *list);
 
 /** Whether the only value is KEY_MANY. */
-bool key_list_is_many(const struct key_list *list);
+bool index_keys_are_many(const struct index_keys *list);
 
 #endif

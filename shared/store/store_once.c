@@ -4,8 +4,8 @@
 #include "shared/store/environment.h"
 #include "shared/store/former_name.h"
 
-int once_key(MDB_txn *txn, const struct store *store, struct slice user, struct slice method,
-             struct slice key, unsigned char out[KEY_ONCE])
+int store_once_key(MDB_txn *txn, const struct store *store, struct slice user, struct slice method,
+                   struct slice key, unsigned char out[KEY_ONCE])
 {
     uint64_t former;
     int rc = former_name_find(txn, store, COLLECTION_USERS, user, &former);
@@ -14,12 +14,12 @@ int once_key(MDB_txn *txn, const struct store *store, struct slice user, struct 
     return rc;
 }
 
-int once_get(struct store *store, MDB_txn *txn, struct slice user, struct slice method, struct slice key,
-             uint64_t now_ms, struct slice *answer, uint64_t *seq)
+int store_once_find(struct store *store, MDB_txn *txn, struct slice user, struct slice method,
+                    struct slice key, uint64_t now_ms, struct slice *answer, uint64_t *seq)
 {
     unsigned char hash[KEY_ONCE];
     MDB_val name = {sizeof hash, hash}, value;
-    int rc = once_key(txn, store, user, method, key, hash);
+    int rc = store_once_key(txn, store, user, method, key, hash);
     if (!rc)
         rc = mdb_get(txn, store->once, &name, &value);
     if (rc)
@@ -35,7 +35,7 @@ int once_get(struct store *store, MDB_txn *txn, struct slice user, struct slice 
 bool store_once_get(struct store *store, struct slice user, struct slice method, struct slice key,
                     uint64_t now_ms, struct slice *answer, uint64_t *seq)
 {
-    int rc = once_get(store, store->snapshot, user, method, key, now_ms, answer, seq);
+    int rc = store_once_find(store, store->snapshot, user, method, key, now_ms, answer, seq);
     if (rc && rc != MDB_NOTFOUND)
         store_error("a remembered answer cannot be read", rc);
     return rc == 0;

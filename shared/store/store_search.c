@@ -40,7 +40,7 @@ struct store_search {
     bool failed;     /* something could not be read */
     MDB_cursor *cursor;
     struct json document;
-    struct key_list keys;
+    struct index_keys keys;
     struct first_keys first_keys;
     uint64_t units, taken;                                /* of this step: left, and taken */
     bool (*sees)(const void *argument, struct slice tag); /* NULL: all of it */
@@ -264,7 +264,7 @@ void store_search_free(struct store_search *search)
     buffer_free(&search->bytes);
     buffer_free(&search->position);
     json_free(&search->document);
-    key_list_free(&search->keys);
+    index_keys_free(&search->keys);
     first_keys_free(&search->first_keys);
     free(search);
 }

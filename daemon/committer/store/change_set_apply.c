@@ -296,8 +296,8 @@ static enum error_code apply(struct writer *writer, const struct change_set *set
     if (once && act_all(writer, *set, result))
         return result->code;
     if (once) {
-        rc = once_get(store, writer->txn, once->body, once->collection, once->id, writer->now_ms,
-                      &result->answer, &result->seq);
+        rc = store_once_find(store, writer->txn, once->body, once->collection, once->id, writer->now_ms,
+                             &result->answer, &result->seq);
         if (!rc) {
             result->answer = arena_copy(&writer->arena, result->answer);
             return ERROR_NONE;

@@ -10,7 +10,7 @@
 
 /* ---- what is stored about collections ---- */
 
-int store_collection_record(struct store *store, MDB_txn *txn, struct store_collection *collection)
+int databases_record_collection(struct store *store, MDB_txn *txn, struct store_collection *collection)
 {
     char name[META_KEY_MOST];
     struct slice text = store_declaration(collection);
@@ -24,7 +24,7 @@ int store_collection_record(struct store *store, MDB_txn *txn, struct store_coll
     return 0;
 }
 
-struct slice store_collection_declared(struct store *store, MDB_txn *txn, struct store_collection *collection)
+struct slice databases_declaration(struct store *store, MDB_txn *txn, struct store_collection *collection)
 {
     char name[META_KEY_MOST];
     MDB_val key = store_val(store_meta_key(name, "collection", collection)), value;
@@ -63,7 +63,7 @@ static bool number_collections(struct store *store, MDB_txn *txn, bool *changed,
             return false;
         }
         collection->number = (uint16_t)given++;
-        int rc = store_collection_record(store, txn, collection);
+        int rc = databases_record_collection(store, txn, collection);
         if (rc)
             return store_refuse(store, "a collection cannot be added", rc, message);
     }
@@ -82,13 +82,13 @@ static bool rebuild_changed(struct store *store, const struct store_run *run, ch
             return store_refuse(store, "the store cannot be read", rc, message);
         enum collection_standing standing = store_collection_standing(store, txn, &store->collections[i]);
         mdb_txn_abort(txn);
-        if (standing == STANDING_CHANGED && !store_rebuild(store, run, &store->collections[i], message))
+        if (standing == STANDING_CHANGED && !rebuild_collection(store, run, &store->collections[i], message))
             return false;
     }
     return true;
 }
 
-bool store_databases_prepare(struct store *store, const struct store_run *run, char message[STORE_MESSAGE])
+bool databases_prepare(struct store *store, const struct store_run *run, char message[STORE_MESSAGE])
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(store->env, NULL, 0, &txn);

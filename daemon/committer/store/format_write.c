@@ -30,7 +30,7 @@ static int upgrade_1(struct store *store, MDB_txn *txn)
     uint64_t seq = bytes_get_64(at + 8);
     struct store_state state = {.epoch = bytes_get_64(at), .seq = seq, .horizon = seq, .rights_seq = seq};
     rc = drop_database(txn, "log", false);
-    return rc ? rc : store_state_write(store, txn, &state);
+    return rc ? rc : state_write(store, txn, &state);
 }
 
 static int format_write(struct store *store, MDB_txn *txn)
@@ -61,7 +61,7 @@ bool format_prepare(struct store *store, MDB_txn *txn, char message[STORE_MESSAG
     if (rc == MDB_NOTFOUND) {
         rc = format_write(store, txn);
         if (!rc)
-            rc = store_state_write(store, txn, &(struct store_state){0});
+            rc = state_write(store, txn, &(struct store_state){0});
         return rc ? store_refuse(store, "the store cannot be made", rc, message) : true;
     }
     if (rc)

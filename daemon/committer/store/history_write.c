@@ -34,7 +34,7 @@ static int run_add(struct store *store, MDB_txn *txn, struct store_state *state,
     rc = mdb_put(txn, store->meta, &key, &value, 0);
     buffer_free(&list);
     state->epoch = epoch;
-    return rc ? rc : store_state_write(store, txn, state);
+    return rc ? rc : state_write(store, txn, state);
 }
 
 bool history_enter(struct store *store, MDB_txn *txn, const struct store_run *run,

@@ -17,7 +17,7 @@ int once_put(struct store *store, MDB_txn *txn, struct slice user, struct slice 
     unsigned char hash[KEY_ONCE];
     char expiry[EXPIRY_KEY];
     MDB_val name = {sizeof hash, hash}, order = {sizeof expiry, expiry}, value;
-    int rc = once_key(txn, store, user, method, key, hash);
+    int rc = store_once_key(txn, store, user, method, key, hash);
     if (rc)
         return rc;
     rc = mdb_get(txn, store->once, &name, &value);

@@ -38,7 +38,7 @@ struct rebuild {
     uint64_t say_after_ms;    /* the next time is so long after that: seldom, when it takes long */
     struct buffer tag, minimal, full, record, value;
     struct json document;
-    struct key_list keys;
+    struct index_keys keys;
     char *message;
 };
 
@@ -222,7 +222,7 @@ static bool conflict(struct rebuild *rebuild, const struct store_index *index, s
 
 static bool make_keys(struct rebuild *rebuild, MDB_txn *txn, struct slice id)
 {
-    struct key_list *keys = &rebuild->keys;
+    struct index_keys *keys = &rebuild->keys;
     for (size_t i = 0; i < rebuild->collection->index_count; i++) {
         const struct store_index *index = &rebuild->collection->indexes[i];
         index_keys_of(keys, index, json_root(&rebuild->document));
@@ -380,7 +380,7 @@ static bool same_member(struct json_value a, struct json_value b, struct slice k
 static bool same_readers(struct rebuild *rebuild, MDB_txn *txn)
 {
     struct json before = {0}, now = {0};
-    struct slice stored = store_collection_declared(rebuild->store, txn, rebuild->collection);
+    struct slice stored = databases_declaration(rebuild->store, txn, rebuild->collection);
     const char *text = rebuild->collection->config->declaration;
     struct slice declared = slice_text(text ? text : "{}");
     bool same = json_parse(&before, stored.length ? stored.data : "{}", stored.length ? stored.length : 2) &&
@@ -397,7 +397,7 @@ static int finish(struct rebuild *rebuild, MDB_txn *txn)
 {
     struct store *store = rebuild->store;
     bool same = same_readers(rebuild, txn);
-    int rc = store_collection_record(store, txn, rebuild->collection);
+    int rc = databases_record_collection(store, txn, rebuild->collection);
     if (!rc)
         rc = rebuild_mark_remove(store, txn, rebuild->collection);
     if (!rc && !same)
@@ -423,7 +423,7 @@ static bool make_part(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     if (!rc)
         rc = *more ? put_mark(rebuild, txn) : finish(rebuild, txn);
     if (!rc)
-        rc = store_state_write(store, txn, &rebuild->state);
+        rc = state_write(store, txn, &rebuild->state);
     return rc ? fail(rebuild, rc) : true;
 }
 
@@ -452,8 +452,8 @@ static bool make_all(struct rebuild *rebuild)
     return true;
 }
 
-bool store_rebuild(struct store *store, const struct store_run *run, struct store_collection *collection,
-                   char message[STORE_MESSAGE])
+bool rebuild_collection(struct store *store, const struct store_run *run, struct store_collection *collection,
+                        char message[STORE_MESSAGE])
 {
     struct rebuild rebuild = {.store = store,
                               .run = run,
@@ -467,6 +467,6 @@ bool store_rebuild(struct store *store, const struct store_run *run, struct stor
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         buffer_free(buffers[i]);
     json_free(&rebuild.document);
-    key_list_free(&rebuild.keys);
+    index_keys_free(&rebuild.keys);
     return good;
 }

@@ -10,8 +10,8 @@
  *  by that is in no document. The indexes' databases must not be open. What is stopped on the way goes on at
  *  the next opening (rebuild_mark.h): when @run says so (->may_go_on), or by the end of the process. @run
  *  NULL: nothing but the latter stops it. */
-[[gnu::warn_unused_result]] bool store_rebuild(struct store *store, const struct store_run *run,
-                                               struct store_collection *collection,
-                                               char message[STORE_MESSAGE]);
+[[gnu::warn_unused_result]] bool rebuild_collection(struct store *store, const struct store_run *run,
+                                                    struct store_collection *collection,
+                                                    char message[STORE_MESSAGE]);
 
 #endif

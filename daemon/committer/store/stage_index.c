@@ -58,7 +58,7 @@ static enum error_code claim(struct stage *stage, const struct store_index *inde
 /** Stages the difference between two sorted lists of values. Values are freed first, then claimed. */
 static enum error_code stage_keys(struct stage *stage, struct staged *staged, const struct store_index *index)
 {
-    const struct key_list *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
+    const struct index_keys *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
     size_t i = 0, k = 0;
     while (i < old->count || k < next->count) {
         int order = i == old->count    ? 1
@@ -76,7 +76,7 @@ static enum error_code stage_keys(struct stage *stage, struct staged *staged, co
     }
     if (!index->unique)
         return ERROR_NONE;
-    if (key_list_is_many(next))
+    if (index_keys_are_many(next))
         return stage_refuse(stage, ERROR_TOO_LARGE, "Field \"%s\" is unique and may have at most %d elements",
                             index->field.data, KEY_ELEMENTS_MOST);
     enum error_code code = ERROR_NONE;
@@ -95,7 +95,7 @@ static uint64_t key_work(const struct stage *stage, struct slice value)
 /** What stays of two lists is found in one pass; the rest is put or removed, one by one. */
 static enum error_code charge_keys(struct stage *stage)
 {
-    const struct key_list *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
+    const struct index_keys *old = &stage->writer->old_keys, *next = &stage->writer->new_keys;
     size_t i = 0, k = 0;
     uint64_t units = SET_WORK_KEY_LOOKED_AT * (uint64_t)(old->count + next->count);
     while (i < old->count || k < next->count) {

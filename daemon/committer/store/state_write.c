@@ -2,7 +2,7 @@
 
 #include "shared/store/bytes.h"
 
-int store_state_write(struct store *store, MDB_txn *txn, const struct store_state *state)
+int state_write(struct store *store, MDB_txn *txn, const struct store_state *state)
 {
     char bytes[STORE_STATE_BYTES];
     bytes_put_64(bytes, state->epoch);

@@ -81,7 +81,7 @@ static int finish(struct writer *writer)
     if (!rc)
         rc = version_floors_store(store, writer->txn, writer->floors);
     if (!rc && (writer->state.seq != writer->before.seq || writer->state.horizon != writer->before.horizon))
-        rc = store_state_write(store, writer->txn, &writer->state);
+        rc = state_write(store, writer->txn, &writer->state);
     return rc;
 }
 

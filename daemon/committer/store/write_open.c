@@ -42,7 +42,7 @@ struct writer *store_write_open(const struct config *config, const struct store_
     if (!store)
         return NULL;
     store_check_readers(store);
-    if (!file_length_check(store, message) || !store_databases_prepare(store, run, message)) {
+    if (!file_length_check(store, message) || !databases_prepare(store, run, message)) {
         store_close(&store);
         return NULL;
     }

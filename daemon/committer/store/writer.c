@@ -50,8 +50,8 @@ void writer_free(struct writer *writer)
     json_free(&writer->body);
     json_free(&writer->old);
     json_free(&writer->next);
-    key_list_free(&writer->old_keys);
-    key_list_free(&writer->new_keys);
+    index_keys_free(&writer->old_keys);
+    index_keys_free(&writer->new_keys);
     free(writer);
 }
 

@@ -98,7 +98,7 @@ struct writer {
     /* working memory */
     struct buffer patched, text, minimal, tag, record, scratch;
     struct json body, old, next;
-    struct key_list old_keys, new_keys;
+    struct index_keys old_keys, new_keys;
 };
 
 /** The writer of a store that was opened for writing; @store becomes its own. Ends the process when its

@@ -65,7 +65,7 @@ void world_open(struct world *world, const char *collections, uint64_t ring_byte
 void world_close(struct world *world)
 {
     worker_close(&world->worker);
-    publisher_free(&world->publisher);
+    publish_free(&world->publisher);
     buffer_free(&world->sets);
     if (world->committer >= 0)
         close(world->committer);

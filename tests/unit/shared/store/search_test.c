@@ -392,13 +392,13 @@ static void keys_of_paths_follow_arrays(void **state)
                  {"a", Q("{'a':[null,true,true]}"), 1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct json json = {0};
-        struct key_list list = {0};
+        struct index_keys list = {0};
         struct store_index index = {.field = slice_text(cases[i].path)};
         assert_true(json_parse(&json, cases[i].document, strlen(cases[i].document)));
         index_keys_of(&list, &index, json_root(&json));
         if (list.count != cases[i].keys)
             fail_msg("%s in %s: %zu keys", cases[i].path, cases[i].document, list.count);
-        key_list_free(&list);
+        index_keys_free(&list);
         json_free(&json);
     }
 }

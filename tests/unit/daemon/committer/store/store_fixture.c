@@ -246,7 +246,7 @@ static size_t index_entries(struct store *store, MDB_dbi dbi)
 
 static void check_index(struct store *store, unsigned collection, const struct store_index *index)
 {
-    struct key_list keys = {0};
+    struct index_keys keys = {0};
     struct json json = {0};
     struct store_scan scan;
     struct slice id;
@@ -270,7 +270,7 @@ static void check_index(struct store *store, unsigned collection, const struct s
     assert_int_equal(step, STORE_END);
     store_scan_free(&scan);
     assert_int_equal(index_entries(store, index->dbi), expected);
-    key_list_free(&keys);
+    index_keys_free(&keys);
     json_free(&json);
 }
 
