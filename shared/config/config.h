@@ -59,7 +59,7 @@ enum builtin_collection {
 extern const char *const collection_names[COLLECTION_BUILTIN];
 
 /** Whether changes of this collection may change what somebody may see or do. */
-static inline bool collection_concerns_rights(unsigned collection)
+static inline bool config_collection_concerns_rights(unsigned collection)
 {
     return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS ||
            collection == COLLECTION_SESSIONS;
@@ -88,7 +88,7 @@ struct config_collection {
 };
 
 /** Whether clients are told of changes: of documents, or of the settings they make together. */
-static inline bool collection_is_told(const struct config_collection *collection)
+static inline bool config_collection_is_told(const struct config_collection *collection)
 {
     return !collection->internal || collection->index == COLLECTION_SETTINGS;
 }

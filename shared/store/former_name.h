@@ -20,8 +20,8 @@ struct MDB_val;
  */
 enum { FORMER_NAME_NUMBER = 2, FORMER_NAME_SEQ = 8, FORMER_NAME_KEY = FORMER_NAME_NUMBER + STORE_ID_BYTES };
 
-/** Whether the documents of this collection are people's names: `users` and `groups`. */
-static inline bool is_of_names(unsigned collection)
+/** Whether the names of what is removed from this collection are kept: of `users` and `groups`. */
+static inline bool former_name_is_kept(unsigned collection)
 {
     return collection == COLLECTION_USERS || collection == COLLECTION_GROUPS;
 }

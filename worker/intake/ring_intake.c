@@ -47,7 +47,7 @@ static void append_from_log(struct worker *worker, const struct missed_change *c
         .tag_after = entry->tag_after,
     };
     if (entry->collection < worker->config->collection_count &&
-        collection_is_told(&worker->config->collections[entry->collection])) {
+        config_collection_is_told(&worker->config->collections[entry->collection])) {
         struct slice name = slice_text(worker->config->collections[entry->collection].name);
         if (change->unknown) {
             leave_gap(worker, entry->seq);
@@ -75,7 +75,7 @@ static void take_ring_entry(struct worker *worker, const struct missed_change *c
 {
     unsigned collection = change->entry.collection;
     struct buffer id = {0};
-    if (collection_concerns_rights(collection))
+    if (config_collection_concerns_rights(collection))
         buffer_append_slice(&id, change->entry.id);
     append_from_log(worker, change);
     if (id.length) /* the snapshot may be another one after this */
@@ -142,7 +142,7 @@ static enum ring_result take_one(struct worker *worker)
         return result;
     if (record.seq <= backlog_last_seq(worker->backlog))
         return ring_confirm(&worker->cursor); /* known from the log already */
-    bool rights = collection_concerns_rights(record.collection);
+    bool rights = config_collection_concerns_rights(record.collection);
     struct buffer id = {0};
     if (rights)
         buffer_append_slice(&id, record.id);

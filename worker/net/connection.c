@@ -106,7 +106,7 @@ static void connection_open(struct connection *connection, const struct handshak
 {
     struct network *network = connection->network;
     const struct config_limits *limits = &network->options.config->limits;
-    connection_become(connection, CONNECTION_OPEN);
+    network_set_state(connection, CONNECTION_OPEN);
     connection->opened = true;
     output_open(&connection->output, network->options.backlog, NULL);
     output_urgent(&connection->output, response);

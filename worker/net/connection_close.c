@@ -56,7 +56,7 @@ void connection_gone(struct connection *connection)
     if (!connection_alive(connection))
         return;
     stop_pings(connection);
-    connection_become(connection, CONNECTION_DEAD);
+    network_set_state(connection, CONNECTION_DEAD);
     timers_deadline(network->timers, connection, 0);
     connection_unqueue(connection);
     event_del(&connection->event); /* also one that was made active by hand */
@@ -102,7 +102,7 @@ static void closing_deadline(struct connection *connection)
 static void begin_closing(struct connection *connection)
 {
     stop_pings(connection);
-    connection_become(connection, CONNECTION_CLOSING);
+    network_set_state(connection, CONNECTION_CLOSING);
     connection->paused = connection->held = connection->log_in_first = false;
     closing_deadline(connection);
     connection_arm(connection);
@@ -235,7 +235,7 @@ void connection_linger(struct connection *connection)
         return;
     }
     connection_unqueue(connection);
-    connection_become(connection, CONNECTION_LINGER);
+    network_set_state(connection, CONNECTION_LINGER);
     connection->blocked = false;
     connection->paused = connection->held = connection->log_in_first = false;
     connection_arm(connection);

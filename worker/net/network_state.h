@@ -64,7 +64,7 @@ struct network {
     char read_buffer[READ_BYTES];
 };
 
-static inline void connection_become(struct connection *connection, enum connection_state state)
+static inline void network_set_state(struct connection *connection, enum connection_state state)
 {
     struct network *network = connection->network;
     network->heads += (state == CONNECTION_HANDSHAKE);

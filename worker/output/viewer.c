@@ -116,7 +116,7 @@ static void append_collections(struct viewer_table *table, const bool collection
     const struct config *config = table->config;
     uint64_t bits[COLLECTION_LIMIT / BITS] = {0};
     for (size_t i = 0; i < config->collection_count; i++)
-        set_bit(bits, i, collections[i] && collection_is_told(&config->collections[i]));
+        set_bit(bits, i, collections[i] && config_collection_is_told(&config->collections[i]));
     buffer_clear(&table->key);
     buffer_append(&table->key, bits, sizeof bits);
 }

@@ -203,7 +203,7 @@ static int put_staged(struct writer *writer, const struct staged *staged)
         rc = put_keys(writer, staged);
     if (!rc && store->collections[staged->collection].config->has_rights)
         rc = put_former_owner(writer, staged);
-    if (!rc && staged->removed && is_of_names(staged->collection))
+    if (!rc && staged->removed && former_name_is_kept(staged->collection))
         rc = former_name_put(writer->txn, store, staged->collection, staged->id, staged->seq);
     if (rc)
         return rc;
@@ -223,7 +223,7 @@ static int put_staged(struct writer *writer, const struct staged *staged)
         return rc;
     add_change(writer, staged);
     writer->state.seq = staged->seq;
-    if (collection_concerns_rights(staged->collection))
+    if (config_collection_concerns_rights(staged->collection))
         rights_changed(writer, staged);
     return 0;
 }

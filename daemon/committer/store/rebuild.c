@@ -286,7 +286,7 @@ static int make_change(struct rebuild *rebuild, struct slice id, const struct st
                                     .tag_after = next->tag};
     if (collection == COLLECTION_USERS || collection == COLLECTION_GROUPS)
         entry.before = old->full;
-    if (collection_concerns_rights(collection))
+    if (config_collection_concerns_rights(collection))
         rebuild->state.rights_seq = next->seq;
     return change_log_append(rebuild->store, rebuild->log, &entry, &rebuild->record);
 }

@@ -278,7 +278,7 @@ enum error_code stage_text(struct stage *stage)
         return code;
     struct staged *staged = stage_new(stage);
     staged->took_over =
-        !stage->there && is_of_names(stage->number) && stage->change->flags & CHANGE_TAKE_OVER;
+        !stage->there && former_name_is_kept(stage->number) && stage->change->flags & CHANGE_TAKE_OVER;
     make_record(stage, staged, version, root);
     code = stage_indexes(stage, staged, root);
     if (code)

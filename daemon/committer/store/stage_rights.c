@@ -140,7 +140,7 @@ enum error_code stage_former_owner(struct stage *stage)
 
 enum error_code stage_former_name(struct stage *stage)
 {
-    if (!is_of_names(stage->number) || stage->change->flags & CHANGE_TAKE_OVER)
+    if (!former_name_is_kept(stage->number) || stage->change->flags & CHANGE_TAKE_OVER)
         return ERROR_NONE;
     const struct staged *removed = staging_find(&stage->writer->documents, stage->number, stage->change->id);
     uint64_t seq = removed ? removed->seq : 0;

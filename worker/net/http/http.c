@@ -198,7 +198,7 @@ void http_begin(struct connection *connection, const struct http_request *reques
     connection->http->body = body;
     connection->http->last = http_request_lists(request, SLICE("Connection"), SLICE("close"), &count);
     connection->http->head_only = slice_equal(request->method, SLICE("HEAD"));
-    connection_become(connection, CONNECTION_HTTP);
+    network_set_state(connection, CONNECTION_HTTP);
     if (!refusal && call.token.data && network->events.knows &&
         network->events.knows(network->context, call.token))
         set_authorized(connection, true);
@@ -225,7 +225,7 @@ static void exchange_done(struct connection *connection)
         connection_linger(connection);
         return;
     }
-    connection_become(connection, CONNECTION_HANDSHAKE);
+    network_set_state(connection, CONNECTION_HANDSHAKE);
     timers_deadline(network->timers, connection, network->options.config->limits.handshake_ms);
     connection_arm(connection);
     if (connection->head) {
