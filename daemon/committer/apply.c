@@ -89,14 +89,14 @@ void apply_greet(struct applier *applier, struct link *link)
 
 /* ---- transactions ---- */
 
-static void begin(struct applier *applier)
+static void begin_batch(struct applier *applier)
 {
     if (store_write_begin(applier->writer) != ERROR_NONE)
         log_fatal("the store takes no transaction: the committer ends");
     atomic_fetch_add_explicit(&applier->row->loops, 1, memory_order_relaxed);
 }
 
-static enum error_code commit(struct applier *applier)
+static enum error_code commit_batch(struct applier *applier)
 {
     atomic_store(&applier->row->syncing, true);
     enum error_code code = store_write_commit(applier->writer);
@@ -190,7 +190,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
     const struct batch_set *set;
     size_t good = 0, end = from;
     uint64_t began_us = thread_cpu_us();
-    begin(applier);
+    begin_batch(applier);
     for (; end < to && store_write_work(applier->writer) < APPLY_WORK && (set = next_set(applier, end));
          end++) {
         struct apply_result result;
@@ -206,7 +206,7 @@ static size_t apply_together(struct applier *applier, size_t from, size_t to, ui
     if (good == 0) {
         store_write_abort(applier->writer); /* refusals need not be durable */
     } else {
-        if (store_results(applier) != ERROR_NONE || commit(applier) != ERROR_NONE)
+        if (store_results(applier) != ERROR_NONE || commit_batch(applier) != ERROR_NONE)
             goto spoilt;
         publish_committed(applier);
     }
@@ -223,7 +223,7 @@ spoilt:
     return from;
 }
 
-static void fail(struct apply_result *result, enum error_code code)
+static void fail_set(struct apply_result *result, enum error_code code)
 {
     *result = (struct apply_result){.code = code};
     const char *why = code == ERROR_STORE_FULL ? "The store is full" : "Internal error";
@@ -237,13 +237,13 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
     struct buffer *results = &set->link->results;
     size_t before = results->length;
     struct apply_result result = {0};
-    begin(applier);
+    begin_batch(applier);
     enum error_code code = change_set_apply(applier->writer, set->set, now_ms, &result);
     if (code == ERROR_NONE) {
         add_result(set, &result);
         code = store_write_results(applier->writer, set->link->slot, buffer_slice(results));
         if (code == ERROR_NONE) {
-            code = commit(applier);
+            code = commit_batch(applier);
             if (code == ERROR_NONE) {
                 publish_committed(applier);
                 return code;
@@ -252,12 +252,12 @@ static enum error_code apply_alone(struct applier *applier, struct batch_set *se
             store_write_abort(applier->writer);
         }
         buffer_shorten(results, before);
-        fail(&result, code);
+        fail_set(&result, code);
     } else {
         store_write_abort(applier->writer);
     }
     if (result.spoilt)
-        fail(&result, code);
+        fail_set(&result, code);
     add_result(set, &result);
     return code;
 }

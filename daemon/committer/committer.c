@@ -58,7 +58,7 @@ struct committer {
     uint64_t readers_ms; /* when dead readers were looked for */
 };
 
-static void report(const struct committer *committer, enum order_type type, const char *text)
+static void report_to_master(const struct committer *committer, enum order_type type, const char *text)
 {
     struct order order = {.type = type};
     snprintf(order.text, sizeof order.text, "%s", text);
@@ -77,7 +77,7 @@ static void lose_link(const struct committer *committer, const struct order *ord
         log_warning("the master takes no report: %m");
 }
 
-static void drain(struct committer *committer)
+static void start_draining(struct committer *committer)
 {
     if (committer->draining)
         return;
@@ -110,7 +110,8 @@ static void read_orders(struct committer *committer)
         if (length <= 0)
             log_error("the master is gone: stopping");
         if (length <= 0 || order.type == ORDER_STOP) {
-            drain(committer); /* the workers end too: the last of their sets may still be under way */
+            start_draining(
+                committer); /* the workers end too: the last of their sets may still be under way */
             return;
         }
         log_error("an order of type %u is not for the committer", order.type);
@@ -201,7 +202,7 @@ static bool is_done(const struct committer *committer)
            (committer->intake.count == 0 || clock_monotonic_ms() >= committer->deadline_ms);
 }
 
-static void run(struct committer *committer)
+static void run_loop(struct committer *committer)
 {
     while (!is_done(committer)) {
         atomic_fetch_add_explicit(&committer->inheritance->scoreboard->committer.loops, 1,
@@ -257,7 +258,7 @@ static struct writer *open_store(struct committer *committer, char message[STORE
     return store_write_open(inheritance->config, &run, message);
 }
 
-static bool start(struct committer *committer)
+static bool start_committer(struct committer *committer)
 {
     const struct inheritance *inheritance = committer->inheritance;
     char message[STORE_MESSAGE];
@@ -265,7 +266,7 @@ static bool start(struct committer *committer)
     if (committer->called_off)
         log_notice("%s", message);
     else if (!committer->writer)
-        report(committer, REPORT_FAILED, message);
+        report_to_master(committer, REPORT_FAILED, message);
     if (!committer->writer)
         return false;
     committer->store = store_write_reader(committer->writer);
@@ -274,11 +275,11 @@ static bool start(struct committer *committer)
     committer->applier->publisher = &committer->publisher;
     committer->applier->row = &inheritance->scoreboard->committer;
     if (!first_group_make(committer->writer, inheritance->config)) {
-        report(committer, REPORT_FAILED, "the group administrator could not be made");
+        report_to_master(committer, REPORT_FAILED, "the group administrator could not be made");
         return false;
     }
     if (!open_signals(committer) || !publish_missed(&committer->publisher, committer->store)) {
-        report(committer, REPORT_FAILED, "the store was opened but cannot be read");
+        report_to_master(committer, REPORT_FAILED, "the store was opened but cannot be read");
         return false;
     }
     atomic_store(&inheritance->scoreboard->committer.seq, store_write_seq(committer->writer));
@@ -302,10 +303,10 @@ int committer_main(const struct inheritance *inheritance)
     committer.applier = memory_zeroed(1, sizeof *committer.applier);
     committer.applier->after_commit = committer_after_commit;
     set_up_heap();
-    bool started = start(&committer);
+    bool started = start_committer(&committer);
     if (started) {
-        report(&committer, REPORT_READY, "");
-        run(&committer);
+        report_to_master(&committer, REPORT_READY, "");
+        run_loop(&committer);
         sync_relaxed(&committer);
     }
     intake_close(&committer.intake);

@@ -19,7 +19,7 @@ static enum error_code is_there(struct store *store)
     return code;
 }
 
-static void compose(struct buffer *set, const struct config *config)
+static void compose_set(struct buffer *set, const struct config *config)
 {
     struct change change = {
         .operation = CHANGE_INSERT,
@@ -32,7 +32,7 @@ static void compose(struct buffer *set, const struct config *config)
     change_set_add(set, &change);
 }
 
-static enum error_code commit(struct writer *writer, struct slice set)
+static enum error_code commit_set(struct writer *writer, struct slice set)
 {
     struct apply_result result;
     enum error_code code = store_write_begin(writer);
@@ -50,8 +50,8 @@ bool first_group_make(struct writer *writer, const struct config *config)
     struct buffer set = {0};
     enum error_code code = is_there(store_write_reader(writer));
     if (code == ERROR_NOT_FOUND) {
-        compose(&set, config);
-        code = commit(writer, buffer_slice(&set));
+        compose_set(&set, config);
+        code = commit_set(writer, buffer_slice(&set));
         buffer_free(&set);
     }
     if (code != ERROR_NONE)

@@ -57,17 +57,17 @@ void intake_add(struct intake *intake, unsigned slot, int fd)
     intake->links[place] = link;
 }
 
-static struct slice untaken(const struct link *link)
+static struct slice untaken_bytes(const struct link *link)
 {
     struct slice all = buffer_slice(&link->in);
     return slice_of(all.data + link->taken, all.length - link->taken);
 }
 
 /* 1: a whole message waits, 0: not yet, -1: malformed. */
-static int peek(const struct link *link, enum committer_message_type *type, struct slice *body,
-                struct slice *rest)
+static int peek_message(const struct link *link, enum committer_message_type *type, struct slice *body,
+                        struct slice *rest)
 {
-    *rest = untaken(link);
+    *rest = untaken_bytes(link);
     return rest->length ? committer_message_take(rest, type, body) : 0;
 }
 
@@ -81,7 +81,7 @@ static bool has_whole_message(const struct link *link)
     enum committer_message_type type;
     struct slice body;
     struct slice rest;
-    return peek(link, &type, &body, &rest) != 0; /* a malformed one is work too: it ends the link */
+    return peek_message(link, &type, &body, &rest) != 0; /* a malformed one is work too: it ends the link */
 }
 
 static bool wants_bytes(const struct link *link)
@@ -172,10 +172,10 @@ struct link *intake_next_greeting(struct intake *intake)
         enum committer_message_type type;
         struct slice body;
         struct slice rest;
-        if (link->greeted || link->ended || peek(link, &type, &body, &rest) == 0)
+        if (link->greeted || link->ended || peek_message(link, &type, &body, &rest) == 0)
             continue;
         uint32_t said;
-        if (peek(link, &type, &body, &rest) < 0 || type != COMMITTER_HELLO ||
+        if (peek_message(link, &type, &body, &rest) < 0 || type != COMMITTER_HELLO ||
             !committer_hello_read(body, &said, &link->incarnation) || said != link->slot) {
             break_link(link, "it does not begin with the worker's greeting");
             continue;
@@ -192,7 +192,7 @@ static bool take_set(struct link *link, uint64_t *id, struct slice *set)
     enum committer_message_type type;
     struct slice body;
     struct slice rest;
-    int whole = peek(link, &type, &body, &rest);
+    int whole = peek_message(link, &type, &body, &rest);
     if (whole == 0)
         return false;
     if (whole < 0 || type != COMMITTER_SET || !committer_set_read(body, id, set)) {

@@ -43,7 +43,7 @@ static void make_frames(struct publisher *publisher, const struct applied_change
         change_frame_remove(&publisher->remove_frame, name, change->id, change->seq);
 }
 
-static void flush(struct publisher *publisher)
+static void flush_ring(struct publisher *publisher)
 {
     ring_publish(publisher->ring);
     publisher->unpublished_bytes = 0;
@@ -67,14 +67,14 @@ static void publish_one(struct publisher *publisher, const struct applied_change
     publisher->unpublished_bytes +=
         record.update_frame.length + record.remove_frame.length + record.id.length;
     if (publisher->unpublished_bytes > ring_bytes(publisher->ring) / 8)
-        flush(publisher);
+        flush_ring(publisher);
 }
 
 void publish_changes(struct publisher *publisher, const struct applied_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         publish_one(publisher, &changes[i]);
-    flush(publisher);
+    flush_ring(publisher);
 }
 
 /* ---- what a predecessor left ---- */
@@ -103,7 +103,7 @@ bool publish_missed(struct publisher *publisher, struct store *store)
         return true;
     struct ring_record record = {.seq = seq, .collection = COLLECTION_CREDENTIALS, .fetch = true};
     ring_append(publisher->ring, &record);
-    flush(publisher);
+    flush_ring(publisher);
     log_notice("changes %llu to %llu, committed before, are dispatched now",
                (unsigned long long)published + 1, (unsigned long long)seq);
     return true;

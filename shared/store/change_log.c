@@ -23,7 +23,7 @@ static bool entry_read(const struct store *store, struct slice bytes, struct sto
     return whole;
 }
 
-static enum store_step fail(struct store *store, uint64_t seq, int rc)
+static enum store_step fail_at_change(struct store *store, uint64_t seq, int rc)
 {
     store_unreadable(store, rc, "change %llu in the change log", (unsigned long long)seq);
     return STORE_FAILED;
@@ -36,7 +36,7 @@ enum store_step store_log_next(struct store *store, uint64_t seq, struct store_l
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(store->snapshot, store->log, &cursor);
     if (rc)
-        return fail(store, seq + 1, rc);
+        return fail_at_change(store, seq + 1, rc);
     char bytes[LOG_SEQ_BYTES];
     bytes_put_64_big(bytes, seq + 1);
     MDB_val key = {sizeof bytes, bytes}, value;
@@ -45,7 +45,7 @@ enum store_step store_log_next(struct store *store, uint64_t seq, struct store_l
     if (rc == MDB_NOTFOUND)
         return STORE_END;
     if (rc || key.mv_size != LOG_SEQ_BYTES)
-        return fail(store, seq + 1, rc);
+        return fail_at_change(store, seq + 1, rc);
     *out = (struct store_log_entry){.seq = bytes_get_64_big(key.mv_data)};
-    return entry_read(store, store_slice(value), out) ? STORE_STEP : fail(store, out->seq, 0);
+    return entry_read(store, store_slice(value), out) ? STORE_STEP : fail_at_change(store, out->seq, 0);
 }

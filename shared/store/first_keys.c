@@ -14,7 +14,7 @@ struct first_key {
     uint64_t document, key; /* 0: free */
 };
 
-static uint64_t hash(const struct first_keys *keys, struct slice text)
+static uint64_t hash_text(const struct first_keys *keys, struct slice text)
 {
     unsigned char bytes[crypto_shorthash_BYTES];
     uint64_t value;
@@ -28,11 +28,11 @@ static uint64_t hash(const struct first_keys *keys, struct slice text)
 /* Of this version: another is another document. Never 0. */
 static uint64_t hash_document(const struct first_keys *keys, struct slice id, uint64_t version)
 {
-    uint64_t of_both[2] = {hash(keys, id), version};
-    return hash(keys, slice_of((const char *)of_both, sizeof of_both)) | 1;
+    uint64_t of_both[2] = {hash_text(keys, id), version};
+    return hash_text(keys, slice_of((const char *)of_both, sizeof of_both)) | 1;
 }
 
-static struct first_key *ways(const struct first_keys *keys, uint64_t document)
+static struct first_key *ways_of(const struct first_keys *keys, uint64_t document)
 {
     assert(keys->capacity >= WAYS);
     return &keys->slots[(document >> 1) % (keys->capacity / WAYS) * WAYS];
@@ -44,19 +44,19 @@ bool first_keys_find(const struct first_keys *keys, struct slice id, uint64_t ve
     if (!keys->count)
         return false;
     uint64_t document = hash_document(keys, id, version);
-    const struct first_key *slot = ways(keys, document);
+    const struct first_key *slot = ways_of(keys, document);
     for (unsigned i = 0; i < WAYS; i++)
         if (slot[i].document == document) {
-            *same = slot[i].key == hash(keys, key);
+            *same = slot[i].key == hash_text(keys, key);
             return true;
         }
     return false;
 }
 
 /* False: all its slots are taken. */
-static bool put(struct first_keys *keys, struct first_key new)
+static bool put_key(struct first_keys *keys, struct first_key new)
 {
-    struct first_key *slot = ways(keys, new.document);
+    struct first_key *slot = ways_of(keys, new.document);
     for (unsigned i = 0; i < WAYS; i++)
         if (!slot[i].document) {
             slot[i] = new;
@@ -68,14 +68,14 @@ static bool put(struct first_keys *keys, struct first_key new)
 
 /* A search that meets more documents in turn than there is room for finds some of them, if these stay; those
  * that it does not meet any more go in the end. */
-static void replace(struct first_keys *keys, struct first_key new)
+static void replace_key(struct first_keys *keys, struct first_key new)
 {
-    struct first_key *slot = ways(keys, new.document);
+    struct first_key *slot = ways_of(keys, new.document);
     if (++keys->refused % TAKEN_AFTER == 0)
         slot[keys->refused / TAKEN_AFTER % WAYS] = new;
 }
 
-static void grow(struct first_keys *keys)
+static void grow_keys(struct first_keys *keys)
 {
     struct first_keys larger = *keys;
     larger.count = 0;
@@ -83,7 +83,7 @@ static void grow(struct first_keys *keys)
     larger.slots = memory_zeroed(larger.capacity, sizeof *larger.slots);
     for (size_t i = 0; i < keys->capacity; i++)
         if (keys->slots[i].document)
-            (void)!put(&larger, keys->slots[i]);
+            (void)!put_key(&larger, keys->slots[i]);
     free(keys->slots);
     *keys = larger;
 }
@@ -92,16 +92,16 @@ void first_keys_add(struct first_keys *keys, struct slice id, uint64_t version, 
 {
     if (!keys->capacity) {
         random_bytes(keys->secret, sizeof keys->secret);
-        grow(keys);
+        grow_keys(keys);
     }
-    struct first_key new = {hash_document(keys, id, version), hash(keys, key)};
-    bool done = put(keys, new);
+    struct first_key new = {hash_document(keys, id, version), hash_text(keys, key)};
+    bool done = put_key(keys, new);
     if (!done && keys->capacity < FIRST_KEYS_MOST) {
-        grow(keys);
-        done = put(keys, new);
+        grow_keys(keys);
+        done = put_key(keys, new);
     }
     if (!done)
-        replace(keys, new);
+        replace_key(keys, new);
 }
 
 void first_keys_free(struct first_keys *keys)

@@ -161,7 +161,7 @@ static void put_string(struct key_value *key, struct slice text)
 
 /* ---- values ---- */
 
-static void start(struct key_value *key, unsigned kind)
+static void start_key(struct key_value *key, unsigned kind)
 {
     key->bytes[0] = (unsigned char)kind;
     key->length = 1;
@@ -173,17 +173,17 @@ bool key_value_of(struct key_value *key, struct json_value scalar)
     struct buffer scratch = {0};
     switch (json_type(scalar)) {
     case JSON_FALSE:
-        start(key, KEY_FALSE);
+        start_key(key, KEY_FALSE);
         return true;
     case JSON_TRUE:
-        start(key, KEY_TRUE);
+        start_key(key, KEY_TRUE);
         return true;
     case JSON_NUMBER:
-        start(key, KEY_NUMBER);
+        start_key(key, KEY_NUMBER);
         put_number(key, json_text(scalar), json_integer(scalar, &integer) ? &integer : NULL);
         return true;
     case JSON_STRING:
-        start(key, KEY_STRING);
+        start_key(key, KEY_STRING);
         put_string(key, json_string(scalar, &scratch));
         buffer_free(&scratch);
         return true;

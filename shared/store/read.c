@@ -41,7 +41,7 @@ void store_end(struct store *store)
 }
 
 /** What is stored about the whole store, read again only when something was committed since. */
-static const struct store_state *state(struct store *store)
+static const struct store_state *current_state(struct store *store)
 {
     size_t current = mdb_txn_id(store->snapshot);
     if (store->state_of != current) {
@@ -54,25 +54,25 @@ static const struct store_state *state(struct store *store)
 
 uint64_t store_seq(struct store *store)
 {
-    return state(store)->seq;
+    return current_state(store)->seq;
 }
 
 uint64_t store_rights_seq(struct store *store)
 {
-    return state(store)->rights_seq;
+    return current_state(store)->rights_seq;
 }
 
 uint64_t store_log_horizon(struct store *store)
 {
-    return state(store)->horizon;
+    return current_state(store)->horizon;
 }
 
 uint64_t store_epoch(struct store *store)
 {
     if (store->reading)
-        return state(store)->epoch;
+        return current_state(store)->epoch;
     if (store->state_of == 0 && store_begin(store) == ERROR_NONE) {
-        uint64_t epoch = state(store)->epoch;
+        uint64_t epoch = current_state(store)->epoch;
         store_end(store);
         return epoch;
     }

@@ -23,7 +23,7 @@ void store_scan_resume(struct store *store, struct store_scan *scan)
 }
 
 /** The next entry for a cursor that stands nowhere yet: behind the position, or at it. */
-static int seek(struct store_scan *scan, MDB_val *key, MDB_val *value)
+static int seek_position(struct store_scan *scan, MDB_val *key, MDB_val *value)
 {
     if (scan->position.length == 0)
         return mdb_cursor_get(scan->cursor, key, value, MDB_FIRST);
@@ -38,7 +38,7 @@ static int seek(struct store_scan *scan, MDB_val *key, MDB_val *value)
 }
 
 /* The next step seeks from the position again, so it fails like this one. */
-static enum store_step fail(struct store_scan *scan)
+static enum store_step fail_scan(struct store_scan *scan)
 {
     scan->started = false;
     return STORE_FAILED;
@@ -49,21 +49,22 @@ enum store_step store_scan_step(struct store_scan *scan, struct slice *id, struc
     if (!scan->cursor)
         return STORE_FAILED;
     MDB_val key, value;
-    int rc = scan->started ? mdb_cursor_get(scan->cursor, &key, &value, MDB_NEXT) : seek(scan, &key, &value);
+    int rc = scan->started ? mdb_cursor_get(scan->cursor, &key, &value, MDB_NEXT)
+                           : seek_position(scan, &key, &value);
     if (rc == MDB_NOTFOUND)
         return STORE_END;
     if (rc) {
         store_unreadable(scan->store, rc, "%s behind \"%.*s\"",
                          scan->store->collections[scan->collection].config->name, (int)scan->position.length,
                          scan->position.length ? scan->position.data : "");
-        return fail(scan);
+        return fail_scan(scan);
     }
     *id = store_slice(key);
     if (scan->to.length && slice_compare(*id, buffer_slice(&scan->to)) >= 0)
         return STORE_END;
     if (!record_read(store_slice(value), record)) {
         store_unreadable_document(scan->store, 0, scan->collection, *id);
-        return fail(scan);
+        return fail_scan(scan);
     }
     scan->started = true;
     scan->include_position = false;

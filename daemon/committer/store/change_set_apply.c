@@ -17,18 +17,19 @@
 #include "shared/store/store_once.h"
 
 /** Refuses a set for what is not the fault of one of its changes. */
-static enum error_code refuse(struct apply_result *result, enum error_code code, const char *why)
+static enum error_code refuse_set(struct apply_result *result, enum error_code code, const char *why)
 {
     result->code = code;
     snprintf(result->message, sizeof result->message, "%s", why);
     return code;
 }
 
-static enum error_code broken(struct writer *writer, struct apply_result *result, const char *what, int rc)
+static enum error_code set_broken(struct writer *writer, struct apply_result *result, const char *what,
+                                  int rc)
 {
     writer->spoilt = true;
     enum error_code code = writer_error(writer, what, rc);
-    return refuse(result, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
+    return refuse_set(result, code, code == ERROR_STORE_FULL ? "The store is full" : "The store failed");
 }
 
 /* ---- the answer ---- */
@@ -275,7 +276,7 @@ static enum error_code take_room(struct writer *writer, bool once, struct apply_
     if (verdict == ROOM_ENOUGH)
         return ERROR_NONE;
     result->again = verdict == ROOM_LATER;
-    return refuse(result, ERROR_STORE_FULL, "The store is full; removing documents makes room");
+    return refuse_set(result, ERROR_STORE_FULL, "The store is full; removing documents makes room");
 }
 
 /** A remembered answer is for who may still have it: who acts is looked at first. */
@@ -288,8 +289,8 @@ static enum error_code act_all(struct writer *writer, struct change_set set, str
     return result->code;
 }
 
-static enum error_code apply(struct writer *writer, const struct change_set *set, const struct change *once,
-                             struct apply_result *result)
+static enum error_code apply_changes(struct writer *writer, const struct change_set *set,
+                                     const struct change *once, struct apply_result *result)
 {
     struct store *store = writer->store;
     int rc;
@@ -303,7 +304,7 @@ static enum error_code apply(struct writer *writer, const struct change_set *set
             return ERROR_NONE;
         }
         if (rc != MDB_NOTFOUND)
-            return broken(writer, result, "a remembered answer cannot be read", rc);
+            return set_broken(writer, result, "a remembered answer cannot be read", rc);
     }
     enum error_code code = stage_all(writer, *set, result);
     if (code)
@@ -319,7 +320,7 @@ static enum error_code apply(struct writer *writer, const struct change_set *set
     if (!rc && once && once->version > 0)
         rc = once_put(store, writer->txn, once->body, once->collection, once->id, (uint64_t)once->version,
                       result->answer, result->seq);
-    return rc ? broken(writer, result, "a change cannot be put", rc) : ERROR_NONE;
+    return rc ? set_broken(writer, result, "a change cannot be put", rc) : ERROR_NONE;
 }
 
 enum error_code change_set_apply(struct writer *writer, struct slice bytes, uint64_t now_ms,
@@ -329,16 +330,16 @@ enum error_code change_set_apply(struct writer *writer, struct slice bytes, uint
     writer->now_ms = now_ms;
     if (!writer->txn || writer->spoilt) {
         result->spoilt = true;
-        return refuse(result, ERROR_INTERNAL, "The store failed");
+        return refuse_set(result, ERROR_INTERNAL, "The store failed");
     }
     struct change_set set;
     struct change once;
     int found = change_set_open(&set, bytes) ? find_once(set, &once) : -1;
     if (found < 0)
-        return refuse(result, ERROR_INVALID, "The change set is malformed");
+        return refuse_set(result, ERROR_INVALID, "The change set is malformed");
     writer->bounds = set.bounds;
     struct arena_mark mark = arena_mark(&writer->arena);
-    enum error_code code = apply(writer, &set, found ? &once : NULL, result);
+    enum error_code code = apply_changes(writer, &set, found ? &once : NULL, result);
     if (code) {
         result->answer = (struct slice){0};
         arena_release(&writer->arena, mark);

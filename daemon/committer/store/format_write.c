@@ -44,7 +44,7 @@ static int format_write(struct store *store, MDB_txn *txn)
 /** Before format 3 a document that was removed and inserted again began at version 0 again, so a version
  * could stand for two contents: the history ends here (no run is known of it), and clients are sent
  * everything. */
-static int upgrade(struct store *store, MDB_txn *txn, uint32_t format)
+static int upgrade_format(struct store *store, MDB_txn *txn, uint32_t format)
 {
     int rc = format == 1 ? upgrade_1(store, txn) : 0;
     if (!rc)
@@ -68,7 +68,7 @@ bool format_prepare(struct store *store, MDB_txn *txn, char message[STORE_MESSAG
         return store_refuse(store, "the store's format cannot be read", rc, message);
     if (format < 1 || format >= STORE_FORMAT)
         return format_is_known(store, format, message);
-    rc = upgrade(store, txn, format);
+    rc = upgrade_format(store, txn, format);
     return rc ? store_refuse(store, "the store cannot be brought to this version's format", rc, message)
               : true;
 }

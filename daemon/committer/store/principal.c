@@ -41,7 +41,7 @@ struct principals *principals_new(void)
     return principals;
 }
 
-static void clear(struct principals *principals)
+static void clear_principals(struct principals *principals)
 {
     for (struct known_user *user = principals->users; user; user = user->next)
         rights_free(&user->rights);
@@ -56,7 +56,7 @@ void principals_free(struct principals **principals)
 {
     if (!*principals)
         return;
-    clear(*principals);
+    clear_principals(*principals);
     staging_free(&(*principals)->table);
     arena_free(&(*principals)->arena);
     json_free(&(*principals)->json);
@@ -70,7 +70,8 @@ void principals_forget(struct principals *principals)
 }
 
 /** The record of a built-in collection's document, as the open transaction has it. An error of LMDB. */
-static int find(struct writer *writer, unsigned collection, struct slice id, struct store_record *record)
+static int find_record(struct writer *writer, unsigned collection, struct slice id,
+                       struct store_record *record)
 {
     MDB_val key = store_val(id), value;
     int rc = mdb_get(writer->txn, writer->store->collections[collection].dbi, &key, &value);
@@ -88,7 +89,7 @@ static bool find_group(void *argument, struct slice group, struct slice *documen
 {
     struct group_search *search = argument;
     struct store_record record;
-    int rc = find(search->writer, COLLECTION_GROUPS, group, &record);
+    int rc = find_record(search->writer, COLLECTION_GROUPS, group, &record);
     if (rc && rc != MDB_NOTFOUND)
         search->rc = rc;
     if (!rc)
@@ -96,7 +97,7 @@ static bool find_group(void *argument, struct slice group, struct slice *documen
     return !rc;
 }
 
-static void *keep(struct principals *principals, enum space space, struct slice id, size_t bytes)
+static void *keep_known(struct principals *principals, enum space space, struct slice id, size_t bytes)
 {
     void *value = arena_allocate(&principals->arena, bytes);
     memset(value, 0, bytes);
@@ -114,7 +115,7 @@ static int user_known(struct writer *writer, struct slice id, const struct known
     *out = user;
     if (user)
         return 0;
-    int rc = find(writer, COLLECTION_USERS, id, &record);
+    int rc = find_record(writer, COLLECTION_USERS, id, &record);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
     bool there = !rc;
@@ -129,7 +130,7 @@ static int user_known(struct writer *writer, struct slice id, const struct known
         rights_free(&rights);
         return search.rc;
     }
-    user = keep(principals, SPACE_USERS, id, sizeof *user);
+    user = keep_known(principals, SPACE_USERS, id, sizeof *user);
     *user = (struct known_user){principals->users, there, rights};
     principals->users = user;
     *out = user;
@@ -145,7 +146,7 @@ static int session_known(struct writer *writer, struct slice id, const struct kn
     *out = session;
     if (session)
         return 0;
-    int rc = find(writer, COLLECTION_SESSIONS, id, &record);
+    int rc = find_record(writer, COLLECTION_SESSIONS, id, &record);
     if (rc && rc != MDB_NOTFOUND)
         return rc;
     struct slice user = {0};
@@ -156,14 +157,14 @@ static int session_known(struct writer *writer, struct slice id, const struct kn
     if (!rc && json_type(json_member(root, SLICE("ended"))) == JSON_NONE)
         user = arena_copy(&principals->arena, json_string(json_member(root, SLICE("user")), &scratch));
     buffer_free(&scratch);
-    session = keep(principals, SPACE_SESSIONS, id, sizeof *session);
+    session = keep_known(principals, SPACE_SESSIONS, id, sizeof *session);
     session->user = user;
     *out = session;
     return 0;
 }
 
-static enum error_code refuse(char message[APPLY_MESSAGE], enum error_code code, const char *text,
-                              struct slice name)
+static enum error_code refuse_actor(char message[APPLY_MESSAGE], enum error_code code, const char *text,
+                                    struct slice name)
 {
     snprintf(message, APPLY_MESSAGE, "%s%.*s", text, (int)name.length, name.data ? name.data : "");
     return code;
@@ -176,16 +177,16 @@ static enum error_code check_permissions(struct store *store, const struct right
     while (change_actor_permission(&names, &name)) {
         int number = config_permission(store->config, name);
         if (number < 0 || !permission_has(&rights->permissions, (unsigned)number))
-            return refuse(message, ERROR_FORBIDDEN, "You need the permission ", name);
+            return refuse_actor(message, ERROR_FORBIDDEN, "You need the permission ", name);
     }
     return ERROR_NONE;
 }
 
 /** What cannot be read is no right, and spoils nothing. */
-static enum error_code failed(int rc, char message[APPLY_MESSAGE])
+static enum error_code principal_unreadable(int rc, char message[APPLY_MESSAGE])
 {
-    return refuse(message, store_error("who acts cannot be read", rc), "Your rights cannot be read",
-                  (struct slice){0});
+    return refuse_actor(message, store_error("who acts cannot be read", rc), "Your rights cannot be read",
+                        (struct slice){0});
 }
 
 enum error_code principal_act(struct writer *writer, const struct change *change, char message[APPLY_MESSAGE])
@@ -195,23 +196,23 @@ enum error_code principal_act(struct writer *writer, const struct change *change
     const struct known_user *user;
     const struct known_session *session;
     if (principals->outdated || principals->count >= KEPT_MOST)
-        clear(principals);
+        clear_principals(principals);
     int rc = user_known(writer, change->id, &user);
     if (rc)
-        return failed(rc, message);
+        return principal_unreadable(rc, message);
     if (!user->there)
-        return refuse(message, ERROR_UNAUTHORIZED, "Your account was removed", (struct slice){0});
+        return refuse_actor(message, ERROR_UNAUTHORIZED, "Your account was removed", (struct slice){0});
     if (!change_actor_session(&rest, &session_id))
-        return refuse(message, ERROR_INVALID, "The change set is malformed", (struct slice){0});
+        return refuse_actor(message, ERROR_INVALID, "The change set is malformed", (struct slice){0});
     if (session_id.length) {
         rc = session_known(writer, session_id, &session);
         if (rc)
-            return failed(rc, message);
+            return principal_unreadable(rc, message);
         if (!session->user.data || !slice_equal(session->user, change->id))
-            return refuse(message, ERROR_UNAUTHORIZED, "Your session has ended", (struct slice){0});
+            return refuse_actor(message, ERROR_UNAUTHORIZED, "Your session has ended", (struct slice){0});
     }
     if (change->flags & CHANGE_ADMINISTRATOR && !user->rights.administrator)
-        return refuse(message, ERROR_FORBIDDEN, "Only administrators may do this", (struct slice){0});
+        return refuse_actor(message, ERROR_FORBIDDEN, "Only administrators may do this", (struct slice){0});
     writer->actor = (struct actor){.acts = true, .user = change->id, .rights = &user->rights};
     return check_permissions(writer->store, &user->rights, rest, message);
 }

@@ -42,7 +42,7 @@ struct rebuild {
     char *message;
 };
 
-static bool fail(struct rebuild *rebuild, int rc)
+static bool fail_rebuild(struct rebuild *rebuild, int rc)
 {
     const char *why = rc == MDB_MAP_FULL ? "the store is full; give a larger map_bytes" : mdb_strerror(rc);
     snprintf(rebuild->message, STORE_MESSAGE, "%s: the collection %s cannot be rebuilt: %s",
@@ -189,7 +189,7 @@ static int open_ground(struct rebuild *rebuild)
     return rc;
 }
 
-static int start(struct rebuild *rebuild)
+static int start_rebuild(struct rebuild *rebuild)
 {
     bool taken_up;
     int rc = take_up(rebuild, &taken_up);
@@ -208,8 +208,8 @@ static int start(struct rebuild *rebuild)
 
 /* ---- one document ---- */
 
-static bool conflict(struct rebuild *rebuild, const struct store_index *index, struct slice holder,
-                     struct slice id)
+static bool refuse_conflict(struct rebuild *rebuild, const struct store_index *index, struct slice holder,
+                            struct slice id)
 {
     snprintf(rebuild->message, STORE_MESSAGE,
              "collection %s: field %s is declared unique, but the documents \"%.*s%s\" and \"%.*s%s\" have "
@@ -232,11 +232,11 @@ static bool make_keys(struct rebuild *rebuild, MDB_txn *txn, struct slice id)
             int rc =
                 index->unique ? index_holder(txn, index->dbi, keys->items[k], id, &holder) : MDB_NOTFOUND;
             if (!rc)
-                return conflict(rebuild, index, holder, id);
+                return refuse_conflict(rebuild, index, holder, id);
             if (rc == MDB_NOTFOUND)
                 rc = index_put(txn, index->dbi, keys->items[k], id);
             if (rc)
-                return fail(rebuild, rc);
+                return fail_rebuild(rebuild, rc);
         }
     }
     return true;
@@ -308,7 +308,7 @@ static bool make_record(struct rebuild *rebuild, struct slice id, const struct s
     if (!slice_equal(next.minimal, old->minimal) || !access_tag_same_sight(next.tag, old->tag)) {
         int rc = make_change(rebuild, id, old, &next);
         if (rc)
-            return fail(rebuild, rc);
+            return fail_rebuild(rebuild, rc);
     }
     buffer_clear(&rebuild->record);
     record_append(&rebuild->record, &next);
@@ -326,7 +326,7 @@ static bool make_document(struct rebuild *rebuild, MDB_txn *txn, MDB_cursor *cur
     struct slice id = buffer_slice(&rebuild->position), bytes = buffer_slice(&rebuild->value);
     struct store_record old;
     if (!record_read(bytes, &old))
-        return fail(rebuild, MDB_CORRUPTED);
+        return fail_rebuild(rebuild, MDB_CORRUPTED);
     if (!make_record(rebuild, id, &old))
         return false;
     struct slice record = buffer_slice(&rebuild->record);
@@ -334,7 +334,7 @@ static bool make_document(struct rebuild *rebuild, MDB_txn *txn, MDB_cursor *cur
         MDB_val same = store_val(id), next = store_val(record);
         int rc = mdb_cursor_put(cursor, &same, &next, 0);
         if (rc)
-            return fail(rebuild, rc);
+            return fail_rebuild(rebuild, rc);
     }
     return make_keys(rebuild, txn, id);
 }
@@ -347,7 +347,7 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(txn, rebuild->collection->dbi, &cursor);
     if (rc)
-        return fail(rebuild, rc);
+        return fail_rebuild(rebuild, rc);
     struct slice position = buffer_slice(&rebuild->position);
     MDB_val key = store_val(position), value;
     rc = mdb_cursor_get(cursor, &key, &value, position.length ? MDB_SET_RANGE : MDB_FIRST);
@@ -366,7 +366,7 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     }
     mdb_cursor_close(cursor);
     *more = !rc;
-    return good && rc && rc != MDB_NOTFOUND ? fail(rebuild, rc) : good;
+    return good && rc && rc != MDB_NOTFOUND ? fail_rebuild(rebuild, rc) : good;
 }
 
 static bool same_member(struct json_value a, struct json_value b, struct slice key)
@@ -393,7 +393,7 @@ static bool same_readers(struct rebuild *rebuild, MDB_txn *txn)
 }
 
 /** The last transaction: what is stored is now as declared. */
-static int finish(struct rebuild *rebuild, MDB_txn *txn)
+static int finish_rebuild(struct rebuild *rebuild, MDB_txn *txn)
 {
     struct store *store = rebuild->store;
     bool same = same_readers(rebuild, txn);
@@ -410,42 +410,42 @@ static bool make_part(struct rebuild *rebuild, MDB_txn *txn, bool *more)
 {
     struct store *store = rebuild->store;
     if (!store_state_read(store, txn, &rebuild->state))
-        return fail(rebuild, MDB_CORRUPTED);
+        return fail_rebuild(rebuild, MDB_CORRUPTED);
     uint64_t seq = rebuild->state.seq;
     int rc = mdb_cursor_open(txn, store->log, &rebuild->log);
     if (rc)
-        return fail(rebuild, rc);
+        return fail_rebuild(rebuild, rc);
     bool good = make_batch(rebuild, txn, more);
     mdb_cursor_close(rebuild->log);
     if (!good)
         return false;
     rc = change_log_trim(store, txn, &rebuild->state, TRIM_LEAST + 2 * (rebuild->state.seq - seq));
     if (!rc)
-        rc = *more ? put_mark(rebuild, txn) : finish(rebuild, txn);
+        rc = *more ? put_mark(rebuild, txn) : finish_rebuild(rebuild, txn);
     if (!rc)
         rc = state_write(store, txn, &rebuild->state);
-    return rc ? fail(rebuild, rc) : true;
+    return rc ? fail_rebuild(rebuild, rc) : true;
 }
 
 static bool make_all(struct rebuild *rebuild)
 {
-    int rc = start(rebuild);
+    int rc = start_rebuild(rebuild);
     if (rc)
-        return fail(rebuild, rc);
+        return fail_rebuild(rebuild, rc);
     for (bool more = true; more;) {
         MDB_txn *txn;
         if (!goes_on(rebuild))
             return false;
         rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
         if (rc)
-            return fail(rebuild, rc);
+            return fail_rebuild(rebuild, rc);
         if (!make_part(rebuild, txn, &more)) {
             mdb_txn_abort(txn);
             return false;
         }
         rc = mdb_txn_commit(txn);
         if (rc)
-            return fail(rebuild, rc);
+            return fail_rebuild(rebuild, rc);
         say_how_far(rebuild);
     }
     log_notice("store: the collection %s is rebuilt", rebuild->collection->config->name);

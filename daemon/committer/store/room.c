@@ -22,20 +22,20 @@ enum {
 /** What a set is allowed to use up. */
 enum room_use { ROOM_ORDINARY, ROOM_SESSIONS, ROOM_REMOVALS };
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t smaller_of(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
 static uint64_t map_reserve(const struct store *store, uint64_t page_bytes)
 {
-    uint64_t reserve = least(store->config->map_bytes / RESERVE_SHARE, RESERVE_MOST);
+    uint64_t reserve = smaller_of(store->config->map_bytes / RESERVE_SHARE, RESERVE_MOST);
     uint64_t smallest = RESERVE_LEAST_PAGES * page_bytes;
     return reserve > smallest ? reserve : smallest;
 }
 
 /** Bytes of the file in use, and mapped, as of the last commit. An error of LMDB. */
-static int measure(struct store *store, struct room *room)
+static int measure_room(struct store *store, struct room *room)
 {
     MDB_envinfo info;
     MDB_stat status;
@@ -53,10 +53,10 @@ static int measure(struct store *store, struct room *room)
 int room_open(struct store *store)
 {
     struct room room = {0};
-    int rc = measure(store, &room);
+    int rc = measure_room(store, &room);
     if (rc)
         return rc;
-    uint64_t wanted = map_reserve(store, room.page_bytes), left = room.map - least(room.map, room.used);
+    uint64_t wanted = map_reserve(store, room.page_bytes), left = room.map - smaller_of(room.map, room.used);
     if (left >= wanted)
         return 0;
     if (left + store_free_pages(store, wanted / room.page_bytes) * room.page_bytes >= wanted)
@@ -72,7 +72,7 @@ void room_begin(struct writer *writer)
     struct room *room = &writer->room;
     struct stat file;
     int fd;
-    if (measure(store, room) != 0)
+    if (measure_room(store, room) != 0)
         log_fatal("store: its size cannot be determined");
     if (room->kept == 0)
         room->kept = mdb_env_get_fd(store->env, &fd) == 0 && fstat(fd, &file) == 0 ? (uint64_t)file.st_size
@@ -107,7 +107,7 @@ static enum room_use use_of(const struct writer *writer, bool once)
     return use;
 }
 
-static uint64_t needed(const struct writer *writer, struct slice answer, bool once)
+static uint64_t bytes_needed(const struct writer *writer, struct slice answer, bool once)
 {
     const struct room *room = &writer->room;
     uint64_t bytes = answer.length + (once ? answer.length + ENTRY_BYTES : 0), pages = 0;
@@ -125,7 +125,7 @@ static uint64_t needed(const struct writer *writer, struct slice answer, bool on
             pages++;
         }
     }
-    return 2 * bytes + least(pages * room->page_bytes, room->used); /* no page is copied twice */
+    return 2 * bytes + smaller_of(pages * room->page_bytes, room->used); /* no page is copied twice */
 }
 
 /* ---- what there is ---- */
@@ -143,7 +143,7 @@ static uint64_t free_bytes(struct writer *writer, uint64_t wanted)
 }
 
 /** Whether @bytes more than are in use fit before @end, or into free pages. */
-static bool fits(struct writer *writer, uint64_t bytes, uint64_t end)
+static bool fits_before(struct writer *writer, uint64_t bytes, uint64_t end)
 {
     uint64_t wanted = writer->room.used + bytes;
     return wanted <= end || wanted <= end + free_bytes(writer, wanted - end);
@@ -167,13 +167,13 @@ static void keep_blocks(struct writer *writer, uint64_t end)
 {
     struct room *room = &writer->room;
     int fd;
-    end = least(end, room->map);
+    end = smaller_of(end, room->map);
     if (room->kept >= end || room->disk_full || mdb_env_get_fd(writer->store->env, &fd) != 0)
         return;
-    if (fallocate_to(fd, room, least(end + DISK_STEP, room->map)))
+    if (fallocate_to(fd, room, smaller_of(end + DISK_STEP, room->map)))
         return;
     for (uint64_t step = end - room->kept; room->kept < end && step >= DISK_STEP_LEAST; step /= 2)
-        (void)fallocate_to(fd, room, least(room->kept + step, end));
+        (void)fallocate_to(fd, room, smaller_of(room->kept + step, end));
     room->disk_full = room->kept < end;
 }
 
@@ -181,18 +181,18 @@ static bool is_room(struct writer *writer, uint64_t bytes, enum room_use use)
 {
     const struct store *store = writer->store;
     struct room *room = &writer->room;
-    uint64_t reserve = map_reserve(store, room->page_bytes), on_disk = least(reserve, DISK_RESERVE_MOST);
+    uint64_t reserve = map_reserve(store, room->page_bytes), on_disk = smaller_of(reserve, DISK_RESERVE_MOST);
     keep_blocks(writer, room->used + bytes + on_disk);
     bool ordinary = use == ROOM_ORDINARY;
-    return use == ROOM_REMOVALS ||
-           (fits(writer, bytes + reserve / (ordinary ? 1 : 2),
-                 ordinary ? store->config->map_bytes : room->map) &&
-            (room->kept == UINT64_MAX || fits(writer, bytes + on_disk / (ordinary ? 1 : 2), room->kept)));
+    return use == ROOM_REMOVALS || (fits_before(writer, bytes + reserve / (ordinary ? 1 : 2),
+                                                ordinary ? store->config->map_bytes : room->map) &&
+                                    (room->kept == UINT64_MAX ||
+                                     fits_before(writer, bytes + on_disk / (ordinary ? 1 : 2), room->kept)));
 }
 
 enum room_verdict room_take(struct writer *writer, struct slice answer, bool once)
 {
-    uint64_t bytes = needed(writer, answer, once);
+    uint64_t bytes = bytes_needed(writer, answer, once);
     enum room_use use = use_of(writer, once);
     if (is_room(writer, writer->room.taken + bytes, use)) {
         writer->room.taken += bytes;

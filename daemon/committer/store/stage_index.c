@@ -34,8 +34,8 @@ static void set_holder(struct stage *stage, MDB_dbi dbi, struct slice value, str
     staging_put(&stage->writer->uniques, dbi, arena_copy(arena, plain), kept);
 }
 
-static enum error_code claim(struct stage *stage, const struct store_index *index, struct slice value,
-                             struct slice id)
+static enum error_code claim_value(struct stage *stage, const struct store_index *index, struct slice value,
+                                   struct slice id)
 {
     char bytes[KEY_VALUE_MOST];
     const struct slice *kept = staging_find(&stage->writer->uniques, index->dbi, plain_value(bytes, value));
@@ -82,7 +82,7 @@ static enum error_code stage_keys(struct stage *stage, struct staged *staged, co
     enum error_code code = ERROR_NONE;
     for (struct staged_key *key = staged->keys; !code && key; key = key->next)
         if (key->dbi == index->dbi && key->added)
-            code = claim(stage, index, key->value, staged->id);
+            code = claim_value(stage, index, key->value, staged->id);
     return code;
 }
 

@@ -101,7 +101,7 @@ static enum error_code stage_patched(struct stage *stage)
     return stage_text(stage);
 }
 
-static enum error_code merge(struct stage *stage)
+static enum error_code merge_document(struct stage *stage)
 {
     struct writer *writer = stage->writer;
     enum error_code code = need_object(stage, "The changes");
@@ -135,7 +135,7 @@ static enum error_code merge(struct stage *stage)
     return stage_patched(stage);
 }
 
-static enum error_code patch(struct stage *stage)
+static enum error_code patch_document(struct stage *stage)
 {
     struct writer *writer = stage->writer;
     enum error_code code = stage_parse(stage, &writer->body, stage->change->body);
@@ -240,9 +240,9 @@ enum error_code stage_operation(struct writer *writer, const struct change *chan
     case CHANGE_REPLACE:
         return insert_or_replace(&stage);
     case CHANGE_MERGE:
-        return merge(&stage);
+        return merge_document(&stage);
     case CHANGE_PATCH:
-        return patch(&stage);
+        return patch_document(&stage);
     case CHANGE_REMOVE:
         return remove_document(&stage);
     case CHANGE_ASSERT:

@@ -64,7 +64,7 @@ static struct json_value field_of(struct json_value document, const char *field)
     return field ? json_member(document, slice_text(field)) : (struct json_value){0};
 }
 
-static bool same(struct json_value a, struct json_value b)
+static bool same_value(struct json_value a, struct json_value b)
 {
     return a.json && b.json ? json_equal(a, b) : a.json == b.json;
 }
@@ -76,7 +76,7 @@ static enum error_code check_unchanged(struct stage *stage, struct json_value ol
     const char *const fields[] = {rights->owner,       rights->group,    rights->group_read,
                                   rights->group_write, rights->all_read, rights->all_write};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (!same(field_of(old, fields[i]), field_of(next, fields[i])))
+        if (!same_value(field_of(old, fields[i]), field_of(next, fields[i])))
             return stage_refuse(stage, ERROR_FORBIDDEN,
                                 "Field \"%s\" may only be changed by the owner of the document", fields[i]);
     return ERROR_NONE;
@@ -87,7 +87,7 @@ static enum error_code check_group(struct stage *stage, struct json_value old, s
 {
     const char *field = stage->collection->config->rights.group;
     struct json_value named = field_of(next, field);
-    if (json_type(named) != JSON_STRING || same(field_of(old, field), named))
+    if (json_type(named) != JSON_STRING || same_value(field_of(old, field), named))
         return ERROR_NONE;
     struct buffer scratch = {0};
     struct slice group = json_string(named, &scratch);

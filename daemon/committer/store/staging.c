@@ -15,7 +15,7 @@ struct staging_slot {
     void *value;
 };
 
-static uint64_t mix(uint64_t a, uint64_t b)
+static uint64_t mix_hash(uint64_t a, uint64_t b)
 {
     unsigned __int128 product = (unsigned __int128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -28,12 +28,12 @@ static uint64_t hash_of(const struct staging *table, uint32_t space, struct slic
     for (; key.length - at >= 8; at += 8) {
         uint64_t word;
         memcpy(&word, key.data + at, 8);
-        hash = mix(hash ^ word, table->secret | 1);
+        hash = mix_hash(hash ^ word, table->secret | 1);
     }
     uint64_t word = 0;
     if (key.length > at)
         memcpy(&word, key.data + at, key.length - at);
-    return mix(hash ^ word, UINT64_C(0x9E3779B97F4A7C15));
+    return mix_hash(hash ^ word, UINT64_C(0x9E3779B97F4A7C15));
 }
 
 static struct staging_slot *slot_of(const struct staging *table, uint64_t hash, uint32_t space,
@@ -62,7 +62,7 @@ void *staging_find(const struct staging *table, uint32_t space, struct slice key
     return slot->round == table->round ? slot->value : NULL;
 }
 
-static void grow(struct staging *table)
+static void grow_staging(struct staging *table)
 {
     struct staging old = *table;
     table->size = old.size ? old.size * 2 : SMALLEST_SIZE;
@@ -80,7 +80,7 @@ static void grow(struct staging *table)
 void staging_put(struct staging *table, uint32_t space, struct slice key, void *value)
 {
     if (table->count >= table->size / 2)
-        grow(table);
+        grow_staging(table);
     uint64_t hash = hash_of(table, space, key);
     struct staging_slot *slot = slot_of(table, hash, space, key);
     if (slot->round != table->round)

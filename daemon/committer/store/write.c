@@ -70,7 +70,7 @@ enum error_code store_write_results(struct writer *writer, unsigned slot, struct
     return writer_error(writer, "results cannot be put", rc);
 }
 
-static int finish(struct writer *writer)
+static int finish_transaction(struct writer *writer)
 {
     struct store *store = writer->store;
     close_cursors(writer);
@@ -91,7 +91,7 @@ enum error_code store_write_commit(struct writer *writer)
         store_write_abort(writer);
         return ERROR_INTERNAL;
     }
-    int rc = finish(writer);
+    int rc = finish_transaction(writer);
     if (rc) {
         store_write_abort(writer);
         return writer_error(writer, "a transaction cannot be finished", rc);
