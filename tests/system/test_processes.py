@@ -612,6 +612,7 @@ async def test_control_session(server):
     assert (answer['inserted'], answer['skipped']) == (1, 1)
     failure = await client.fails('exists', 'import', 'fixed', {'documents': [{'_id': 'd'}, {'_id': 'a', 'n': 2}]})
     assert failure['index'] == 1
+    assert (await client.fails('invalid', 'import', 'fixed', {'documents': [{'_id': 'd'}, 7]}))['index'] == 1
     await client.call('import', 'fixed', {'documents': [{'_id': 'a', 'n': 2}], 'replace': True})
     exported = await client.call('export', 'fixed', {})
     assert exported['after'] is None

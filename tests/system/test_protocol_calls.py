@@ -255,6 +255,9 @@ async def test_failure_in_a_list_names_the_index(server):
     assert (await client.fails('invalid', 'remove', 'notes', {'_id': ['b', 7]}))['index'] == 1
     assert (await client.fails('invalid', 'remove', 'notes', {'_id': ['b', 'a'], '_version': 0})).keys() == {
         'warning', 'code', 'message'}
+    assert (await client.fails('invalid', 'insert', 'notes', [{'_id': 'a'}, 7]))['index'] == 1
+    assert 'index' not in await client.fails('invalid', 'insert', 'notes', {'_id': 7})
+    assert 'index' not in await client.fails('exists', 'insert', 'notes', {'_id': 'b'})
 
 
 async def test_too_many_in_one_call(make_server):

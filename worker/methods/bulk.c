@@ -18,8 +18,8 @@
 enum { EXPORT_BYTES = 256 * 1024 };
 
 /* False: answered. */
-static bool add_document(struct transaction *transaction, struct buffer *set, struct json_value document,
-                         bool replace)
+static bool add_document(struct transaction *transaction, struct buffer *set, int64_t index,
+                         struct json_value document, bool replace)
 {
     struct slice id;
     char made[RANDOM_ID_LENGTH + 1];
@@ -28,17 +28,17 @@ static bool add_document(struct transaction *transaction, struct buffer *set, st
     struct buffer compact = {0};
     buffer_clear(&transaction->worker->scratch);
     if (json_type(document) != JSON_OBJECT) {
-        transaction_fail(transaction, ERROR_INVALID, "documents: expected objects, found %s",
-                         json_type_name(json_type(document)));
+        transaction_fail_at(transaction, index, ERROR_INVALID, "documents: expected objects, found %s",
+                            json_type_name(json_type(document)));
         return false;
     }
     if (new_id) {
         random_id(made);
         id = slice_of(made, RANDOM_ID_LENGTH);
-    } else if (!params_id(transaction, given, "_id", &transaction->worker->scratch, &id)) {
+    } else if (!params_id_at(transaction, index, given, "_id", &transaction->worker->scratch, &id)) {
         return false;
     }
-    if (transaction->collection->index == COLLECTION_USERS && !user_name_allowed(transaction, id))
+    if (transaction->collection->index == COLLECTION_USERS && !user_name_allowed(transaction, index, id))
         return false;
     json_append_compact(&compact, document);
     struct change change = {
@@ -72,16 +72,13 @@ static void import_documents(struct transaction *transaction, struct json_value 
         return;
     }
     struct buffer set = {0};
-    transaction->listed = true;
     transaction_begin_set(transaction, &set, ANSWER_IMPORT, (struct slice){0});
     struct json_iterator each = json_begin(documents);
     bool good = true;
-    for (uint32_t i = 0; good && json_step(&each); i++) {
-        transaction->at = i;
-        good = add_document(transaction, &set, each.value, replace);
-    }
+    for (uint32_t i = 0; good && json_step(&each); i++)
+        good = add_document(transaction, &set, i, each.value, replace);
     if (good)
-        transaction_commit(transaction, &set);
+        transaction_commit_list(transaction, &set);
     buffer_free(&set);
 }
 

@@ -10,11 +10,11 @@ void user_fail(struct transaction *transaction, enum error_code code, const char
         transaction_fail_unreadable(transaction, NULL);
 }
 
-bool user_name_allowed(struct transaction *transaction, struct slice user)
+bool user_name_allowed(struct transaction *transaction, int64_t index, struct slice user)
 {
     if (!memchr(user.data, '(', user.length) && !memchr(user.data, ')', user.length))
         return true;
-    transaction_fail(transaction, ERROR_INVALID, "_id: a user's name must not contain parentheses");
+    transaction_fail_at(transaction, index, ERROR_INVALID, "_id: a user's name must not contain parentheses");
     return false;
 }
 

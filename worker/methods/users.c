@@ -147,7 +147,8 @@ static void add_user(struct transaction *transaction, struct json_value data)
     struct addition *addition;
     if (params_object(transaction, data, keys) &&
         params_id(transaction, json_member(data, SLICE("_id")), "_id", &worker->scratch, &user) &&
-        user_name_allowed(transaction, user) && password_read(transaction, data, "password", &password) &&
+        user_name_allowed(transaction, NOT_LISTED, user) &&
+        password_read(transaction, data, "password", &password) &&
         params_boolean(transaction, json_member(data, SLICE("force_reset")), "force_reset", false, &reset) &&
         read_groups(transaction, json_member(data, SLICE("groups")), &groups) &&
         (addition = addition_create(transaction, sizeof(struct user_addition), COLLECTION_USERS,

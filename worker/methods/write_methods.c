@@ -44,29 +44,30 @@ static size_t size_of(struct transaction *transaction, struct slice id, size_t m
     return missing;
 }
 
-static bool document_fits(struct transaction *transaction, struct json_value document)
+static bool document_fits(struct transaction *transaction, int64_t index, struct json_value document)
 {
     uint64_t most = transaction->worker->config->limits.document_bytes;
     if (json_text(document).length <= most)
         return true;
-    transaction_fail(transaction, ERROR_TOO_LARGE, "A document may have at most %llu bytes",
-                     (unsigned long long)most);
+    transaction_fail_at(transaction, index, ERROR_TOO_LARGE, "A document may have at most %llu bytes",
+                        (unsigned long long)most);
     return false;
 }
 
-/* Adds the insertion of one document to a set. False: answered. */
-static bool add_insert(struct transaction *transaction, struct buffer *set, struct json_value document)
+/* Adds the insertion of one document, @index of the list or NOT_LISTED, to a set. False: answered. */
+static bool add_insert(struct transaction *transaction, struct buffer *set, int64_t index,
+                       struct json_value document)
 {
     struct worker *worker = transaction->worker;
     char made[RANDOM_ID_LENGTH + 1];
     struct slice id;
     if (json_type(document) != JSON_OBJECT) {
-        transaction_fail(transaction, ERROR_INVALID,
-                         "data: expected a document (an object) or a list, found %s",
-                         json_type_name(json_type(document)));
+        transaction_fail_at(transaction, index, ERROR_INVALID,
+                            "data: expected a document (an object) or a list, found %s",
+                            json_type_name(json_type(document)));
         return false;
     }
-    if (!document_fits(transaction, document))
+    if (!document_fits(transaction, index, document))
         return false;
     struct json_value given = json_member(document, SLICE("_id"));
     bool new_id = json_type(given) == JSON_NONE;
@@ -74,7 +75,7 @@ static bool add_insert(struct transaction *transaction, struct buffer *set, stru
     if (new_id) {
         random_id(made);
         id = slice_of(made, RANDOM_ID_LENGTH);
-    } else if (!params_id(transaction, given, "_id", &worker->scratch, &id)) {
+    } else if (!params_id_at(transaction, index, given, "_id", &worker->scratch, &id)) {
         return false;
     }
     struct buffer compact = {0};
@@ -118,15 +119,14 @@ static void insert_documents(struct transaction *transaction, struct json_value 
         if (good)
             transaction->work = json_count(data) * work_of_change(0, 0);
         struct json_iterator each = json_begin(data);
-        for (uint32_t i = 0; good && json_step(&each); i++) {
-            transaction->listed = true;
-            transaction->at = i;
-            good = add_insert(transaction, &set, each.value);
-        }
+        for (uint32_t i = 0; good && json_step(&each); i++)
+            good = add_insert(transaction, &set, i, each.value);
     } else {
-        good = add_insert(transaction, &set, data);
+        good = add_insert(transaction, &set, NOT_LISTED, data);
     }
-    if (good)
+    if (good && list)
+        transaction_commit_list(transaction, &set);
+    else if (good)
         transaction_commit(transaction, &set);
     buffer_free(&set);
 }
@@ -318,13 +318,13 @@ static void patch_documents(struct transaction *transaction, struct json_value d
     buffer_free(&compact);
 }
 
-/* False: answered. */
-static bool add_remove(struct transaction *transaction, struct buffer *set, struct json_value value,
-                       int64_t version)
+/* @value: the id, @index of the list or NOT_LISTED. False: answered. */
+static bool add_remove(struct transaction *transaction, struct buffer *set, int64_t index,
+                       struct json_value value, int64_t version)
 {
     struct slice id;
     buffer_clear(&transaction->worker->scratch);
-    if (!params_id(transaction, value, "_id", &transaction->worker->scratch, &id))
+    if (!params_id_at(transaction, index, value, "_id", &transaction->worker->scratch, &id))
         return false;
     struct change change = {
         .operation = CHANGE_REMOVE,
@@ -346,9 +346,9 @@ static void remove_documents(struct transaction *transaction, struct json_value 
     struct json_value ids = json_member(data, SLICE("_id"));
     struct buffer set = {0};
     begin_document_set(transaction, &set, ANSWER_IDS);
-    bool good = true;
-    if (json_type(ids) != JSON_ARRAY) {
-        good = add_remove(transaction, &set, ids, version);
+    bool good = true, list = json_type(ids) == JSON_ARRAY;
+    if (!list) {
+        good = add_remove(transaction, &set, NOT_LISTED, ids, version);
     } else if (version != CHANGE_ANY_VERSION) {
         transaction_fail(transaction, ERROR_INVALID, "_version: allowed only with one _id");
         good = false;
@@ -357,13 +357,12 @@ static void remove_documents(struct transaction *transaction, struct json_value 
         if (good)
             transaction->work = json_count(ids) * work_of_change(0, 0);
         struct json_iterator each = json_begin(ids);
-        for (uint32_t i = 0; good && json_step(&each); i++) {
-            transaction->listed = true;
-            transaction->at = i;
-            good = add_remove(transaction, &set, each.value, version);
-        }
+        for (uint32_t i = 0; good && json_step(&each); i++)
+            good = add_remove(transaction, &set, i, each.value, version);
     }
-    if (good)
+    if (good && list)
+        transaction_commit_list(transaction, &set);
+    else if (good)
         transaction_commit(transaction, &set);
     buffer_free(&set);
 }

@@ -41,16 +41,22 @@ bool params_id_valid(struct slice id)
     return true;
 }
 
-bool params_id(struct transaction *transaction, struct json_value value, const char *key,
-               struct buffer *scratch, struct slice *out)
+bool params_id_at(struct transaction *transaction, int64_t index, struct json_value value, const char *key,
+                  struct buffer *scratch, struct slice *out)
 {
     *out = json_string(value, scratch);
     if (out->data && params_id_valid(*out))
         return true;
-    transaction_fail(transaction, ERROR_INVALID,
-                     "%s: expected a string of 1 to %d bytes without control characters, found %s", key,
-                     STORE_ID_BYTES, out->data ? "another" : json_type_name(json_type(value)));
+    transaction_fail_at(transaction, index, ERROR_INVALID,
+                        "%s: expected a string of 1 to %d bytes without control characters, found %s", key,
+                        STORE_ID_BYTES, out->data ? "another" : json_type_name(json_type(value)));
     return false;
+}
+
+bool params_id(struct transaction *transaction, struct json_value value, const char *key,
+               struct buffer *scratch, struct slice *out)
+{
+    return params_id_at(transaction, NOT_LISTED, value, key, scratch, out);
 }
 
 bool params_text(struct transaction *transaction, struct json_value value, const char *key, size_t least,

@@ -25,6 +25,11 @@
 [[gnu::warn_unused_result]] bool params_id(struct transaction *transaction, struct json_value value,
                                            const char *key, struct buffer *scratch, struct slice *out);
 
+/** The same, of element @index of a list: transaction_fail_at(). */
+[[gnu::warn_unused_result]] bool params_id_at(struct transaction *transaction, int64_t index,
+                                              struct json_value value, const char *key,
+                                              struct buffer *scratch, struct slice *out);
+
 /** A string of @least to @most bytes. */
 [[gnu::warn_unused_result]] bool params_text(struct transaction *transaction, struct json_value value,
                                              const char *key, size_t least, size_t most,

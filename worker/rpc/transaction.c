@@ -159,28 +159,38 @@ void transaction_fail_with(struct transaction *transaction, enum error_code code
     transaction_end(transaction, code);
 }
 
-static void append_index(const struct transaction *transaction, struct buffer *members, uint32_t index)
-{
-    if (transaction->listed)
-        buffer_append_format(members, "\"index\":%" PRIu32, index);
-}
-
-void transaction_fail(struct transaction *transaction, enum error_code code, const char *format, ...)
+static void fail_in_words(struct transaction *transaction, int64_t index, enum error_code code,
+                          const char *format, va_list arguments)
 {
     char message[512];
-    va_list arguments;
-    va_start(arguments, format);
     int length = vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
     size_t used = length < 0 ? 0 : (size_t)length < sizeof message ? (size_t)length : sizeof message - 1;
     /* What a client sent may have been cut within a character. */
     while (used && !json_utf8_valid(message, used))
         used--;
     struct buffer members = {0};
-    append_index(transaction, &members, transaction->at);
+    if (index != NOT_LISTED)
+        buffer_append_format(&members, "\"index\":%" PRIi64, index);
     transaction_fail_with(transaction, code, slice_of(message, used), buffer_slice(&members));
     memory_wipe(message, sizeof message); /* it may say what was sent */
     buffer_free(&members);
+}
+
+void transaction_fail(struct transaction *transaction, enum error_code code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fail_in_words(transaction, NOT_LISTED, code, format, arguments);
+    va_end(arguments);
+}
+
+void transaction_fail_at(struct transaction *transaction, int64_t index, enum error_code code,
+                         const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fail_in_words(transaction, index, code, format, arguments);
+    va_end(arguments);
 }
 
 void transaction_fail_unreadable(struct transaction *transaction, const struct config_collection *collection)
@@ -272,18 +282,24 @@ void transaction_need_permission(struct transaction *transaction, struct buffer 
     add_actor(transaction, set, &needed, false);
 }
 
-/* A message of the committer about one change: in a list it is of use to know which. */
 static void transaction_committed(void *argument, const struct committer_result *result)
 {
     struct transaction *transaction = argument;
-    if (result->code == ERROR_NONE) {
+    if (result->code == ERROR_NONE)
         transaction_fulfill(transaction, result->text, result->seq);
+    else
+        transaction_fail_with(transaction, result->code, result->text, (struct slice){0});
+}
+
+static void transaction_committed_list(void *argument, const struct committer_result *result)
+{
+    if (result->code == ERROR_NONE || !result->at_fault) {
+        transaction_committed(argument, result);
         return;
     }
     struct buffer members = {0};
-    if (result->at_fault)
-        append_index(transaction, &members, result->at_fault - 1);
-    transaction_fail_with(transaction, result->code, result->text, buffer_slice(&members));
+    buffer_append_format(&members, "\"index\":%" PRIu32, result->at_fault - 1);
+    transaction_fail_with(argument, result->code, result->text, buffer_slice(&members));
     buffer_free(&members);
 }
 
@@ -303,11 +319,19 @@ bool transaction_submit(struct transaction *transaction, struct slice set, commi
                                   expected_work(transaction, set), set, done, argument, code);
 }
 
-void transaction_commit(struct transaction *transaction, struct buffer *set)
+static void submit_or_fail(struct transaction *transaction, struct buffer *set, committer_done *done)
 {
     enum error_code code;
-    if (transaction_submit(transaction, buffer_slice(set), transaction_committed, transaction, &code))
-        return;
-    transaction->listed = false; /* it is not about one of them */
-    transaction_fail(transaction, code, "%s", committer_link_refusal(code));
+    if (!transaction_submit(transaction, buffer_slice(set), done, transaction, &code))
+        transaction_fail(transaction, code, "%s", committer_link_refusal(code));
+}
+
+void transaction_commit(struct transaction *transaction, struct buffer *set)
+{
+    submit_or_fail(transaction, set, transaction_committed);
+}
+
+void transaction_commit_list(struct transaction *transaction, struct buffer *set)
+{
+    submit_or_fail(transaction, set, transaction_committed_list);
 }

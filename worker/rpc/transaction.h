@@ -43,8 +43,6 @@ struct transaction {
     struct job *job;        /* that works for it; woken when the client has read what was sent */
     size_t came_with, held; /* bytes of memory: what the call brought, and all that is counted */
     uint64_t started_us;
-    bool listed;   /* its set's changes are a list the client gave: an error says which of it is at fault */
-    uint32_t at;   /* while the list is read: which of it */
     uint64_t work; /* that its changes are expected to be (set_work.h); 0: it goes by the bytes of the set */
     char memory[];
 };
@@ -58,6 +56,11 @@ void transaction_fulfill(struct transaction *transaction, struct slice data, uin
 /** The one answer: it failed. The text is for people; it names the key and what was expected. Frees. */
 [[gnu::format(printf, 3, 4)]] void transaction_fail(struct transaction *transaction, enum error_code code,
                                                     const char *format, ...);
+
+/** The same about element @index of a list that the client gave, which the error names; NOT_LISTED: of none. */
+enum { NOT_LISTED = -1 };
+[[gnu::format(printf, 4, 5)]] void transaction_fail_at(struct transaction *transaction, int64_t index,
+                                                       enum error_code code, const char *format, ...);
 
 /** The same with more members of the error: @members is JSON, `"key":value` with commas between. */
 void transaction_fail_with(struct transaction *transaction, enum error_code code, struct slice message,
@@ -87,6 +90,9 @@ void transaction_send_frames(struct transaction *transaction, struct slice frame
  * the set (which must have been begun with transaction_begin_set()). Frees, later.
  */
 void transaction_commit(struct transaction *transaction, struct buffer *set);
+
+/** The same with a set whose changes are a list that the client gave: an error names which of it is at fault. */
+void transaction_commit_list(struct transaction *transaction, struct buffer *set);
 
 /** Gives @set to the committer in its caller's turn, as committer_queue_submit(). */
 [[gnu::warn_unused_result]] bool transaction_submit(struct transaction *transaction, struct slice set,
