@@ -32,7 +32,7 @@ static void add_permissions(struct rights *rights, const struct config *config, 
     }
 }
 
-/* False: the group's document is damaged. */
+/* False: the group's document cannot be read or is damaged. */
 static bool join_group(struct rights *rights, const struct config *config, struct slice group,
                        rights_find_group *find, void *argument)
 {
@@ -42,9 +42,10 @@ static bool join_group(struct rights *rights, const struct config *config, struc
         add_group(rights, group);
         return true;
     }
-    if (!find(argument, group, &text)) {
+    enum error_code code = find(argument, group, &text);
+    if (code != ERROR_NONE) {
         rights->names_missing = true;
-        return true;
+        return code == ERROR_NOT_FOUND;
     }
     struct json document = {0};
     bool good = json_parse(&document, text.data, text.length);

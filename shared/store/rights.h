@@ -1,6 +1,7 @@
 #ifndef SHARED_STORE_RIGHTS_H
 #define SHARED_STORE_RIGHTS_H
 
+#include "shared/base/error_code.h"
 #include "shared/base/slice.h"
 #include "shared/config/config.h"
 #include "shared/json/json.h"
@@ -17,11 +18,11 @@ struct rights {
 
 extern const char administrator_group[];
 
-/** Finds a group's document (JSON). False: there is none. */
-typedef bool rights_find_group(void *argument, struct slice group, struct slice *document);
+/** Finds a group's document (JSON). ERROR_NOT_FOUND: there is none; another error: it cannot be read. */
+typedef enum error_code rights_find_group(void *argument, struct slice group, struct slice *document);
 
 /** Works out @rights, which are empty, for a user's document. What is not in the configuration is left out.
- *  False: a group's document is damaged, so the rights are not known. */
+ *  False: a group's document cannot be read or is damaged, so the rights are not known. */
 [[gnu::warn_unused_result]] bool rights_read(struct rights *rights, const struct config *config,
                                              struct json_value user, rights_find_group *find, void *argument);
 

@@ -22,30 +22,28 @@ static struct account_list *account_bucket(struct account_table *table, struct s
     return &table->buckets[slice_hash(user) % BUCKETS];
 }
 
-struct group_reading {
-    struct worker *worker;
-    bool failed; /* a group cannot be read */
-};
-
-static bool read_group(void *argument, struct slice group, struct slice *document)
+enum error_code account_find_document(struct worker *worker, enum builtin_collection collection,
+                                      struct slice id, struct slice *document)
 {
-    struct group_reading *reading = argument;
     struct store_record record;
-    enum error_code code = store_get(reading->worker->store, COLLECTION_GROUPS, group, &record);
-    work_charge(&reading->worker->work, WORK_LOOKUP);
-    reading->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
+    work_charge(&worker->work, WORK_LOOKUP);
+    enum error_code code = store_get(worker->store, collection, id, &record);
     if (code != ERROR_NONE)
-        return false;
-    work_charge(&reading->worker->work, work_parsed(record.full.length, 0));
+        return code;
+    work_charge(&worker->work, work_parsed(record.full.length, 0));
     *document = record.full;
-    return true;
+    return ERROR_NONE;
+}
+
+static enum error_code account_find_group(void *worker, struct slice group, struct slice *document)
+{
+    return account_find_document(worker, COLLECTION_GROUPS, group, document);
 }
 
 bool account_load(struct account_table *table, struct account *account, struct json *document)
 {
     struct worker *worker = table->worker;
     struct slice user = slice_of(account->user, account->user_length);
-    struct group_reading reading = {.worker = worker};
     account->loaded_seq = store_seq(worker->store);
     struct store_record record;
     rights_free(&account->rights);
@@ -59,8 +57,7 @@ bool account_load(struct account_table *table, struct account *account, struct j
     work_charge(&worker->work, work_parsed(record.full.length, document->count));
     account->version = record.version;
     account->exists =
-        rights_read(&account->rights, worker->config, json_root(document), read_group, &reading) &&
-        !reading.failed;
+        rights_read(&account->rights, worker->config, json_root(document), account_find_group, worker);
     if (!account->exists)
         rights_free(&account->rights);
     return account->exists;

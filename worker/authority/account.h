@@ -63,6 +63,12 @@ void account_put(struct account_table *table, struct account *account);
 void account_enter(struct account *account, struct login *login);
 void account_leave(struct login *login);
 
+/** The text of a user's or a group's document as it is in the snapshot, which is charged to the worker.
+ * ERROR_NOT_FOUND: there is none. */
+[[gnu::warn_unused_result]] enum error_code account_find_document(struct worker *worker,
+                                                                  enum builtin_collection collection,
+                                                                  struct slice id, struct slice *document);
+
 /** Reads the account's rights from the snapshot, and the user's document into @document; ->exists says
  * whether there is such a user. False: that, or what it may do, cannot be read; it counts as not there. */
 [[gnu::warn_unused_result]] bool account_load(struct account_table *table, struct account *account,

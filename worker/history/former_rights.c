@@ -105,33 +105,26 @@ struct lookup {
     struct worker *worker;
     const struct former_rights *former;
     size_t from;
-    bool failed; /* a document cannot be read */
 };
 
-static bool find_document(struct lookup *lookup, bool of_user, struct slice id, struct slice *document)
+static enum error_code find_document(struct lookup *lookup, bool of_user, struct slice id,
+                                     struct slice *document)
 {
     struct work *work = &lookup->worker->work;
-    struct store_record record;
-    work_charge(work, WORK_LOOKUP + (lookup->former->change_count - lookup->from) * WORK_NODE / 2);
+    work_charge(work, (lookup->former->change_count - lookup->from) * WORK_NODE / 2);
     for (size_t i = lookup->from; i < lookup->former->change_count; i++) {
         const struct former_change *change = &lookup->former->changes[i];
         if (change->of_user == of_user && slice_equal(change->id, id)) {
             *document = change->before;
-            work_charge(work, work_parsed(change->before.length, 0));
-            return document->data != NULL;
+            work_charge(work, WORK_LOOKUP + work_parsed(change->before.length, 0));
+            return document->data ? ERROR_NONE : ERROR_NOT_FOUND;
         }
     }
-    enum error_code code =
-        store_get(lookup->worker->store, of_user ? COLLECTION_USERS : COLLECTION_GROUPS, id, &record);
-    lookup->failed |= code != ERROR_NONE && code != ERROR_NOT_FOUND;
-    if (code != ERROR_NONE)
-        return false;
-    *document = record.full;
-    work_charge(work, work_parsed(record.full.length, 0));
-    return true;
+    return account_find_document(lookup->worker, of_user ? COLLECTION_USERS : COLLECTION_GROUPS, id,
+                                 document);
 }
 
-static bool find_group(void *argument, struct slice group, struct slice *document)
+static enum error_code former_group(void *argument, struct slice group, struct slice *document)
 {
     return find_document(argument, false, group, document);
 }
@@ -140,13 +133,14 @@ static bool find_group(void *argument, struct slice group, struct slice *documen
 static bool undo_change(struct worker *worker, const struct former_rights *former, size_t i,
                         former_rights_each *each, void *argument)
 {
-    struct lookup lookup = {worker, former, i, false};
+    struct lookup lookup = {worker, former, i};
     struct json user = {0};
     struct rights rights = {0};
     struct slice text;
     bool good =
-        find_document(&lookup, true, former->user, &text) && json_parse(&user, text.data, text.length) &&
-        rights_read(&rights, worker->config, json_root(&user), find_group, &lookup) && !lookup.failed &&
+        find_document(&lookup, true, former->user, &text) == ERROR_NONE &&
+        json_parse(&user, text.data, text.length) &&
+        rights_read(&rights, worker->config, json_root(&user), former_group, &lookup) &&
         each(argument, &rights, i > 0 ? former->changes[i - 1].seq - 1 : 0, former->changes[i].seq - 1);
     rights_free(&rights);
     json_free(&user);

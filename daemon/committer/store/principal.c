@@ -82,19 +82,21 @@ static int find_record(struct writer *writer, unsigned collection, struct slice 
 
 struct group_search {
     struct writer *writer;
-    int rc;
+    int rc; /* of LMDB */
 };
 
-static bool find_group(void *argument, struct slice group, struct slice *document)
+static enum error_code group_as_written(void *argument, struct slice group, struct slice *document)
 {
     struct group_search *search = argument;
     struct store_record record;
     int rc = find_record(search->writer, COLLECTION_GROUPS, group, &record);
-    if (rc && rc != MDB_NOTFOUND)
-        search->rc = rc;
-    if (!rc)
-        *document = record.full;
-    return !rc;
+    if (rc == MDB_NOTFOUND)
+        return ERROR_NOT_FOUND;
+    search->rc = rc;
+    if (rc)
+        return ERROR_INTERNAL;
+    *document = record.full;
+    return ERROR_NONE;
 }
 
 static void *keep_known(struct principals *principals, enum space space, struct slice id, size_t bytes)
@@ -124,7 +126,9 @@ static int user_known(struct writer *writer, struct slice id, const struct known
     struct group_search search = {writer, 0};
     struct rights rights = {0};
     if (there &&
-        !rights_read(&rights, writer->store->config, json_root(&principals->json), find_group, &search))
+        !rights_read(&rights, writer->store->config, json_root(&principals->json), group_as_written,
+                     &search) &&
+        !search.rc)
         search.rc = MDB_CORRUPTED;
     if (search.rc) {
         rights_free(&rights);
