@@ -4,12 +4,14 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import time
 
 import pytest
 
 from client import Client, connect_to_workers
 from configuration import password
+from http_client import HttpClient
 from server import PATIENCE, SANITIZE
 
 SECRETS = ('password', 'salt', 'hash', '$argon2')
@@ -49,6 +51,29 @@ async def test_wrong_log_ins(server):
         await client.fails('invalid', 'authorize_by_login', 'users', data)
     failure = await client.fails('unauthorized', 'count', 'notes')
     assert failure['message']
+
+
+async def test_the_log_names_who_a_log_in_tried_to_be(make_server):
+    """With the address; whatever the name is, the line stays one line, and bounded."""
+    server = make_server(workers=1)
+    client = await Client.connect(server)
+    forged = 'x": fulfilled\n2026-01-01 worker 0[1] error: "'
+    for name in ('nobody', forged, '\u00e9' * 128, 'x' + '\u00e9' * 63):
+        await client.fails('unauthorized', 'authorize_by_login', 'users', {'username': name, 'password': 'wrong'})
+    await client.fails('unauthorized', 'change_password', 'users',
+                       {'_id': 'editor', 'old_password': 'wrong', 'new_password': 'another one'})
+    with HttpClient(server) as http_client:
+        http_client.post('authorize_by_login', 'users', {'username': 'over HTTP', 'password': 'wrong'})
+    await client.log_in('editor')
+    assert await asyncio.to_thread(server.stop) == 0
+    lines = re.findall(r' info: - \(127\.0\.0\.1:\d+\) requested users\.(.*) in \d+ us', server.log())
+    assert lines == ['authorize_by_login as "nobody": unauthorized',
+                     f'authorize_by_login as {json.dumps(forged)}: unauthorized',
+                     'authorize_by_login as "' + '\u00e9' * 32 + '"...: unauthorized',
+                     'authorize_by_login as "x' + '\u00e9' * 31 + '"...: unauthorized',
+                     'change_password as "editor": unauthorized',
+                     'authorize_by_login as "over HTTP": unauthorized',
+                     'authorize_by_login as "editor": fulfilled']
 
 
 async def test_wrong_tokens(server):

@@ -205,6 +205,7 @@ static void authorize_by_login(struct transaction *transaction, struct json_valu
         !read_browser(transaction, data, &worker->scratch, &browser) ||
         credentials_throttled(transaction, user, &source))
         return;
+    transaction_names(transaction, user);
     if (snapshot_take(worker))
         login_check_password(transaction, user, password, browser, &source);
     else

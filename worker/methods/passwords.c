@@ -279,6 +279,7 @@ static void change_password(struct transaction *transaction, struct json_value d
         !password_read(transaction, data, "new_password", &new) ||
         credentials_throttled(transaction, user, &source))
         return;
+    transaction_names(transaction, user);
     if (snapshot_take(worker))
         passwords_check_old(transaction, user, old, new, &source);
     else

@@ -25,7 +25,8 @@
 
 /* What a byte of a set costs about, see set_work.h: it is parsed, copied, put. */
 enum { WORK_SET_BYTE = 10 };
-enum { COPIES = 3 }; /* of an answer on its way out: message, frame, queue */
+enum { NAMED_BYTES = 64 }; /* of a name that was tried, in the log */
+enum { COPIES = 3 };       /* of an answer on its way out: message, frame, queue */
 
 const char *transaction_collection_name(const struct transaction *transaction)
 {
@@ -47,6 +48,22 @@ bool transaction_is_callers(const struct transaction *transaction)
 {
     const struct session *session = transaction->session;
     return session && session->login.account && session->account_changes == transaction->account_changes;
+}
+
+/* Anything may be tried as a name: it is cut, between two characters, and written so that no part of it can be
+ * taken for the rest of the line. */
+void transaction_names(struct transaction *transaction, struct slice user)
+{
+    bool cut = user.length > NAMED_BYTES;
+    struct buffer text = {0};
+    if (cut)
+        for (user.length = NAMED_BYTES; ((unsigned char)user.data[user.length] & 0xc0) == 0x80;)
+            user.length--;
+    json_append_string(&text, user);
+    buffer_append_text(&text, cut ? "..." : "");
+    free(transaction->named);
+    transaction->named = memory_copy(text.data, text.length);
+    buffer_free(&text);
 }
 
 /* The user and where from, as long as somebody knows. */
@@ -89,6 +106,10 @@ static void log_outcome(const struct transaction *transaction, enum error_code c
     buffer_append_text(line, transaction_collection_name(transaction));
     buffer_append_byte(line, '.');
     buffer_append_text(line, transaction->method->name);
+    if (transaction->named) {
+        buffer_append_slice(line, SLICE(" as "));
+        buffer_append_text(line, transaction->named);
+    }
     buffer_append_slice(line, SLICE(": "));
     buffer_append_text(line, outcome);
     buffer_append_slice(line, SLICE(" in "));
@@ -106,6 +127,7 @@ static void transaction_end(struct transaction *transaction, enum error_code cod
         admission_leave(transaction);
     if (transaction->caller)
         account_put(transaction->worker->accounts, transaction->caller);
+    free(transaction->named);
     free(transaction->who);
     memory_release(transaction, sizeof *transaction + transaction->tid.length + transaction->once.length);
 }

@@ -39,6 +39,7 @@ struct transaction {
     bool has_token;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* of the caller's session, when ->has_token */
     struct permission_set needed; /* by the method, when the call came: the committer asks for them again */
+    char *named;                  /* whom transaction_names() was told of, as JSON; NULL: nobody */
     char *who;              /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
     struct job *job;        /* that works for it; woken when the client has read what was sent */
     size_t came_with, held; /* bytes of memory: what the call brought, and all that is counted */
@@ -119,6 +120,9 @@ void transaction_need_permission(struct transaction *transaction, struct buffer 
 
 /** What the caller may see; NULL: nothing (nobody has logged in, or the client is gone). */
 const struct viewer *transaction_viewer(const struct transaction *transaction);
+
+/** The call tries to show with a password that it is @user, whoever that is: the log says which name was tried. */
+void transaction_names(struct transaction *transaction, struct slice user);
 
 /** The name of the collection whose method is called. */
 const char *transaction_collection_name(const struct transaction *transaction);
