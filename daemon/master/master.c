@@ -268,6 +268,16 @@ static bool on_session(void *context, int fd)
 
 static const struct control_callbacks control_callbacks = {on_status, on_stop_requested, on_session};
 
+/* All processes have the same file and are the same user: where the master cannot open it, nobody can, and it
+ * is said once. */
+static void reopen_logs(struct master *master)
+{
+    if (!log_reopen())
+        return;
+    supervisor_reopen_logs(master->supervisor);
+    log_notice("the log was opened again");
+}
+
 static void master_on_signal(void *context, enum signals_kind kind, int number)
 {
     struct master *master = context;
@@ -276,9 +286,7 @@ static void master_on_signal(void *context, enum signals_kind kind, int number)
         supervisor_reap(master->supervisor);
         return;
     case SIGNALS_REOPEN:
-        log_reopen();
-        supervisor_reopen_logs(master->supervisor);
-        log_notice("the log was opened again");
+        reopen_logs(master);
         return;
     case SIGNALS_STOP:
         if (master->stopping == RUNNING) {

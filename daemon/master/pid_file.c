@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/base/log.h"
 #include "shared/base/memory.h"
 
 enum { ATTEMPTS = 10 };
@@ -86,9 +87,15 @@ void pid_file_close(struct pid_file *file)
 {
     if (file->fd < 0)
         return;
-    /* When neither works the file stays: without the lock the next dispatchd knows that it is stale. */
-    if (unlink(file->path) != 0)
-        (void)!ftruncate(file->fd, 0);
+    /* Without the lock the next dispatchd knows that a file which stays is stale; others read no number in
+     * it. */
+    if (unlink(file->path) != 0 && errno != ENOENT) {
+        int error = errno;
+        bool emptied = ftruncate(file->fd, 0) == 0;
+        errno = error;
+        log_warning("the pid file %s cannot be removed: %m; it stays%s", file->path,
+                    emptied ? ", without a number" : "");
+    }
     pid_file_forget(file);
 }
 

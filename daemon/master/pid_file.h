@@ -27,7 +27,8 @@ struct pid_file {
 /** Writes this process's number: when it is ready. False: @message is one clear line. */
 [[gnu::warn_unused_result]] bool pid_file_write(struct pid_file *file, char message[PID_FILE_MESSAGE]);
 
-/** At the end: removes the file, or empties it where we may no longer remove it, and lets go of the lock. */
+/** At the end: removes the file, or empties it where we may no longer remove it, which the log says, and lets go
+ * of the lock. */
 void pid_file_close(struct pid_file *file);
 
 /** In a child of the process that opened it: closes the descriptor, leaves file and lock alone. */

@@ -82,13 +82,17 @@ void log_process(const char *name)
     log_state.dropped = 0;
 }
 
-void log_reopen(void)
+bool log_reopen(void)
 {
-    if (!log_output_path()[0])
-        return;
+    if (!log_output_path()[0]) {
+        log_notice("the log is not a file: there is nothing to open again");
+        return false;
+    }
     log_flush();
-    if (!log_output_reopen())
-        log_error("the log %s cannot be opened again: %m; going on with the old file", log_output_path());
+    if (log_output_reopen())
+        return true;
+    log_error("the log %s cannot be opened again: %m; the old file stays in use", log_output_path());
+    return false;
 }
 
 static bool write_gathered(void)

@@ -37,8 +37,9 @@ int log_descriptor(void);
  * fork. */
 void log_process(const char *name);
 
-/** Opens the file again under its name (after it was rotated). */
-void log_reopen(void);
+/** Opens the file again under its name (after it was rotated). False: it is no file or cannot be opened; the log
+ * goes on where it was, and a line there says so. */
+bool log_reopen(void);
 
 void log_flush(void);
 

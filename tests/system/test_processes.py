@@ -17,7 +17,7 @@ import websockets
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHCTL, DISPATCHD, PATIENCE, scaled, title, wait_until, wait_until_async
+from server import DISPATCHCTL, DISPATCHD, PATIENCE, read_text, scaled, title, wait_until, wait_until_async
 
 
 def test_titles(server):
@@ -481,6 +481,10 @@ async def test_log_to_syslog(system_log, make_server):
     # Facility daemon (3), severities notice (5) and info (6): RFC 3164.
     assert any(re.match(r'<29>.*dispatchd\[\d+\]: .*starts with 2 workers', line) for line in lines), lines
     assert re.match(r'<30>.*dispatchd\[\d+\]: .*editor \(127\.0\.0\.1:\d+\) requested notes\.count', lines[-1])
+    server.signal(signal.SIGHUP)
+    while 'again' not in lines[-1]:
+        lines.append(await asyncio.to_thread(lambda: system_log.recv(65536).decode()))
+    assert lines[-1].endswith('the log is not a file: there is nothing to open again')
     assert server.log() == ''
 
 
@@ -574,6 +578,23 @@ async def test_log_is_opened_again(server):
     wait_until(lambda: os.path.exists(server.log_path), what='a new log file')
     assert server.process.poll() is None
     assert await client.call('count', 'notes') == 0
+    wait_until(lambda: 'the log was opened again' in server.log(), what='the line that says so')
+    # A directory of its name is in the way.
+    old = server.log_path + '.2'
+    os.rename(server.log_path, old)
+    os.mkdir(server.log_path)
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: 'cannot be opened again' in read_text(old), what='the line that says that it was not')
+    # Every process goes on in the old file; only the master says why, and nobody says that it was opened.
+    assert await client.call('count', 'notes') == 0
+    assert await asyncio.to_thread(server.stop) == 0
+    lines = read_text(old).splitlines()
+    said = [line for line in lines if 'again' in line]
+    assert len(said) == 2 and said[0].endswith('the log was opened again')
+    assert said[1].endswith(f'the log {server.log_path} cannot be opened again: Is a directory; the old file stays in use')
+    after = '\n'.join(lines[lines.index(said[1]):])
+    assert ' master[' in after and 'editor (127.0.0.1:' in after
+    os.rmdir(server.log_path)
 
 
 # ---- the control socket ----

@@ -103,8 +103,23 @@ def test_what_is_made_belongs_to_the_user(place):
         assert owner_and_mode(os.path.join(logs, 'log')) == (nobody, 0o640)
         assert owner_and_mode(pid_file) == (0, 0o644)
         assert server.stop() == 0
+        # The user may not remove it from a directory of root's.
+        assert os.path.getsize(pid_file) == 0
+        assert f'the pid file {pid_file} cannot be removed: Permission denied; it stays, without a number' in server.log()
         server.data, server.control = place.their('data'), place.their('control')
     place.check()
+
+
+def test_a_pid_file_in_a_directory_of_the_user_is_gone_at_the_end(place):
+    server = place.server
+    pid_file = place.their('pid')
+    server.options += ['--pid-file', pid_file]
+    server.start()
+    with open(pid_file, encoding='utf-8') as file:
+        assert int(file.read()) == server.process.pid
+    assert server.stop() == 0
+    assert os.listdir(place.theirs) == []
+    assert 'pid file' not in server.log()
 
 
 def test_a_log_with_another_name_is_not_given_away(place):
