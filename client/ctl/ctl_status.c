@@ -10,6 +10,29 @@
 /* The status is one line of JSON; this shows it as a table for people. A key that is absent counts as 0 or
  * "". */
 
+/* The columns that do not speak for themselves, in their order. Who adds one explains it here and in
+ * dispatchctl(8). */
+static const struct {
+    const char *name, *meaning;
+} columns[] = {
+    {"COMMITS", "transactions"},
+    {"SETS", "change sets that were applied: what a call writes, or a part of it"},
+    {"CHANGES", "documents that were inserted, changed and removed"},
+    {"REFUSED", "change sets that failed and changed nothing"},
+    {"CONNECTIONS", "open now"},
+    {"AUTHORIZED", "of these, logged in"},
+    {"CALLS", "made by clients"},
+    {"DELIVERIES", "messages with changes, counted for each connection that they were sent to"},
+    {"SENT", "bytes sent to clients"},
+    {"RING LAG", "bytes of changes that the committer has published and the worker has not yet taken"},
+    {"BACKLOG", "bytes of changes that the worker keeps in memory for clients that read slowly"},
+    {"FRAMES", "messages in the backlog"},
+    {"OVERRUNS", "times the worker lagged by more than the ring holds, and read the change log instead"},
+    {"BEHIND", "connections that are sent changes from the change log, slower than from the backlog"},
+    {"STEP", "units of work in the longest step of the worker, in which it does nothing else"},
+    {"PASS MS", "CPU time of the longest pass of its loop, in milliseconds"},
+};
+
 static uint64_t status_number(struct json_value object, const char *key)
 {
     int64_t value = 0;
@@ -69,9 +92,10 @@ static void print_service(struct json_value status)
            status_number(rates, "calls"), status_number(rates, "changes"), status_number(rates, "deliveries"),
            status_number(rates, "accepted"));
     struct json_value ring = json_member(status, SLICE("ring"));
-    printf("seq %" PRIu64 ", ring %s at %" PRIu64 " up to seq %" PRIu64 "\n", status_number(status, "seq"),
-           bytes_text(one, status_number(ring, "bytes")), status_number(ring, "head"),
-           status_number(ring, "last_seq"));
+    printf("last change: seq %" PRIu64 "; change ring: %s, %" PRIu64 " bytes written, up to seq %" PRIu64
+           "\n",
+           status_number(status, "seq"), bytes_text(one, status_number(ring, "bytes")),
+           status_number(ring, "head"), status_number(ring, "last_seq"));
     struct json_value committer = json_member(status, SLICE("committer"));
     bool full = false, short_of_descriptors = false;
     if (json_boolean(json_member(status, SLICE("short_of_descriptors")), &short_of_descriptors) &&
@@ -124,6 +148,13 @@ static void print_worker(struct json_value worker)
            (double)status_number(worker, "largest_pass_cpu_us") / 1000);
 }
 
+static void print_columns(void)
+{
+    printf("\nCounts are of the process since it started.\n");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        printf("  %-12s %s\n", columns[i].name, columns[i].meaning);
+}
+
 static void print_status_table(struct json_value status)
 {
     print_service(status);
@@ -141,6 +172,7 @@ static void print_status_table(struct json_value status)
         snprintf(name, sizeof name, "worker %" PRIu64, status_number(each.value, "slot"));
         print_still(name, each.value);
     }
+    print_columns();
 }
 
 static int run_status(const struct ctl *ctl, int argc, char **argv)

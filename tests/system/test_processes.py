@@ -17,7 +17,7 @@ import websockets
 from client import Client
 from configuration import configuration
 from raw import TEXT, RawClient, frame
-from server import DISPATCHCTL, DISPATCHD, PATIENCE, read_text, scaled, title, wait_until, wait_until_async
+from server import DISPATCHCTL, DISPATCHD, PATIENCE, TOP, read_text, scaled, title, wait_until, wait_until_async
 
 
 def test_titles(server):
@@ -76,6 +76,13 @@ def test_status(server):
     assert {'version', 'pid', 'uptime_ms', 'seq', 'restarts', 'ring', 'rates', 'committer', 'workers'} <= set(status)
     shown = server.ctl('status').stdout
     assert 'worker' in shown and 'committer' in shown and str(status['pid']) in shown
+    # Each column is explained below, and in the manual.
+    heads = [line for line in shown.splitlines() if line.startswith('PROCESS ')]
+    names = [name for head in heads for name in re.findall(r'(?:RING|PASS) \w+|\w+', head)
+             if name not in ('PROCESS', 'PID', 'STATE')]
+    legend = re.findall(r'^  ([A-Z ]+?)  +\S', shown, re.MULTILINE)
+    manual = re.findall(r'^\.It Li ([A-Z ]+)$', read_text(os.path.join(TOP, 'man', 'dispatchctl.8')), re.MULTILINE)
+    assert len(heads) == 2 and len(names) == 16 and names == legend == manual
 
 
 async def test_status_counts(server):
