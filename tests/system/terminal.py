@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 from server import BUILD, PATIENCE, TOP, read_text, wait_until
@@ -52,6 +53,7 @@ class Terminal:
         os.mkdir(self.path('bin'))
         for program, place in PROGRAMS.items():
             self.install(program, f'exec {os.path.join(BUILD, place, program)} "$@"')
+        self.install('python3', f'exec {sys.executable} "$@"')
         sanitizer = f'log_path={self.path("sanitizer")}'
         self.environment = {
             **os.environ, 'PATH': f'{self.path("bin")}:{os.environ["PATH"]}',
