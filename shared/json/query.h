@@ -22,8 +22,9 @@ enum { JSON_QUERY_MESSAGE = 200, JSON_QUERY_NODES = 1000, JSON_QUERY_VALUES = 10
 
 /**
  * Compiles a query (an object). The result owns copies of all it needs: @query may go. NULL: @message names
- * the key and what was expected. A query of more than JSON_QUERY_NODES conditions and values ($in elements
- * count) is refused, and one of more than JSON_QUERY_VALUES keys and values, at whatever depth.
+ * the key and what was expected; that it is about a query the caller says. A query of more than
+ * JSON_QUERY_NODES conditions and values ($in elements count) is refused, and one of more than
+ * JSON_QUERY_VALUES keys and values, at whatever depth.
  */
 [[gnu::warn_unused_result]] struct json_query *json_query_compile(struct json_value query,
                                                                   char message[JSON_QUERY_MESSAGE]);

@@ -30,8 +30,7 @@ static struct slice shown_key(struct json_value key)
 static bool query_refuse(const struct compiler *compiler, struct json_value key, const char *what)
 {
     struct slice shown = shown_key(key);
-    snprintf(compiler->message, JSON_QUERY_MESSAGE, "query: \"%.*s\": %.100s", (int)shown.length, shown.data,
-             what);
+    snprintf(compiler->message, JSON_QUERY_MESSAGE, "\"%.*s\": %.100s", (int)shown.length, shown.data, what);
     return false;
 }
 
@@ -299,13 +298,11 @@ static bool add_conditions(const struct compiler *compiler, uint32_t parent, str
 struct json_query *json_query_compile(struct json_value query, char message[JSON_QUERY_MESSAGE])
 {
     if (json_type(query) != JSON_OBJECT) {
-        snprintf(message, JSON_QUERY_MESSAGE, "query: expected an object, not %s",
-                 json_type_name(json_type(query)));
+        snprintf(message, JSON_QUERY_MESSAGE, "expected an object, not %s", json_type_name(json_type(query)));
         return NULL;
     }
     if (query.json->nodes[query.index].next - query.index > JSON_QUERY_VALUES) {
-        snprintf(message, JSON_QUERY_MESSAGE, "query: too many keys and values, there may be %d",
-                 JSON_QUERY_VALUES);
+        snprintf(message, JSON_QUERY_MESSAGE, "too many keys and values, there may be %d", JSON_QUERY_VALUES);
         return NULL;
     }
     struct json_query *compiled = memory_zeroed(1, sizeof(*compiled));

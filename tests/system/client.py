@@ -8,7 +8,7 @@ import websockets
 
 from configuration import password
 from server import PATIENCE
-from watch import WATCH
+from watch import WATCH, check_said_once
 
 NOTHING = object()
 
@@ -18,6 +18,7 @@ class CallError(Exception):
 
     def __init__(self, data):
         super().__init__(f'{data.get("code")}: {data.get("message")}')
+        check_said_once(data['message'])
         self.data = data
         self.code = data['code']
         self.message = data['message']

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from configuration import configuration
-from watch import WATCH
+from watch import WATCH, check_said_once
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('DISPATCHD_BUILD', os.path.join(TOP, 'build'))
@@ -254,6 +254,7 @@ class Server:
         result = subprocess.run([DISPATCHCTL, '--control', self.control, *arguments], input=text,
                                 capture_output=True, text=True, timeout=seconds, env=self.environment(), check=False)
         WATCH.received(result.stdout + result.stderr, f'what dispatchctl {" ".join(arguments[:1])} prints')
+        check_said_once(result.stderr)
         assert not check or result.returncode == 0, f'dispatchctl {arguments}: {result.stderr}{result.stdout}'
         return result
 

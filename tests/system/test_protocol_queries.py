@@ -63,7 +63,8 @@ async def test_bad_queries(server):
     client = await filled(server, [])
     for query in BAD_QUERIES:
         for method in ('find', 'count'):
-            await client.fails('invalid', method, 'notes', {'query': query})
+            failure = await client.fails('invalid', method, 'notes', {'query': query})
+            assert failure['message'].startswith('query: ')
         await client.fails('invalid', 'update', 'notes', {'query': query, 'changes': {'x': 1}})
 
 

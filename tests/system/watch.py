@@ -9,6 +9,7 @@ import hashlib
 import json
 import mmap
 import os
+import re
 import subprocess
 import tempfile
 
@@ -22,6 +23,11 @@ TOKEN = 43
 
 PASSWORD_KEYS = ('password', 'old_password', 'new_password')
 STORED = {b'$argon2': 'a stored hash of a password'}
+
+
+def check_said_once(text):
+    """A message for people names what it speaks of once, not "query: query: ..."."""
+    assert not re.search(r'(?<![\w.])([\w."]+: )\1', text), text
 
 
 class Watch:

@@ -224,7 +224,7 @@ static void refuses(void **state)
         char message[JSON_QUERY_MESSAGE] = "";
         assert_null(json_query_compile(json_root(&json), message));
         char *expected = quoted_copy(table[i][1]);
-        if (!strstr(message, expected))
+        if (!strstr(message, expected) || strncmp(message, "query", 5) == 0)
             fail_msg("%s: %s", table[i][0], message);
         free(expected);
         parsed_free(&json);
