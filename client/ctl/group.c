@@ -96,7 +96,7 @@ static int make_group(const struct ctl *ctl, const char *name, const struct wish
         compose_permissions(&data, name, wishes);
         if (!client_call(&client, "groups", "update_permissions", buffer_slice(&data), &reply,
                          CTL_TIMEOUT_MS))
-            status = ctl_fail("the group was added without permissions: %s", client.message);
+            status = ctl_fail("the group was added, its permissions were not: %s", client.message);
     }
     client_close(&client);
     buffer_free(&data);

@@ -62,3 +62,12 @@ bool utf8_feed(struct utf8_state *state, struct slice piece)
     }
     return true;
 }
+
+struct slice utf8_cut(struct slice text, size_t most)
+{
+    if (text.length <= most)
+        return text;
+    while (most > 0 && ((unsigned char)text.data[most] & 0xC0) == 0x80)
+        most--;
+    return slice_of(text.data, most);
+}

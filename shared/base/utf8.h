@@ -16,4 +16,7 @@ struct utf8_state {
  * UTF-8. The text may end where ->missing is 0. */
 [[gnu::warn_unused_result]] bool utf8_feed(struct utf8_state *state, struct slice piece);
 
+/** The beginning of @text, which is UTF-8, that has at most @most bytes and ends with a whole character. */
+struct slice utf8_cut(struct slice text, size_t most);
+
 #endif

@@ -30,12 +30,24 @@ async def test_log_in(server):
 
 
 async def test_log_in_with_browser(server):
+    """A browser says what it likes of itself; of that the beginning is kept, of an object its text."""
     client = await Client.connect(server)
-    user = await client.call('authorize_by_login', 'users', {
-        'username': 'editor', 'password': password('editor'), 'browser': 'Firefox 128 on Linux'})
-    assert user['_id'] == 'editor'
-    await client.fails('invalid', 'authorize_by_login', 'users', {
-        'username': 'editor', 'password': password('editor'), 'browser': 'x' * 1000})
+    who = {'username': 'editor', 'password': password('editor')}
+    edge = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 ' \
+        'Safari/537.36 Edg/131.0.0.0'
+    brands = {'brands': [{'brand': 'Chromium', 'version': '131'}], 'mobile': False, 'platform': 'Linux "x"'}
+    for browser, kept in (('Firefox 128 on Linux', None), (edge + ' SamsungBrowser/27.0', None), (None, ''),
+                          ('x' * 1000, 'x' * 256), ('x' + 'ü' * 200, 'x' + 'ü' * 127), ('💾' * 64, None),
+                          ('x' * 253 + '💾', 'x' * 253), (brands, json.dumps(brands, separators=(',', ':'))),
+                          ({}, '{}'), ({'a': 'e' * 300}, '{"a":"' + 'e' * 250)):
+        user = await client.call('authorize_by_login', 'users', {**who, 'browser': browser})
+        assert user['_id'] == 'editor'
+        assert (await client.call('authorize_by_token', 'users', {'token': user['token'], 'browser': browser}))['token']
+        listed = await client.call('sessions', 'users', {})
+        assert [s['browser'] for s in listed if s['current']] == [browser if kept is None else kept]
+    for browser in ([], 5, True):
+        await client.fails('invalid', 'authorize_by_login', 'users', {**who, 'browser': browser})
+        await client.fails('invalid', 'authorize_by_token', 'users', {'token': user['token'], 'browser': browser})
 
 
 async def test_wrong_log_ins(server):

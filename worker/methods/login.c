@@ -9,6 +9,7 @@
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "shared/base/random.h"
+#include "shared/base/utf8.h"
 #include "worker/authority/password.h"
 #include "worker/authority/token.h"
 #include "worker/authority/user_sets.h"
@@ -21,7 +22,7 @@
 #include "worker/session/session.h"
 #include "worker/session/tokens.h"
 
-enum { BROWSER_MOST = 128 };
+enum { BROWSER_MOST = 256 }; /* bytes that are kept */
 
 /* One log-in on its way: password check, then the committer. Its ->hash is the one that the password was checked
  * against, which must still be the user's when the session is made. */
@@ -161,13 +162,26 @@ static void login_checked(void *argument, enum password_result result)
     }
 }
 
+/* What the client says of itself, for people who look at sessions: as much of it as is kept. */
 static bool read_browser(struct transaction *transaction, struct json_value data, struct buffer *scratch,
                          struct slice *browser)
 {
     struct json_value value = json_member(data, SLICE("browser"));
+    enum json_type type = json_type(value);
+    size_t before = scratch->length;
     *browser = SLICE("");
-    return json_type(value) <= JSON_NULL ||
-           params_text(transaction, value, "browser", 0, BROWSER_MOST, scratch, browser);
+    if (type == JSON_STRING) {
+        *browser = json_string(value, scratch);
+    } else if (type == JSON_OBJECT) {
+        json_append_compact(scratch, value);
+        *browser = slice_of(scratch->data + before, scratch->length - before);
+    } else if (type > JSON_NULL) {
+        transaction_fail(transaction, ERROR_INVALID, "browser: expected a string or an object, found %s",
+                         json_type_name(type));
+        return false;
+    }
+    *browser = utf8_cut(*browser, BROWSER_MOST);
+    return true;
 }
 
 static void login_check_password(struct transaction *transaction, struct slice user, struct slice password,

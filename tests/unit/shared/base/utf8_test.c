@@ -112,12 +112,23 @@ static void every_code_point_is_judged(void **state)
     }
 }
 
+static void texts_are_cut_between_characters(void **state)
+{
+    (void)state;
+    struct slice text = SLICE("a\xc3\xbc\xe2\x82\xac\xf0\x9f\x92\xbe");
+    const size_t expected[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+    for (size_t most = 0; most < sizeof expected / sizeof *expected; most++)
+        assert_int_equal(utf8_cut(text, most).length, expected[most]);
+    assert_int_equal(utf8_cut((struct slice){0}, 4).length, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_texts_are_judged),
         cmocka_unit_test(pieces_are_judged_like_the_whole),
         cmocka_unit_test(every_code_point_is_judged),
+        cmocka_unit_test(texts_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
