@@ -49,6 +49,7 @@ struct json {
     bool compact;        /* no white space outside strings: the text is already in the stored form */
     const char *error;   /* after a failed parse: what is wrong, in words ("duplicate key", ...) */
     size_t error_offset; /* and where, in bytes */
+    bool error_within;   /* that is in a string, a key or the levels: salvage.h tells the members apart */
 };
 
 /** A value within a parsed text: cheap to copy. One without ->json is "absent", of type JSON_NONE. */

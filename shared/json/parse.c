@@ -55,6 +55,13 @@ enum { KEY_UNITS = 6, BYTES_OF_UNIT = 8, SLOTS_OF_UNIT = 8 };
     return fail_at(parser, parser->at, parser->at == parser->end ? "the text ends too early" : error);
 }
 
+/* What is wrong leaves it clear where strings, members and containers begin and end. */
+[[gnu::cold, gnu::noinline]] static bool refuse_within(struct parser *parser, const char *error)
+{
+    parser->json->error_within = true;
+    return fail_at(parser, parser->at, error);
+}
+
 /* The next byte; 0, which is allowed nowhere, at the end. */
 static inline char peek_byte(const struct parser *parser)
 {
@@ -116,18 +123,18 @@ static bool read_unicode_escape(struct parser *parser)
 {
     int32_t unit = read_hex(parser, parser->at + 2);
     if (unit < 0)
-        return parse_fail(parser, "\\u without four hexadecimal digits");
+        return refuse_within(parser, "\\u without four hexadecimal digits");
     if (unit == 0)
-        return parse_fail(parser, "NUL character in a string");
+        return refuse_within(parser, "NUL character in a string");
     if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return parse_fail(parser, "lone surrogate in a string");
+        return refuse_within(parser, "lone surrogate in a string");
     if (unit >= 0xD800 && unit <= 0xDBFF) {
         const char *second = parser->at + 6;
         int32_t low = -1;
         if (parser->end - second >= 6 && second[0] == '\\' && second[1] == 'u')
             low = read_hex(parser, second + 2);
         if (low < 0xDC00 || low > 0xDFFF)
-            return parse_fail(parser, "lone surrogate in a string");
+            return refuse_within(parser, "lone surrogate in a string");
         parser->at += 6;
     }
     parser->at += 6;
@@ -152,7 +159,7 @@ static bool read_escape(struct parser *parser)
     case 'u':
         return read_unicode_escape(parser);
     default:
-        return parse_fail(parser, "unknown escape in a string");
+        return refuse_within(parser, "unknown escape in a string");
     }
 }
 
@@ -165,13 +172,13 @@ static bool read_escape(struct parser *parser)
         return read_escape(parser);
     }
     if (byte == 0)
-        return parse_fail(parser, "NUL character in a string");
+        return refuse_within(parser, "NUL character in a string");
     if (!(byte & 0x80))
-        return parse_fail(parser, "control character in a string");
+        return refuse_within(parser, "control character in a string");
     do {
         size_t sequence = json_utf8_sequence(parser->at, parser->end);
         if (!sequence)
-            return parse_fail(parser, "bad UTF-8");
+            return refuse_within(parser, "bad UTF-8");
         parser->at += sequence;
     } while (parser->at < parser->end && (*parser->at & 0x80));
     return true;
@@ -245,7 +252,7 @@ static inline bool read_word(struct parser *parser, const char *word, size_t len
 static inline bool open_container(struct parser *parser, bool object)
 {
     if (parser->depth == JSON_DEPTH_LIMIT)
-        return parse_fail(parser, "nested too deeply");
+        return refuse_within(parser, "nested too deeply");
     parser->levels[parser->depth++] = (struct level){.node = parser->json->count, .object = object};
     add_node(parser, parser->at++, object ? JSON_OBJECT : JSON_ARRAY, false);
     return true;
@@ -253,6 +260,7 @@ static inline bool open_container(struct parser *parser, bool object)
 
 static bool refuse_duplicate(struct parser *parser, uint32_t key)
 {
+    parser->json->error_within = true;
     return fail_at(parser, parser->json->text + parser->json->nodes[key].start, "duplicate key");
 }
 
@@ -359,7 +367,7 @@ static inline bool read_behind_value(struct parser *parser, bool *done)
     while (parser->depth) {
         struct level *level = &parser->levels[parser->depth - 1];
         if (level->count++ == COUNT_LIMIT)
-            return parse_fail(parser, "too many elements");
+            return refuse_within(parser, "too many elements");
         skip_spaces(parser);
         char byte = peek_byte(parser);
         if (byte == ',') {
@@ -449,6 +457,7 @@ static bool begin_parsing(struct parser *parser, struct json *json, const char *
     json->compact = false;
     json->error = NULL;
     json->error_offset = 0;
+    json->error_within = false;
     if (length > UINT32_MAX / 2) {
         json->error = "the text is too long";
         return false;

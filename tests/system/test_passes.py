@@ -113,8 +113,10 @@ DENSE = {
     'numbers': lambda: dense('insert', '{"a":[', lambda i: '1', ']}'),
     'query': lambda: dense('count', '{"query":{"a":{', lambda i: f'"{short(i)}":1', '}}}'),
     'malformed': lambda: dense('count', '{"a":{', lambda i: f'"{short(i)}":1', '}}}'),
+    'surrogate': lambda: dense('count', '{"\\ud83d":{', lambda i: f'"{short(i)}":1', '}}'),
 }
-OUTCOMES = {'manifest': True, 'keys': True, 'lists': True, 'numbers': True, 'query': 'invalid', 'malformed': 'bad_message'}
+OUTCOMES = {'manifest': True, 'keys': True, 'lists': True, 'numbers': True, 'query': 'invalid', 'malformed': 'bad_message',
+            'surrogate': 'bad_message'}
 
 
 @pytest.mark.parametrize('kind', DENSE)
@@ -131,10 +133,10 @@ def test_a_dense_message(make_server, kind):
             pongs += (opcode, payload) == (PONG, b'?')
             if opcode == TEXT and json.loads(payload)['operation'] == 'fulfill':
                 answers.append(json.loads(payload)['data'])
-    first, second = sorted(answers, key=lambda answer: answer['tid'] or 0)
+    first, second = sorted(answers, key=lambda answer: answer['tid'])
     outcome = first['success'] or first['data']['code']
     assert (outcome, second) == (OUTCOMES[kind], {'tid': 2, 'success': True, 'data': 0})
-    assert pongs == 1
+    assert first['tid'] == 1 and pongs == 1
     worker = server.status()['workers'][0]
     assert 0 < worker['largest_step_units'] < PASS_UNITS / 2, worker
     assert worker['work_units'] > 100000

@@ -8,6 +8,7 @@ import pytest
 from client import Client, connect_to_workers
 from configuration import configuration
 from raw import TEXT, RawClient, frame
+from server import PATIENCE
 
 
 @pytest.mark.parametrize('tid', [0, 1, -7, 2**53, 9223372036854775807, '', 'a', 'x' * 128, 'ü"\\\n'])
@@ -19,10 +20,10 @@ async def test_tid_comes_back_as_it_was(server, tid):
 
 BAD_MESSAGES = ['', 'x', '1', 'null', '[]', '"text"', '{}', '{"tid":null}', '{"tid":1.5}', '{"tid":true}',
                 '{"tid":{}}', '{"tid":[1]}', json.dumps({'tid': 'x' * 129, 'methodName': 'describe'}),
-                '{"methodName":"describe"}', '{"tid":1,"methodName":"describe"', '{"tid":1,"methodName":"describe"} x',
-                '{"tid":1,"tid":2,"methodName":"describe"}', '{"tid":1,"methodName":"describe","data":"\\u0000"}',
-                '{"tid":1,"methodName":"describe","data":' + '[' * 70 + ']' * 70 + '}',
-                "{'tid':1}", '{"tid":01}', '{"tid":1,"methodName":"describe","data":NaN}', '\ufeff{}']
+                '{"methodName":"describe"}', '{"tid":1', '{"tid":"a', '{"data":tru,"tid":1}', '{"data":"","tid":1,"tid":2}',
+                '{"tid":1,"t\\u0069d":1,"data":"\\ud83d"}', '{"tid":"\\ud83d","methodName":"describe"}',
+                '{"data":{"tid":1,"x":"\\ud83d"}}', '["tid",1,"\\ud83d"]',
+                "{'tid':1}", '{"tid":01}', '\ufeff{}']
 
 
 @pytest.mark.parametrize('text', BAD_MESSAGES)
@@ -35,6 +36,52 @@ async def test_bad_message(server, text):
     assert data['tid'] is None and data['success'] is False
     assert data['data']['warning'] is True and data['data']['code'] == 'bad_message'
     assert await client.call('count', 'notes') == 0
+
+
+DEEP = '[' * 70 + ']' * 70
+LARGE = json.dumps(['x' * 100, {'y': [0] * 10}] * 1000)  # is parsed in steps
+FAULTS = {
+    'half an emoji': ('"\\ud83d"', 'lone surrogate'), 'its other half': ('"\\ude00"', 'lone surrogate'),
+    'half an emoji in a key': ('{"\\ud83dx":[]}', 'lone surrogate'), 'NUL': ('"\\u0000"', 'NUL'),
+    'a raw NUL': ('"\0"', 'NUL'), 'a line feed': ('"\n"', 'control character'), 'an escape': ('"\\x"', 'unknown escape'),
+    'a duplicate key': ('{"a":1,"b":[],"a":2}', 'duplicate key'), 'levels': (DEEP, 'nested too deeply'),
+    'levels of objects': ('{"a":' * 70 + '1' + '}' * 70, 'nested too deeply'),
+}
+
+
+async def test_a_bad_message_is_answered_to_its_tid(server):
+    """Wherever it stands; with any other fault where it stands in front of it. None of these closes the connection."""
+    client = await Client.connect(server, 'reader')
+
+    async def refused(text, tid, why):
+        future = asyncio.get_running_loop().create_future()
+        client.open_calls[tid] = future
+        await client.send(text)
+        data = await asyncio.wait_for(future, PATIENCE)
+        assert data['success'] is False and data['data']['code'] == 'bad_message'
+        assert why in data['data']['message'], data
+
+    for number, (fault, why) in enumerate(FAULTS.values()):
+        for more in ('', LARGE + ',' if number % 3 == 0 else ''):
+            await refused('{"tid":"a\\u0022]}","data":[' + more + fault + ',"}"],"methodName":"count"}', 'a"]}', why)
+            await refused('{"data":[' + more + fault + ',{"tid":7}],"methodName":"count" , "t\\u0069d" : -3 }', -3, why)
+    await refused('{"tid":5,"data":1,"data":2}', 5, 'duplicate key')
+    await refused('{"data":1,"data":' + LARGE + ',"tid":5}', 5, 'duplicate key')
+    for rest in ('', ',', '"methodName":"count"', '"data":NaN}', '"data":"x', '"data":[1}}', '"methodName":"count"} x'):
+        await refused('{"tid":6,' + rest, 6, '')
+    assert not [m for m in client.of('fulfill', 'transaction') if m['data']['tid'] is None]
+    assert await client.call('count', 'notes') == 0
+
+
+async def test_a_bad_message_does_not_answer_an_open_call(server):
+    client = await Client.connect(server)
+    _, future, _ = client.begin('authorize_by_login', tid=5)
+    await client.send(json.dumps({'tid': 5, 'methodName': 'authorize_by_login', 'collectionName': 'users',
+                                  'data': {'username': 'reader', 'password': 'wrong'}}))
+    await client.send('{"tid":5,"data":"\\ud83d"}')
+    assert (await asyncio.wait_for(future, PATIENCE))['data']['message'] == 'Incorrect username or password'
+    await client.until(lambda: any('surrogate' in m['data']['data']['message'] for m in
+                                   client.of('fulfill', 'transaction') if m['data']['tid'] is None))
 
 
 @pytest.mark.parametrize('keys', [

@@ -145,21 +145,40 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         transaction->method->run(transaction, message->data);
 }
 
-static bool parse_call(struct worker *worker, struct slice text)
+/* The tid of a text that was refused, as far as it can be read. */
+static struct slice find_tid(struct worker *worker)
 {
-    bool good = json_parse(&worker->message, text.data, text.length);
-    work_charge(&worker->work, work_parsed(text.length, worker->message.count));
-    return good;
+    struct json_salvage salvage;
+    uint64_t units = UINT64_MAX;
+    json_salvage_start(&salvage, &worker->message, message_tid_name);
+    while (!json_salvage_go_on(&salvage, &worker->message, &units))
+        units = UINT64_MAX;
+    work_charge(&worker->work, units);
+    return message_salvaged_tid(&worker->message, &salvage, &worker->scratch);
+}
+
+/* A text that was refused: who waits for the answer to its tid is told. */
+static void refuse_text(struct session *session, struct slice tid)
+{
+    const struct json *json = &session->worker->message;
+    struct message message = {.tid = tid};
+    if (!tid.data || tid_in_use(session, tid)) {
+        bad_message(session, json->error, json->error_offset + 1);
+        return;
+    }
+    struct transaction *transaction = call_begin(session, &message, &answer_messages);
+    set_caller(transaction);
+    transaction_fail(transaction, ERROR_BAD_MESSAGE, "%s at byte %zu", json->error, json->error_offset + 1);
 }
 
 /* What was parsed, well or not, into the worker's message. False: it is no message, and has been answered. */
-static bool take_message(struct session *session, bool good, struct message *message)
+static bool take_message(struct session *session, bool good, struct slice tid, struct message *message)
 {
     struct worker *worker = session->worker;
     const char *fault;
     work_charge(&worker->work, WORK_CALL);
     if (!good) {
-        bad_message(session, worker->message.error, worker->message.error_offset + 1);
+        refuse_text(session, tid);
         return false;
     }
     if (!message_read(&worker->message, &worker->scratch, message, &fault)) {
@@ -173,12 +192,22 @@ static bool take_message(struct session *session, bool good, struct message *mes
     return true;
 }
 
-void call_parsed(struct session *session, bool good)
+/* A text that is parsed in one go, and then given to @then. */
+static void parse_now(struct session *session, struct slice text,
+                      void (*then)(struct session *, bool good, struct slice tid))
+{
+    struct worker *worker = session->worker;
+    bool good = json_parse(&worker->message, text.data, text.length);
+    work_charge(&worker->work, work_parsed(text.length, worker->message.count));
+    then(session, good, good ? (struct slice){0} : find_tid(worker));
+}
+
+void call_parsed(struct session *session, bool good, struct slice tid)
 {
     struct worker *worker = session->worker;
     struct message message;
     bool rights_known = ring_intake_published(worker);
-    if (session->connection->state == CONNECTION_OPEN && take_message(session, good, &message))
+    if (session->connection->state == CONNECTION_OPEN && take_message(session, good, tid, &message))
         call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
     admission_review(session);
     buffer_clear(&worker->scratch);
@@ -195,14 +224,14 @@ void call_handle(struct session *session, struct slice text)
     if (text.length > INCOMING_LARGE)
         incoming_add(session, text, NULL);
     else
-        call_parsed(session, parse_call(worker, text));
+        parse_now(session, text, call_parsed);
 }
 
-void call_refuse_parsed(struct session *session, bool good)
+void call_refuse_parsed(struct session *session, bool good, struct slice tid)
 {
     struct message message;
     bool stopping = session->worker->stopping;
-    if (take_message(session, good, &message))
+    if (take_message(session, good, tid, &message))
         transaction_fail(call_begin(session, &message, &answer_messages),
                          stopping ? ERROR_UNAVAILABLE : ERROR_BUSY, "%s",
                          stopping ? text_stopping
@@ -217,5 +246,5 @@ void call_refuse(struct session *session, struct slice text)
     if (text.length > INCOMING_LARGE && !session->worker->stopping)
         incoming_refuse(session, text);
     else
-        call_refuse_parsed(session, parse_call(session->worker, text));
+        parse_now(session, text, call_refuse_parsed);
 }

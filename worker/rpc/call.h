@@ -11,14 +11,15 @@
  * way. */
 void call_handle(struct session *session, struct slice message);
 
-/** The same from where it is parsed into the worker's message, or is not @good. */
-void call_parsed(struct session *session, bool good);
+/** The same from where it is parsed into the worker's message, or is not @good: its @tid is then that of
+ * message_salvaged_tid(). */
+void call_parsed(struct session *session, bool good, struct slice tid);
 
 /** Answers a message that waited and is not taken: `busy`, or `unavailable` when the worker stops. */
 void call_refuse(struct session *session, struct slice message);
 
-/** The same from where it is parsed into the worker's message, or is not @good. */
-void call_refuse_parsed(struct session *session, bool good);
+/** The same from where it is parsed into the worker's message, or is not @good, as in call_parsed(). */
+void call_refuse_parsed(struct session *session, bool good, struct slice tid);
 
 /** Opens a call of the session whose answers go @answers. */
 struct transaction *call_begin(struct session *session, const struct message *message,

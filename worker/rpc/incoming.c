@@ -11,6 +11,7 @@
 #include "worker/rpc/admission.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
+#include "worker/rpc/message.h"
 
 /* Units of work in one step; up to a string's more. */
 enum { STEP_WORK = 4 * WORK_TURN };
@@ -31,6 +32,7 @@ struct incoming_queue {
     struct json json; /* of the first of them, as far as it is parsed */
     struct json_parsing *parsing;
     enum json_parsed parsed;
+    struct json_salvage salvage; /* when it was refused: the look for its tid */
 };
 
 static bool is_first(const struct incoming *incoming)
@@ -59,6 +61,21 @@ static void incoming_free(struct incoming *incoming)
     free(incoming);
 }
 
+/* Whether the first one needs no more reading. */
+static bool is_read(const struct incoming_queue *queue)
+{
+    if (queue->parsed == JSON_PARSED_NOT)
+        return TAILQ_FIRST(&queue->waiting)->call || queue->salvage.stage == SALVAGE_OVER;
+    return queue->parsed == JSON_PARSED_ALL;
+}
+
+static struct slice tid_of_refused(const struct incoming_queue *queue, const struct json *json)
+{
+    if (queue->parsed != JSON_PARSED_NOT)
+        return (struct slice){0};
+    return message_salvaged_tid(json, &queue->salvage, &queue->worker->scratch);
+}
+
 /* The first one is parsed: its call is run. What it was parsed into is the worker's message meanwhile, and
  * the method may keep that, and the text. */
 static void incoming_hand_over(struct incoming_queue *queue)
@@ -69,6 +86,7 @@ static void incoming_hand_over(struct incoming_queue *queue)
     struct connection *connection = session->connection;
     bool good = queue->parsed == JSON_PARSED_ALL;
     struct json before = worker->message;
+    struct slice tid = tid_of_refused(queue, &queue->json);
     worker->message = queue->json;
     queue->json = (struct json){0};
     take_out(incoming);
@@ -76,9 +94,9 @@ static void incoming_hand_over(struct incoming_queue *queue)
     if (connection->state == CONNECTION_HTTP && incoming->call)
         http_call_parsed(session, incoming->call, good);
     else if (connection->state == CONNECTION_OPEN && !incoming->refused)
-        call_parsed(session, good);
+        call_parsed(session, good, tid);
     else if (connection->state == CONNECTION_OPEN)
-        call_refuse_parsed(session, good);
+        call_refuse_parsed(session, good, tid);
     worker->message_text = NULL;
     json_free(&worker->message);
     worker->message = before;
@@ -89,13 +107,19 @@ static void incoming_hand_over(struct incoming_queue *queue)
     incoming_free(incoming);
 }
 
-static void incoming_parse(struct incoming_queue *queue, uint64_t units)
+static void incoming_read(struct incoming_queue *queue, uint64_t units)
 {
-    if (queue->parsed != JSON_PARSED_MORE)
+    if (is_read(queue))
         return;
-    if (!queue->parsing)
-        queue->parsing = json_parsing_create(&queue->json, TAILQ_FIRST(&queue->waiting)->text, false);
-    queue->parsed = json_parsing_go_on(queue->parsing, &units);
+    if (queue->parsed == JSON_PARSED_NOT) {
+        (void)!json_salvage_go_on(&queue->salvage, &queue->json, &units);
+    } else {
+        if (!queue->parsing)
+            queue->parsing = json_parsing_create(&queue->json, TAILQ_FIRST(&queue->waiting)->text, false);
+        queue->parsed = json_parsing_go_on(queue->parsing, &units);
+        if (queue->parsed == JSON_PARSED_NOT)
+            json_salvage_start(&queue->salvage, &queue->json, message_tid_name);
+    }
     work_charge(&queue->worker->work, units);
 }
 
@@ -104,9 +128,9 @@ static enum job_state incoming_step(struct job *job)
     struct incoming_queue *queue = (struct incoming_queue *)job;
     if (TAILQ_EMPTY(&queue->waiting))
         return JOB_DONE;
-    bool begun = queue->parsed == JSON_PARSED_MORE;
-    incoming_parse(queue, STEP_WORK);
-    if (queue->parsed == JSON_PARSED_MORE)
+    bool begun = !is_read(queue);
+    incoming_read(queue, STEP_WORK);
+    if (!is_read(queue))
         return JOB_MORE;
     if (begun && !work_left(&queue->worker->work, WORK_KEPT_BY_JOBS)) /* what follows is for the next pass */
         return JOB_MORE;
@@ -204,6 +228,7 @@ void incoming_finish(struct session *session)
         TAILQ_REMOVE(&queue->waiting, incoming, queue);
         TAILQ_INSERT_HEAD(&queue->waiting, incoming, queue);
     }
-    incoming_parse(queue, UINT64_MAX);
+    while (!is_read(queue))
+        incoming_read(queue, UINT64_MAX);
     incoming_hand_over(queue);
 }

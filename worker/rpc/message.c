@@ -2,6 +2,11 @@
 
 #include "worker/rpc/transaction.h"
 
+const char message_tid_name[] = "tid";
+
+/* As JSON text: every character may be written as an escape of six bytes, and there may be a longer number. */
+enum { TID_TEXT_MOST = 6 * TID_BYTES + 2 };
+
 /* An integer of 64 bits as JSON writes it, or a string of at most TID_BYTES characters (in bytes). */
 static bool tid_usable(struct json_value tid, struct buffer *scratch)
 {
@@ -35,7 +40,7 @@ bool message_read(const struct json *json, struct buffer *scratch, struct messag
     struct json_value tid = {0}, collection = {0}, method = {0}, once = {0};
     struct json_iterator each = json_begin(root);
     while (json_step(&each)) {
-        if (json_string_is(each.key, SLICE("tid")))
+        if (json_string_is(each.key, slice_text(message_tid_name)))
             tid = each.value;
         else if (json_string_is(each.key, SLICE("methodName")))
             method = each.value;
@@ -64,6 +69,17 @@ bool message_read(const struct json *json, struct buffer *scratch, struct messag
              (!message->once.data || message->once.length > ONCE_BYTES || message->once.length == 0))
         message->fault = "once: expected a string of 1 to 128 bytes";
     return true;
+}
+
+struct slice message_salvaged_tid(const struct json *json, const struct json_salvage *salvage,
+                                  struct buffer *scratch)
+{
+    struct slice text = json_salvage_value(salvage, json);
+    struct json tid = {0};
+    bool usable = text.data && text.length <= TID_TEXT_MOST && json_parse(&tid, text.data, text.length) &&
+                  tid_usable(json_root(&tid), scratch);
+    json_free(&tid);
+    return usable ? text : (struct slice){0};
 }
 
 bool message_keep(struct worker *worker, struct message_kept *kept)

@@ -130,6 +130,50 @@ static void faults_with_a_usable_tid(void **state)
     }
 }
 
+/* The tid of a text that is refused; absent when there is none. */
+static struct slice salvaged(const char *text)
+{
+    struct json_salvage salvage;
+    uint64_t units = UINT64_MAX;
+    assert_false(json_parse(&json, text, strlen(text)));
+    json_salvage_start(&salvage, &json, message_tid_name);
+    while (!json_salvage_go_on(&salvage, &json, &units))
+        units = UINT64_MAX;
+    return message_salvaged_tid(&json, &salvage, &scratch);
+}
+
+static void tids_of_refused_texts(void **state)
+{
+    (void)state;
+    const char *const texts[][2] = {
+        {"{'tid':1,'data':'\\ud83d'}", "1"},
+        {"{'data':'\\ud83d','tid':'\\u00e9 x'}", "'\\u00e9 x'"},
+        {"{'tid':9007199254740993,'methodName':'m'", "9007199254740993"},
+        {"{'tid':1.5,'data':'\\ud83d'}", NULL},
+        {"{'tid':null,'data':'\\ud83d'}", NULL},
+        {"{'tid':[],'data':'\\ud83d'}", NULL},
+        {"{'tid':'\\ud83d'}", NULL},
+        {"{'data':'\\ud83d','tid':01}", NULL},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *text = quoted_copy(texts[i][0]), *expected = quoted_copy(texts[i][1] ? texts[i][1] : "");
+        struct slice tid = salvaged(text);
+        assert_int_equal(tid.data != NULL, texts[i][1] != NULL);
+        assert_true(slice_equal(tid, slice_text(expected)));
+        free(text);
+        free(expected);
+    }
+    for (int length = 127; length <= 129; length++) {
+        struct buffer text = {0};
+        buffer_append_text(&text, Q("{'data':'\\ud83d','tid':'"));
+        for (int i = 0; i < length; i++)
+            buffer_append_text(&text, "\\u0061");
+        buffer_append(&text, Q("'}"), 3);
+        assert_int_equal(salvaged(text.data).length, length <= 128 ? 6 * length + 2 : 0);
+        buffer_free(&text);
+    }
+}
+
 static int release(void **state)
 {
     (void)state;
@@ -147,6 +191,7 @@ int main(void)
         cmocka_unit_test(parts_are_found_and_unescaped),
         cmocka_unit_test(absent_and_null),
         cmocka_unit_test(faults_with_a_usable_tid),
+        cmocka_unit_test(tids_of_refused_texts),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }
