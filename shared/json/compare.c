@@ -104,6 +104,31 @@ int json_order(struct json_value a, struct json_value b)
     return slice_compare(left, right);
 }
 
+enum { UNIT_BYTES = 64, UNIT_BYTES_READ = 8 }; /* compared at once; read one by one */
+
+uint64_t json_comparison_work(struct json_value a, struct json_value b)
+{
+    enum json_type type = json_type(a);
+    if (type != json_type(b) || type < JSON_NUMBER)
+        return 1;
+    size_t left = json_text(a).length, right = json_text(b).length;
+    size_t least = left < right ? left : right;
+    switch (type) {
+    case JSON_NUMBER:
+        return 1 + (left + right) / UNIT_BYTES_READ;
+    case JSON_STRING:
+        return 1 + least / (json_escaped(a) || json_escaped(b) ? UNIT_BYTES_READ : UNIT_BYTES);
+    case JSON_NONE:
+    case JSON_NULL:
+    case JSON_FALSE:
+    case JSON_TRUE:
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    return 1 + (json_count(a) == json_count(b) ? least / UNIT_BYTES_READ : 0);
+}
+
 static struct json_value array_element(struct json_value array, uint32_t position)
 {
     if (position < json_count(array))

@@ -6,7 +6,6 @@
 #include "shared/base/memory.h"
 #include "shared/json/characters.h"
 #include "shared/json/compare.h"
-#include "shared/json/number.h"
 
 struct compiler {
     struct json_query *query;
@@ -87,21 +86,15 @@ static bool add_path(const struct compiler *compiler, uint32_t node, struct json
 {
     struct json_query *query = compiler->query;
     struct slice path = json_string(key, &query->names);
-    const char *at = path.data;
-    const char *end = path.data + path.length;
     query->nodes[node].path = path;
     query->nodes[node].steps = query->step_count;
-    for (const char *dot = at; dot; at = dot + 1) {
-        if (query->nodes[node].step_count == JSON_DEPTH_LIMIT)
+    while (path.data) {
+        if (query->nodes[node].step_count == JSON_PATH_STEPS)
             return query_refuse(compiler, key, "the path has too many steps");
-        dot = memchr(at, '.', (size_t)(end - at));
-        struct slice name = slice_of(at, (size_t)((dot ? dot : end) - at));
         query->steps =
             grown_list(query->steps, query->step_count, &query->step_capacity, sizeof(*query->steps));
-        query->steps[query->step_count++] = (struct query_step){name, json_position(name)};
+        query->steps[query->step_count++] = json_path_take_step(&path);
         query->nodes[node].step_count++;
-        if (!dot)
-            break;
     }
     return true;
 }

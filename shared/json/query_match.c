@@ -17,70 +17,20 @@ enum { UNKNOWN, FALSE, TRUE }; /* of a leaf */
 
 enum { ABSENT_NODE = UINT32_MAX };
 
-/* An array of the document whose elements come next. */
-struct place {
-    uint32_t next, end; /* nodes */
-    uint32_t position;  /* of the next element */
-    uint32_t step;      /* of the path; ->step_count: the elements are tried as values */
-};
-
-/* What the walk does next. */
-enum walk_state {
-    IDLE,   /* in no leaf */
-    FOLLOW, /* follow the path from ->step on in ->value */
-    TRY,    /* try ->value with the conditions from ->condition on */
-    NEXT,   /* take the next element of the last place */
-};
-
 struct json_matching {
     const struct json_query *query;
-    unsigned char *known;  /* of each node of the query: about its leaf */
-    uint64_t units, taken; /* of this step: left, and taken */
+    unsigned char *known;    /* of each node of the query: about its leaf */
+    struct json_units units; /* of this step */
     /* the walk through one leaf */
-    enum walk_state state;
-    const struct query_node *field;
+    bool in_leaf;
+    struct json_path_walk walk;
     const struct query_node *conditions; /* whose children about values are tried; NULL: any present value */
-    uint32_t value, step;                /* node of the document, or ABSENT_NODE */
+    bool trying;                         /* ->value, with the conditions from ->condition on */
+    uint32_t value;                      /* node of the document, or ABSENT_NODE */
     uint32_t condition;
-    bool element; /* ->value is one of an array at the path's end */
-    bool arrived; /* the path led to some value, or to an object without it */
-    unsigned depth;
-    struct place places[JSON_DEPTH_LIMIT + 1];
 };
 
-static void spend_matching(struct json_matching *matching, uint64_t units)
-{
-    matching->taken += units;
-    matching->units -= units < matching->units ? units : matching->units;
-}
-
 /* ---- values ---- */
-
-enum { UNIT_BYTES = 64, UNIT_BYTES_READ = 8 }; /* compared at once; read one by one */
-
-/* What it costs at most to compare two values. */
-static uint64_t comparison_work(struct json_value a, struct json_value b)
-{
-    enum json_type type = json_type(a);
-    if (type != json_type(b) || type < JSON_NUMBER)
-        return 1;
-    size_t left = json_text(a).length, right = json_text(b).length;
-    size_t least = left < right ? left : right;
-    switch (type) {
-    case JSON_NUMBER:
-        return 1 + (left + right) / UNIT_BYTES_READ;
-    case JSON_STRING:
-        return 1 + least / (json_escaped(a) || json_escaped(b) ? UNIT_BYTES_READ : UNIT_BYTES);
-    case JSON_NONE:
-    case JSON_NULL:
-    case JSON_FALSE:
-    case JSON_TRUE:
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        break;
-    }
-    return 1 + (json_count(a) == json_count(b) ? least / UNIT_BYTES_READ : 0);
-}
 
 static bool scalar_equal(struct json_value operand, struct json_value value)
 {
@@ -114,7 +64,7 @@ static uint64_t search_units(const struct json_value *operands, uint32_t count, 
 {
     uint64_t units = 1;
     for (uint32_t left = count; left; left /= 2)
-        units += comparison_work(operands[left / 2], value);
+        units += json_comparison_work(operands[left / 2], value);
     return units;
 }
 
@@ -125,12 +75,12 @@ static bool in_operands(struct json_matching *matching, const struct query_node 
         return false;
     const struct json_value *operands = matching->query->values + node->values;
     if (json_type(value) <= JSON_STRING) {
-        spend_matching(matching, search_units(operands, node->sorted_count, value));
+        json_units_spend(&matching->units, search_units(operands, node->sorted_count, value));
         return node->sorted_count == 1 ? scalar_equal(operands[0], value)
                                        : in_sorted(operands, node->sorted_count, value);
     }
     for (uint32_t i = node->sorted_count; i < node->value_count; i++) {
-        spend_matching(matching, comparison_work(operands[i], value));
+        json_units_spend(&matching->units, json_comparison_work(operands[i], value));
         if (json_equal(operands[i], value))
             return true;
     }
@@ -143,7 +93,7 @@ static bool value_holds(struct json_matching *matching, const struct query_node 
     if (node->kind == QUERY_IN)
         return in_operands(matching, node, value);
     struct json_value operand = matching->query->values[node->values];
-    spend_matching(matching, comparison_work(operand, value));
+    json_units_spend(&matching->units, json_comparison_work(operand, value));
     if (json_type(value) != json_type(operand))
         return false;
     int order = json_order(value, operand);
@@ -171,76 +121,11 @@ static bool value_holds(struct json_matching *matching, const struct query_node 
 
 /* ---- one leaf ---- */
 
-static void walk_to(struct json_matching *matching, enum walk_state state, uint32_t value)
+static void try_value(struct json_matching *matching, struct json_value value)
 {
-    matching->state = state;
-    matching->value = value;
-}
-
-static void try_value(struct json_matching *matching, uint32_t value, bool element)
-{
-    matching->arrived = true;
-    matching->element = element;
+    matching->trying = true;
+    matching->value = value.json ? value.index : ABSENT_NODE;
     matching->condition = matching->conditions ? matching->conditions->child : 0;
-    walk_to(matching, TRY, value);
-}
-
-static void enter_node(struct json_matching *matching, const struct json_node *nodes, uint32_t array,
-                       uint32_t step)
-{
-    matching->places[matching->depth++] = (struct place){array + 1, nodes[array].next, 0, step};
-    matching->state = NEXT;
-}
-
-/* To where the path ends, or goes through an array. */
-static void follow_fields(struct json_matching *matching, struct json_value document)
-{
-    const struct query_node *field = matching->field;
-    const struct query_step *steps = matching->query->steps + field->steps;
-    struct json_value value = {document.json, matching->value};
-    uint32_t step = matching->step;
-    while (step < field->step_count && json_type(value) == JSON_OBJECT) {
-        spend_matching(matching, 1 + json_count(value) / 4);
-        value = json_member(value, steps[step++].name);
-    }
-    if (step == field->step_count)
-        try_value(matching, value.json ? value.index : ABSENT_NODE, false);
-    else if (json_type(value) == JSON_ARRAY)
-        enter_node(matching, document.json->nodes, value.index, step);
-    else
-        try_value(matching, ABSENT_NODE, false);
-}
-
-/* A number steps into an array; any other name goes on in each element that is an object. There is one way to
- * each value, so the cost is bounded by the document's size. */
-static void next_element(struct json_matching *matching, const struct json_node *nodes)
-{
-    struct place *place = &matching->places[matching->depth - 1];
-    const struct query_node *field = matching->field;
-    const struct query_step *step = matching->query->steps + field->steps + place->step;
-    bool ends = place->step == field->step_count;
-    while (place->next < place->end && matching->units) {
-        uint32_t element = place->next, position = place->position++;
-        place->next = nodes[element].next;
-        spend_matching(matching, 1);
-        if (ends) {
-            try_value(matching, element, true);
-            return;
-        }
-        if (step->position == position) {
-            matching->step = place->step + 1;
-            matching->depth--;
-            walk_to(matching, FOLLOW, element);
-            return;
-        }
-        if (step->position == UINT32_MAX && nodes[element].type == JSON_OBJECT) {
-            matching->step = place->step;
-            walk_to(matching, FOLLOW, element);
-            return;
-        }
-    }
-    if (place->next >= place->end)
-        matching->depth--;
 }
 
 /* True: the value satisfies all conditions. */
@@ -251,44 +136,46 @@ static bool try_conditions(struct json_matching *matching, struct json_value doc
     bool holds = matching->conditions || value.json;
     while (holds && matching->condition) {
         const struct query_node *node = &nodes[matching->condition];
-        if (!matching->units)
+        if (!matching->units.left)
             return false;
         holds = node->kind < QUERY_IN || value_holds(matching, node, value);
         matching->condition = node->sibling;
     }
     if (holds)
         return true;
-    matching->state = NEXT;
-    if (!matching->element && matching->conditions && json_type(value) == JSON_ARRAY)
-        enter_node(matching, document.json->nodes, value.index, matching->field->step_count);
+    matching->trying = false;
+    if (!matching->walk.element && matching->conditions && json_type(value) == JSON_ARRAY)
+        json_path_enter(&matching->walk, value);
     return false;
 }
 
 static void begin_leaf(struct json_matching *matching, const struct query_node *field,
                        const struct query_node *conditions)
 {
-    matching->field = field;
+    json_path_begin(&matching->walk, matching->query->steps + field->steps, field->step_count);
     matching->conditions = conditions;
-    matching->step = 0;
-    matching->depth = 0;
-    matching->arrived = false;
-    walk_to(matching, FOLLOW, 0);
+    matching->trying = false;
+    matching->in_leaf = true;
 }
 
 /* Whether some value that the path leads to satisfies the conditions. */
 static enum json_match walk_leaf(struct json_matching *matching, struct json_value document)
 {
-    while (matching->units) {
-        if (matching->state == FOLLOW)
-            follow_fields(matching, document);
-        else if (matching->state == TRY && try_conditions(matching, document))
+    while (matching->units.left) {
+        struct json_value value;
+        if (matching->trying && try_conditions(matching, document))
             return JSON_MATCH_YES;
-        else if (matching->state == NEXT && matching->depth)
-            next_element(matching, document.json->nodes);
-        else if (matching->state == NEXT && matching->arrived)
+        if (matching->trying)
+            continue;
+        switch (json_path_next(&matching->walk, document, &value, &matching->units)) {
+        case JSON_WALKED_MORE:
+            return JSON_MATCH_MORE;
+        case JSON_WALKED_END:
             return JSON_MATCH_NO;
-        else if (matching->state == NEXT)
-            try_value(matching, ABSENT_NODE, false);
+        case JSON_WALKED_VALUE:
+            try_value(matching, value);
+            break;
+        }
     }
     return JSON_MATCH_MORE;
 }
@@ -300,12 +187,12 @@ static enum json_match match_leaf(struct json_matching *matching, uint32_t at, c
     unsigned char *known = &matching->known[at];
     if (*known != UNKNOWN)
         return *known == TRUE ? JSON_MATCH_YES : JSON_MATCH_NO;
-    if (matching->state == IDLE)
+    if (!matching->in_leaf)
         begin_leaf(matching, field, conditions);
     enum json_match match = walk_leaf(matching, document);
     if (match == JSON_MATCH_MORE)
         return match;
-    matching->state = IDLE;
+    matching->in_leaf = false;
     *known = match == JSON_MATCH_YES ? TRUE : FALSE;
     return match;
 }
@@ -370,16 +257,15 @@ void json_matching_free(struct json_matching *matching)
 void json_matching_begin(struct json_matching *matching)
 {
     memset(matching->known, UNKNOWN, matching->query->node_count);
-    matching->state = IDLE;
+    matching->in_leaf = false;
 }
 
 enum json_match json_matching_go_on(struct json_matching *matching, struct json_value document,
                                     uint64_t *units)
 {
-    matching->units = *units;
-    matching->taken = 0;
+    matching->units = (struct json_units){.left = *units};
     enum json_match match = document_holds(matching, 0, document);
-    *units = matching->taken;
+    *units = matching->units.taken;
     return match;
 }
 

@@ -1,6 +1,7 @@
 #ifndef SHARED_JSON_QUERY_PARTS_H
 #define SHARED_JSON_QUERY_PARTS_H
 
+#include "shared/json/path.h"
 #include "shared/json/query.h"
 
 /* A compiled query as query_compile.c makes it and query_match.c and query_bounds.c read it. Only for
@@ -39,12 +40,6 @@ struct query_node {
     struct slice path;
 };
 
-/* One step of a dotted path. */
-struct query_step {
-    struct slice name;
-    uint32_t position; /* the array element that the name means; UINT32_MAX: none */
-};
-
 struct json_query {
     struct buffer text;  /* the query, compact */
     struct buffer names; /* unescaped paths */
@@ -53,7 +48,7 @@ struct json_query {
     uint32_t node_count, node_capacity;
     struct json_value *values;
     uint32_t value_count, value_capacity;
-    struct query_step *steps;
+    struct json_path_step *steps;
     uint32_t step_count, step_capacity;
     uint32_t spent; /* of JSON_QUERY_NODES */
 };
