@@ -188,7 +188,7 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->slot = inheritance->slot;
     worker->scoreboard = inheritance->scoreboard;
     worker->score = &inheritance->scoreboard->worker[worker->slot];
-    worker->attempts = &inheritance->scoreboard->attempts;
+    worker->attempts = inheritance->scoreboard->attempts;
     worker->ring = inheritance->ring;
     worker->order_channel = inheritance->order_channel;
     worker->incarnation = random_number();

@@ -72,20 +72,6 @@ enum scoreboard_rate { RATE_CALLS, RATE_DELIVERIES, RATE_CHANGES, RATE_ACCEPTED,
 
 enum { SCOREBOARD_LISTEN = 6144 };
 
-enum { LOGIN_SETS = 1024, LOGIN_WAYS = 4, LOGIN_SECRET_BYTES = 16 };
-
-/* Failed log-ins of all workers together, so that more workers do not mean more attempts:
- * worker/authority/throttle.c alone knows what is in it. It outlives workers, is of fixed size, and is
- * written without locks: two workers that claim the same place at once may lose a count. */
-struct login_attempts {
-    /* Of the keys' hash, so that nobody can choose keys that collide. */
-    unsigned char secret[LOGIN_SECRET_BYTES];
-    struct {
-        _Atomic uint64_t key;   /* hash; 0: free */
-        _Atomic uint64_t count; /* since when, in ms, and how many failures */
-    } counts[LOGIN_SETS][LOGIN_WAYS];
-};
-
 struct scoreboard {
     uint32_t workers;            /* rows in use */
     _Atomic uint64_t started_ms; /* wall clock */
@@ -98,9 +84,8 @@ struct scoreboard {
     _Atomic uint64_t refused;       /* connections that the master refused: limits, no descriptors */
     _Atomic bool short_of_descriptors; /* the last that came was refused, or waits, for want of descriptors */
     struct scoreboard_committer committer;
-    struct login_attempts attempts;
-    struct address_counts *addresses; /* mapped before the first fork, so at the same place in all; NULL in
-                                         tests: each worker counts alone */
+    struct login_attempts *attempts;  /* mapped before the first fork, so at the same place in all */
+    struct address_counts *addresses; /* the same; NULL in tests: each worker counts alone */
     struct presence *presence;        /* the same; workers need it */
     struct scoreboard_worker worker[RING_WORKERS];
 };

@@ -1,7 +1,7 @@
 #include "worker/methods/credentials.h"
 
 #include "shared/base/clock.h"
-#include "worker/authority/throttle.h"
+#include "shared/ipc/login_attempts.h"
 #include "worker/authority/user_sets.h"
 
 struct login_source credentials_source(const struct session *session)
@@ -30,8 +30,8 @@ bool credentials_throttled(struct transaction *transaction, struct slice user,
     uint64_t now_ms = clock_monotonic_ms();
     const struct login_attempts *attempts = transaction->worker->attempts;
     uint64_t most = transaction->worker->config->limits.login_attempts;
-    bool closed = throttle_closed(attempts, most, user_key(user, &key), now_ms) ||
-                  throttle_closed(attempts, most, source_key(source), now_ms);
+    bool closed = login_attempts_reach(attempts, most, user_key(user, &key), now_ms) ||
+                  login_attempts_reach(attempts, most, source_key(source), now_ms);
     buffer_free(&key);
     if (closed)
         transaction_fail(transaction, ERROR_RATE_LIMITED, "Too many failed log-ins; try again in a minute");
@@ -42,8 +42,8 @@ void credentials_failed(struct worker *worker, struct slice user, const struct l
 {
     struct buffer key = {0};
     uint64_t now_ms = clock_monotonic_ms();
-    throttle_failed(worker->attempts, user_key(user, &key), now_ms);
-    throttle_failed(worker->attempts, source_key(source), now_ms);
+    login_attempts_add(worker->attempts, user_key(user, &key), now_ms);
+    login_attempts_add(worker->attempts, source_key(source), now_ms);
     buffer_free(&key);
 }
 

@@ -83,7 +83,7 @@ static void append_who(struct buffer *line, const struct transaction *transactio
 }
 
 /* Who has not logged in can make many refused calls: these are counted, and said once a second. A password
- * that is wrong is not among them: of these there are few, see throttle.h. */
+ * that is wrong is not among them: of these there are few, see login_attempts.h. */
 static bool is_refused_stranger(const struct transaction *transaction, enum error_code code)
 {
     bool log_in = transaction->method->access == ACCESS_UNPROTECTED && code == ERROR_UNAUTHORIZED;
