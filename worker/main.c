@@ -130,7 +130,7 @@ bool worker_pass(struct worker *worker)
     retry_after_failure(worker);
     bool more = ring_intake_some(worker);
     worker->rights_left = WORK_FOR_RIGHTS;
-    (void)!job_list_run(worker->jobs);
+    job_list_run(worker->jobs);
     committer_link_flush(worker->link); /* first: who is answered now may count on what it sent before */
     if (authority_is_current(worker->authority)) /* events.c, may_write() */
         more |= network_flush(worker->network, WRITES_IN_A_PASS);
@@ -254,9 +254,8 @@ static void log_first_user(struct worker *worker)
     char line[FIRST_USER_LINE];
     if (!snapshot_take(worker))
         return;
-    uint64_t users = 1; /* as long as nobody knows better */
-    (void)!store_count(worker->store, COLLECTION_USERS, &users);
-    bool nobody = users == 0;
+    uint64_t users;
+    bool nobody = store_count(worker->store, COLLECTION_USERS, &users) == ERROR_NONE && users == 0;
     snapshot_end(worker);
     atomic_store(&worker->score->no_user, nobody);
     if (!nobody)

@@ -289,7 +289,8 @@ static void on_connect(evutil_socket_t fd, short what, void *argument)
         return;
     }
     static const char busy[] = "{\"error\":\"too many control connections\"}\n";
-    (void)!send(connection, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (send(connection, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("a control connection too many is closed without a word: %m");
     close(connection);
 }
 

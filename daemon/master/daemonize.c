@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shared/base/log.h"
+
 /* Towards the first process: nothing but READY, or the line to show. -1: not daemonised, or told already. */
 static int report_fd = -1;
 
@@ -110,7 +112,8 @@ void daemonize_ready(void)
 {
     if (report_fd < 0)
         return;
-    (void)!nullify_descriptor(STDERR_FILENO);
+    if (!nullify_descriptor(STDERR_FILENO))
+        log_warning("standard error stays open: %m");
     tell_parent(ready_word);
 }
 

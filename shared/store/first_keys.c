@@ -81,9 +81,11 @@ static void grow_keys(struct first_keys *keys)
     larger.count = 0;
     larger.capacity = keys->capacity ? keys->capacity * 4 : SLOTS_FIRST;
     larger.slots = memory_zeroed(larger.capacity, sizeof *larger.slots);
-    for (size_t i = 0; i < keys->capacity; i++)
-        if (keys->slots[i].document)
-            (void)!put_key(&larger, keys->slots[i]);
+    for (size_t i = 0; i < keys->capacity; i++) {
+        /* A document's set has no more of them than the one it comes from. */
+        [[maybe_unused]] bool put = !keys->slots[i].document || put_key(&larger, keys->slots[i]);
+        assert(put);
+    }
     free(keys->slots);
     *keys = larger;
 }

@@ -84,19 +84,18 @@ void job_wake(struct job_list *jobs, struct job *job)
     job->runnable = true;
 }
 
-bool job_list_run(struct job_list *jobs)
+void job_list_run(struct job_list *jobs)
 {
     struct job *job;
     bool first = true;
     TAILQ_CONCAT(&jobs->runnable, &jobs->later, queue);
     while ((job = TAILQ_FIRST(&jobs->runnable))) {
         if (!work_left(jobs->work, WORK_KEPT_BY_JOBS) && !first)
-            return true;
+            return;
         first = false;
         TAILQ_REMOVE(&jobs->runnable, job, queue);
         run_job_step(jobs, job);
     }
-    return false;
 }
 
 bool job_list_runnable(const struct job_list *jobs)

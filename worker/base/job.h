@@ -41,9 +41,8 @@ void job_start(struct job_list *jobs, struct job *job);
 
 void job_wake(struct job_list *jobs, struct job *job);
 
-/** Runs jobs, those for later among them: one step at least, and more while there is work left. True: some
- * are still runnable. */
-[[gnu::warn_unused_result]] bool job_list_run(struct job_list *jobs);
+/** Runs jobs, those for later among them: one step at least, and more while there is work left. */
+void job_list_run(struct job_list *jobs);
 
 /** Whether some want another step. */
 bool job_list_runnable(const struct job_list *jobs);

@@ -159,8 +159,9 @@ struct thread_pool *thread_pool_create(struct event_base *base, size_t threads, 
     if (event_add(&pool->done_event, NULL) != 0)
         log_fatal("the threads' eventfd cannot be watched");
     /* The C library looks up functions of the dynamic linker when the first thread is started, which keeps
-     * all registers on the stack: not when a password has just been copied. */
-    (void)!start_thread(pool);
+     * all registers on the stack: not when a password has just been copied. If it cannot be started,
+     * thread_pool_add() tries again. */
+    start_thread(pool);
     return pool;
 }
 

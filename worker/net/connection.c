@@ -313,7 +313,7 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
      * memory. */
     if (network->fresh >= FRESH_MOST && network->depth == 1 &&
         (!network->events.may_write || network->events.may_write(network->context)))
-        (void)!network_flush(network, FRESH_MOST);
+        network_flush(network, FRESH_MOST);
     network_leave(network);
 }
 
@@ -409,7 +409,7 @@ void connection_authorized(struct connection *connection, bool authorized)
         return;
     connection_uncount_half_read(connection);
     connection->authorized = authorized;
-    (void)!connection_count_half_read(connection);
+    connection_recount_half_read(connection);
     connection_log_in_ended(connection);
     if (!connection->peer_done)
         timers_deadline(network->timers, connection,

@@ -63,27 +63,27 @@ void connection_uncount_half_read(struct connection *connection)
     connection->half_read = 0;
 }
 
-bool connection_count_half_read(struct connection *connection)
+void connection_recount_half_read(struct connection *connection)
 {
     struct network *network = connection->network;
-    uint32_t before = connection->half_read;
     connection_uncount_half_read(connection);
     if (connection->kind == CONNECTION_CONTROL)
-        return true;
+        return;
     connection->half_read = (uint32_t)held_bytes(connection);
     network->half_read += connection->half_read;
-    bool strange = is_strange(connection);
-    if (strange)
+    if (is_strange(connection))
         network->strangers_half_read += connection->half_read;
+}
+
+bool connection_count_half_read(struct connection *connection)
+{
+    const struct network *network = connection->network;
+    uint32_t before = connection->half_read;
+    connection_recount_half_read(connection);
     if (connection->half_read <= before || connection->half_read <= NOTHING_MUCH)
         return true;
     /* The other half is for calls. */
     const struct config_limits *limits = &network->options.config->limits;
-    return strange ? network->strangers_half_read <= limits->strangers_bytes
-                   : network->half_read <= limits->worker_calls_bytes / 2;
-}
-
-void connection_keeps_nothing(struct connection *connection)
-{
-    (void)!connection_count_half_read(connection); /* it is less than before */
+    return is_strange(connection) ? network->strangers_half_read <= limits->strangers_bytes
+                                  : network->half_read <= limits->worker_calls_bytes / 2;
 }

@@ -22,7 +22,8 @@ size_t connection_kept_by_owner(const struct connection *connection);
 /** It holds nothing any more, or is counted anew as another's. */
 void connection_uncount_half_read(struct connection *connection);
 
-/** The owner has got to what it kept. */
-void connection_keeps_nothing(struct connection *connection);
+/** Counts anew when it holds no more than before, or the same as another's: whether that is too much is asked
+ * when more comes. */
+void connection_recount_half_read(struct connection *connection);
 
 #endif

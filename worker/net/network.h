@@ -100,7 +100,7 @@ void network_backlog_drops(struct network *network, uint64_t first);
 
 /** Writes to queued connections in turn, at most @most of them, until no work is left, but a few in any case:
  * what was used up by steps of calls must not hold up the answers to others. True: some are queued still. */
-[[gnu::warn_unused_result]] bool network_flush(struct network *network, unsigned most);
+bool network_flush(struct network *network, unsigned most);
 
 /** Bytes of what has come on all connections and is not taken yet: messages, requests and heads in part (but
  * not over the control socket), and messages that wait. */

@@ -52,7 +52,7 @@ static void take_out(struct incoming *incoming)
     }
     TAILQ_REMOVE(&queue->waiting, incoming, queue);
     session->incoming = NULL;
-    connection_keeps_nothing(session->connection);
+    connection_recount_half_read(session->connection);
 }
 
 static void incoming_free(struct incoming *incoming)

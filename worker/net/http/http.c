@@ -105,7 +105,7 @@ static void begin_response(struct connection *connection)
     struct http_exchange *http = connection->http;
     http->phase = HTTP_RESPONSE;
     buffer_free(&http->content);
-    (void)!connection_count_half_read(connection); /* perhaps nothing more comes on it for long */
+    connection_recount_half_read(connection); /* perhaps nothing more comes on it for long */
     connection->network->fresh++;
     http_set_deadline(connection, true);
     connection_queue(connection);

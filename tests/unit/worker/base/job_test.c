@@ -29,6 +29,13 @@ static void count_free(struct job *job)
     ((struct counting_job *)job)->freed++;
 }
 
+static void run_to_the_end(struct job_list *jobs)
+{
+    do
+        job_list_run(jobs);
+    while (job_list_runnable(jobs));
+}
+
 static void jobs_take_turns_and_end(void **state)
 {
     (void)state;
@@ -39,8 +46,7 @@ static void jobs_take_turns_and_end(void **state)
     assert_int_equal(a.steps, 1);
     job_start(jobs, &b.job);
     assert_int_equal(b.freed, 1);
-    while (job_list_run(jobs))
-        continue;
+    run_to_the_end(jobs);
     assert_int_equal(a.steps, 3);
     assert_int_equal(a.freed, 1);
     job_list_free(&jobs);
@@ -61,14 +67,17 @@ static void jobs_share_what_is_left_of_a_pass(void **state)
     job_start(jobs, &b.job);
     assert_int_equal(a.steps + b.steps, 0);
     work_charge(&work, WORK_PASS);
-    assert_true(job_list_run(jobs));
+    job_list_run(jobs);
+    assert_true(job_list_runnable(jobs));
     assert_int_equal(a.steps, 1);
     assert_int_equal(b.steps, 0);
-    assert_true(job_list_run(jobs));
+    job_list_run(jobs);
+    assert_true(job_list_runnable(jobs));
     assert_int_equal(a.steps, 1);
     assert_int_equal(b.steps, 1);
     work_pass(&work);
-    assert_false(job_list_run(jobs));
+    job_list_run(jobs);
+    assert_false(job_list_runnable(jobs));
     assert_int_equal(a.freed + b.freed, 2);
     job_list_free(&jobs);
 }
@@ -79,13 +88,11 @@ static void blocked_jobs_wait_to_be_woken(void **state)
     struct job_list *jobs = job_list_create(NULL);
     struct counting_job a = {.job = {.step = count_step, .free = count_free}, .last = 4, .block_at = 2};
     job_start(jobs, &a.job);
-    while (job_list_run(jobs))
-        continue;
+    run_to_the_end(jobs);
     assert_int_equal(a.steps, 2);
     job_wake(jobs, &a.job);
     job_wake(jobs, &a.job);
-    while (job_list_run(jobs))
-        continue;
+    run_to_the_end(jobs);
     assert_int_equal(a.freed, 1);
     job_list_free(&jobs);
 }
