@@ -45,7 +45,7 @@ static void request_came(void *context, struct connection *connection, const str
     struct worker *worker = context;
     struct session *session = session_create(worker, connection);
     if (worker->stopping)
-        connection_close(connection, 0, NULL); /* behind the answer */
+        connection_close(connection, 0, NULL); /* after the answer */
     http_call_handle(session, call);
 }
 

@@ -37,7 +37,7 @@ static void tell_client(struct connection *connection, void *argument)
     (void)argument;
     char data[64];
     if (connection->state == CONNECTION_HTTP)
-        connection_close(connection, CLOSE_GOING_AWAY, NULL); /* behind the answer to what it has asked */
+        connection_close(connection, CLOSE_GOING_AWAY, NULL); /* after the answer to what it has asked */
     if (!connection->owner || connection->state != CONNECTION_OPEN)
         return;
     int length = snprintf(data, sizeof data, "{\"after_ms\":%u}", (unsigned)(random_number() % COME_BACK_MS));

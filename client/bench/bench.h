@@ -43,7 +43,7 @@ struct bench_options {
 struct bench {
     struct bench_options options;
     struct ws_target target;
-    struct buffer token; /* with a NUL behind it; empty: none is needed (control socket) or none is known */
+    struct buffer token; /* with a NUL after it; empty: none is needed (control socket) or none is known */
     struct buffer login; /* with --login: the data of authorize_by_login, password included */
     char run[9];         /* random: in the ids of this run's documents */
     struct report *report;

@@ -9,7 +9,7 @@
 /*
  * The documents of a run: {"_id":"RUN-0000000123","t":TIME,"pad":"..."}, padded to the size that was asked
  * for. RUN is random, the number counts from 0, TIME is the sender's monotonic clock in ns. A receiver finds
- * the number behind the run's name; in messages of the same make it stands at the same place, so that it is
+ * the number after the run's name; in messages of the same make it stands at the same place, so that it is
  * searched only once.
  */
 
@@ -50,7 +50,7 @@ static inline uint64_t bench_document_find(struct bench_document_finder *finder,
     return number;
 }
 
-/** The number behind "seq": at the end of a message; 0: there is none. */
+/** The number after "seq": at the end of a message; 0: there is none. */
 static inline uint64_t bench_document_seq(struct slice text)
 {
     uint64_t seq = 0, place = 1;

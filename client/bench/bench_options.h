@@ -3,7 +3,7 @@
 
 #include "client/bench/bench.h"
 
-/** Reads the command line behind the case's name into @options, over the case's defaults. A wrong one ends
+/** Reads the command line after the case's name into @options, over the case's defaults. A wrong one ends
  * the program with one clear line. */
 void bench_options_read(struct bench_options *options, const struct bench_case *chosen, int argc,
                         char **argv);

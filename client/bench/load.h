@@ -37,7 +37,7 @@ struct load_kind {
     bool callers_deaf; /* they do not read the answers, so they call @in_flight times and no more */
     bool leave;        /* strangers: one call, then another connection */
     void (*prepare)(struct load *load); /* may be NULL */
-    /** Appends the rest of a message behind its tid. NULL: load->request is it. */
+    /** Appends the rest of a message after its tid. NULL: load->request is it. */
     void (*request)(struct load *load, struct buffer *out);
 };
 
@@ -49,7 +49,7 @@ struct load {
     const char *collection;
     char user[32], group[32]; /* @group: of documents and of nobody, unless the load `rights` says so */
     struct buffer log_in;     /* data of authorize_by_login */
-    struct buffer token;      /* with a NUL behind it */
+    struct buffer token;      /* with a NUL after it */
     uint64_t documents;       /* made so far: the next one's number */
 
     const struct load_kind *kind;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A reply names itself at its beginning, the code stands behind a tid of at most 20 digits. */
+/* A reply names itself at its beginning, the code stands after a tid of at most 20 digits. */
 enum { HEAD_BYTES = 240 };
 
 static bool has_member(struct slice text, struct slice word)

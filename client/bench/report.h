@@ -29,7 +29,7 @@ struct report_cell {
     const char *key, *label;
     double value;
     int decimals;
-    bool aside; /* stands behind the columns, and only when it is not 0 */
+    bool aside; /* stands after the columns, and only when it is not 0 */
 };
 
 /** A row called @name, in JSON the member @name, an object. The @first one has the labels above it. */

@@ -62,7 +62,7 @@ void server_find(struct server *server, const struct bench_options *options)
     buffer_free(&text);
 }
 
-/* Fields 14 and 15 of /proc/PID/stat, behind the name in brackets, which may hold anything. */
+/* Fields 14 and 15 of /proc/PID/stat, after the name in brackets, which may hold anything. */
 static double cpu_of(pid_t pid)
 {
     char path[64], text[1024];

@@ -7,7 +7,7 @@
 
 /* dispatchctl(8): one file for each command; a command's table entry stands at the foot of its file. */
 
-/** What stands in front of the command. */
+/** What stands before the command. */
 struct ctl {
     const char *control; /* path of the control socket */
 };

@@ -32,7 +32,7 @@ bool lines_open(struct lines *lines, const char *path)
     return true;
 }
 
-/* Moves what is left to the front and reads more behind it. */
+/* Moves what is left to the front and reads more after it. */
 static bool read_more(struct lines *lines)
 {
     buffer_consume(&lines->bytes, lines->at);

@@ -77,7 +77,7 @@ int ctl_call(const struct ctl *ctl, const char *collection, const char *method, 
     return status;
 }
 
-/* Documents behind @after (a JSON string; empty: from the first). */
+/* Documents after @after (a JSON string; empty: from the first). */
 static void compose_page(struct buffer *data, const struct buffer *after)
 {
     buffer_clear(data);

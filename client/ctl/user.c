@@ -23,7 +23,7 @@ static void compose_groups(struct buffer *data, char *const *groups, size_t coun
     buffer_append_byte(data, ']');
 }
 
-/* Asks for a password, puts it behind @data under @key, and calls. */
+/* Asks for a password, puts it after @data under @key, and calls. */
 static int call_with_password(const struct ctl *ctl, bool from_stdin, const char *method, const char *key,
                               struct buffer *data)
 {

@@ -12,7 +12,7 @@ static bool is_in_sync(struct slice tag)
     return access_tag_read(tag, &read) && (read.flags & ACCESS_IN_SYNC);
 }
 
-/* All settings as they are now; nothing when that is what they were, with another document behind them. */
+/* All settings as they are now; nothing when that is what they were, with another document after them. */
 static void make_settings_frame(struct publisher *publisher, struct slice stored)
 {
     struct buffer settings = {0};

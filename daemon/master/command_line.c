@@ -16,9 +16,9 @@ static const char limits_prefix[] = "limits.";
 
 /* One argument (or two) of the command line, taken apart. */
 struct argument {
-    const char *name; /* behind the dashes */
+    const char *name; /* after the dashes */
     size_t length;
-    const char *value; /* behind "="; NULL: none */
+    const char *value; /* after "="; NULL: none */
 };
 
 /* argv while it is read. */
@@ -55,7 +55,7 @@ static bool next_argument(struct command_line *line, struct argument *out)
     return true;
 }
 
-/* The value behind "=", or the next argument. */
+/* The value after "=", or the next argument. */
 static bool take_value(struct command_line *line, struct argument *argument, const char *what)
 {
     if (argument->value)

@@ -16,7 +16,7 @@ static struct {
     size_t bytes;
 } room;
 
-/* The bytes from @start that the strings of @list cover without a gap behind @end; moves @end. */
+/* The bytes from @start that the strings of @list cover without a gap after @end; moves @end. */
 static void extend_title(char **list, char **end)
 {
     for (; *list; list++) {

@@ -11,7 +11,7 @@
  * Bytes that grow. All zero is an empty buffer. Who declares it frees it with buffer_free().
  *
  * Nothing stays behind in memory that is not in use: bytes are wiped where they leave ->length, by every
- * function that makes it less and where they move to a larger place. So what is written behind ->length is
+ * function that makes it less and where they move to a larger place. So what is written after ->length is
  * added to it, and ->length is not made less by hand.
  */
 struct buffer {
@@ -23,7 +23,7 @@ struct buffer {
 /** Makes room for @more bytes: the rare part of buffer_reserve(). */
 void buffer_grow(struct buffer *buffer, size_t more);
 
-/** Room for @more bytes behind the used ones; returns where they start. Add what was written to ->length. */
+/** Room for @more bytes after the used ones; returns where they start. Add what was written to ->length. */
 static inline char *buffer_reserve(struct buffer *buffer, size_t more)
 {
     if (more > buffer->capacity - buffer->length)
@@ -66,7 +66,7 @@ void buffer_append_signed(struct buffer *buffer, int64_t value);
 /** Removes the first @length bytes (moves the rest to the front). */
 void buffer_consume(struct buffer *buffer, size_t length);
 
-/** Removes what is behind the first @length bytes, of which there are no fewer. */
+/** Removes what is after the first @length bytes, of which there are no fewer. */
 void buffer_shorten(struct buffer *buffer, size_t length);
 
 /** Forgets the contents; keeps the memory. */

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/** The struct @type of which *@pointer is the member @member; does not compile when it is none. */
+/** The struct @type of which *@pointer is the member @member; does not compile when it is not. */
 #define CONTAINER_OF(pointer, type, member)                                                                  \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member) +                                             \
                       0 * sizeof((pointer) == &((type *)NULL)->member)))

@@ -134,7 +134,7 @@ static bool has_controls(struct slice text)
         uint64_t word, del;
         memcpy(&word, text.data + at, sizeof word);
         del = word ^ ones * 0x7f;
-        /* The top bit of each byte that is below 0x20, or 0x7f; perhaps of one behind it, too. */
+        /* The top bit of each byte that is below 0x20, or 0x7f; perhaps of one after it, too. */
         found |= ((word - ones * 0x20) & ~word) | ((del - ones) & ~del);
     }
     if (found & tops)

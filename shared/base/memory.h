@@ -22,7 +22,7 @@
  * as it is: not for what came from a peer. */
 [[gnu::returns_nonnull, gnu::warn_unused_result]] void *memory_resize(void *old, size_t count, size_t size);
 
-/** A copy of @length bytes with a NUL behind them. */
+/** A copy of @length bytes with a NUL after them. */
 [[gnu::malloc, gnu::returns_nonnull]] char *memory_copy(const void *data, size_t length);
 
 /** Overwrites @bytes; no compiler leaves it out. NULL is fine when there are none. */

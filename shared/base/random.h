@@ -6,7 +6,7 @@
 
 enum { RANDOM_ID_LENGTH = 12 };
 
-/** An id of RANDOM_ID_LENGTH characters of a-z0-9, evenly distributed, with a NUL behind it. Cryptographic
+/** An id of RANDOM_ID_LENGTH characters of a-z0-9, evenly distributed, with a NUL after it. Cryptographic
  * source. */
 void random_id(char out[RANDOM_ID_LENGTH + 1]);
 

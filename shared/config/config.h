@@ -47,7 +47,7 @@ struct config_rights {
     char *all_write;   /* boolean field: everybody who may read may change, too */
 };
 
-/** The collections that every dispatchd has, in front of the declared ones, under these indexes. */
+/** The collections that every dispatchd has, before the declared ones, under these indexes. */
 enum builtin_collection {
     COLLECTION_USERS,       /* visible to modify_options */
     COLLECTION_GROUPS,      /* visible to modify_options */

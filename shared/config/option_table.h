@@ -15,7 +15,7 @@
 
 enum option_type {
     OPTION_TEXT,       /* char * */
-    OPTION_TEXT_LIST,  /* char ** and a size_t behind it; the option may be repeated */
+    OPTION_TEXT_LIST,  /* char ** and a size_t after it; the option may be repeated */
     OPTION_FLAG,       /* bool; true/false in the file, no value on the command line */
     OPTION_NUMBER,     /* uint64_t */
     OPTION_BYTES,      /* uint64_t; K, M, G suffixes (powers of 1024) as text, or a plain number */

@@ -135,7 +135,7 @@ static bool set_flag(bool *out, const char *text, char message[CONFIG_MESSAGE])
     return true;
 }
 
-/* The place of @text among @names; @count when it is none of them. */
+/* The place of @text among @names; @count when it is not among them. */
 static size_t word_index(const char *const *names, size_t count, const char *text)
 {
     size_t at = 0;
@@ -192,7 +192,7 @@ static bool check_text(const struct option_row *row, const char *text, char mess
     return true;
 }
 
-/* A list is a char ** with its size_t behind it. */
+/* A list is a char ** with its size_t after it. */
 struct text_list {
     char ***items;
     size_t *count;

@@ -93,7 +93,7 @@ static bool read_max_length(struct config_reader *reader, struct json_value valu
     return true;
 }
 
-/* What stands in front of it in the declaration says what may be in the list. */
+/* What stands before it in the declaration says what may be in the list. */
 static bool read_values(struct config_reader *reader, struct json_value list, struct config_setting *setting)
 {
     if (json_type(list) != JSON_ARRAY || json_count(list) == 0)

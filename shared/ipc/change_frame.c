@@ -3,7 +3,7 @@
 #include "shared/ipc/frame_header.h"
 #include "shared/json/json.h"
 
-/* Room for the longest header is left in front of the payload; then the payload moves up against the real
+/* Room for the longest header is left before the payload; then the payload moves up against the real
  * one. */
 static size_t frame_begin(struct buffer *out)
 {

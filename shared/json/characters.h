@@ -20,7 +20,7 @@ struct json_characters json_characters_of(struct json_value value);
 /** The next byte, -1 at the end. */
 int json_characters_next(struct json_characters *characters);
 
-/** Decodes the escape behind the backslash at @at; returns where the text goes on. */
+/** Decodes the escape after the backslash at @at; returns where the text goes on. */
 const char *json_unescape(const char *at, unsigned char out[4], unsigned *count);
 
 /** What stands between the quotes of a string, as written. */

@@ -130,7 +130,7 @@ bool json_boolean(struct json_value value, bool *out)
 
 /* Containers that are open while nodes are written one after the other. */
 struct open_container {
-    uint32_t end; /* node behind it */
+    uint32_t end; /* node after it */
     bool object;
 };
 

@@ -9,7 +9,7 @@
 
 /*
  * Strict JSON (RFC 8259) read in one pass into a flat array of nodes that point into the text. Nothing is
- * copied and numbers stay text, so they come back digit for digit. Refused: anything behind the value,
+ * copied and numbers stay text, so they come back digit for digit. Refused: anything after the value,
  * control characters and bad UTF-8 in strings, NUL characters (raw or \u0000), lone surrogates, duplicate
  * keys (compared unescaped), nesting over JSON_DEPTH_LIMIT, texts over UINT32_MAX / 2 bytes. Cost is linear
  * in the text whatever the text is.
@@ -32,8 +32,8 @@ enum json_type {
  * ... */
 struct json_node {
     uint32_t start; /* offset of its first byte; of a string: of the opening quote */
-    uint32_t end;   /* offset behind its last byte */
-    uint32_t next;  /* index of the node behind this value and all below it */
+    uint32_t end;   /* offset after its last byte */
+    uint32_t next;  /* index of the node after this value and all below it */
     uint32_t type : 4;
     uint32_t escaped : 1; /* a string with a backslash in it */
     uint32_t count : 27;  /* members of an object, elements of an array */
@@ -113,7 +113,7 @@ struct json_iterator {
     struct json_value key; /* a JSON_STRING; absent in an array */
     struct json_value value;
     uint32_t at;  /* next node */
-    uint32_t end; /* node behind the container */
+    uint32_t end; /* node after the container */
     bool object;
 };
 struct json_iterator json_begin(struct json_value container);

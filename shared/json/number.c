@@ -41,10 +41,10 @@ static struct decimal take_apart(struct slice text)
         decimal.negative = true;
         at++;
     }
-    bool behind_point = false;
+    bool after_point = false;
     for (; at < end && (is_digit(*at) || *at == '.'); at++) {
         if (*at == '.') {
-            behind_point = true;
+            after_point = true;
             continue;
         }
         if (decimal.zero && *at != '0') {
@@ -52,9 +52,9 @@ static struct decimal take_apart(struct slice text)
             decimal.digits = at;
         }
         /* Digits before the point move it to the right, zeros between it and the first digit to the left. */
-        if (!decimal.zero && !behind_point)
+        if (!decimal.zero && !after_point)
             decimal.shift++;
-        else if (decimal.zero && behind_point)
+        else if (decimal.zero && after_point)
             decimal.shift--;
     }
     decimal.digits_end = at;

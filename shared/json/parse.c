@@ -21,7 +21,7 @@ struct level {
 enum stage {
     AT_VALUE,     /* a value, or what opens a container */
     BEHIND_VALUE, /* a comma or a bracket, or the end */
-    AT_KEYS,      /* the keys of the object that was closed last are looked at, then what is behind it */
+    AT_KEYS,      /* the keys of the object that was closed last are looked at, then what is after it */
 };
 
 struct parser {
@@ -359,9 +359,9 @@ static inline bool read_key(struct parser *parser)
     return true;
 }
 
-/* Everything behind a value up to where the next one starts, or to the end of the text (*done), or to that of
+/* Everything after a value up to where the next one starts, or to the end of the text (*done), or to that of
  * an object whose keys are to be looked at. */
-static inline bool read_behind_value(struct parser *parser, bool *done)
+static inline bool read_after_value(struct parser *parser, bool *done)
 {
     parser->stage = BEHIND_VALUE;
     while (parser->depth) {
@@ -428,13 +428,13 @@ static inline bool read_value(struct parser *parser, bool *opened)
     }
 }
 
-/* A value and all behind it, or what opens a container. */
+/* A value and all after it, or what opens a container. */
 static inline bool parse_one(struct parser *parser, bool *done)
 {
     bool opened = false;
     if (parser->stage == AT_VALUE && !read_value(parser, &opened))
         return false;
-    return opened || read_behind_value(parser, done);
+    return opened || read_after_value(parser, done);
 }
 
 static bool read_text(struct parser *parser)

@@ -110,7 +110,7 @@ static bool step_down(struct patching *patching, struct place *place, struct sli
     if (!cJSON_IsArray(container))
         return false;
     place->item = NULL;
-    if (slice_equal(step, SLICE("-"))) /* behind the last element */
+    if (slice_equal(step, SLICE("-"))) /* after the last element */
         return true;
     uint32_t position = json_position(step);
     bool behind = false;

@@ -34,7 +34,7 @@ cJSON *patch_tree_build(struct json_value value);
 
 cJSON *patch_tree_copy(const cJSON *item);
 
-/** Puts @item behind the members of @object. @key is copied. */
+/** Puts @item after the members of @object. @key is copied. */
 void patch_tree_add_member(cJSON *object, const char *key, cJSON *item);
 
 /** Adds to @work what that costs. */

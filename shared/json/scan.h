@@ -16,8 +16,8 @@ static inline bool json_continuation(unsigned char byte)
     return (byte & 0xC0) == 0x80;
 }
 
-/** Length (2 to 4) of the well-formed sequence that starts with the byte >= 0x80 at @at, 0 when it is none
- * (RFC 3629). */
+/** Length (2 to 4) of the well-formed sequence that starts with the byte >= 0x80 at @at, 0 when it is
+ * not well-formed (RFC 3629). */
 static inline size_t json_utf8_sequence(const char *at, const char *end)
 {
     const unsigned char *byte = (const unsigned char *)at;

@@ -14,7 +14,7 @@
  *   | generation                    |   the one word that publishes: places[generation % 2] is published,
  *   | places[2]: position, seq      |   the other one is the producer's to write
  *   +-------------------------------+ 128
- *   | valid_from                    |   records in front of this position are, or may be, overwritten
+ *   | valid_from                    |   records before this position are, or may be, overwritten
  *   +-------------------------------+ 192
  *   | sleepers[RING_WORKERS]        |   a cache line each: 1 while that worker sleeps
  *   +-------------------------------+ RING_DATA
@@ -69,7 +69,7 @@ enum { RING_HEADER_WORDS = sizeof(struct ring_header) / sizeof(uint64_t) };
 _Static_assert(sizeof(struct ring_header) == 40, "the header has no holes");
 
 struct ring_place {
-    _Atomic uint64_t position; /* behind the last record */
+    _Atomic uint64_t position; /* after the last record */
     _Atomic uint64_t seq;      /* of the last record */
 };
 
@@ -96,7 +96,7 @@ struct ring {
     unsigned slots;
     /* the producer's own */
     bool producing;
-    uint64_t tail; /* position behind the last record appended, published or not */
+    uint64_t tail; /* position after the last record appended, published or not */
     uint64_t tail_seq;
 };
 

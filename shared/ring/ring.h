@@ -46,10 +46,10 @@ size_t ring_bytes(const struct ring *ring);
 /** Sequence number of the last record that readers can see; 0 in a new ring. */
 uint64_t ring_last_seq(const struct ring *ring);
 
-/** Position behind the last record that readers can see. */
+/** Position after the last record that readers can see. */
 uint64_t ring_head(const struct ring *ring);
 
-/* producer.c: the committer only. A new producer continues behind the last published record, whatever its
+/* producer.c: the committer only. A new producer continues after the last published record, whatever its
  * predecessor was doing when it died. */
 
 /** What each new producer says first. Gives a new ring the store's last sequence number, @seq, to start at;
@@ -65,7 +65,7 @@ bool ring_started(const struct ring *ring);
  * without frames and with RING_FETCH (ring_append() does so): readers take it from the store. */
 bool ring_fits(const struct ring *ring, const struct ring_record *record);
 
-/** Writes a record behind the last one; not visible before ring_publish(). ->seq must increase. */
+/** Writes a record after the last one; not visible before ring_publish(). ->seq must increase. */
 void ring_append(struct ring *ring, const struct ring_record *record);
 
 /** Makes all appended records visible (barrier, then the head) and wakes the workers that sleep. */
@@ -95,7 +95,7 @@ void ring_cursor_start(struct ring_cursor *cursor, const struct ring *ring);
 [[gnu::warn_unused_result]] enum ring_result ring_read(struct ring_cursor *cursor,
                                                        struct ring_record *record);
 
-/** RING_OK: what was copied is whole, and the cursor has moved behind the record. RING_OVERRUN: throw it
+/** RING_OK: what was copied is whole, and the cursor has moved past the record. RING_OVERRUN: throw it
  * away. */
 [[gnu::warn_unused_result]] enum ring_result ring_confirm(struct ring_cursor *cursor);
 

@@ -26,7 +26,7 @@ struct store_log_entry {
     struct slice before; /* in `users` and `groups`: the document before, JSON; absent: it was not there */
 };
 
-/** The first entry behind @seq. Entries of ids that changed again later are given too: an entry is the newest
+/** The first entry after @seq. Entries of ids that changed again later are given too: an entry is the newest
  * of its document when store_get() gives a record with the same ->seq (or nothing, when removed). */
 [[gnu::warn_unused_result]] enum store_step store_log_next(struct store *store, uint64_t seq,
                                                            struct store_log_entry *out);

@@ -90,7 +90,7 @@ struct change_actor {
 };
 
 /**
- * Adds a CHANGE_ACTOR, in front of what it acts in. When the set is applied, at its place in the order, the
+ * Adds a CHANGE_ACTOR, before what it acts in. When the set is applied, at its place in the order, the
  * user must be there, its session must hold, and the permissions must be held; otherwise nothing of it is
  * done (ERROR_UNAUTHORIZED, ERROR_FORBIDDEN). In collections with rights, what the actor may not read is not
  * there for it, what it may read but not change is refused with ERROR_FORBIDDEN, as are changes of whose a
@@ -102,7 +102,7 @@ void change_actor_add(struct buffer *out, const struct change_actor *actor);
 /** Takes the session off the front of the body of a CHANGE_ACTOR. False: it is malformed. */
 [[gnu::warn_unused_result]] bool change_actor_session(struct slice *rest, struct slice *session);
 
-/** Takes the next permission behind it. False: there is none, or (@rest is not empty) the body is
+/** Takes the next permission after it. False: there is none, or (@rest is not empty) the body is
  * malformed. */
 [[gnu::warn_unused_result]] bool change_actor_permission(struct slice *rest, struct slice *permission);
 

@@ -13,7 +13,7 @@ struct store;
 /*
  * The runs of the server on this store, meta "runs": for each u64 epoch and u64 sequence number of the last
  * change when it began, the present one last. What was seen in a run up to its end is part of this store's
- * history; what was seen behind that was lost, or happened to another copy of the store.
+ * history; what was seen after that was lost, or happened to another copy of the store.
  */
 
 enum { RUN_BYTES = 16, RUNS_MOST = 1000 };

@@ -8,7 +8,7 @@
 
 /*
  * Keys of the indexes: the value, so encoded that byte order is the order of values, and the document's id
- * behind it.
+ * after it.
  *
  *   u8 kind, and then by kind:
  *     many         nothing: the document's array has more than KEY_ELEMENTS_MOST elements; it may match
@@ -55,10 +55,10 @@ bool key_lower_bound(struct key_value *key, struct json_value value);
  * tell. */
 bool key_upper_bound(struct key_value *key, struct json_value value);
 
-/** The first bytes behind everything that starts with @key. */
+/** The first bytes after everything that starts with @key. */
 void key_successor(struct key_value *key);
 
-/** Parts an index key; false when it is none. */
+/** Parts an index key; false when it is malformed. */
 bool key_split(struct slice key, struct slice *value, struct slice *id);
 
 enum { KEY_ONCE = 32 };

@@ -21,7 +21,7 @@ enum store_step {
     STORE_STEP,  /* it gave the next one */
     STORE_END,   /* there is none */
     STORE_FAILED /* the next one cannot be read, which the log explains; so will all further steps end.
-                    Nothing is known of what lies behind it */
+                    Nothing is known of what lies after it */
 };
 
 /**

@@ -22,7 +22,7 @@ void store_scan_resume(struct store *store, struct store_scan *scan)
     scan->started = false;
 }
 
-/** The next entry for a cursor that stands nowhere yet: behind the position, or at it. */
+/** The next entry for a cursor that stands nowhere yet: after the position, or at it. */
 static int seek_position(struct store_scan *scan, MDB_val *key, MDB_val *value)
 {
     if (scan->position.length == 0)
@@ -54,7 +54,7 @@ enum store_step store_scan_step(struct store_scan *scan, struct slice *id, struc
     if (rc == MDB_NOTFOUND)
         return STORE_END;
     if (rc) {
-        store_unreadable(scan->store, rc, "%s behind \"%.*s\"",
+        store_unreadable(scan->store, rc, "%s after \"%.*s\"",
                          scan->store->collections[scan->collection].config->name, (int)scan->position.length,
                          scan->position.length ? scan->position.data : "");
         return fail_scan(scan);

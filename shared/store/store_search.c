@@ -149,7 +149,7 @@ static void use_ids(struct store_search *search, const struct json_query_bounds 
         if (id.length == 0 || id.length > STORE_ID_BYTES)
             continue;
         struct slice from = keep(search, id.data, id.length), stop = keep(search, id.data, id.length);
-        buffer_append_byte(&search->bytes, '\0'); /* no id lies between an id and itself with a NUL behind */
+        buffer_append_byte(&search->bytes, '\0'); /* no id lies between an id and itself with a NUL after */
         stop.length++;
         add_range(search, from, stop);
     }
@@ -276,7 +276,7 @@ void store_search_limit(struct store_search *search, bool (*sees)(const void *ar
     search->argument = argument;
 }
 
-/** The next entry behind where the search stands, in the current range or at its start. */
+/** The next entry after where the search stands, in the current range or at its start. */
 static int move(struct store_search *search, MDB_val *key, MDB_val *value)
 {
     if (search->positioned)

@@ -74,7 +74,7 @@ void account_leave(struct login *login);
 [[gnu::warn_unused_result]] bool account_load(struct account_table *table, struct account *account,
                                               struct json *document);
 
-/** The account's rights are others than before: another ->rights_serial. */
+/** The account's rights have changed: another ->rights_serial. */
 void account_count_rights(struct account_table *table, struct account *account);
 
 /** The user's account, if it has one, is to be read again. */

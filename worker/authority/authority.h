@@ -10,14 +10,14 @@
  */
 
 struct authority_events {
-    /** The rights of the login's account, or its document (JSON), are others now. @blinked: the rights are the
+    /** The rights of the login's account, or its document (JSON), have changed. @blinked: the rights are the
      * same again, after others. Needs a snapshot. */
     void (*changed)(struct login *login, bool blinked, struct slice document);
     /** It is over: @reason is for the client. */
     void (*ended)(struct login *login, const char *reason);
     /** Who it is, or what it may do, cannot be read. */
     void (*unreadable)(struct login *login);
-    /** Whether the account's rights, the same now, were others for a while since change @since: what was
+    /** Whether the account's rights, the same now, were different for a while since change @since: what was
      * numbered in that while was for other eyes than these. When that cannot be found out soon, they were. */
     bool (*have_blinked)(struct worker *worker, const struct account *account, uint64_t since);
 };

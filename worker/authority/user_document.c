@@ -10,7 +10,7 @@ static void append_permissions(struct buffer *out, const struct config *config,
     buffer_append_byte(out, '}');
 }
 
-/* What is not made here, each member with a comma behind it. */
+/* What is not made here, each member with a comma after it. */
 static void append_stored(struct buffer *out, struct json_value document)
 {
     struct json_iterator each = json_begin(document);

@@ -74,7 +74,7 @@ user_set_keep_administrator(struct worker *worker, struct buffer *set, struct sl
 void user_set_groups(struct buffer *set, struct slice user, uint64_t version, struct slice groups,
                      bool primary);
 
-/** The user's groups without @group as a JSON list, and with @more behind them (absent: nothing). */
+/** The user's groups without @group as a JSON list, and with @more after them (absent: nothing). */
 void user_append_groups(struct buffer *out, const struct user_document *document, struct slice group,
                         struct slice more);
 

@@ -72,7 +72,7 @@ static struct waiting_set *set_at(const struct committer_link *link, size_t plac
     return place < link->waiting ? &link->sets[(link->first + place) & (link->capacity - 1)] : NULL;
 }
 
-/* Room for one more behind the last one. */
+/* Room for one more after the last one. */
 static struct waiting_set *add_set(struct committer_link *link)
 {
     if (link->waiting == link->capacity) {
@@ -132,7 +132,7 @@ static void give_up_first(struct committer_link *link)
         refuse_first(link);
 }
 
-/* Sets in front of the result's were given to a committer that died before it committed them. */
+/* Sets before the result's were given to a committer that died before it committed them. */
 static void take_result(struct committer_link *link, const struct committer_result *result)
 {
     struct waiting_set *set;

@@ -28,7 +28,7 @@ enum former_rights_result {
 [[gnu::warn_unused_result]] enum former_rights_result
 former_rights_step(struct worker *worker, struct former_rights *former, unsigned entries);
 
-/** The number in front of the last change of the rights; where the reading began when there was none. */
+/** The number before the last change of the rights; where the reading began when there was none. */
 uint64_t former_rights_last(const struct former_rights *former);
 
 /** Rights that were had after change @from and up to change @to, to be looked at only. False: no more of
@@ -43,7 +43,7 @@ typedef bool former_rights_each(void *argument, const struct rights *rights, uin
 former_rights_undo(struct worker *worker, struct former_rights *former, uint64_t most,
                    former_rights_each *each, void *argument);
 
-/** Whether the account's rights, the same now, were others for a while since change @since; also when that
+/** Whether the account's rights, the same now, were different for a while since change @since; also when that
  * cannot be found out in one step. Needs a snapshot. */
 [[nodiscard]] bool former_rights_have_blinked(struct worker *worker, const struct account *account,
                                               uint64_t since);

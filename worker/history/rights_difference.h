@@ -47,7 +47,7 @@ void rights_difference_close(struct rights_difference *difference, struct viewer
 void rights_difference_turn(struct rights_difference *difference, struct viewer_table *viewers,
                             struct viewer *now);
 
-/** Only the subscription is another: takes over a reference to @now. Of a collection that was left out
+/** Only the subscription has changed: takes over a reference to @now. Of a collection that was left out
  * nothing is taken away, and of one that was added nothing is held; the walk goes on. */
 void rights_difference_subscribed(struct rights_difference *difference, struct viewer_table *viewers,
                                   struct viewer *now, unsigned collection_count);

@@ -23,7 +23,7 @@ static void append_to_backlog(struct worker *worker, const struct ring_record *r
 }
 
 /*
- * There are no frames of some changes up to @seq. The backlog begins anew behind them, so all connections
+ * There are no frames of some changes up to @seq. The backlog begins anew after them, so all connections
  * fall behind, each at the place it has come to, and none is given anything of what comes next before
  * catch_up.c has found out what that means for it.
  */
@@ -95,7 +95,7 @@ static void log_is_cut(struct worker *worker)
 }
 
 /*
- * Takes what the log has behind the backlog's end, up to ->log_target, looking at no more than @entries
+ * Takes what the log has after the backlog's end, up to ->log_target, looking at no more than @entries
  * entries. It ends at the last entry looked at, also when nobody is told of that one. False: the store cannot
  * be read now.
  */

@@ -31,7 +31,7 @@ void ring_intake_start(struct worker *worker);
 bool ring_intake_published(struct worker *worker);
 
 /** Whether the rights in use are those of the worker's snapshot. If not, what is made of it may be for the
- * eyes of somebody who must not see it any more, or in front of what the change of rights is still to send:
+ * eyes of somebody who must not see it any more, or before what the change of rights is still to send:
  * wait for the next pass. */
 bool ring_intake_covers_rights(const struct worker *worker);
 

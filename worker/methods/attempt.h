@@ -32,7 +32,7 @@ struct attempt {
     unsigned tries;
 };
 
-/** A new attempt of @bytes (a struct with an attempt at its head, zeroed behind it). */
+/** A new attempt of @bytes (a struct with an attempt at its head, zeroed after it). */
 struct attempt *attempt_create(struct transaction *transaction, size_t bytes,
                                bool (*evaluate)(struct attempt *attempt, struct buffer *set));
 

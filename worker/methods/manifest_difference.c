@@ -39,7 +39,7 @@ static bool is_full(const struct sync_batch *batch, size_t bytes_most)
     return batch && sync_batch_bytes(batch) >= bytes_most;
 }
 
-/* Entries in front of a document that is there (absent: behind all of them) are gone. False: there are more
+/* Entries before a document that is there (absent: after all of them) are gone. False: there are more
  * of them than the step may look at. */
 static bool pass_over(struct manifest_difference *walk, struct work *work, uint64_t most, struct slice id,
                       struct sync_batch *batch, size_t bytes_most)
@@ -104,7 +104,7 @@ enum store_step manifest_difference_step(struct worker *worker, struct manifest_
         if (result != STORE_END)
             return result;
     }
-    /* Only now is it known that nothing stands behind the last document. */
+    /* Only now is it known that nothing stands after the last document. */
     walk->scan_ended = true;
     return pass_over(walk, &worker->work, most, (struct slice){0}, batch, bytes_most) ? STORE_END
                                                                                       : STORE_STEP;

@@ -43,7 +43,7 @@ struct resume {
     uint64_t seq; /* the log is sent up to here; at first where the client stopped */
     enum resume_phase phase;
     struct former_rights *former;
-    uint64_t rights_seq;                 /* the number in front of the last change that ->former knows */
+    uint64_t rights_seq;                 /* the number before the last change that ->former knows */
     struct rights_difference difference; /* ->now is NULL until ->former has been read */
 };
 

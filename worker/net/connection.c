@@ -162,7 +162,7 @@ static void read_request_head(struct connection *connection, struct slice bytes)
         shake_hands(connection, result, &request, rest);
 }
 
-/* Bytes while a head is awaited: behind those that came before. */
+/* Bytes while a head is awaited: after those that came before. */
 static void take_head(struct connection *connection, struct slice bytes)
 {
     struct buffer *before = connection->head;
@@ -299,7 +299,7 @@ void connection_event(evutil_socket_t fd, short what, void *argument)
     /* With its time libevent takes the descriptor out, too. */
     if (what & EV_TIMEOUT && connection->armed && event_add(&connection->event, NULL) != 0)
         log_fatal("descriptor %d could not be watched", connection->fd);
-    if (what & EV_WRITE) { /* in its turn, behind what the owner does in front of network_flush() */
+    if (what & EV_WRITE) { /* in its turn, after what the owner does before network_flush() */
         connection->blocked = false;
         connection_arm(connection);
         connection_queue(connection);

@@ -80,7 +80,7 @@ struct connection {
     uint32_t strange_since_s; /* the owner's: start of the minute in which ->strange_calls are counted */
     uint32_t strange_calls;   /* on this connection, before somebody has logged in */
     uint32_t pongs_waiting;
-    struct read_ahead *ahead;    /* messages that wait while ->held, and behind these until they are given */
+    struct read_ahead *ahead;    /* messages that wait while ->held, and after these until they are given */
     struct frame_reader *reader; /* borrowed while a message is incomplete */
     struct buffer *head;         /* bytes of an incomplete head, or of what follows a request over HTTP */
     struct http_exchange *http;  /* in CONNECTION_HTTP */
@@ -125,7 +125,7 @@ void connection_event(evutil_socket_t fd, short what, void *argument);
 /** Bytes of replies that may wait for it. */
 uint64_t connection_reply_limit(const struct connection *connection);
 
-/** Keeps bytes that are looked at later, behind those that are kept already. */
+/** Keeps bytes that are looked at later, after those that are kept already. */
 void connection_keep(struct connection *connection, struct slice bytes);
 
 /** Frees what the connection keeps of what came and of what is to be sent. */

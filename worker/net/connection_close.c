@@ -117,26 +117,26 @@ void connection_refuse(struct connection *connection, struct slice response)
     connection_write(connection);
 }
 
-/* What may still go out in front of a close frame. */
-enum close_behind { CLOSE_BEHIND_NOTHING, CLOSE_BEHIND_REPLIES, CLOSE_BEHIND_CHANGES };
+/* What may still go out before a close frame. */
+enum close_after { CLOSE_AFTER_NOTHING, CLOSE_AFTER_REPLIES, CLOSE_AFTER_CHANGES };
 
 static void close_with(struct connection *connection, uint16_t code, const char *reason,
-                       enum close_behind behind)
+                       enum close_after after)
 {
     struct network *network = connection->network;
     char address[64];
     log_debug("%s: closing with %u %s", connection_address(connection, address), (unsigned)code, reason);
     begin_closing(connection);
     connection->close_code = code;
-    connection->close_urgent = behind == CLOSE_BEHIND_NOTHING;
+    connection->close_urgent = after == CLOSE_AFTER_NOTHING;
     buffer_clear(&network->scratch);
     frame_close_append(&network->scratch, code, reason);
     struct slice frame = buffer_slice(&network->scratch);
-    if (behind == CLOSE_BEHIND_NOTHING)
+    if (after == CLOSE_AFTER_NOTHING)
         output_urgent(&connection->output, frame);
     else
         output_reply(&connection->output, frame,
-                     behind == CLOSE_BEHIND_CHANGES ? backlog_last_seq(network->options.backlog) : 0);
+                     after == CLOSE_AFTER_CHANGES ? backlog_last_seq(network->options.backlog) : 0);
     connection_queue(connection);
 }
 
@@ -146,7 +146,7 @@ void connection_close(struct connection *connection, uint16_t code, const char *
         http_close(connection);
     else if (connection->state == CONNECTION_OPEN)
         close_with(connection, code, reason ? reason : "",
-                   code == CLOSE_POLICY ? CLOSE_BEHIND_REPLIES : CLOSE_BEHIND_CHANGES);
+                   code == CLOSE_POLICY ? CLOSE_AFTER_REPLIES : CLOSE_AFTER_CHANGES);
 }
 
 void connection_cut(struct connection *connection, uint16_t code, const char *reason)
@@ -155,7 +155,7 @@ void connection_cut(struct connection *connection, uint16_t code, const char *re
     bool begun = output->unfinished == OUTPUT_REPLY && output->first == output->last;
     bool waits = connection->state == CONNECTION_CLOSING && !connection->close_urgent && !begun;
     if (connection->state == CONNECTION_OPEN || waits) /* in the latter case one stays behind in the queue */
-        close_with(connection, code, reason, CLOSE_BEHIND_NOTHING);
+        close_with(connection, code, reason, CLOSE_AFTER_NOTHING);
 }
 
 static const char *fault_of(uint16_t code)
@@ -175,7 +175,7 @@ static const char *fault_of(uint16_t code)
 void connection_fail(struct connection *connection, uint16_t code)
 {
     if (connection->state == CONNECTION_OPEN)
-        close_with(connection, code, fault_of(code), CLOSE_BEHIND_REPLIES);
+        close_with(connection, code, fault_of(code), CLOSE_AFTER_REPLIES);
 }
 
 void connection_settle(struct connection *connection)
@@ -185,7 +185,7 @@ void connection_settle(struct connection *connection)
     if (owes)
         return;
     if (read_ahead_bytes(connection->ahead) == 0)
-        close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
+        close_with(connection, connection->close_code, "", CLOSE_AFTER_CHANGES);
     else if (connection_is_read(connection)) /* what is open is not for a client that has closed */
         connection_hold(connection, false);
 }
@@ -264,7 +264,7 @@ void connection_expired(struct connection *connection)
         return;
     case CONNECTION_OPEN:
         if (connection->peer_done)
-            close_with(connection, connection->close_code, "", CLOSE_BEHIND_CHANGES);
+            close_with(connection, connection->close_code, "", CLOSE_AFTER_CHANGES);
         else
             connection_close(connection, CLOSE_POLICY, "not authorized in time");
         return;

@@ -9,7 +9,7 @@
 uint64_t connection_message_most(const struct connection *connection);
 
 /** Whether a message of more than that may be one of somebody who has logged in when it is taken: it is
- * behind what may be a log-in. */
+ * after what may be a log-in. */
 bool connection_may_have_more(const struct connection *connection, uint64_t bytes);
 
 /** Counts what it holds of what has come in part, after that has changed. False: it is of one that has not

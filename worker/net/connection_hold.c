@@ -10,7 +10,7 @@
 /*
  * Calls that are not taken up yet. What was read when no work is left in a pass waits for the next one.
  *
- * Back-pressure on calls: while the owner takes no messages they wait, up to a window; behind that the
+ * Back-pressure on calls: while the owner takes no messages they wait, up to a window; beyond that the
  * connection is not read, so that its client has to wait as well. One that does not read its answers before
  * all its calls are sent would wait for ever: so what stands in a full window is refused after a while.
  */

@@ -23,7 +23,7 @@
  *
  * What is made of the change log, or of documents as they are now, is in part newer than the numbers beside
  * it say, and leaves out versions that a newer one made good. As long as history goes on that is right; but
- * the store may be put back to a moment in between. So in front of it goes a ping without a number, and one
+ * the store may be put back to a moment in between. So a ping goes before it without a number, and one
  * with a number is due when the connection has come to where all of that is as it should be.
  */
 
@@ -67,7 +67,7 @@ void connection_unsettle(struct connection *connection, uint64_t seq, struct buf
     const struct network *network = connection->network;
     struct output *output = &connection->output;
     char text[128];
-    /* Behind a close frame that is queued nothing may be, but what is in front of it may have its ping. */
+    /* Nothing may be queued after a close frame, but what is before it may have its ping. */
     bool may = connection->state == CONNECTION_OPEN || (connection->state == CONNECTION_CLOSING && frames);
     if (!may || !connection->authorized || !network->options.application_pings)
         return;

@@ -11,7 +11,7 @@ void connection_ping_is_due(struct connection *connection);
 /**
  * Before something goes out that is made of what was there after change @seq, among changes with lower
  * numbers: the client is told by a ping without a number, unless it has been since it last was complete. The
- * ping is appended to @frames, for who puts these in front; NULL: it is queued in front of all later changes.
+ * ping is appended to @frames, for who puts these in front; NULL: it is queued before all later changes.
  */
 void connection_unsettle(struct connection *connection, uint64_t seq, struct buffer *frames);
 

@@ -57,7 +57,7 @@ static void queue_current(struct connection *connection)
     TAILQ_INSERT_TAIL(&network->current, connection, queue);
 }
 
-/* Where our close frame ends: nothing may be sent behind it (RFC 6455 section 5.5.1). */
+/* Where our close frame ends: nothing may be sent after it (RFC 6455 section 5.5.1). */
 static const char *close_frame_end(const struct connection *connection)
 {
     const struct reply *last = connection->output.last;
@@ -69,7 +69,7 @@ static const char *close_frame_end(const struct connection *connection)
     return last ? last->bytes + last->length : NULL;
 }
 
-/* Cuts the plan behind the close frame; true when the frame is in it. */
+/* Cuts the plan after the close frame; true when the frame is in it. */
 static bool cut_at_close(const struct connection *connection, struct output_plan *plan)
 {
     const char *end = close_frame_end(connection);
@@ -134,7 +134,7 @@ static bool wants_refill(const struct connection *connection)
 /*
  * All is written that could be: the owner may have more from the change log, or to put in at a hold. A close
  * frame that waits for changes waits also for those that only the change log has now, but not for a hold:
- * what is behind it may not go out before its time.
+ * what is after it may not go out before its time.
  */
 static void refill_output(struct connection *connection)
 {

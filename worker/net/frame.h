@@ -56,7 +56,7 @@ struct frame_sink {
                                                 struct slice bytes, bool text_only, uint64_t message_most,
                                                 const struct frame_sink *sink, void *owner);
 
-/** Bytes that @reader holds: of a message that is incomplete, and behind one at which the sink said stop. */
+/** Bytes that @reader holds: of a message that is incomplete, and after one at which the sink said stop. */
 size_t frame_reader_bytes(const struct frame_reader *reader);
 
 /** Gives back what @reader holds (the connection has gone). */

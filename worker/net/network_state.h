@@ -50,7 +50,7 @@ struct network {
 
     /* A connection is in ->ready (something may have to be written), or in ->current (written to up to
      * the end of the backlog), or in neither (blocked, or not open). When the backlog grows all of
-     * ->current is put behind ->ready at once, and ->stamp changes: so who was in ->current is now
+     * ->current is put after ->ready at once, and ->stamp changes: so who was in ->current is now
      * known to be in ->ready. */
     struct connection_queue_head ready, current;
     uint32_t stamp;

@@ -33,7 +33,7 @@ struct backlog_frame {
 struct backlog *backlog_create(uint64_t bytes_most);
 void backlog_free(struct backlog **backlog);
 
-/** Copies a record's frames behind the last one: none, one or two of them (update first, then remove). Then
+/** Copies a record's frames after the last one: none, one or two of them (update first, then remove). Then
  * backlog_last_seq() is the record's. Slices of @record may be torn when the ring overran the reader:
  * lengths are as given, so the copy is safe; the caller then asks ring_confirm() and, if it must,
  * backlog_forget_last(). */

@@ -27,7 +27,7 @@
  *
  * While ->catching_up the cursor is not in the backlog: output_refill() is how the owner feeds frames made
  * from the change log; replies go out when after_seq <= ->caught_up_seq. A reply may hold documents as they
- * were at its after_seq: later changes must not go out in front of it. So a refill stops at
+ * were at its after_seq: later changes must not go out before it. So a refill stops at
  * output_refill_most(), and there is no further one before that reply has gone. Costs nothing while nothing
  * is to be sent.
  *
@@ -47,14 +47,14 @@ struct output {
     uint64_t frame;       /* number of the backlog frame to look at next */
     uint32_t frame_sent;  /* bytes of it that are out already */
     uint32_t reply_sent;  /* bytes of the first urgent/reply/refill that are out already */
-    struct reply *urgent; /* control frames: in front of everything but an unfinished item */
+    struct reply *urgent; /* control frames: before everything but an unfinished item */
     struct reply *first, *last;
     struct reply *refill;   /* made from the change log, while catching up; or the rest of a frame that was
                                dropped; it may still be here after output_rejoin(). All changes up to its
                                after_seq were out before it */
     struct viewer *viewer;  /* NULL: sees nothing; the cursor just moves along */
     uint64_t caught_up_seq; /* while catching up: all changes up to this are in what was queued */
-    uint64_t hold_seq;      /* changes behind this wait; OUTPUT_NO_HOLD: none does */
+    uint64_t hold_seq;      /* changes after this wait; OUTPUT_NO_HOLD: none does */
     uint64_t unsettled_seq; /* until this is reached, what went out is in part newer than its numbers say, or
                                leaves out what a newer change made good; 0: nothing did */
     uint64_t reply_bytes;   /* not yet out of urgent, first.. (not refill) */
@@ -109,7 +109,7 @@ bool output_is_settled(const struct output *output, const struct backlog *backlo
 /** Something is on its way that is made of what was there after change @seq. */
 void output_unsettle(struct output *output, uint64_t seq);
 
-/** Queues a complete frame behind the replies that may go out now, and in front of everything that comes
+/** Queues a complete frame after the replies that may go out now, and before everything that comes
  * later. */
 void output_note(struct output *output, const struct backlog *backlog, struct slice frame);
 
@@ -130,7 +130,7 @@ void output_pass_over(struct output *output, const struct backlog *backlog, uint
 /** Whether all is out that goes out before the hold, so that the owner should output_insert() or move it. */
 bool output_at_hold(const struct output *output, const struct backlog *backlog);
 
-/** Queues frames between what was in front of the hold and what is behind it; only when output_at_hold(). */
+/** Queues frames between what was before the hold and what is after it; only when output_at_hold(). */
 void output_insert(struct output *output, struct slice frames);
 
 /** Lets go what is up to @seq; OUTPUT_NO_HOLD: everything. */

@@ -76,7 +76,7 @@ static void block_decide(struct block *block, const struct viewer *viewer, const
 }
 
 /* The block of frame @number, with all that the backlog has of it from there on decided. What is decided is
- * an unbroken range, so it grows at either end, or begins anew behind frames that are not kept any more. */
+ * an unbroken range, so it grows at either end, or begins anew after frames that are not kept any more. */
 static const struct block *block_of(const struct viewer *viewer, const struct backlog *backlog,
                                     uint64_t number, struct work *work)
 {

@@ -23,7 +23,7 @@ void sight_free(struct sight **sight);
 /**
  * The first frame of @from <= number < @end that goes to the viewer: an update to those who hold the document
  * after the change, a remove to those who held it before and do not after. @end is not beyond backlog_next(),
- * and what is asked about must be kept. *@seen false: there is none in front of the number returned, which is
+ * and what is asked about must be kept. *@seen false: there is none before the number returned, which is
  * @end, or less when @work ran out; but it always gets on by some frames. All viewers of a table are asked
  * about one backlog. @viewer NULL sees nothing.
  */

@@ -16,7 +16,7 @@
 struct transaction;
 
 struct answer_way {
-    bool lasting; /* more can be sent to the caller behind the answer: changes, documents of a sync */
+    bool lasting; /* more can be sent to the caller after the answer: changes, documents of a sync */
     void (*progress)(struct transaction *transaction, struct slice data, uint64_t after_seq);
     void (*success)(struct transaction *transaction, struct slice data, uint64_t after_seq);
     void (*failure)(struct transaction *transaction, enum error_code code, struct slice message,

@@ -6,7 +6,7 @@
 /*
  * Large messages, and large contents of requests over HTTP, from their arrival until they are parsed: in
  * steps of bounded work, one after the other in the order in which they came, so that memory for parsing is
- * taken once. Meanwhile what comes behind one on its connection waits.
+ * taken once. Meanwhile what comes after one on its connection waits.
  */
 
 enum { INCOMING_LARGE = 16 * 1024 }; /* bytes; what has no more is parsed as it comes */

@@ -21,7 +21,7 @@ static bool tid_usable(struct json_value tid, struct buffer *scratch)
     return usable;
 }
 
-/* Unescaped names are put behind each other in @scratch, which has the room beforehand, so none of them
+/* Unescaped names are put one after the other in @scratch, which has the room beforehand, so none of them
  * moves. */
 static struct slice message_name(struct json_value value, struct buffer *scratch)
 {

@@ -60,7 +60,7 @@ void catch_up_refill(struct worker *worker, struct connection *connection)
     struct missed_change change;
     uint64_t before = output->caught_up_seq, seq = before;
     uint64_t most =
-        output_refill_most(output, worker->backlog); /* a waiting reply has its place behind this */
+        output_refill_most(output, worker->backlog); /* a waiting reply has its place after this */
     bool removals = !rights_change_folds(connection->owner);
     const unsigned most_entries = entries_most(worker);
     unsigned entries = most_entries;

@@ -56,7 +56,7 @@ bool rights_change_folds(const struct session *session)
     return session->rights_change && session->rights_change->phase == FOLDING;
 }
 
-/* Nobody knows what the client holds: it is to sync, behind what is queued, and is sent what is new from here
+/* Nobody knows what the client holds: it is to sync, after what is queued, and is sent what is new from here
  * on. (Of what is not out yet, older versions may be none of its business.) */
 static void rights_change_give_up(struct session *session)
 {
@@ -107,7 +107,7 @@ void rights_change_begin(struct session *session, struct viewer *now, struct sli
     else
         rights_change_turn(session, now);
     bool known = rights_change_add_former(session);
-    /* Pieces of a sync that wait behind the hold are for the rights from before. */
+    /* Pieces of a sync that wait after the hold are for the rights from before. */
     known &= session->synced_seq <= session->connection->output.hold_seq;
     buffer_clear(&change->amend); /* the newest says it all */
     buffer_append_slice(&change->amend, amend);
@@ -129,8 +129,8 @@ void rights_change_subscribed(struct session *session, struct viewer *now)
     use_viewer(session, now);
 }
 
-/* The present rights leave a trace in the copy: by the refusal, which goes out behind the replies that are
- * queued, and must do so in front of what later rights give back. */
+/* The present rights leave a trace in the copy: by the refusal, which goes out after the replies that are
+ * queued, and must do so before what later rights give back. */
 void rights_change_refused(struct session *session)
 {
     struct rights_change *change = session->rights_change;

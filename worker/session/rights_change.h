@@ -18,9 +18,9 @@
  *   4. and the hold is given up.
  *
  * When nobody knows what the client holds (too many changes of rights, a log that was trimmed, pieces of a
- * sync that wait behind the hold) it is told to sync instead.
+ * sync that wait after the hold) it is told to sync instead.
  *
- * No change behind the hold is sent before 1. and 2. are done. A client that is cut off on the way has not
+ * No change after the hold is sent before 1. and 2. are done. A client that is cut off on the way has not
  * seen the sequence number of the change of its rights: resume finds it.
  */
 

@@ -196,7 +196,7 @@ void session_authorize(struct session *session, struct account *account, const u
     atomic_fetch_add_explicit(&session->worker->score->authorized, 1, memory_order_relaxed);
     begin_anew(session);
     connection_authorized(session->connection, true);
-    if (claims) /* for the copy of who was there before, and what was in front of it is not sent any more */
+    if (claims) /* for the copy of who was there before, and what was before it is not sent any more */
         connection_cut(session->connection, CLOSE_TRY_AGAIN, "somebody else has logged in");
 }
 
@@ -215,7 +215,7 @@ void session_deauthorize(struct session *session, const char *reason)
     begin_anew(session);
     if (!reason)
         return;
-    if (claims) { /* as in session_resync(): what was in front of it is not sent any more */
+    if (claims) { /* as in session_resync(): what was before it is not sent any more */
         connection_cut(session->connection, CLOSE_TRY_AGAIN, reason);
         return;
     }
@@ -256,7 +256,7 @@ void session_resync(struct session *session, const char *reason, uint64_t seq)
     buffer_free(&data);
 }
 
-/* What is queued stays behind: it may claim that nothing is missing in front of it. */
+/* What is queued stays behind: it may claim that nothing is missing before it. */
 void session_cut(struct session *session, const char *reason)
 {
     session_deauthorize(session, NULL);

@@ -65,9 +65,9 @@ void session_send(struct session *session, const char *operation, const char *co
  * changes again that come after @seq and after all that is known here now.
  *
  * The client moves the position of its copy on by the numbers of changes, and one that is cut off goes on
- * from there. So none goes out in front of `resync` that comes behind what is missing: all are passed over
- * that are not out yet, and those that a queued reply waits for. Those replies still go in front of it, for
- * pieces of a sync that came behind it would bring back what a sync that begins with it does not look at.
+ * from there. So none goes out before `resync` that comes after what is missing: all are passed over
+ * that are not out yet, and those that a queued reply waits for. Those replies still go before it, for
+ * pieces of a sync that came after it would bring back what a sync that begins with it does not look at.
  * Only an answer that says how far the copy is complete must not: then the connection is closed, and the
  * client, when it is back, goes on from where it was and is told the same by `resume`.
  */

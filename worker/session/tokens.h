@@ -27,7 +27,7 @@ void token_add_login(struct buffer *set, struct slice user, const char *address,
  * False: they cannot be read. Needs a snapshot. */
 [[gnu::warn_unused_result]] bool token_prune(struct worker *worker, struct buffer *set, struct slice user);
 
-/** The answer to a log-in: the user's document with "token" behind its members. */
+/** The answer to a log-in: the user's document with "token" after its members. */
 void token_answer(struct buffer *out, struct slice document, struct slice token);
 
 #endif

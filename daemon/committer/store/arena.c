@@ -64,7 +64,7 @@ struct arena_mark arena_mark(const struct arena *arena)
     return (struct arena_mark){arena->current, arena->current ? arena->current->used : 0};
 }
 
-/* Wipes what is in use behind the first @kept bytes of a chunk. */
+/* Wipes what is in use after the first @kept bytes of a chunk. */
 static void chunk_shorten(struct arena_chunk *chunk, size_t kept)
 {
     memory_wipe(chunk->data + kept, chunk->used - kept);
@@ -83,7 +83,7 @@ void arena_release(struct arena *arena, struct arena_mark mark)
     arena->current = mark.chunk;
 }
 
-static void free_behind(struct arena_chunk **link)
+static void free_after(struct arena_chunk **link)
 {
     while (*link) {
         struct arena_chunk *chunk = *link;
@@ -107,11 +107,11 @@ void arena_reset(struct arena *arena)
         *link = big->next;
         free(big); /* nothing is in it any more */
     }
-    free_behind(link);
+    free_after(link);
 }
 
 void arena_free(struct arena *arena)
 {
-    free_behind(&arena->first);
+    free_after(&arena->first);
     arena->current = NULL;
 }

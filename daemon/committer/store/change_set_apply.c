@@ -168,7 +168,7 @@ static int put_record(struct writer *writer, const struct staged *staged)
     return rc ? rc : mdb_cursor_put(*cursor, &key, &value, 0);
 }
 
-/** What is to be known of an id that was removed, or is had again. */
+/** What is to be known of an id that was removed, or is in use again. */
 static int put_former_owner(struct writer *writer, const struct staged *staged)
 {
     const struct store *store = writer->store;
@@ -246,7 +246,7 @@ static int find_once(struct change_set set, struct change *once)
 
 /* ---- a set ---- */
 
-/** apply_result.at_fault of a set of which @operation failed: each change in front of it has its outcome. */
+/** apply_result.at_fault of a set of which @operation failed: each change before it has its outcome. */
 static uint32_t find_fault(const struct writer *writer, enum change_operation operation, enum error_code code)
 {
     if (code == ERROR_STORE_FULL || code == ERROR_INTERNAL)

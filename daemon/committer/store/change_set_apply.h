@@ -28,7 +28,7 @@ struct apply_result {
                                     0: none of them, as in a store that is full */
     char message[APPLY_MESSAGE]; /* and why, for the client */
     bool spoilt;                 /* LMDB failed: nothing of the transaction can remain, abort it */
-    bool again;                  /* ERROR_STORE_FULL, because of the sets in front of it in the transaction:
+    bool again;                  /* ERROR_STORE_FULL, because of the sets before it in the transaction:
                                     commit these, and apply it in another one */
 };
 

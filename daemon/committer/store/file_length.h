@@ -4,7 +4,7 @@
 #include "shared/store/environment.h"
 
 /**
- * Whether the file is as long as it says. Reading a page behind its end would kill the process. A file may
+ * Whether the file is as long as it says. Reading a page beyond its end would kill the process. A file may
  * rightly end early, when its last pages were never written because they were free again at once: then it is
  * made longer. Otherwise somebody cut it. False: @message says why.
  */

@@ -21,7 +21,7 @@
                                                   unsigned collection, struct slice id, bool *known,
                                                   struct slice *owner);
 
-/** The id is had again. */
+/** The id is in use again. */
 [[gnu::warn_unused_result]] int former_owner_forget(MDB_txn *txn, const struct store *store,
                                                     unsigned collection, struct slice id);
 

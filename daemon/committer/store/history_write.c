@@ -14,7 +14,7 @@ int history_end(struct store *store, MDB_txn *txn)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/** Puts a run behind those there are; the oldest is forgotten when there are too many. */
+/** Puts a run after those there are; the oldest is forgotten when there are too many. */
 static int run_add(struct store *store, MDB_txn *txn, struct store_state *state, uint64_t epoch)
 {
     struct slice runs;

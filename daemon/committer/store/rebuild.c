@@ -341,7 +341,7 @@ static bool make_document(struct rebuild *rebuild, MDB_txn *txn, MDB_cursor *cur
 
 /* ---- all documents ---- */
 
-/** Some documents behind ->position; *@more: whether there may be others. */
+/** Some documents after ->position; *@more: whether there may be others. */
 static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
 {
     MDB_cursor *cursor;

@@ -10,7 +10,7 @@
 enum {
     RESERVE_SHARE = 16, /* part of the map that ordinary changes leave, but */
     RESERVE_LEAST_PAGES = 128,
-    OPENING_PAGES = 64, /* behind all that are in use, whatever is free: what is long needs pages in a row */
+    OPENING_PAGES = 64, /* after all that are in use, whatever is free: what is long needs pages in a row */
     RESERVE_MOST = 16 * 1024 * 1024,
     DISK_RESERVE_MOST = 4 * 1024 * 1024,
     DISK_STEP = 4 * 1024 * 1024, /* blocks are kept for so much more at a time, when the disk has them */

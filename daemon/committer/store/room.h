@@ -12,7 +12,7 @@
  * What a set needs is reckoned before anything of it is put: twice its bytes (a page of LMDB's is half empty
  * at worst), and the pages that are copied because it changes something in them.
  *
- * On the disk the reserve is blocks that the file system keeps behind the end of the file, where it can. When
+ * On the disk the reserve is blocks that the file system keeps beyond the end of the file, where it can. When
  * it has none left to keep, the disk is full, and it is as if the map were.
  */
 
@@ -23,7 +23,7 @@ struct room {
                            file system keeps none */
     /* of the transaction */
     bool disk_full;            /* the disk has no more blocks to keep */
-    uint64_t free, looked_for; /* bytes in LMDB's free pages: counting stopped behind ->looked_for of them */
+    uint64_t free, looked_for; /* bytes in LMDB's free pages: counting stopped after ->looked_for of them */
     uint64_t taken;            /* what its sets need */
 };
 

@@ -77,7 +77,7 @@ static void read_and_come_back(uint64_t seq_most)
     client_settle(&client);
     assert_true(client.ended);
     assert_int_equal(client.close_code, 1000);
-    assert_int_equal(client.bytes.length, 0); /* nothing behind the close frame */
+    assert_int_equal(client.bytes.length, 0); /* nothing after the close frame */
     assert_true(client.seq > before && client.seq <= seq_most);
     assert_null(client_holds(&client, "items", "late"));
     assert_non_null(client_holds(&client, "items", "of g"));
@@ -95,7 +95,7 @@ static void answer_later(struct connection *connection, void *argument)
                     *(uint64_t *)argument);
 }
 
-/* They change when it closes already, and still waits for changes behind them. */
+/* They change when it closes already, and still waits for changes after them. */
 static void rights_that_change_end_it(void **state)
 {
     (void)state;
@@ -137,7 +137,7 @@ static void a_session_that_ends_ends_it(void **state)
     assert_null(memmem(client.seen.data, client.seen.length, "later", 5));
 }
 
-/* Changes that nobody has any more: it can not be told so, and gets none that come behind them. */
+/* Changes that nobody has any more: it can not be told so, and gets none that come after them. */
 static void a_gap_ends_it(void **state)
 {
     (void)state;

@@ -94,7 +94,7 @@ void gap_check_order(struct client *client, uint64_t seq)
         if (at > client->journal.data && at[-1] != ' ')
             continue; /* of a word */
         if ((size_t)(at - client->journal.data) < told && strtoull(at + 1, NULL, 10) > seq)
-            fail_msg("change behind %llu before resync: %s", (unsigned long long)seq, client->journal.data);
+            fail_msg("change after %llu before resync: %s", (unsigned long long)seq, client->journal.data);
     }
 }
 

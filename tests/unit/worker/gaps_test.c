@@ -47,7 +47,7 @@ static void a_log_that_has_everything_is_enough(void **state)
     world_close(&world);
 }
 
-/* The answer to its own change waits for one in the gap, or behind it: the changes up to there do not go out
+/* The answer to its own change waits for one in the gap, or after it: the changes up to there do not go out
  * before `resync`. */
 static void an_answer_that_waits(void **state)
 {
@@ -117,7 +117,7 @@ static void an_answer_that_would_hide_the_gap(void **state)
     }
 }
 
-/* Pieces that were made before go out before, and the answer comes behind. */
+/* Pieces that were made before go out before, and the answer comes after. */
 static void a_sync_that_is_still_going_on(void **state)
 {
     (void)state;

@@ -62,7 +62,7 @@ void place_assert_refused(struct place *place, const char *line);
 int place_connect_control(const struct place *place);
 /** Says @line over the control socket. False: there is no answer. */
 bool place_ask(const struct place *place, const char *line, char *answer, size_t capacity);
-/** The number behind "KEY": at its @nth place (from 0) in the status. */
+/** The number after "KEY": at its @nth place (from 0) in the status. */
 long place_status_number(const struct place *place, const char *key, unsigned nth);
 /** How many are ready; 0 when there is no answer. */
 unsigned place_ready_children(const struct place *place);

@@ -385,7 +385,7 @@ static void test_many_settings(void **state)
     buffer_free(&text);
 }
 
-/* What the query says is wrong is passed on behind the place. */
+/* What the query says is wrong is passed on after the place. */
 static void test_sync_filter(void **state)
 {
     (void)state;

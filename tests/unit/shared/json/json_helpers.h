@@ -17,7 +17,7 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
-/* A copy of exactly the text's size on the heap, so that a read behind it is seen by the sanitizer. */
+/* A copy of exactly the text's size on the heap, so that a read beyond it is seen by the sanitizer. */
 static inline struct json parsed(const char *text)
 {
     size_t length = strlen(text);

@@ -255,7 +255,7 @@ static bool list_compiles(const char *name, unsigned count)
 static void bounds_its_size(void **state)
 {
     (void)state;
-    /* The object, the two keys, and the list and the object behind them are five. */
+    /* The object, the two keys, and the list and the object after them are five. */
     assert_true(list_compiles("$eq", JSON_QUERY_VALUES - 5));
     assert_false(list_compiles("$eq", JSON_QUERY_VALUES - 4));
     assert_true(list_compiles("$in", JSON_QUERY_NODES - 2)); /* the field and $in count as well */

@@ -96,7 +96,7 @@ static void open_for_set(struct fixture *f)
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "sessions", "s", ANY, Q("{'user':'ann'}")), ERROR_NONE);
 }
 
-/** Applies bytes that lie at the end of an allocation, so that reading behind them is seen by a sanitizer. */
+/** Applies bytes that lie at the end of an allocation, so that reading beyond them is seen by a sanitizer. */
 static enum error_code apply_exactly(struct fixture *f, const char *bytes, size_t length)
 {
     char *copy = memory_allocate(length);

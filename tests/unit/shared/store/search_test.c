@@ -321,7 +321,7 @@ static void scans_go_on_where_they_stopped(void **state)
             strncat(seen, id.data, 1);
         store_scan_pause(&scan);
         store_end(f.store);
-        /* What is behind the position is seen, what is before it is not; the position itself may go. */
+        /* What is after the position is seen, what is before it is not; the position itself may go. */
         if (i == 1) {
             assert_int_equal(run_one(&f, CHANGE_REMOVE, 0, "things", "c", ANY, NULL), ERROR_NONE);
             assert_int_equal(run_one(&f, CHANGE_INSERT, 0, "things", "bb", ANY, "{}"), ERROR_NONE);

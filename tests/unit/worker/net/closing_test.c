@@ -71,12 +71,12 @@ static void changes_and_replies_come_first(void **state)
     close_from_peer();
     assert_int_equal(event_base_loop(world.base, EVLOOP_ONCE | EVLOOP_NONBLOCK), 0);
     change("two");
-    change("three"); /* behind the close */
+    change("three"); /* after the close */
     peer_expect_end(&world, &peer, SLICE("\x81\x03one\x81\x03two\x81\x05reply" CLOSED));
     world_expect(&world, "closed ");
 }
 
-/* What is behind a hold may not go out before its time, and nobody works it off any more. */
+/* What is after a hold may not go out before its time, and nobody works it off any more. */
 static void a_hold_is_not_waited_for(void **state)
 {
     (void)state;
@@ -93,7 +93,7 @@ static void a_hold_is_not_waited_for(void **state)
                           "before" CLOSED));
 }
 
-/* Calls that were made are answered first; what is sent behind the close is not looked at. */
+/* Calls that were made are answered first; what is sent after the close is not looked at. */
 static void running_calls_are_waited_for(void **state)
 {
     (void)state;

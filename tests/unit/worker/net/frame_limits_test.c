@@ -115,7 +115,7 @@ static enum frame_verdict judge(void *owner, uint64_t bytes)
     return bytes <= 8 ? FRAME_FITS : verdict;
 }
 
-/* A long message in one frame or two, cut anywhere, and one behind it, which stays behind. */
+/* A long message in one frame or two, cut anywhere, and one after it, which stays behind. */
 static void a_length_is_judged_later(void **state)
 {
     (void)state;

@@ -88,7 +88,7 @@ static void also_within_a_set(void **state)
     assert_non_null(document(f, "users", "ann"));
 }
 
-/* One that is applied in the same transaction, behind the removal. */
+/* One that is applied in the same transaction, after the removal. */
 static void also_within_a_transaction(void **state)
 {
     struct fixture *f = *state;

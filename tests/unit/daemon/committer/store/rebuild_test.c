@@ -343,7 +343,7 @@ static void a_killed_rebuild_goes_on_or_starts_over(void **state)
             struct config *wanted = fixture_config(f.directory, after);
             _exit(store_write_open(wanted, NULL, message) ? 0 : 1);
         }
-        /* Killed at some moment on the way, or behind it. */
+        /* Killed at some moment on the way, or after it. */
         uint64_t until = clock_monotonic_us() + round * 5000;
         while (clock_monotonic_us() < until)
             ;

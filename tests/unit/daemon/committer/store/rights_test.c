@@ -283,7 +283,7 @@ static void rights_are_those_of_the_moment(void **state)
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':2}"));
     assert_int_equal(set_apply(f), ERROR_NONE);
     assert_int_equal(store_write_commit(f->writer), ERROR_NONE);
-    /* And of the operations behind it. */
+    /* And of the operations after it. */
     set_begin(f, ANSWER_IDS);
     set_add(f, CHANGE_MERGE, 0, "jobs", "d", ANY, Q("{'x':3}"));
     set_actor(f, "ann");
