@@ -263,6 +263,12 @@ class Server:
         return self.ctl('import', collection, '-',
                         text=''.join(json.dumps(document) + '\n' for document in documents))
 
+    def meet(self):
+        """Has the worker, the only one, store something. It is ready before it has met the committer: until then it
+        keeps what it is to give it, and when the committer is held up or killed meanwhile, the next one gets that."""
+        assert self.workers == 1
+        self.load('fixed', [{'_id': 'met'}])
+
     def export(self, collection, *arguments):
         """All full documents: {id: document}."""
         lines = self.ctl('export', collection, *arguments).stdout.splitlines()

@@ -67,6 +67,7 @@ def test_who_reads_is_answered_whatever_it_asks_for_at_once(make_server, case):
 def standing(make_server):
     """A server whose committer stands still: changes wait."""
     server = make_server(workers=1, options=['--limits', 'calls_in_flight=2', '--limits', 'read_ahead_bytes=16K'])
+    server.meet()
     committer = server.committer_pid()
     yield server, lambda stop: os.kill(committer, signal.SIGSTOP if stop else signal.SIGCONT)
     with contextlib.suppress(ProcessLookupError):

@@ -120,14 +120,17 @@ async def test_relaxed_durability_survives_kill(make_server):
     check_pairs(server.export('notes'), [writer])
 
 
-async def test_no_committer_for_long(server):
+async def test_no_committer_for_long(make_server):
     """What was given to one that died may be stored or not: nobody is told that it is not."""
+    server = make_server(workers=1)
+    server.meet()
     client = await Client.connect(server, 'editor')
     committer = server.committer_pid()
     os.kill(committer, signal.SIGSTOP)
     calls = sum(worker['calls'] for worker in server.status()['workers'])
     given = await client.start('insert', 'notes', {'_id': 'given'}, once='k')
     await wait_until_async(lambda: sum(w['calls'] for w in server.status()['workers']) > calls, what='the call')
+    assert await client.call('count', 'notes') == 0  # it is answered when the change is on its way
     server.signal(signal.SIGSTOP)  # the master starts no other one
     try:
         os.kill(committer, signal.SIGKILL)
