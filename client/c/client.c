@@ -81,12 +81,23 @@ uint64_t client_send(struct client *client, const char *collection, const char *
     return client->tid;
 }
 
+/* The server could not tell which call it answers: that one gets no other answer. */
+static enum client_event could_not_be_read(struct client *client, struct client_reply *reply)
+{
+    char why[sizeof client->message];
+    reply->data = json_member(reply->data, SLICE("data"));
+    client_explain(client, reply);
+    memcpy(why, client->message, sizeof why);
+    snprintf(client->message, sizeof client->message, "the server could not read a call: %.250s", why);
+    return CLIENT_FAILED;
+}
+
 /* Sorts a message: the end of one of our calls, or anything else. */
 static enum client_event understand_message(struct client *client, struct slice text,
                                             struct client_reply *reply)
 {
     *reply = (struct client_reply){.text = text};
-    if (!json_parse(&client->json, text.data, text.length)) {
+    if (!json_parse_answer(&client->json, text.data, text.length)) {
         snprintf(client->message, sizeof client->message, "the server sent a message that is not JSON: %s",
                  client->json.error);
         return CLIENT_FAILED;
@@ -96,9 +107,11 @@ static enum client_event understand_message(struct client *client, struct slice 
     if (!json_string_is(json_member(reply->root, SLICE("operation")), SLICE("fulfill")) ||
         !json_string_is(json_member(reply->root, SLICE("collectionName")), SLICE("transaction")))
         return CLIENT_OTHER;
-    struct json_value data = reply->data;
+    struct json_value data = reply->data, id = json_member(data, SLICE("tid"));
     int64_t tid = 0;
-    if (!json_integer(json_member(data, SLICE("tid")), &tid))
+    if (json_type(id) == JSON_NULL)
+        return could_not_be_read(client, reply);
+    if (!json_integer(id, &tid))
         return CLIENT_OTHER;
     reply->tid = (uint64_t)tid;
     if (!json_boolean(json_member(data, SLICE("success")), &reply->success))

@@ -28,7 +28,7 @@ enum client_event {
     CLIENT_REPLY,   /* the end of a call */
     CLIENT_OTHER,   /* any other message, progress of calls included */
     CLIENT_TIMEOUT, /* nothing came; ->message is set for CLIENT_FAILED alone */
-    CLIENT_FAILED   /* the connection is over */
+    CLIENT_FAILED   /* the connection is over, or one of our calls gets no answer */
 };
 
 /** What came. Everything points into the client and is valid until the next call of its functions. */

@@ -25,7 +25,8 @@ struct import {
     struct batch batches[IN_FLIGHT];
     uint64_t inserted, replaced, skipped;
     uint64_t started_ms, shown_ms;
-    bool failed; /* the first thing that goes wrong is reported, what follows from it is not */
+    uint64_t waits_ms; /* since when for an answer */
+    bool failed;       /* the first thing that goes wrong is reported, what follows from it is not */
 };
 
 static double seconds_since(uint64_t ms)
@@ -100,11 +101,23 @@ static bool import_refused(struct import *import, const struct batch *batch, str
     return false;
 }
 
+/* What else comes, as pings do, is no answer. False: it is not waited for any longer. */
+static bool may_wait(const struct import *import, int *timeout_ms)
+{
+    uint64_t waited = clock_monotonic_ms() - import->waits_ms;
+    *timeout_ms = waited < ANSWER_MS ? (int)(ANSWER_MS - waited) : 0;
+    return waited < ANSWER_MS;
+}
+
 /* Takes one answer. A refused batch names the document that is to blame, when it is one. */
 static bool take_answer(struct import *import)
 {
     struct client_reply reply;
-    enum client_event event = client_next(&import->client, &reply, ANSWER_MS);
+    int timeout_ms;
+    bool waits = may_wait(import, &timeout_ms);
+    enum client_event event = client_next(&import->client, &reply, timeout_ms);
+    if (event == CLIENT_OTHER && !waits)
+        event = CLIENT_TIMEOUT;
     if (event == CLIENT_TIMEOUT)
         snprintf(import->client.message, sizeof import->client.message, "no answer within %d s",
                  ANSWER_MS / 1000);
@@ -118,6 +131,7 @@ static bool take_answer(struct import *import)
         if (batch->tid != reply.tid)
             continue;
         batch->tid = 0;
+        import->waits_ms = clock_monotonic_ms();
         if (reply.success) {
             count_answer(import, reply.data);
             print_progress(import);
@@ -135,6 +149,7 @@ static bool take_answer(struct import *import)
 /* An empty batch, waiting for an answer when all are on their way. NULL: it was said what failed. */
 static struct batch *free_batch(struct import *import)
 {
+    import->waits_ms = clock_monotonic_ms();
     for (;;) {
         for (size_t i = 0; i < IN_FLIGHT; i++) {
             if (import->batches[i].tid == 0) {
@@ -156,6 +171,7 @@ static void send_import_batch(struct import *import, struct batch *batch)
 
 static bool take_all_answers(struct import *import)
 {
+    import->waits_ms = clock_monotonic_ms();
     for (size_t i = 0; i < IN_FLIGHT; i++)
         while (import->batches[i].tid != 0)
             if (!take_answer(import))
@@ -170,6 +186,11 @@ static bool check_line(struct import *import, struct slice line)
     if (!json_parse(&import->json, line.data, line.length)) {
         snprintf(message, sizeof message, "%s at byte %zu", import->json.error,
                  import->json.error_offset + 1);
+        return bad_line(import, import->lines.number, message);
+    }
+    if (import->json.depth > JSON_DEPTH_DOCUMENT) {
+        snprintf(message, sizeof message, "nested in %u levels, at most %d are allowed", import->json.depth,
+                 JSON_DEPTH_DOCUMENT);
         return bad_line(import, import->lines.number, message);
     }
     enum json_type type = json_type(json_root(&import->json));

@@ -144,7 +144,7 @@ void json_append_compact(struct buffer *out, struct json_value value)
     }
     const struct json *json = value.json;
     uint32_t end = json->nodes[value.index].next;
-    struct open_container open[JSON_DEPTH_LIMIT];
+    struct open_container open[JSON_DEPTH_ANSWER];
     unsigned depth = 0;
     bool key = false; /* whether the node is one */
     /* White space only goes away: what stands in the text is room enough. */

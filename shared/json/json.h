@@ -15,7 +15,9 @@
  * in the text whatever the text is.
  */
 
-enum { JSON_DEPTH_LIMIT = 64, JSON_KEY_MESSAGE = 160 };
+/* Levels of a document that is written; of a message from a client, which is put around documents; and of an answer, which is
+ * put around those, too, that were stored when they could have as many levels as a message. */
+enum { JSON_DEPTH_DOCUMENT = 56, JSON_DEPTH_LIMIT = 64, JSON_DEPTH_ANSWER = 72 };
 
 enum json_type {
     JSON_NONE,
@@ -46,6 +48,7 @@ struct json {
     struct json_node *nodes;
     uint32_t count;
     uint32_t capacity;
+    unsigned depth;      /* levels that it nests; 0: a scalar, or it was not parsed */
     bool compact;        /* no white space outside strings: the text is already in the stored form */
     const char *error;   /* after a failed parse: what is wrong, in words ("duplicate key", ...) */
     size_t error_offset; /* and where, in bytes */
@@ -64,6 +67,9 @@ void json_free(struct json *json);
 
 /** Parses again what was accepted before: it is not searched for duplicate keys. */
 [[gnu::warn_unused_result]] bool json_parse_again(struct json *json, const char *text, size_t length);
+
+/** Parses what a server sent: nesting up to JSON_DEPTH_ANSWER. */
+[[gnu::warn_unused_result]] bool json_parse_answer(struct json *json, const char *text, size_t length);
 
 /**
  * Takes @value out of its text, for less than it takes to parse it: @json, all zero, comes to be as if @text

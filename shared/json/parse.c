@@ -30,8 +30,8 @@ struct parser {
     bool spaces;      /* white space was skipped */
     bool keys_differ; /* as is known beforehand */
     enum stage stage;
-    unsigned depth;
-    struct level levels[JSON_DEPTH_LIMIT];
+    unsigned depth, depth_most;
+    struct level levels[JSON_DEPTH_ANSWER];
     struct json_key_set keys;  /* in AT_KEYS, of the object being looked at */
     struct json_iterator each; /* and its next member */
 };
@@ -251,9 +251,11 @@ static inline bool read_word(struct parser *parser, const char *word, size_t len
 
 static inline bool open_container(struct parser *parser, bool object)
 {
-    if (parser->depth == JSON_DEPTH_LIMIT)
+    if (parser->depth == parser->depth_most)
         return refuse_within(parser, "nested too deeply");
     parser->levels[parser->depth++] = (struct level){.node = parser->json->count, .object = object};
+    if (parser->json->depth < parser->depth)
+        parser->json->depth = parser->depth;
     add_node(parser, parser->at++, object ? JSON_OBJECT : JSON_ARRAY, false);
     return true;
 }
@@ -454,6 +456,7 @@ static bool begin_parsing(struct parser *parser, struct json *json, const char *
     json->text = text;
     json->length = length;
     json->count = 0;
+    json->depth = 0;
     json->compact = false;
     json->error = NULL;
     json->error_offset = 0;
@@ -469,6 +472,7 @@ static bool begin_parsing(struct parser *parser, struct json *json, const char *
     parser->keys_differ = keys_differ;
     parser->stage = AT_VALUE;
     parser->depth = 0;
+    parser->depth_most = JSON_DEPTH_LIMIT;
     return true;
 }
 
@@ -491,6 +495,15 @@ bool json_parse_again(struct json *json, const char *text, size_t length)
 {
     struct parser parser;
     return begin_parsing(&parser, json, text, length, true) && end_parsing(&parser, read_text(&parser));
+}
+
+bool json_parse_answer(struct json *json, const char *text, size_t length)
+{
+    struct parser parser;
+    if (!begin_parsing(&parser, json, text, length, false))
+        return false;
+    parser.depth_most = JSON_DEPTH_ANSWER;
+    return end_parsing(&parser, read_text(&parser));
 }
 
 /* ---- in steps ---- */

@@ -118,14 +118,14 @@ class Values:
 
     def deep(self, size):
         value = [1] * max(1, size // 2)
-        for _ in range(self.rng.randrange(2, 58)):
+        for _ in range(self.rng.randrange(2, 52)):
             value = [value]
         return value
 
     def deep_objects(self, size):
         key = self.rng.choice(('a', 'b', 'x'))
         value = self.string(size)
-        for _ in range(self.rng.randrange(2, 58)):
+        for _ in range(self.rng.randrange(2, 52)):
             value = {key: value}
         return value
 

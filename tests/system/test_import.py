@@ -1,17 +1,23 @@
 """dispatchctl import and export; the whole plant virus reference, synced and compared document by document."""
 
 import asyncio
+import base64
 import gzip
+import hashlib
 import json
 import os
 import pty
 import re
+import socket
+import struct
 import subprocess
+import threading
 
 import pytest
 
 from client import Client
 from configuration import configuration
+from raw import TEXT, frame
 from server import DISPATCHCTL, PATIENCE, TOP, read_lines, scaled
 
 DATA = os.path.join(TOP, '..', 'shared', 'data')
@@ -112,6 +118,53 @@ def test_bad_line(server, bad, words):
     server.ctl('import', 'notes', path)
     stored = server.export('notes')
     assert len(stored) == 5000 and all(d['_version'] == 0 for d in stored.values())
+
+
+def test_levels(server):
+    """As many as a document has, there and back; a line with more is named."""
+    deep = {'_id': 'a', 'value': json.loads('[' * 55 + ']' * 55)}
+    for options in ([], ['--replace']):
+        path = write(server, 'deep.jsonl', [{'_id': 'b'}, deep, {'_id': 'c', 'value': [deep['value']]}])
+        failed = server.ctl('import', *options, 'notes', path, check=False)
+        assert failed.returncode == 1 and ':3: nested in 57 levels, at most 56 are allowed' in failed.stderr
+    server.load('notes', [deep])
+    assert server.export('notes', '--query', '{"_id": "a"}') == {'a': {**deep, '_version': 0}}
+    failed = server.ctl('export', 'notes', '--query', '{"a":' * 64 + '1' + '}' * 64, check=False)
+    assert failed.returncode == 1 and 'nested too deeply' in failed.stderr
+
+
+def answer_by_hand(listener, answers):
+    """A server whose answers to the calls of one client are these."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile('rb') as stream:
+        assert stream.readline() == b'session\n'
+        key = re.search(rb'Sec-WebSocket-Key: (\S+)', b''.join(iter(stream.readline, b'\r\n')))[1]
+        digest = hashlib.sha1(key + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest()
+        connection.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+                           b'Sec-WebSocket-Accept: ' + base64.b64encode(digest) + b'\r\n\r\n')
+        for answer in answers:
+            length = stream.read(2)[1] & 127
+            stream.read(4 + (length if length < 126 else struct.unpack('>H', stream.read(2))[0]))
+            connection.sendall(frame(TEXT, json.dumps({
+                'operation': 'fulfill', 'collectionName': 'transaction', 'data': answer}), mask=False))
+        stream.read()
+
+
+@pytest.mark.parametrize('command, before', [
+    (['import', 'notes', '-'], 1), (['export', 'notes'], 1), (['tail'], 0), (['user', 'list'], 1)])
+def test_an_answer_that_cannot_come(tmp_path, command, before):
+    """The server could not read the call, and says so to nobody: no command waits for another answer."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / 'control'))
+        listener.listen()
+        answers = [{'tid': 1, 'success': True, 'data': None}] * before + [
+            {'tid': None, 'success': False, 'data': {'warning': True, 'code': 'bad_message', 'message': 'not readable'}}]
+        server = threading.Thread(target=answer_by_hand, args=(listener, answers), daemon=True)
+        server.start()
+        failed = subprocess.run([DISPATCHCTL, '--control', str(tmp_path / 'control'), *command], input='{"n":1}\n',
+                                capture_output=True, text=True, timeout=PATIENCE, check=False)
+        server.join(PATIENCE)
+    assert failed.returncode == 1 and failed.stderr.endswith('could not read a call: not readable\n'), failed
 
 
 def test_import_goes_on_after_it_was_broken_off(server):

@@ -1,11 +1,16 @@
 """Documents, and the methods that write: insert, update, patch, remove, and detail to look."""
 
 import json
+import mmap
+import os
+import signal
+import subprocess
 
 import pytest
 
 from client import Client
 from configuration import configuration
+from server import DISPATCHCTL, PATIENCE, wait_until_async
 
 
 @pytest.mark.parametrize('identifier', ['a', 'x' * 256, 'ü' * 128, ' ', '"\\/', '\U0001f331', '$in', 'a.b'])
@@ -101,19 +106,109 @@ async def test_texts_come_back(server):
     assert client.copy('notes')['t'] == {**document, '_version': 0}
 
 
-async def test_deep_documents(server):
-    client = await Client.connect(server, 'editor')
+def nested(levels, inner=1):
+    """A list in lists."""
+    for _ in range(levels):
+        inner = [inner]
+    return inner
 
-    def nested(levels):
-        value = 1
-        for _ in range(levels):
-            value = [value]
-        return value
-    await client.call('insert', 'notes', {'_id': 'deep', 'value': nested(40)})
-    await client.send(json.dumps({'tid': 999, 'methodName': 'insert', 'collectionName': 'notes',
-                                  'data': {'value': nested(70)}}))
-    await client.until(lambda: any(not m['data']['success'] for m in client.of('fulfill', 'transaction')))
-    assert await client.call('count', 'notes') == 1
+
+LEVELS = 56  # of a document
+
+
+async def test_deep_documents(server):
+    """No way leads beyond the levels of a document, and what has them goes every way."""
+    client = await Client.connect(server, 'editor')
+    deep = {'_id': 'deep', 'value': nested(LEVELS - 1)}
+    deepest = {**deep, '_version': 0}
+    await client.call('insert', 'notes', deep)
+    assert await client.call('insert', 'notes', [{**deep, '_id': 'listed'}]) == [{'_id': 'listed', '_version': 0}]
+    assert await client.call('detail', 'notes', {'_id': 'deep'}) == deepest
+    assert (await client.call('find', 'notes', {'query': {'_id': 'deep'}}))['documents'] == [deepest]
+    assert (await client.call('find', 'notes', {'query': {'value': nested(LEVELS - 2)}}))['documents'] != []
+    await client.until(lambda: client.copy('notes').get('deep') == deepest)
+    fresh = await Client.connect(server, 'reader')
+    await fresh.synchronize('notes')
+    assert fresh.copy('notes') == client.copy('notes')
+
+    await client.call('insert', 'notes', {'_id': 'a', 'value': [], 'deep': nested(LEVELS - 1)})
+    for levels in (LEVELS, LEVELS + 1, 60):
+        value = nested(levels)
+        for method, data in [
+                ('insert', {'value': value}), ('insert', [{}, {'value': value}]),
+                ('update', {'_id': 'a', 'changes': {'value': value}}),
+                ('update', {'_id': 'new', 'changes': {'value': value}, 'upsert': True}),
+                ('update', {'query': {}, 'changes': {'value': value}}),
+                ('patch', {'_id': 'a', 'operations': [{'op': 'add', 'path': '/new', 'value': value}]}),
+                ('patch', {'_id': 'a', 'operations': [{'op': 'replace', 'path': '/value', 'value': value}]})]:
+            failure = await client.fails('invalid', method, 'notes', data)
+            assert f'{levels + 1} levels' in failure['message'] and '56' in failure['message'], failure
+    for operation in ('move', 'copy'):
+        await client.fails('invalid', 'patch', 'notes', {'_id': 'a', 'operations': [
+            {'op': operation, 'from': '/deep', 'path': '/value/-'}]})
+    # A message that is too deep as a whole has an answer, too.
+    await client.fails('bad_message', 'insert', 'notes', {'value': nested(70)})
+    assert await client.call('count', 'notes') == 3
+    assert (await client.call('detail', 'notes', {'_id': 'a'}))['_version'] == 0
+
+
+def replace_stored(server, old, new):
+    """Puts a text in the place of another one of as many bytes, in all copies of a store whose server has stopped."""
+    assert len(old) == len(new)
+    path = os.path.join(server.data, 'data.mdb')
+    with open(path, 'r+b') as file, mmap.mmap(file.fileno(), 0) as content:
+        at = content.find(old.encode())
+        assert at >= 0
+        while at >= 0:
+            content[at:at + len(old)] = new.encode()
+            at = content.find(old.encode(), at)
+
+
+async def test_what_is_stored_deeper_is_read_and_removed(make_server):
+    """Such documents were let in once. Whoever makes one less deep may change it, also while it is still too deep."""
+    server = make_server(workers=1)
+    text = json.dumps(nested(63), separators=(',', ':'))
+    placeholder = '"' + 'x' * (len(text) - 2) + '"'
+    server.load('notes', [{'_id': key, 'value': placeholder[1:-1], 'n': 1} for key in 'abcde'])
+    assert server.stop() == 0
+    replace_stored(server, placeholder, text)
+    server.start()
+    client = await Client.connect(server, 'editor')
+    await client.synchronize('notes')
+    stored = {key: {'_id': key, '_version': 0, 'value': nested(63), 'n': 1} for key in 'abcde'}
+    assert client.copy('notes') == stored == server.export('notes')
+    assert await client.call('detail', 'notes', {'_id': 'a'}) == stored['a']
+    found = await client.call('find', 'notes', {'query': {'n': 1}, 'fields': ['value'], 'sort': {'n': 1}})
+    assert [document['value'] for document in found['documents']] == [nested(63)] * 5
+
+    failure = await client.fails('invalid', 'update', 'notes', {'_id': 'a', 'changes': {'n': 2}})
+    assert '64 levels' in failure['message']
+    await client.fails('invalid', 'patch', 'notes', {
+        '_id': 'a', 'operations': [{'op': 'replace', 'path': '/n', 'value': 2}]})
+    await client.call('remove', 'notes', {'_id': 'e'})
+    for levels in (60, 58, 57, 20):
+        await client.call('update', 'notes', {'_id': 'a', 'changes': {'value': nested(levels - 1), 'n': levels}})
+        assert (await client.call('detail', 'notes', {'_id': 'a'}))['n'] == levels
+    with subprocess.Popen([DISPATCHCTL, '--control', server.control, 'tail', 'notes'], stdout=subprocess.PIPE, text=True,
+                          env=server.environment()) as tail:
+        try:
+            # It subscribes after it has connected: what is changed until then it is not told.
+            os.set_blocking(tail.stdout.fileno(), False)
+            told = []
+            while not told:
+                await client.call('insert', 'notes', {})
+                told += tail.stdout.readlines()
+            await client.call('patch', 'notes', {
+                '_id': 'b', 'operations': [{'op': 'remove', 'path': '/value' + '/0' * 62}]})
+            await wait_until_async(lambda: '"_id":"b"' in ''.join(tail.stdout.readlines()), what='its line')
+        finally:
+            tail.send_signal(signal.SIGINT)
+            assert tail.wait(timeout=PATIENCE) == 0
+    assert client.copy('notes')['b']['value'] == nested(61, [])
+    assert client.copy('notes') == server.export('notes')
+    # Taken out, it can be put in elsewhere when it is less deep.
+    failed = server.ctl('import', 'notes', '-', text=json.dumps(stored['c']) + '\n', check=False)
+    assert failed.returncode == 1 and '-:1: nested in 64 levels, at most 56' in failed.stderr
 
 
 async def test_document_too_large(make_server):

@@ -204,6 +204,7 @@ void stage_compose(struct stage *stage, struct json_value body)
     document_append(&stage->writer->text, stage->change->id, stage_text_version(stage), body);
     if (stage->acts && !stage->there)
         stage_give_owner(stage, body);
+    stage->depth = body.json->depth;
     stage->next_parsed = false;
 }
 
@@ -227,11 +228,29 @@ static void next_version(struct stage *stage)
     stage->next_parsed = false;
 }
 
-static enum error_code too_large(struct stage *stage)
+/* What is larger than is allowed now was stored before: it may become smaller. */
+static enum error_code check_size(struct stage *stage)
 {
+    const struct writer *writer = stage->writer;
+    size_t bytes = writer->text.length;
+    if (bytes <= writer->bounds.document_bytes || (stage->there && bytes < stage->current.full.length))
+        return ERROR_NONE;
     return stage_refuse(stage, ERROR_TOO_LARGE,
                         "Document " ID_FORMAT " would have %zu bytes; at most %llu are allowed", ID_OF(stage),
-                        stage->writer->text.length, (unsigned long long)stage->writer->bounds.document_bytes);
+                        bytes, (unsigned long long)writer->bounds.document_bytes);
+}
+
+/* The same for levels. */
+static enum error_code check_depth(struct stage *stage)
+{
+    if (stage->depth <= JSON_DEPTH_DOCUMENT)
+        return ERROR_NONE;
+    enum error_code code = stage->there ? stage_need_old(stage) : ERROR_NONE;
+    if (code || (stage->there && stage->depth < stage->writer->old.depth))
+        return code;
+    return stage_refuse(stage, ERROR_INVALID,
+                        "Document " ID_FORMAT " would be nested in %u levels; at most %d are allowed",
+                        ID_OF(stage), stage->depth, JSON_DEPTH_DOCUMENT);
 }
 
 enum error_code stage_text(struct stage *stage)
@@ -260,8 +279,11 @@ enum error_code stage_text(struct stage *stage)
         version++;
         next_version(stage);
     }
-    if (writer->text.length > writer->bounds.document_bytes)
-        return too_large(stage);
+    code = check_size(stage);
+    if (!code)
+        code = check_depth(stage);
+    if (code)
+        return code;
     struct json_value root = {0};
     code = stage_charge(stage, SET_WORK_CHANGE + 4 * (uint64_t)writer->text.length);
     if (!code && !stage->there)

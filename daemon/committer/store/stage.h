@@ -12,10 +12,11 @@ struct stage {
     unsigned number; /* its place in the configuration */
     bool there;
     bool old_parsed, next_parsed;
-    bool acts;    /* the set names an actor and the collection has rights */
-    bool limited; /* and the actor may not do everything */
-    bool hidden;  /* what is there the actor may not read: ->there is false */
-    bool owns;    /* what is there is the actor's */
+    bool acts;      /* the set names an actor and the collection has rights */
+    bool limited;   /* and the actor may not do everything */
+    bool hidden;    /* what is there the actor may not read: ->there is false */
+    bool owns;      /* what is there is the actor's */
+    unsigned depth; /* levels of the document in the writer's ->text */
     struct store_record current;
     char *message;
 };
@@ -57,7 +58,8 @@ void stage_add(struct stage *stage, struct staged *staged);
 /** The version of the document that is there, or the one with which it will begin. */
 uint64_t stage_text_version(const struct stage *stage);
 
-/** Sets ->text to the document with the members of @body. It is as good JSON as @body. */
+/** Sets ->text to the document with the members of @body, the root of its text. It is as good JSON as @body, and
+ * nests as many levels. */
 void stage_compose(struct stage *stage, struct json_value body);
 
 /** Stages the document in ->text, which has the version that is there, or the first one. */

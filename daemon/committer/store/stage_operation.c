@@ -16,6 +16,19 @@
 #define ID_OF(stage) (int)(stage)->change->id.length, (stage)->change->id.data
 #define NAME_OF(stage) (stage)->collection->config->name
 
+/* What is larger than is allowed now was stored before: it may be read, and become smaller. */
+static bool is_larger(const struct stage *stage)
+{
+    return stage->there && stage->current.full.length > stage->writer->bounds.document_bytes;
+}
+
+static void allow_for_larger(struct stage *stage)
+{
+    uint64_t needed = (uint64_t)stage->current.full.length * SET_WORK_OF_DOCUMENT;
+    if (is_larger(stage) && stage->writer->bounds.work < needed)
+        stage->writer->bounds.work = needed;
+}
+
 static enum error_code need_object(struct stage *stage, const char *what)
 {
     enum error_code code = stage_parse(stage, &stage->writer->body, stage->change->body);
@@ -84,7 +97,8 @@ static enum error_code stage_patched(struct stage *stage)
         writer->text = writer->patched;
         writer->patched = taken;
         stage->next_parsed = false;
-        enum error_code code = stage_need_next(stage); /* it may be nested too deeply now */
+        enum error_code code = stage_need_next(stage); /* for its levels */
+        stage->depth = writer->next.depth;
         return code ? code : stage_text(stage);
     }
     enum error_code code = stage_parse(stage, &writer->body, patched);
@@ -149,7 +163,8 @@ static enum error_code patch_document(struct stage *stage)
     if (code)
         return code;
     char message[JSON_PATCH_MESSAGE];
-    struct json_patch_bounds bounds = {.bytes = writer->bounds.document_bytes,
+    struct json_patch_bounds bounds = {.bytes = is_larger(stage) ? stage->current.full.length
+                                                                 : writer->bounds.document_bytes,
                                        .work = writer->bounds.work - writer->set_work};
     buffer_clear(&writer->patched);
     enum json_patch_result result =
@@ -231,6 +246,8 @@ enum error_code stage_operation(struct writer *writer, const struct change *chan
     enum error_code code = stage_charge(&stage, SET_WORK_OPERATION);
     if (!code)
         code = stage_look_up(&stage);
+    if (!code)
+        allow_for_larger(&stage);
     if (!code && writer->actor.acts && config->has_rights)
         code = stage_rights(&stage);
     if (code)

@@ -229,6 +229,39 @@ static void limits_depth(void **state)
     json_free(&json);
 }
 
+/* What a server sends may nest deeper; a text says how many levels it has, also one that is parsed again. */
+static void counts_levels(void **state)
+{
+    (void)state;
+    struct json json = {0};
+    static const struct {
+        const char *text;
+        unsigned depth;
+    } table[] = {{"1", 0}, {"[]", 1}, {"{\"a\":{}}", 2}, {"[[],[[1]],{}]", 3}, {"[", 1}};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        assert_int_equal(json_parse(&json, table[i].text, strlen(table[i].text)), table[i].text[1] || !i);
+        assert_int_equal(json.depth, table[i].depth);
+    }
+    for (size_t levels = JSON_DEPTH_LIMIT; levels <= JSON_DEPTH_ANSWER + 1; levels++) {
+        struct buffer text = {0}, compact = {0};
+        memset(buffer_reserve(&text, levels), '[', levels);
+        text.length = levels;
+        buffer_append_byte(&text, ' ');
+        memset(buffer_reserve(&text, levels), ']', levels);
+        text.length += levels;
+        assert_int_equal(json_parse(&json, text.data, text.length), levels <= JSON_DEPTH_LIMIT);
+        bool good = json_parse_answer(&json, text.data, text.length);
+        assert_int_equal(good, levels <= JSON_DEPTH_ANSWER);
+        assert_int_equal(json.depth, good ? levels : JSON_DEPTH_ANSWER);
+        if (good)
+            json_append_compact(&compact, json_root(&json));
+        assert_int_equal(compact.length, good ? 2 * levels : 0);
+        buffer_free(&text);
+        buffer_free(&compact);
+    }
+    json_free(&json);
+}
+
 /* @count members with different keys; then one more, written with an escape, that equals number @twice. */
 static void object_with_duplicate(struct buffer *out, unsigned count, int twice)
 {
@@ -373,6 +406,7 @@ int main(void)
         cmocka_unit_test(refuses_raw_nul),
         cmocka_unit_test(refuses_every_prefix),
         cmocka_unit_test(limits_depth),
+        cmocka_unit_test(counts_levels),
         cmocka_unit_test(finds_duplicates_among_many),
         cmocka_unit_test(parses_in_steps),
         cmocka_unit_test(steps_are_short),

@@ -327,6 +327,81 @@ static void bodies_are_checked(void **state)
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, deep), ERROR_INVALID);
 }
 
+/* {"a":[[...]]}, with @levels of lists around @inner. */
+static const char *nested(unsigned levels, const char *inner)
+{
+    static char text[300];
+    size_t length = (size_t)snprintf(text, sizeof text, Q("{'a':"));
+    for (unsigned i = 0; i < levels; i++)
+        text[length++] = '[';
+    length += (size_t)snprintf(text + length, sizeof text - length, "%s", inner);
+    for (unsigned i = 0; i < levels; i++)
+        text[length++] = ']';
+    text[length++] = '}';
+    text[length] = '\0';
+    return text;
+}
+
+static void deep_documents_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    enum { MOST = JSON_DEPTH_DOCUMENT - 1 };
+    static const enum change_operation with_all[] = {CHANGE_INSERT, CHANGE_REPLACE, CHANGE_MERGE};
+    static const char *const collections[] = {"plain", "viruses"}; /* what looks inside parses anyway */
+    for (size_t c = 0; c < 2; c++) {
+        for (size_t i = 0; i < 3; i++) {
+            char id[] = {(char)('a' + i), '\0'};
+            unsigned flags = with_all[i] == CHANGE_MERGE ? CHANGE_UPSERT : 0;
+            for (unsigned over = 1; over < 4; over++)
+                assert_int_equal(
+                    run_one(f, with_all[i], flags, collections[c], id, ANY, nested(MOST + over, "")),
+                    ERROR_INVALID);
+            assert_int_equal(run_one(f, with_all[i], flags, collections[c], id, ANY, nested(MOST, "")),
+                             ERROR_NONE);
+            assert_int_equal(run_one(f, CHANGE_MERGE, 0, collections[c], id, ANY, nested(MOST + 1, "")),
+                             ERROR_INVALID);
+            assert_non_null(strstr(f->result.message, "57 levels"));
+            assert_int_equal(run_one(f, CHANGE_PATCH, 0, collections[c], id, ANY,
+                                     Q("[{'op':'copy','from':'/a','path':'/a/-'}]")),
+                             ERROR_INVALID);
+            assert_int_equal(run_one(f, CHANGE_PATCH, 0, collections[c], id, ANY,
+                                     Q("[{'op':'copy','from':'/a','path':'/b'}]")),
+                             ERROR_NONE);
+        }
+    }
+}
+
+/* Documents that were stored when more bytes were allowed: who makes them shorter may change them. */
+static void larger_documents_may_become_smaller(void **state)
+{
+    struct fixture *f = *state;
+    char body[6000] = "{\"x\":\"", *end = body + strlen(body);
+    memset(end, 'y', 5000);
+    snprintf(end + 5000, 100, Q("','z':[1,2,3]}"));
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, body), ERROR_NONE);
+    f->config->limits.document_bytes = 1000;
+    assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "b", ANY, body), ERROR_TOO_LARGE);
+    assert_int_equal(run_one(f, CHANGE_INSERT, CHANGE_SKIP_SAME, "plain", "a", ANY, body), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'z':[1,2,4]}")), ERROR_TOO_LARGE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'w':1}")), ERROR_TOO_LARGE);
+    assert_int_equal(
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'add','path':'/w','value':1}]")),
+        ERROR_TOO_LARGE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'z':[1]}")), ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'remove','path':'/z/0'}]")),
+                     ERROR_NONE);
+    assert_int_equal(
+        run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'replace','path':'/z','value':0}]")),
+        ERROR_NONE);
+    /* Even where a set may be less work than it takes to read it. */
+    f->config->limits.document_bytes = 20;
+    f->config->limits.change_work = 2560;
+    assert_int_equal(run_one(f, CHANGE_PATCH, 0, "plain", "a", ANY, Q("[{'op':'remove','path':'/x'}]")),
+                     ERROR_NONE);
+    assert_int_equal(run_one(f, CHANGE_MERGE, 0, "plain", "a", ANY, Q("{'y':1}")), ERROR_TOO_LARGE);
+    assert_int_equal(run_one(f, CHANGE_REMOVE, 0, "plain", "a", ANY, ""), ERROR_NONE);
+}
+
 static void large_documents_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -467,6 +542,8 @@ int main(void)
         with_store(answers_have_their_forms),
         with_store(ids_are_checked),
         with_store(bodies_are_checked),
+        with_store(deep_documents_are_refused),
+        with_store(larger_documents_may_become_smaller),
         with_store(large_documents_are_refused),
         with_store(tags_say_who_may_see),
         with_store(unique_fields_are_unique),
