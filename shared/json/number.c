@@ -177,6 +177,37 @@ bool json_number_integer(struct slice text, int64_t *out)
     return true;
 }
 
+void json_number_append_short(struct buffer *out, struct slice text, size_t digits)
+{
+    const int64_t exponent_most = INT64_C(1000000000000);
+    if (text.length <= digits && !memchr(text.data, 'e', text.length) &&
+        !memchr(text.data, 'E', text.length)) {
+        buffer_append_slice(out, text);
+        return;
+    }
+    struct decimal decimal = take_apart(text);
+    if (decimal.zero) {
+        buffer_append_byte(out, '0');
+        return;
+    }
+    if (decimal.negative)
+        buffer_append_byte(out, '-');
+    int64_t exponent = decimal.shift + exponent_value(&decimal);
+    if (exponent > exponent_most) {
+        buffer_append_text(out, "1e1000000000001");
+        return;
+    }
+    if (exponent < -exponent_most) {
+        buffer_append_text(out, "1e-1000000000002");
+        return;
+    }
+    buffer_append_text(out, "0.");
+    for (const char *at = decimal.digits; digits && at < decimal.digits_end; digits--)
+        buffer_append_byte(out, next_digit(&at, decimal.digits_end));
+    buffer_append_byte(out, 'e');
+    buffer_append_signed(out, exponent);
+}
+
 uint32_t json_position(struct slice step)
 {
     /* Nine digits are more than a text can have elements (json_node.count). */

@@ -276,6 +276,22 @@ void store_search_limit(struct store_search *search, bool (*sees)(const void *ar
     search->argument = argument;
 }
 
+void store_search_after(struct store_search *search, struct slice position)
+{
+    buffer_clear(&search->position);
+    buffer_append_slice(&search->position, position);
+    while (search->range < search->range_count && search->ranges[search->range].stop.data &&
+           slice_compare(position, search->ranges[search->range].stop) >= 0)
+        search->range++;
+    search->started = search->range < search->range_count &&
+                      slice_compare(position, search->ranges[search->range].from) >= 0;
+}
+
+struct slice store_search_position(const struct store_search *search)
+{
+    return buffer_slice(&search->position);
+}
+
 /** The next entry after where the search stands, in the current range or at its start. */
 static int move(struct store_search *search, MDB_val *key, MDB_val *value)
 {

@@ -20,6 +20,9 @@ struct store_search *store_search_start(struct store *store, unsigned collection
  * its entries in the index. @argument stays the caller's. */
 void store_search_limit(struct store_search *search, bool (*sees)(const void *argument, struct slice tag),
                         const void *argument);
+/** Goes on behind @position, where an earlier search for the same query may have stood
+ * (store_search_position()): any bytes, 1 to KEY_MOST of them. Before the first step. */
+void store_search_after(struct store_search *search, struct slice position);
 void store_search_resume(struct store *store, struct store_search *search);
 [[gnu::warn_unused_result]] enum store_step store_search_step(struct store_search *search, struct slice *id,
                                                               struct store_record *record);
@@ -30,8 +33,10 @@ void store_search_resume(struct store *store, struct store_search *search);
 [[gnu::warn_unused_result]] enum store_step store_search_some(struct store_search *search, struct slice *id,
                                                               struct store_record *record, uint64_t *units);
 void store_search_pause(struct store_search *search);
-/** The index that is used; NULL: a scan. For tests and logs. */
+/** The index that is used; NULL: a scan. "_id", and a scan, are in the order of ids. */
 const char *store_search_index(const struct store_search *search);
+/** Where the candidate that was given last stands: an id, or an index's key. Until the next step. */
+struct slice store_search_position(const struct store_search *search);
 void store_search_free(struct store_search *search);
 
 #endif

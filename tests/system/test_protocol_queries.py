@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import os
+import random
 
 import pytest
 
 from client import Client, connect_to_workers
-from configuration import configuration
+from configuration import COLLECTIONS, FREE, configuration
+from find_model import in_order, projected
 from server import PATIENCE
 
 DOCUMENTS = [
@@ -17,6 +20,8 @@ DOCUMENTS = [
     {'_id': 'e', 'list': [{'k': 1}, {'k': 2}], 'flag': False},
     {'_id': 'f', 'n': 9007199254740993, 's': 'é'},
 ]
+
+SEED = int(os.environ.get('DISPATCHD_TEST_SEED', '1'))
 
 QUERIES = [
     ({}, 'abcdef'),
@@ -131,15 +136,202 @@ async def test_search_ends_with_its_session(make_server):
     await client.fails('unauthorized', 'find', 'notes', {})
 
 
+async def pages(client, collection, call, between=None):
+    """All documents of a find, page by page. @between is awaited after each page."""
+    documents, after = [], None
+    while True:
+        found = await client.call('find', collection, {**call, 'after': after})
+        documents += found['documents']
+        assert ('after' in found) == found['more'] and (found['documents'] or not found['more'])
+        assert len(documents) < 10000
+        if not found['more']:
+            return documents
+        after = found['after']
+        if between:
+            await between()
+
+
+def random_value(rng, depth):
+    kind = rng.randrange(10 if depth else 6)
+    if kind < 6:
+        return rng.choice([None, False, True, 0, 1, 2, -7, 1.5, '', 'a', 'b', 'aa', 'é', 'x"\\y\n', 9007199254740993])
+    if kind < 8:
+        return [random_value(rng, depth - 1) for _ in range(rng.randrange(4))]
+    return {name: random_value(rng, depth - 1) for name in rng.sample('abc', rng.randrange(4))}
+
+
+PATHS = ['a', 'b', 'a.b', 'b.a', 'a.0', 'b.1', 'a.1.b', 'a.b.c', 'a.a.a', 'c', '_id', 'b.a.0.c']
+
+
+async def test_random_sorts_and_fields(server):
+    """Page by page, while other documents come and go: compared with a plain model."""
+    rng = random.Random(SEED)
+    documents = [{'_id': f'd{i:03}', **{name: random_value(rng, 3) for name in rng.sample('abc', rng.randrange(4))}}
+                 for i in range(150)]
+    client = await filled(server, documents)
+    documents = [{**document, '_version': 0} for document in documents]
+    others = []
+
+    async def between():
+        """One more comes, and one or none goes: perhaps one that was met, or on which the page ended."""
+        others.append((await client.call('insert', 'notes', {'a': random_value(rng, 2)}))['_id'])
+        if rng.randrange(2):
+            await client.call('remove', 'notes', {'_id': others.pop(rng.randrange(len(others)))})
+
+    for _ in range(40):
+        sort = {path: rng.choice((1, -1)) for path in rng.sample(PATHS, rng.randrange(4))}
+        fields = rng.sample(PATHS, rng.randrange(5)) if rng.randrange(2) else None
+        call = {'limit': rng.randrange(10, 60), **({'sort': sort} if sort else {}),
+                **({'fields': fields} if fields is not None else {})}
+        found = [document for document in await pages(client, 'notes', call, between)
+                 if document['_id'].startswith('d') and len(document['_id']) == 4]
+        expected = in_order(documents, sort)
+        assert [document['_id'] for document in found] == [document['_id'] for document in expected], call
+        if fields is not None:
+            expected = [projected(document, fields) for document in expected]
+        assert found == expected, call
+
+
+async def test_sort_and_fields_through_lists(server):
+    client = await filled(server, [
+        {'_id': 'a', 'tags': ['pear', 'fig'], 'list': [{'k': 5, 'j': 1}, {'k': 1}]},
+        {'_id': 'b', 'tags': ['apple'], 'list': [{'k': 3}, 7, {'j': 2}]},
+        {'_id': 'c', 'tags': [], 'list': []},
+        {'_id': 'd', 'tags': 'banana', 'list': {'k': 4, 'j': 3}}])
+
+    async def order(sort):
+        found = await client.call('find', 'notes', {'sort': sort, 'fields': []})
+        return ''.join(document['_id'] for document in found['documents'])
+
+    assert await order({'tags': 1}) == 'cbda'
+    assert await order({'tags': -1}) == 'adbc'
+    assert await order({'list.k': 1}) == 'bcad'
+    assert await order({'list.k': -1}) == 'adbc'
+    assert await order({'list.0.k': -1}) == 'abcd'
+    found = await client.call('find', 'notes', {'fields': ['list.k', 'tags.0']})
+    assert found['documents'] == [
+        {'_id': 'a', '_version': 0, 'tags': ['pear'], 'list': [{'k': 5}, {'k': 1}]},
+        {'_id': 'b', '_version': 0, 'tags': ['apple'], 'list': [{'k': 3}, {}]},
+        {'_id': 'c', '_version': 0, 'tags': [], 'list': []},
+        {'_id': 'd', '_version': 0, 'list': {'k': 4}}]
+    deep = '.'.join('a' * 65)
+    for data in ({'sort': {deep: 1}}, {'fields': [deep]}, {'query': {deep: 1}}):
+        failure = await client.fails('invalid', 'find', 'notes', data)
+        assert 'steps' in failure['message']
+    assert (await client.call('find', 'notes', {'sort': {deep[2:]: 1}, 'fields': [deep[2:]]}))['more'] is False
+
+
+async def test_pages_by_an_index(server):
+    """Without sort documents come in the order of the index that is used; pages go on there."""
+    client = await Client.connect(server, 'editor')
+    documents = [{'_id': f'v{i:02}', 'name': f'V{i}', 'taxid': [i % 9, i % 5] if i % 3 else i % 9,
+                  'abbreviation': 'A' * (i % 4 * 100)} for i in range(60)]
+    await client.call('insert', 'viruses', documents)
+    names = iter(range(1000))
+
+    async def between():
+        number = next(names)
+        await client.call('insert', 'viruses', {'_id': f'x{number}', 'name': f'X{number}', 'taxid': number % 7,
+                                                'abbreviation': 'A'})
+        if number % 3 == 0:
+            await client.call('remove', 'viruses', {'_id': f'x{number}'})
+
+    def held(document, query):
+        if 'taxid' in query:
+            taxid = document['taxid']
+            return any(query['taxid']['$gte'] <= n for n in (taxid if isinstance(taxid, list) else [taxid]))
+        return document['abbreviation'] >= query['abbreviation']['$gte']
+
+    for query in ({'taxid': {'$gte': 3}}, {'abbreviation': {'$gte': 'A' * 100}}):
+        expected = sorted(document['_id'] for document in documents if held(document, query))
+        for call in ({'query': query, 'limit': 7}, {'query': query, 'limit': 7, 'sort': {'_id': 1}}):
+            found = [document['_id'] for document in await pages(client, 'viruses', call, between)
+                     if document['_id'][0] == 'v']
+            assert sorted(found) == expected
+            assert found == expected or 'sort' not in call
+    # What was got for one query is not for another one that takes another way.
+    found = await client.call('find', 'viruses', {'query': {'taxid': {'$gte': 3}}, 'limit': 2})
+    failure = await client.fails('invalid', 'find', 'viruses', {'after': found['after']})
+    assert failure['message'].startswith('after')
+
+
+async def test_what_is_no_cursor(server):
+    client = await filled(server)
+    first = await client.call('find', 'notes', {'limit': 1})
+    sorted_first = await client.call('find', 'notes', {'limit': 1, 'sort': {'n': 1}})
+    for after in (5, True, [], {}, '', 'x', '[]', '["","a","b"]', '["",5]', '["","\\u0001"]', first['after'] + ' x',
+                  sorted_first['after'], '["n","00"]', '[' * 63, '"' * 1000, 'x' * 100000, 2 ** 63):
+        failure = await client.fails('invalid', 'find', 'notes', {'after': after})
+        assert failure['message'].startswith('after')
+    for sort in ({'n': -1}, {'m': 1}, {'n': 1, 'm': 1}, {'m': 1, 'n': 1}):
+        await client.fails('invalid', 'find', 'notes', {'after': sorted_first['after'], 'sort': sort})
+    for after in (first['after'], sorted_first['after'][:-1], sorted_first['after'].replace('[', '{')):
+        await client.fails('invalid', 'find', 'notes', {'after': after, 'sort': {'n': 1}})
+    # One that is right stays so, whatever is asked for besides, and skip begins there.
+    found = await client.call('find', 'notes', {'after': first['after'], 'skip': 2, 'limit': 1, 'fields': []})
+    assert [document['_id'] for document in found['documents']] == ['d']
+    found = await client.call('find', 'notes', {'after': sorted_first['after'], 'sort': {'n': 1}, 'skip': 1,
+                                                'query': {'n': {'$exists': True}}})
+    assert [document['_id'] for document in found['documents']] == ['b', 'c', 'f', 'd']
+    assert (await client.call('find', 'notes', {'after': None, 'limit': 1})) == first
+
+
+async def test_pages_with_long_keys(make_server):
+    """A cursor fits into a message, however long what is sorted by may be; what is too long to be told apart comes in
+    the order of ids."""
+    server = make_server(config=configuration(limits={'message_bytes': '8K', 'document_bytes': '8K',
+                                                      'result_bytes': '8K'}))
+    rng = random.Random(SEED)
+    client = await Client.connect(server, 'editor')
+    texts = ['\x01' * 600, 'é' * 900 + 'a', 'é' * 900 + 'b', '"\\' * 1500, 'x' * 6000]
+    documents = [{'_id': f'd{i:02}', 's': rng.choice(texts), 'n': i % 3} for i in range(30)]
+    for document in documents:
+        await client.call('insert', 'notes', document)
+    for sort in ({'s': 1}, {'n': -1, 's': -1}, {'s': -1, 'n': 1}):
+        found = await pages(client, 'notes', {'sort': sort, 'fields': ['n']})
+        cut = [{**document, 's': document['s'][:60]} for document in documents]
+        assert [document['_id'] for document in found] == [document['_id'] for document in in_order(cut, sort)]
+
+
+async def test_what_is_too_large_can_be_reached(make_server):
+    """A document that alone is more than an answer may be is a page of its own, in any order, and so where there are
+    few bytes to sort in."""
+    server = make_server(config=configuration(limits={
+        'result_bytes': '64K', 'worker_calls_bytes': '1M', 'message_bytes': '512K', 'document_bytes': '512K'}))
+    documents = [{'_id': f'n{i:02}', 'n': i * 7 % 10, 'text': 'x' * (300000 if i % 4 == 0 else 10000)}
+                 for i in range(12)]
+    client = await filled(server, [])
+    for document in documents:
+        await client.call('insert', 'notes', document)
+    async def read_in_order(sort):
+        found = await pages(client, 'notes', {'sort': sort} if sort else {})
+        expected = in_order([{**document, 'text': ''} for document in documents], sort)  # as far as keys go
+        assert [document['_id'] for document in found] == [document['_id'] for document in expected]
+        assert {document['_id']: len(document['text']) for document in found} == lengths
+
+    lengths = {document['_id']: len(document['text']) for document in documents}
+    for sort in ({}, {'n': -1}, {'text': 1}):
+        await read_in_order(sort)
+    failure = await client.fails('too_large', 'find', 'notes', {'sort': {'n': 1}, 'skip': 11})
+    assert 'after' in failure['message']
+    # What counts is what is asked for.
+    found = await client.call('find', 'notes', {'fields': ['n']})
+    assert len(found['documents']) == 12 and not found['more']
+    # One that was stored when it might be larger.
+    server.configure(configuration(limits={'result_bytes': '64K', 'worker_calls_bytes': '1M', 'message_bytes': '64K',
+                                           'document_bytes': '64K'}))
+    server.restart()
+    client = await Client.connect(server, 'editor')
+    for sort in ({}, {'n': 1}):
+        await read_in_order(sort)
+
+
 async def test_result_is_bounded(make_server):
     server = make_server(config=configuration(limits={'result_bytes': '64K'}))
-    client = await filled(server, [{'_id': f'n{i}', 'text': 'x' * 10000} for i in range(20)])
-    try:
-        found = await client.call('find', 'notes', {})
-    except Exception as error:
-        assert error.code == 'too_large'
-    else:
-        assert found['more'] and 1 <= len(found['documents']) <= 6
+    client = await filled(server, [{'_id': f'n{i:02}', 'text': 'x' * 10000} for i in range(20)])
+    found = await client.call('find', 'notes', {})
+    assert found['more'] and len(found['documents']) == 6
+    assert len(json.dumps(found, separators=(',', ':'))) < 65536 + 40
 
 
 @pytest.mark.parametrize('query', [{'abbreviation': 'A7'}, {'abbreviation': {'$in': ['A7', 'A8']}}, {'taxid': 7},

@@ -67,7 +67,7 @@ static void count_held(struct candidate *candidate)
     all_held += candidate->held_bytes;
 }
 
-static void candidate_hold_parsed(struct candidate *candidate, struct work *work)
+void candidate_hold(struct candidate *candidate, struct work *work)
 {
     if (candidate->held) {
         count_held(candidate);
@@ -102,7 +102,7 @@ enum json_match candidate_match(struct candidate *candidate, struct work *work, 
 {
     /* When to read it was a turn, what comes of it is another. */
     if (candidate->parsing && (!parse_some(candidate, work, most) || work->used >= most)) {
-        candidate_hold_parsed(candidate, work);
+        candidate_hold(candidate, work);
         return JSON_MATCH_MORE;
     }
     if (candidate->unreadable)
@@ -113,7 +113,7 @@ enum json_match candidate_match(struct candidate *candidate, struct work *work, 
     enum json_match match = json_matching_go_on(candidate->matching, json_root(&candidate->document), &units);
     work_charge(work, units);
     if (match == JSON_MATCH_MORE)
-        candidate_hold_parsed(candidate, work);
+        candidate_hold(candidate, work);
     return match;
 }
 

@@ -39,6 +39,9 @@ void candidate_take(struct candidate *candidate, struct worker *worker, unsigned
 [[gnu::warn_unused_result]] enum json_match candidate_match(struct candidate *candidate, struct work *work,
                                                             uint64_t most);
 
+/** It goes on being looked at in a later turn: it becomes a copy, if it is none yet. */
+void candidate_hold(struct candidate *candidate, struct work *work);
+
 /** No more is asked about it. */
 void candidate_let_go(struct candidate *candidate);
 

@@ -1,5 +1,5 @@
 /*
- * detail, find, count: reading. None of them changes anything, so none needs the committer; each document is
+ * detail and count, and the table with find: reading. None of them changes anything, so none needs the committer; each document is
  * shown only to those who may read it.
  */
 
@@ -7,18 +7,14 @@
 
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
-#include "shared/json/compare.h"
 #include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
-#include "worker/methods/find_sort.h"
-#include "worker/methods/projection.h"
+#include "worker/methods/find.h"
 #include "worker/methods/search.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 #include "worker/session/session.h"
-
-enum { FIND_LIMIT = 1000, FIND_SKIP = 1000000 };
 
 /* False: the rights in use are not those of the snapshot; not answered. */
 static bool answer_detail(struct transaction *transaction, struct slice id)
@@ -138,166 +134,6 @@ static void count_documents(struct transaction *transaction, struct json_value d
     search->each = count_each;
     search->finish = count_finish;
     search->release = free_own;
-    search_start(search);
-}
-
-/* One find: either documents are gathered as they come, or, with sort, the best of them are kept in order. */
-struct find {
-    struct projection projection;
-    struct find_sort *sort;       /* NULL: in the order of the walk */
-    struct json parsed;           /* of those that were sorted: the one being put into the answer */
-    struct json_parsing *parsing; /* while that goes on */
-    int64_t skip, limit;
-    int64_t skipped, taken;
-    uint64_t bytes_most;
-    struct buffer documents; /* JSON, with commas */
-    bool more;
-};
-
-static enum search_verdict find_take(struct find *find, struct work *work, struct json_value document,
-                                     struct slice full)
-{
-    if (find->skipped < find->skip) {
-        find->skipped++;
-        return SEARCH_ON;
-    }
-    bool fits = find->taken == 0 || find->documents.length + full.length <= find->bytes_most;
-    if (find->taken == find->limit || !fits) {
-        find->more = true;
-        return SEARCH_ENOUGH;
-    }
-    if (find->taken++)
-        buffer_append_byte(&find->documents, ',');
-    work_charge(work, projection_append(&find->documents, &find->projection, document, full));
-    return SEARCH_ON;
-}
-
-static enum search_verdict find_each(struct search *search, struct slice id,
-                                     const struct store_record *record)
-{
-    struct find *find = search->own;
-    struct json_value document =
-        search->parse ? json_root(&search->candidate.document) : (struct json_value){0};
-    if (!find->sort)
-        return find_take(find, &search->transaction->worker->work, document, record->full);
-    find_sort_add(find->sort, id, document, record->full);
-    return SEARCH_ON;
-}
-
-/* The one that was sorted and is being parsed, as far as the turn goes. */
-static enum search_verdict take_parsed(struct find *find, struct work *work, uint64_t most)
-{
-    uint64_t units = most - work->used;
-    enum json_parsed parsed = json_parsing_go_on(find->parsing, &units);
-    work_charge(work, units);
-    if (parsed == JSON_PARSED_MORE)
-        return SEARCH_ON;
-    json_parsing_free(&find->parsing);
-    if (parsed == JSON_PARSED_NOT)
-        return SEARCH_FAILED; /* cannot be: it was parsed before */
-    return find_take(find, work, json_root(&find->parsed), slice_of(find->parsed.text, find->parsed.length));
-}
-
-/* The next of those that were sorted. */
-static enum search_verdict take_sorted(struct find *find, struct work *work)
-{
-    struct slice full;
-    work_charge(work, WORK_NODE);
-    if (!find_sort_next(find->sort, &full))
-        return SEARCH_ENOUGH;
-    if (!find->projection.count || find->skipped < find->skip || find->taken == find->limit)
-        return find_take(find, work, (struct json_value){0}, full);
-    find->parsing = json_parsing_create(&find->parsed, full, true);
-    return SEARCH_ON;
-}
-
-static enum search_verdict find_conclude(struct search *search, uint64_t most)
-{
-    struct find *find = search->own;
-    struct work *work = &search->transaction->worker->work;
-    enum search_verdict verdict = SEARCH_ON;
-    if (!find->sort)
-        return SEARCH_ENOUGH;
-    if (work->used >= most || !find_sort_finish(find->sort, most - work->used))
-        return SEARCH_ON;
-    while (verdict == SEARCH_ON && work->used < most)
-        verdict = find->parsing ? take_parsed(find, work, most) : take_sorted(find, work);
-    return verdict;
-}
-
-static void find_finish(struct search *search, struct transaction *transaction)
-{
-    struct find *find = search->own;
-    if (find->sort) {
-        find->more |= find_sort_cut(find->sort);
-        if (find->more && !find->taken && find->limit) {
-            transaction_fail(transaction, ERROR_TOO_LARGE,
-                             "The documents that `skip` leaves out are too large to sort; ask for fewer");
-            return;
-        }
-    }
-    struct buffer answer = {0};
-    buffer_append_slice(&answer, SLICE("{\"documents\":["));
-    buffer_append_slice(&answer, buffer_slice(&find->documents));
-    buffer_append_text(&answer, find->more ? "],\"more\":true}" : "],\"more\":false}");
-    transaction_fulfill(transaction, buffer_slice(&answer), 0);
-    buffer_free(&answer);
-}
-
-static size_t find_memory(const struct search *search)
-{
-    const struct find *find = search->own;
-    return find->documents.length + (find->sort ? find_sort_bytes(find->sort) : 0);
-}
-
-static void find_release(struct search *search)
-{
-    struct find *find = search->own;
-    projection_free(&find->projection);
-    find_sort_free(&find->sort);
-    json_parsing_free(&find->parsing);
-    json_free(&find->parsed);
-    buffer_free(&find->documents);
-    free(find);
-}
-
-static bool find_read(struct transaction *transaction, struct json_value data, struct find *find,
-                      struct json_query **query)
-{
-    static const char *const keys[] = {"query", "fields", "sort", "skip", "limit"};
-    if (json_type(data) <= JSON_NULL) {
-        find->limit = FIND_LIMIT;
-        return true;
-    }
-    return params_object(transaction, data, keys) &&
-           params_integer(transaction, json_member(data, SLICE("skip")), "skip", 0, FIND_SKIP, 0,
-                          &find->skip) &&
-           params_integer(transaction, json_member(data, SLICE("limit")), "limit", 0, FIND_LIMIT, FIND_LIMIT,
-                          &find->limit) &&
-           projection_read(transaction, json_member(data, SLICE("fields")), &find->projection) &&
-           find_sort_read(transaction, json_member(data, SLICE("sort")),
-                          (uint64_t)(find->skip + find->limit) + 1, &find->sort) &&
-           search_query(transaction, json_member(data, SLICE("query")), query);
-}
-
-static void find_documents(struct transaction *transaction, struct json_value data)
-{
-    struct find *own = memory_zeroed(1, sizeof *own);
-    struct json_query *query = NULL;
-    struct search bare = {.own = own};
-    own->bytes_most = transaction->worker->config->limits.result_bytes;
-    if (!find_read(transaction, data, own, &query)) {
-        find_release(&bare);
-        return;
-    }
-    struct search *search = search_create(transaction, query);
-    search->own = own;
-    search->parse = own->sort || own->projection.count;
-    search->each = find_each;
-    search->conclude = find_conclude;
-    search->finish = find_finish;
-    search->release = find_release;
-    search->memory = find_memory;
     search_start(search);
 }
 

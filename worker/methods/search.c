@@ -11,23 +11,37 @@
 #include "worker/rpc/turn.h"
 #include "worker/session/session.h"
 
-/* Whether the candidate matches, as far as the search's turn goes; then ->each says what becomes of it. */
-static enum search_verdict search_match_document(struct search *search, uint64_t most)
+/* What becomes of the candidate, as far as the search's turn goes. */
+static enum search_verdict search_use_document(struct search *search)
 {
     struct candidate *candidate = &search->candidate;
-    enum search_verdict verdict = SEARCH_ON;
-    switch (candidate_match(candidate, &search->transaction->worker->work, most)) {
-    case JSON_MATCH_MORE:
+    enum search_verdict verdict = search->each(search, candidate->id, &candidate->record);
+    search->matched = verdict == SEARCH_AGAIN;
+    if (verdict == SEARCH_AGAIN) {
+        candidate_hold(candidate, &search->transaction->worker->work);
         return SEARCH_ON;
-    case JSON_MATCH_YES:
-        verdict = search->each(search, candidate->id, &candidate->record);
-        break;
-    case JSON_MATCH_NO:
-        verdict = candidate->unreadable ? SEARCH_FAILED : SEARCH_ON;
-        break;
     }
     candidate_let_go(candidate);
     return verdict;
+}
+
+/* Whether it matches, and then that. */
+static enum search_verdict search_match_document(struct search *search)
+{
+    struct candidate *candidate = &search->candidate;
+    if (search->matched)
+        return search_use_document(search);
+    switch (candidate_match(candidate, &search->transaction->worker->work, search->most)) {
+    case JSON_MATCH_MORE:
+        return SEARCH_ON;
+    case JSON_MATCH_YES:
+        return search_use_document(search);
+    case JSON_MATCH_NO:
+        break;
+    }
+    const bool failed = candidate->unreadable;
+    candidate_let_go(candidate);
+    return failed ? SEARCH_FAILED : SEARCH_ON;
 }
 
 /* A search that holds so little goes on whatever others hold. */
@@ -48,12 +62,12 @@ static bool search_sees(const void *argument, struct slice tag)
 
 /* The next candidate, if one is found within the turn. What may not be read costs the same whatever is in it:
  * a look at its tag. */
-static enum search_verdict next_candidate(struct search *search, const struct sight *sight, uint64_t most)
+static enum search_verdict next_candidate(struct search *search, const struct sight *sight)
 {
     struct work *work = &search->transaction->worker->work;
     struct slice id;
     struct store_record record;
-    uint64_t units = most - work->used;
+    uint64_t units = search->most - work->used;
     enum store_step step = store_search_some(search->walk, &id, &record, &units);
     work_charge(work, units);
     switch (step) {
@@ -68,18 +82,17 @@ static enum search_verdict next_candidate(struct search *search, const struct si
         return SEARCH_ON;
     candidate_take(&search->candidate, search->transaction->worker, sight->collection, id, &record,
                    search->parse);
-    return search_match_document(search, most);
+    return search_match_document(search);
 }
 
-static enum search_verdict search_walk_some(struct search *search, uint64_t most)
+static enum search_verdict search_walk_some(struct search *search)
 {
     struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
     const struct work *work = &search->transaction->worker->work;
     enum search_verdict verdict = SEARCH_ON;
     store_search_limit(search->walk, search_sees, &sight);
-    while (verdict == SEARCH_ON && work->used < most && (search->candidate.held || candidate_room()))
-        verdict = search->candidate.held ? search_match_document(search, most)
-                                         : next_candidate(search, &sight, most);
+    while (verdict == SEARCH_ON && work->used < search->most && (search->candidate.held || candidate_room()))
+        verdict = search->candidate.held ? search_match_document(search) : next_candidate(search, &sight);
     return verdict;
 }
 
@@ -87,18 +100,18 @@ static enum search_verdict search_walk_some(struct search *search, uint64_t most
 static enum search_verdict take_turn(struct search *search)
 {
     struct worker *worker = search->transaction->worker;
-    const uint64_t most = worker->work.used + WORK_TURN;
+    search->most = worker->work.used + WORK_TURN;
     enum search_verdict verdict = SEARCH_ENOUGH;
     work_charge(&worker->work, WORK_LOOKUP); /* the snapshot, and where the walk stands in it */
     if (!search->walked) {
         store_search_resume(worker->store, search->walk);
-        verdict = search_walk_some(search, most);
+        verdict = search_walk_some(search);
         store_search_pause(search->walk);
         search->walked = verdict == SEARCH_ENOUGH;
     }
     candidate_pause(&search->candidate);
     if (search->walked && search->conclude)
-        verdict = search->conclude(search, most);
+        verdict = search->conclude(search);
     return verdict;
 }
 
@@ -139,6 +152,7 @@ static enum job_state go_on(struct search *search, enum search_verdict verdict)
     search->transaction = NULL;
     switch (verdict) {
     case SEARCH_ON:
+    case SEARCH_AGAIN:
         search->transaction = transaction;
         snapshot_end(transaction->worker);
         return another_step(search);
@@ -174,8 +188,11 @@ static enum job_state search_step(struct job *job)
     if (search->rights_serial !=
         transaction->session->login.account->rights_serial) /* nor for these rights */
         return search_give_up(search, ERROR_UNAVAILABLE, text_other_rights);
-    if (!search->walk)
+    if (!search->walk) {
         search->walk = store_search_start(worker->store, transaction->collection->index, search->query);
+        if (search->started && !search->started(search))
+            return go_on(search, SEARCH_ANSWERED);
+    }
     return go_on(search, take_turn(search));
 }
 

@@ -13,6 +13,7 @@
 
 enum search_verdict {
     SEARCH_ON,
+    SEARCH_AGAIN,    /* by ->each: the turn is used up, and it is to be called again with the same document */
     SEARCH_ENOUGH,   /* no more documents are wanted: ->finish is called */
     SEARCH_ANSWERED, /* the transaction has been answered already: nothing more is called but ->release */
     SEARCH_FAILED    /* not said by ->each: a document cannot be read */
@@ -26,12 +27,15 @@ struct search {
     struct json_query *query; /* NULL: every document; owned */
     bool parse;               /* candidates are parsed, also without a query */
     struct candidate candidate;
-    bool walked; /* there are no more candidates, or no more are wanted */
+    bool matched;  /* the candidate: ->each is to be called again */
+    uint64_t most; /* the present turn ends when so many units of work have been used in all */
+    bool walked;   /* there are no more candidates, or no more are wanted */
     void *own;
+    /* When the way of ->walk is known. False: the transaction has been answered. May be NULL. */
+    bool (*started)(struct search *search);
     enum search_verdict (*each)(struct search *search, struct slice id, const struct store_record *record);
-    /* After the last one, until it says SEARCH_ENOUGH: as much as can be done until so many units of work
-     * have been used in all. May be NULL. */
-    enum search_verdict (*conclude)(struct search *search, uint64_t most);
+    /* After the last one, until it says SEARCH_ENOUGH: as much as can be done in the turn. May be NULL. */
+    enum search_verdict (*conclude)(struct search *search);
     void (*finish)(struct search *search, struct transaction *transaction); /* answers */
     void (*release)(struct search *search);                                 /* frees ->own; may be NULL */
     size_t (*memory)(const struct search *search); /* bytes in ->own; NULL: next to nothing */
