@@ -6,6 +6,7 @@
 
 #include "shared/base/memory.h"
 #include "shared/config/collections.h"
+#include "shared/json/path.h"
 
 enum { FIELD_LIMIT = 64 }; /* in one list */
 
@@ -84,6 +85,32 @@ static char *read_field(struct config_reader *reader, struct json_value value)
     return memory_copy(name.data, name.length);
 }
 
+/* A path into documents, as queries have it; NULL after an error. */
+static char *read_path(struct config_reader *reader, struct json_value value)
+{
+    struct slice path = config_string(reader, value), rest = path;
+    if (!path.data) {
+        config_expected(reader, value, "the name of a field");
+        return NULL;
+    }
+    bool good = path.length <= FIELD_BYTES && json_path_count(path) <= JSON_PATH_STEPS;
+    struct slice first = json_path_take_step(&rest).name, step = first;
+    for (; good && rest.data; step = json_path_take_step(&rest).name)
+        good = step.length > 0;
+    if (!good || step.length == 0 || path.data[0] == '$') {
+        config_expected(reader, value,
+                        "a field's name, or a path such as \"a.b\", of 1 to %d bytes and at most %d steps "
+                        "without \"$\" in front",
+                        FIELD_BYTES, JSON_PATH_STEPS);
+        return NULL;
+    }
+    if (slice_equal(first, SLICE("_id")) || slice_equal(first, SLICE("_version"))) {
+        config_expected(reader, value, "a field other than _id and _version");
+        return NULL;
+    }
+    return memory_copy(path.data, path.length);
+}
+
 static bool has_text(char *const *texts, size_t count, const char *text)
 {
     for (size_t i = 0; i < count; i++)
@@ -92,7 +119,9 @@ static bool has_text(char *const *texts, size_t count, const char *text)
     return false;
 }
 
-static bool read_fields(struct config_reader *reader, struct json_value list, char ***fields, size_t *count)
+static bool read_fields(struct config_reader *reader, struct json_value list,
+                        char *(*read_one)(struct config_reader *, struct json_value), char ***fields,
+                        size_t *count)
 {
     if (json_type(list) != JSON_ARRAY)
         return config_expected(reader, list, "a list of fields");
@@ -103,7 +132,7 @@ static bool read_fields(struct config_reader *reader, struct json_value list, ch
     struct json_iterator i = json_begin(list);
     for (uint32_t number = 0; json_step(&i); number++) {
         size_t before = config_enter_element(reader, number);
-        char *field = read_field(reader, i.value);
+        char *field = read_one(reader, i.value);
         if (!field)
             return false;
         bool again = has_text(*fields, *count, field);
@@ -220,19 +249,19 @@ static bool read_rights(struct config_reader *reader, struct json_value object,
 static bool read_projector(struct config_reader *reader, struct json_value value,
                            struct config_collection *collection)
 {
-    return read_fields(reader, value, &collection->projector, &collection->projector_count);
+    return read_fields(reader, value, read_field, &collection->projector, &collection->projector_count);
 }
 
 static bool read_unique(struct config_reader *reader, struct json_value value,
                         struct config_collection *collection)
 {
-    return read_fields(reader, value, &collection->unique, &collection->unique_count);
+    return read_fields(reader, value, read_path, &collection->unique, &collection->unique_count);
 }
 
 static bool read_index(struct config_reader *reader, struct json_value value,
                        struct config_collection *collection)
 {
-    return read_fields(reader, value, &collection->index_fields, &collection->index_field_count);
+    return read_fields(reader, value, read_path, &collection->index_fields, &collection->index_field_count);
 }
 
 /* What can stand in a declaration. */

@@ -297,8 +297,8 @@ async def test_what_is_too_large_can_be_reached(make_server):
     """A document that alone is more than an answer may be is a page of its own, in any order, and so where there are
     few bytes to sort in."""
     server = make_server(config=configuration(limits={
-        'result_bytes': '64K', 'worker_calls_bytes': '1M', 'message_bytes': '512K', 'document_bytes': '512K'}))
-    documents = [{'_id': f'n{i:02}', 'n': i * 7 % 10, 'text': 'x' * (300000 if i % 4 == 0 else 10000)}
+        'result_bytes': '64K', 'worker_calls_bytes': '4M', 'message_bytes': '2M', 'document_bytes': '2M'}))
+    documents = [{'_id': f'n{i:02}', 'n': i * 7 % 10, 'text': 'x' * (1500000 if i % 6 == 0 else 10000)}
                  for i in range(12)]
     client = await filled(server, [])
     for document in documents:
@@ -317,7 +317,7 @@ async def test_what_is_too_large_can_be_reached(make_server):
     # What counts is what is asked for.
     found = await client.call('find', 'notes', {'fields': ['n']})
     assert len(found['documents']) == 12 and not found['more']
-    # One that was stored when it might be larger.
+    # One that was stored when it might be larger: alone it is more than all calls may hold now.
     server.configure(configuration(limits={'result_bytes': '64K', 'worker_calls_bytes': '1M', 'message_bytes': '64K',
                                            'document_bytes': '64K'}))
     server.restart()
@@ -356,6 +356,28 @@ async def test_indexes_find_what_a_scan_finds(server, query):
         assert await client.call('count', collection, {'query': query}) == len(found[collection])
     assert found['viruses'] == found['notes']
     assert json.dumps(query).count('$ne') or found['notes'] != [] or query == {'abbreviation': 'A7', 'taxid': 8}
+
+
+async def test_indexes_on_paths(make_server):
+    """The order in which documents come shows that the index is used."""
+    server = make_server(config=configuration(collections={**COLLECTIONS, 'parts': {
+        'index': ['o.k', 'list.k', 'list.0.k'], 'unique': ['key.id'], 'methods': FREE}}))
+    client = await Client.connect(server, 'editor')
+    await client.call('insert', 'parts', [
+        {'_id': f'p{i}', 'o': {'k': 9 - i}, 'list': [{'k': 9 - i}, {'k': 20}], 'key': {'id': i}} for i in range(10)])
+    for query in ({'o.k': {'$gte': 3}}, {'list.0.k': {'$gte': 3}}):
+        found = await client.call('find', 'parts', {'query': query, 'fields': ['o.k']})
+        assert [document['o']['k'] for document in found['documents']] == list(range(3, 10))
+    assert await client.call('count', 'parts', {'query': {'list.k': 20}}) == 10
+    assert await client.call('count', 'parts', {'query': {'list.k': {'$in': [4, 5]}}}) == 2
+    failure = await client.fails('exists', 'insert', 'parts', {'key': {'id': 7}})
+    assert '"key.id"' in failure['message']
+    await client.call('update', 'parts', {'_id': 'p7', 'changes': {'key': {'id': 77}, 'o': {'k': 99}}})
+    await client.call('insert', 'parts', {'_id': 'new', 'key': {'id': 7}})
+    found = await client.call('find', 'parts', {'query': {'o.k': {'$gt': 8}}})
+    assert [document['_id'] for document in found['documents']] == ['p0', 'p7']
+    failure = await client.fails('too_large', 'insert', 'parts', {'key': [{'id': i} for i in range(1001)]})
+    assert '1000' in failure['message']
 
 
 async def test_read_your_writes_on_every_worker(server):

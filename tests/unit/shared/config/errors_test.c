@@ -168,6 +168,10 @@ static void test_permissions(void **state)
          "f:1:18: permissions[0]: expected a permission that is not built in, found \"modify_options\""}, );
 }
 
+#define A_PATH                                                                                               \
+    "expected a field's name, or a path such as \"a.b\", of 1 to 128 bytes and at most 64 steps without "    \
+    "\"$\" in "                                                                                              \
+    "front"
 #define VIRUSES(declaration) "{'permissions':['modify_virus'],\n'collections':{'viruses':" declaration "}}"
 
 static void test_collections(void **state)
@@ -195,9 +199,16 @@ static void test_collections(void **state)
          "f:2:45: collections.viruses.unique[1]: expected the name of a field, found 5"},
         {VIRUSES("{'unique':['name', 'name']}"),
          "f:2:45: collections.viruses.unique[1]: expected each field once, found \"name\""},
-        {VIRUSES("{'index':['a.b']}"),
-         "f:2:36: collections.viruses.index[0]: expected a field's name of 1 to 128 "
+        {VIRUSES("{'projector':['a.b']}"),
+         "f:2:40: collections.viruses.projector[0]: expected a field's name of 1 to 128 "
          "bytes without \".\" and without \"$\" in front, found \"a.b\""},
+        {VIRUSES("{'index':['a.b.']}"), "f:2:36: collections.viruses.index[0]: " A_PATH ", found \"a.b.\""},
+        {VIRUSES("{'index':['a..b']}"), "f:2:36: collections.viruses.index[0]: " A_PATH ", found \"a..b\""},
+        {VIRUSES("{'unique':['.a']}"), "f:2:37: collections.viruses.unique[0]: " A_PATH ", found \".a\""},
+        {VIRUSES("{'index':['']}"), "f:2:36: collections.viruses.index[0]: " A_PATH ", found \"\""},
+        {VIRUSES("{'index':['$a.b']}"), "f:2:36: collections.viruses.index[0]: " A_PATH ", found \"$a.b\""},
+        {VIRUSES("{'index':['_id.b']}"), "f:2:36: collections.viruses.index[0]: expected a field other than "
+                                         "_id and _version, found \"_id.b\""},
         {VIRUSES("{'index':['_id']}"),
          "f:2:36: collections.viruses.index[0]: expected a field other than _id and _version, found \"_id\""},
         {VIRUSES("{'index':['b','a'],'unique':['a']}"),

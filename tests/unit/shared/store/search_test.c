@@ -14,7 +14,8 @@
 
 #define ANY CHANGE_ANY_VERSION
 
-static const char *const search_collections = "'things': {'unique': ['u'], 'index': ['a', 'b', 'c']}";
+static const char *const search_collections =
+    "'things': {'unique': ['u'], 'index': ['a', 'b', 'c', 'c.b', 'd.b.c', 'd.0']}";
 
 static uint64_t seed = 20240607;
 
@@ -93,6 +94,23 @@ static void append_value(struct buffer *out)
     }
 }
 
+/** What paths lead into: an object or several in a list, each with the field 'b'. */
+static void append_nested(struct buffer *out, unsigned depth)
+{
+    bool list = chance(2);
+    unsigned count = list ? chance(4) : 1;
+    buffer_append_text(out, list ? "[" : "");
+    for (unsigned i = 0; i < count; i++) {
+        quoted_append(out, "%s{'%c':", i ? "," : "", depth ? 'b' : 'c');
+        if (depth && chance(3))
+            append_nested(out, depth - 1);
+        else
+            append_value(out);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_text(out, list ? "]" : "");
+}
+
 static void append_document(struct buffer *out)
 {
     static const char *const fields[] = {"a", "b", "c"};
@@ -105,6 +123,11 @@ static void append_document(struct buffer *out)
             append_value(out);
             comma = ",";
         }
+    if (chance(2)) {
+        quoted_append(out, "%s'd':", comma);
+        append_nested(out, 1);
+        comma = ",";
+    }
     if (chance(3) == 0)
         quoted_append(out, "%s'u':%u", comma, chance(1000000));
     buffer_append_byte(out, '}');
@@ -137,14 +160,14 @@ static void append_condition(struct buffer *out)
 
 static void append_query(struct buffer *out)
 {
-    static const char *const fields[] = {"a", "b", "c", "u", "_id"};
+    static const char *const fields[] = {"a", "b", "c", "u", "_id", "c.b", "d.b.c", "d.0"};
     buffer_clear(out);
     buffer_append_byte(out, '{');
-    unsigned first = chance(5);
+    unsigned first = chance(8);
     quoted_append(out, "'%s':", fields[first]);
     append_condition(out);
     if (chance(2)) {
-        quoted_append(out, ",'$and':[{'%s':", fields[chance(5)]);
+        quoted_append(out, ",'$and':[{'%s':", fields[chance(8)]);
         append_condition(out);
         buffer_append_text(out, "}]");
     }
@@ -182,7 +205,21 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/** The same through a search that is paused after every @pause steps; nothing may come twice. */
+/** Another search for the same query goes on where this one stands. */
+static struct store_search *begin_behind(struct fixture *f, const struct json_query *query,
+                                         struct store_search *before)
+{
+    struct store_search *search = store_search_start(f->store, fixture_collection(f, "things"), query);
+    struct buffer position = {0};
+    buffer_append_slice(&position, store_search_position(before));
+    store_search_free(before);
+    store_search_after(search, buffer_slice(&position));
+    buffer_free(&position);
+    return search;
+}
+
+/** The same through a search that is paused after every @pause steps, and perhaps begun anew there; nothing may
+ * come twice. */
 static size_t search_matches(struct fixture *f, const struct json_query *query, unsigned pause,
                              struct buffer *out, bool *indexed)
 {
@@ -209,6 +246,8 @@ static size_t search_matches(struct fixture *f, const struct json_query *query, 
         }
         store_search_pause(search);
         store_end(f->store);
+        if (more && chance(2))
+            search = begin_behind(f, query, search);
     }
     store_search_free(search);
     json_free(&json);
