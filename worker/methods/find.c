@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "shared/base/memory.h"
-#include "shared/store/search.h"
+#include "shared/store/store_search.h"
 #include "worker/methods/find_cursor.h"
 #include "worker/methods/find_sort.h"
 #include "worker/methods/projection.h"
