@@ -319,13 +319,13 @@ static bool read_sort(struct transaction *transaction, struct json_value sort, s
 {
     if (!sort_order_read(transaction, sort, transaction->worker->config->limits.message_bytes, &find->order))
         return false;
-    if (!find->order.count || find->skip + find->limit < SORT_KEPT)
+    if (!find->order.count || find->skip + find->limit <= SORT_DOCUMENTS)
         return true;
     transaction_fail(
         transaction, ERROR_INVALID,
         "skip: with sort, skip and limit together may be at most %d; go on from page to page with "
         "`after`",
-        SORT_KEPT - 1);
+        SORT_DOCUMENTS);
     return false;
 }
 

@@ -9,7 +9,7 @@
  * are bytes for, but one at least: so memory is bounded whatever matches, and there is always a first one.
  */
 
-enum { SORT_KEPT = 10001 };
+enum { SORT_DOCUMENTS = 10000 }; /* skip + limit */
 
 struct find_sort;
 
