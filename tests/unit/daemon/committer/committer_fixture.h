@@ -29,6 +29,11 @@ struct fixture {
     struct buffer text; /* what slices given out point to */
 };
 
+static inline struct scoreboard_committer *fixture_row(struct fixture *fixture)
+{
+    return &fixture->inheritance.scoreboard->committer;
+}
+
 int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
 
