@@ -11,6 +11,7 @@
 #include "daemon/committer/store/change_set_apply.h"
 #include "daemon/committer/store/write.h"
 #include "daemon/committer/store/write_open.h"
+#include "shared/base/memory.h"
 #include "shared/config/config.h"
 #include "shared/store/change_log.h"
 #include "shared/store/change_set.h"
