@@ -11,6 +11,9 @@
  * all in one thread, so what happens when is the test's choice.
  */
 
+/* Of the loop: what does not come in so many does not come. */
+enum { WORLD_ROUNDS_MOST = 200000 };
+
 struct world {
     struct fixture fixture; /* the store; its change sets are run with world_change() */
     struct worker worker;
@@ -70,6 +73,8 @@ enum error_code world_change(struct world *world, enum change_operation operatio
 /** The user @id in @groups (a JSON list), with a stored session whose token is written to @token. */
 void world_add_user(struct world *world, const char *id, const char *groups, char token[64]);
 
+/* Clients: world_client.c. */
+
 /** A connection with @token; NULL: over the control socket. */
 void client_open(struct client *client, struct world *world, const char *token);
 void client_close(struct client *client);
@@ -100,6 +105,10 @@ void client_check(struct client *client, const char *collection);
 void client_drop(struct client *client, const char *collection);
 /** {id: version} of what the client holds. */
 void client_manifest(const struct client *client, const char *collection, struct buffer *out);
+
+/** The two ends of a socket of @type, and all of @bytes sent on one; @bytes is empty then. */
+void world_pair(int fds[2], int type);
+void world_send(int fd, struct buffer *bytes);
 
 /** Random numbers that come again. */
 uint32_t world_random(uint64_t *state, uint32_t below);
