@@ -6,6 +6,7 @@
 #include "shared/json/characters.h"
 #include "shared/json/key_set.h"
 #include "shared/json/scan.h"
+#include "shared/json/string_check.h"
 
 /* What is known of a container while it is open. */
 struct level {
@@ -19,9 +20,9 @@ struct level {
 
 /* What comes next. */
 enum stage {
-    AT_VALUE,     /* a value, or what opens a container */
-    BEHIND_VALUE, /* a comma or a bracket, or the end */
-    AT_KEYS,      /* the keys of the object that was closed last are looked at, then what is after it */
+    AT_VALUE,    /* a value, or what opens a container */
+    AFTER_VALUE, /* a comma or a bracket, or the end */
+    AT_KEYS,     /* the keys of the object that was closed last are looked at, then what is after it */
 };
 
 struct parser {
@@ -100,88 +101,17 @@ static bool is_digit(char byte)
     return byte >= '0' && byte <= '9';
 }
 
-/* Four hexadecimal digits; -1 when they are not. */
-static int32_t read_hex(const struct parser *parser, const char *at)
-{
-    if (parser->end - at < 4)
-        return -1;
-    int32_t unit = 0;
-    for (int i = 0; i < 4; i++) {
-        char lower = (char)(at[i] | 0x20);
-        if (is_digit(at[i]))
-            unit = unit * 16 + (at[i] - '0');
-        else if (lower >= 'a' && lower <= 'f')
-            unit = unit * 16 + (lower - 'a' + 10);
-        else
-            return -1;
-    }
-    return unit;
-}
-
-/* \uXXXX, a pair of them for what is above U+FFFF (RFC 8259, section 7). The parser is at the backslash. */
-static bool read_unicode_escape(struct parser *parser)
-{
-    int32_t unit = read_hex(parser, parser->at + 2);
-    if (unit < 0)
-        return refuse_within(parser, "\\u without four hexadecimal digits");
-    if (unit == 0)
-        return refuse_within(parser, "NUL character in a string");
-    if (unit >= 0xDC00 && unit <= 0xDFFF)
-        return refuse_within(parser, "lone surrogate in a string");
-    if (unit >= 0xD800 && unit <= 0xDBFF) {
-        const char *second = parser->at + 6;
-        int32_t low = -1;
-        if (parser->end - second >= 6 && second[0] == '\\' && second[1] == 'u')
-            low = read_hex(parser, second + 2);
-        if (low < 0xDC00 || low > 0xDFFF)
-            return refuse_within(parser, "lone surrogate in a string");
-        parser->at += 6;
-    }
-    parser->at += 6;
-    return true;
-}
-
-static bool read_escape(struct parser *parser)
-{
-    if (parser->end - parser->at < 2)
-        return fail_at(parser, parser->end, "the text ends too early");
-    switch (parser->at[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        parser->at += 2;
-        return true;
-    case 'u':
-        return read_unicode_escape(parser);
-    default:
-        return refuse_within(parser, "unknown escape in a string");
-    }
-}
-
 /* Anything in a string that is not plain ASCII and not its end. */
 [[gnu::noinline]] static bool read_special(struct parser *parser, bool *escaped)
 {
-    char byte = *parser->at;
-    if (byte == '\\') {
-        *escaped = true;
-        return read_escape(parser);
+    struct json_string_fault fault;
+    const char *end = json_string_check(parser->at, parser->end, escaped, &fault);
+    if (end) {
+        parser->at = end;
+        return true;
     }
-    if (byte == 0)
-        return refuse_within(parser, "NUL character in a string");
-    if (!(byte & 0x80))
-        return refuse_within(parser, "control character in a string");
-    do {
-        size_t sequence = json_utf8_sequence(parser->at, parser->end);
-        if (!sequence)
-            return refuse_within(parser, "bad UTF-8");
-        parser->at += sequence;
-    } while (parser->at < parser->end && (*parser->at & 0x80));
-    return true;
+    parser->json->error_within = fault.within;
+    return fail_at(parser, fault.at, fault.error);
 }
 
 /* The parser is at the opening quote. */
@@ -327,7 +257,7 @@ static inline bool check_key(struct parser *parser, struct level *level)
     if (!*unique)
         (void)refuse_duplicate(parser, parser->each.key.index);
     json_key_set_free(&parser->keys);
-    parser->stage = BEHIND_VALUE;
+    parser->stage = AFTER_VALUE;
     return taken;
 }
 
@@ -365,7 +295,7 @@ static inline bool read_key(struct parser *parser)
  * an object whose keys are to be looked at. */
 static inline bool read_after_value(struct parser *parser, bool *done)
 {
-    parser->stage = BEHIND_VALUE;
+    parser->stage = AFTER_VALUE;
     while (parser->depth) {
         struct level *level = &parser->levels[parser->depth - 1];
         if (level->count++ == COUNT_LIMIT)
