@@ -21,6 +21,10 @@
 /* Units of work (store_search_some()). */
 enum { UNITS_ENTRY = 8, UNITS_LOOKUP = 40, UNIT_PARSED_BYTES = 8, UNITS_KEY = 8 };
 
+/* A document that is larger is parsed in steps, each of so many units at least. When it changes meanwhile that
+ * begins anew, but not for ever. */
+enum { LARGE_BYTES = 16 * 1024, UNITS_PARSED_LEAST = 256, PARSED_ANEW_MOST = 3 };
+
 struct search_range {
     struct slice from, stop; /* included, excluded (absent: no end) */
 };
@@ -40,6 +44,11 @@ struct store_search {
     bool failed;     /* something could not be read */
     MDB_cursor *cursor;
     struct json document;
+    struct json_parsing *parsing; /* of the document of the entry where it stands; that is looked at again */
+    struct buffer parsed_id;
+    uint64_t parsed_version;
+    unsigned parsed_anew; /* times that it was another one before it was parsed */
+    bool again;           /* the next entry is the one where it stands, if that is there still */
     struct index_keys keys;
     struct first_keys first_keys;
     uint64_t units, taken;                                /* of this step: left, and taken */
@@ -263,7 +272,9 @@ void store_search_free(struct store_search *search)
     free(search->ranges);
     buffer_free(&search->bytes);
     buffer_free(&search->position);
+    json_parsing_free(&search->parsing);
     json_free(&search->document);
+    buffer_free(&search->parsed_id);
     index_keys_free(&search->keys);
     first_keys_free(&search->first_keys);
     free(search);
@@ -303,7 +314,7 @@ static int move(struct store_search *search, MDB_val *key, MDB_val *value)
         return mdb_cursor_get(search->cursor, key, value, MDB_FIRST);
     *key = store_val(from);
     int rc = mdb_cursor_get(search->cursor, key, value, MDB_SET_RANGE);
-    if (!rc && search->started && slice_equal(store_slice(*key), from))
+    if (!rc && search->started && !search->again && slice_equal(store_slice(*key), from))
         rc = mdb_cursor_get(search->cursor, key, value, MDB_NEXT);
     return rc;
 }
@@ -322,6 +333,9 @@ static int next_entry(struct store_search *search, MDB_val *key, MDB_val *value,
         return MDB_NOTFOUND;
     spend(search, search->positioned ? UNITS_ENTRY : UNITS_LOOKUP);
     int rc = move(search, key, value);
+    if (search->again && (rc || !slice_equal(store_slice(*key), buffer_slice(&search->position))))
+        json_parsing_free(&search->parsing); /* that entry has gone */
+    search->again = false;
     if (rc)
         return rc;
     const struct search_range *range = &search->ranges[search->range];
@@ -349,35 +363,71 @@ static bool in_ranges(const struct store_search *search, struct slice value)
     return low > 0 && slice_compare(value, search->ranges[low - 1].stop) < 0;
 }
 
-/** The first of the document's keys that the search meets; absent when it is not JSON: who looks at it will
- * see. */
-static struct slice first_key(struct store_search *search, const struct store_record *record)
+/* Whether what was parsed in part is this document still. */
+static bool is_being_parsed(const struct store_search *search, struct slice id,
+                            const struct store_record *record)
 {
-    spend(search, record->full.length / UNIT_PARSED_BYTES);
-    if (!json_parse_again(&search->document, record->full.data, record->full.length))
-        return (struct slice){0};
+    return search->parsing && search->parsed_version == record->version &&
+           search->document.length == record->full.length &&
+           slice_equal(buffer_slice(&search->parsed_id), id);
+}
+
+static void begin_parsing(struct store_search *search, struct slice id, const struct store_record *record)
+{
+    search->parsed_anew = search->parsing ? search->parsed_anew + 1 : 0;
+    json_parsing_free(&search->parsing);
+    search->parsing = json_parsing_create(&search->document, record->full, true);
+    search->parsed_version = record->version;
+    buffer_clear(&search->parsed_id);
+    buffer_append_slice(&search->parsed_id, id);
+}
+
+/** Parses it into ->document, as far as the step goes. */
+static enum json_parsed parse_document(struct store_search *search, struct slice id,
+                                       const struct store_record *record)
+{
+    if (!is_being_parsed(search, id, record))
+        begin_parsing(search, id, record);
+    search->document.text = record->full.data;
+    uint64_t units = search->units > UNITS_PARSED_LEAST ? search->units : UNITS_PARSED_LEAST;
+    if (record->full.length <= LARGE_BYTES || search->parsed_anew > PARSED_ANEW_MOST)
+        units = UINT64_MAX;
+    enum json_parsed parsed = json_parsing_go_on(search->parsing, &units);
+    spend(search, units);
+    if (parsed != JSON_PARSED_MORE)
+        json_parsing_free(&search->parsing);
+    return parsed;
+}
+
+/** The first of the document's keys, which is parsed, that the search meets. */
+static struct slice first_key(struct store_search *search)
+{
     index_keys_of(&search->keys, search->index, json_root(&search->document));
-    spend(search, search->document.count + search->keys.count * UNITS_KEY);
+    spend(search, search->document.count / 2 + search->keys.count * UNITS_KEY);
     for (size_t i = 0; i < search->keys.count; i++)
         if (in_ranges(search, search->keys.items[i]))
             return search->keys.items[i];
     return (struct slice){0};
 }
 
-/** Whether @value is that key. */
+/** Whether @value is that key: *@first. False: that is not known yet, the entry is to be looked at again. */
 static bool is_first(struct store_search *search, struct slice value, struct slice id,
-                     const struct store_record *record)
+                     const struct store_record *record, bool *first)
 {
-    bool same;
+    *first = true; /* when it is not JSON too: who looks at it will see */
     if (!((unsigned char)value.data[0] & KEY_IN_ARRAY))
         return true;
-    if (first_keys_find(&search->first_keys, id, record->version, value, &same))
-        return same;
-    struct slice first = first_key(search, record);
-    if (!first.data)
+    if (first_keys_find(&search->first_keys, id, record->version, value, first))
         return true;
-    first_keys_add(&search->first_keys, id, record->version, first);
-    return slice_equal(first, value);
+    enum json_parsed parsed = parse_document(search, id, record);
+    if (parsed != JSON_PARSED_ALL)
+        return parsed == JSON_PARSED_NOT;
+    struct slice key = first_key(search);
+    if (!key.data)
+        return true;
+    first_keys_add(&search->first_keys, id, record->version, key);
+    *first = slice_equal(key, value);
+    return true;
 }
 
 /** The document of an entry of the index. False: that cannot be read, or there is none. */
@@ -409,8 +459,12 @@ static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, s
     spend(search, UNITS_LOOKUP);
     if (!indexed(search, store_slice(key), &value, id, record))
         return false;
-    bool hidden = search->sees && !search->sees(search->argument, record->tag);
-    *given = hidden || is_first(search, value, *id, record);
+    bool known = true;
+    if (!search->sees || search->sees(search->argument, record->tag))
+        known = is_first(search, value, *id, record, given);
+    *given = *given && known;
+    if (known)
+        json_parsing_free(&search->parsing);
     return true;
 }
 
@@ -422,6 +476,8 @@ enum store_step store_search_some(struct store_search *search, struct slice *id,
     bool given = false, inside;
     search->units = *units;
     search->taken = 0;
+    search->again = search->parsing;
+    search->positioned = search->positioned && !search->again;
     while (search->units && !search->failed && !given && !(rc = next_entry(search, &key, &value, &inside)))
         search->failed = inside && !candidate(search, key, value, id, record, &given);
     *units = search->taken;

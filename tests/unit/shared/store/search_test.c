@@ -485,12 +485,74 @@ static void what_is_hidden_is_not_looked_into(void **state)
     fixture_close(&f);
 }
 
+/* A document of which nobody knows which of its keys came first is parsed in steps, whatever becomes of it
+ * meanwhile. */
+static void large_documents_are_parsed_in_steps(void **state)
+{
+    (void)state;
+    enum { CHANGED_NEVER, CHANGED_AT_TIMES, CHANGED_ALWAYS, REMOVED, WAYS };
+    struct fixture f;
+    struct json json = {0};
+    char message[JSON_QUERY_MESSAGE];
+    const char *const text = Q("{'a':{'$gte':2}}");
+    fixture_open(&f, search_collections);
+    assert_true(json_parse(&json, text, strlen(text)));
+    struct json_query *query = json_query_compile(json_root(&json), message);
+    assert_non_null(query);
+    struct buffer large = {0};
+    buffer_append_text(&large, Q("{'a':[1,2,3,4],'p':[0"));
+    for (unsigned i = 0; i < 30000; i++)
+        buffer_append_text(&large, ",0");
+    buffer_append_text(&large, Q("],'n':0}"));
+    buffer_append_byte(&large, '\0');
+    for (unsigned way = 0; way < WAYS; way++) {
+        assert_int_equal(run_one(&f, CHANGE_REPLACE, 0, "things", "d1", ANY, large.data), ERROR_NONE);
+        assert_int_equal(run_one(&f, CHANGE_REPLACE, 0, "things", "d2", ANY, Q("{'a':[2,3]}")), ERROR_NONE);
+        struct store_search *search = store_search_start(f.store, fixture_collection(&f, "things"), query);
+        unsigned given[3] = {0}, steps = 0;
+        for (bool more = true; more; steps++) {
+            struct slice id;
+            struct store_record record;
+            uint64_t units = 4000;
+            assert_true(steps < 1000);
+            assert_int_equal(store_begin(f.store), ERROR_NONE);
+            store_search_resume(f.store, search);
+            more = store_search_some(search, &id, &record, &units) == STORE_STEP;
+            assert_true(units < 20000 || (way == CHANGED_ALWAYS && steps > 3));
+            if (more && id.data)
+                given[id.data[1] - '0']++;
+            store_search_pause(search);
+            store_end(f.store);
+            if (way == CHANGED_ALWAYS || (way == CHANGED_AT_TIMES && steps == 4)) {
+                large.data[large.length - 3]++; /* 'n' */
+                if (large.data[large.length - 3] > '9')
+                    large.data[large.length - 3] = '0';
+                assert_int_equal(run_one(&f, CHANGE_REPLACE, 0, "things", "d1", ANY, large.data), ERROR_NONE);
+            }
+            if (way == REMOVED && steps == 4)
+                assert_int_equal(run_one(&f, CHANGE_REMOVE, 0, "things", "d1", ANY, NULL), ERROR_NONE);
+        }
+        assert_true(steps > 5);
+        assert_int_equal(given[1], way == REMOVED ? 0 : 1);
+        assert_int_equal(given[2], 1);
+        store_search_free(search);
+    }
+    json_query_free(query);
+    json_free(&json);
+    buffer_free(&large);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_hidden_is_not_looked_into), cmocka_unit_test(keys_sort_like_their_values),
-        cmocka_unit_test(keys_of_paths_follow_arrays),       cmocka_unit_test(the_best_index_is_used),
-        cmocka_unit_test(scans_go_on_where_they_stopped),    cmocka_unit_test(searches_equal_scans),
+        cmocka_unit_test(what_is_hidden_is_not_looked_into),
+        cmocka_unit_test(large_documents_are_parsed_in_steps),
+        cmocka_unit_test(keys_sort_like_their_values),
+        cmocka_unit_test(keys_of_paths_follow_arrays),
+        cmocka_unit_test(the_best_index_is_used),
+        cmocka_unit_test(scans_go_on_where_they_stopped),
+        cmocka_unit_test(searches_equal_scans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
