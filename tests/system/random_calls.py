@@ -317,7 +317,7 @@ class Cases:
         value = self.known().get(keys[-1])
         if isinstance(value, dict):
             keys += list(value)
-        fields = [rng.choice((rng.choice(keys), 'k' * sizes(rng, 1, 1000) + str(n))) for n in
+        fields = [rng.choice((rng.choice(keys), self.path(), 'k' * sizes(rng, 1, 1000) + str(n))) for n in
                   range(rng.choice((1, 10, 100, 256)))]
         self.find('projection', fields=fields, **({'query': self.query()} if rng.random() < 0.3 else {}))
 

@@ -82,6 +82,12 @@ static void begin_document(struct find *find, struct work *work, struct json_val
     buffer_append_slice(&find->answer, full);
 }
 
+/* The first document is given whatever its size. */
+static bool has_no_room(const struct find *find, size_t cursor_bytes)
+{
+    return find->taken && find->answer.length - ANSWER_HEAD + cursor_bytes > find->bytes_most;
+}
+
 /* Goes on with a document, whose cursor would have so many bytes. SEARCH_ON: it is in the answer; SEARCH_ENOUGH:
  * there is no room for it; SEARCH_AGAIN: the turn is used up. */
 static enum search_verdict write_document(struct search *search, struct json_value document,
@@ -95,11 +101,11 @@ static enum search_verdict write_document(struct search *search, struct json_val
         struct json_units units = units_of_turn(search);
         bool done = projection_go_on(&find->projection, &find->answer, document, &units);
         work_charge(work, units.taken);
-        if (!done)
+        if (!done && !has_no_room(find, cursor_bytes))
             return SEARCH_AGAIN;
     }
     find->writing = false;
-    if (find->taken && find->answer.length - ANSWER_HEAD + cursor_bytes > find->bytes_most) {
+    if (has_no_room(find, cursor_bytes)) {
         buffer_shorten(&find->answer, find->before);
         find->more = true;
         return SEARCH_ENOUGH;
