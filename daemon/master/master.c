@@ -356,21 +356,21 @@ static void release_master(struct master *master)
         if (unlink(master->control_path) != 0 && errno != ENOENT)
             log_warning("%s cannot be removed: %m", master->control_path);
     }
-    control_free(&master->control);
-    if (master->control_fd >= 0)
-        close(master->control_fd);
     if (master->sampler)
         event_free(master->sampler);
     if (master->log)
         event_free(master->log);
     supervisor_free(&master->supervisor);
+    pid_file_close(&master->pid_file);
+    listeners_close(&master->listeners);
+    data_directory_close(&master->data);
+    control_free(&master->control); /* who waits for the end there may start another one at once */
+    if (master->control_fd >= 0)
+        close(master->control_fd);
     signals_close(&master->signals);
     if (master->base)
         event_base_free(master->base);
     ring_close(&master->common.ring);
-    pid_file_close(&master->pid_file);
-    listeners_close(&master->listeners);
-    data_directory_close(&master->data);
     log_finish();
 }
 
