@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include "daemon/master/order_channel.h"
 #include "daemon/master/supervisor.h"
 #include "shared/base/clock.h"
+#include "shared/base/http_date.h"
 #include "shared/base/log.h"
 #include "shared/base/memory.h"
 #include "shared/ipc/descriptors.h"
@@ -206,14 +208,18 @@ static void spare_descriptors(struct handover *handover, int fd)
 
 static void refuse_connection(struct handover *handover, int fd, bool for_descriptors)
 {
-    static const char answer[] =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    char date[HTTP_DATE_BYTES], answer[128];
+    http_date_now(date);
+    int length = snprintf(answer, sizeof answer,
+                          "HTTP/1.1 503 Service Unavailable\r\nDate: %s\r\nConnection: close\r\n"
+                          "Content-Length: 0\r\n\r\n",
+                          date);
     errno = for_descriptors ? EMFILE : EUSERS;
     complain_of_accept(handover, for_descriptors ? "no worker has room for more connections (RLIMIT_NOFILE)"
                                                  : "limits.connections is reached");
     show_shortage(handover, for_descriptors);
     atomic_fetch_add(&handover->common->scoreboard->refused, 1);
-    ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = send(fd, answer, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0)
         shutdown(fd, SHUT_WR);
     close(fd);

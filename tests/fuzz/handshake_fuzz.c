@@ -17,6 +17,19 @@ static void check_accepted(const struct handshake *handshake, size_t used, size_
         abort();
 }
 
+/* The same but for the time. */
+static bool is_same(const struct buffer *a, const struct buffer *b)
+{
+    static const char name[] = "\r\nDate: ";
+    enum { DATE = sizeof name - 1 + 29 };
+    const char *date = memmem(a->data, a->length, name, sizeof name - 1);
+    if (!date || a->length != b->length)
+        return false;
+    size_t before = (size_t)(date - a->data), behind = before + DATE;
+    return memcmp(a->data, b->data, before) == 0 &&
+           memcmp(a->data + behind, b->data + behind, a->length - behind) == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     static char *const origins[] = {"https://allowed.example"};
@@ -37,8 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
     enum handshake_result early =
         handshake_parse(&options, slice_of(text.data, cut), &used, &handshake, &pieces);
-    if (early != HANDSHAKE_INCOMPLETE &&
-        (early != result || !slice_equal(buffer_slice(&whole), buffer_slice(&pieces))))
+    if (early != HANDSHAKE_INCOMPLETE && (early != result || !is_same(&whole, &pieces)))
         abort();
     return 0;
 }

@@ -63,10 +63,33 @@ static void check_early(struct slice bytes, size_t cut, enum http_request_result
         abort();
 }
 
+/* What goes into answers and logs has nothing of a path, of a user or of a line's end. */
+static void check_host(const struct http_request *request)
+{
+    for (size_t i = 0; i < request->host.length; i++)
+        if (strchr("/@?# \r\n\"", request->host.data[i]))
+            abort();
+    if (request->host.length == 0 && !request->old)
+        abort();
+}
+
+/* Only pages that are listed may read answers. */
+static void check_origin(const struct http_asked *asked, const struct http_request *request,
+                         struct slice head)
+{
+    struct slice origin;
+    (void)http_origin_of(request, NULL, 0, &origin);
+    check_slice(asked->origin, head, HTTP_HEAD_MOST);
+    check_slice(origin, head, HTTP_HEAD_MOST);
+    if (asked->origin.data && asked->from != HTTP_ORIGIN_LISTED)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
     static char *const origins[] = {"https://allowed.example"};
     const struct handshake_options options = {.origins = origins, .origin_count = 1};
+    static const struct http_bounds bounds = {MOST, MOST};
     static struct http_request request;
     struct slice bytes = slice_of((const char *)data, length);
     for (int i = 0; i < REQUESTS_MOST && bytes.length > 0; i++) {
@@ -82,17 +105,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
             abort();
         struct slice head = slice_of(bytes.data, used);
         bytes = slice_of(bytes.data + used, bytes.length - used);
-        struct http_call call;
-        struct http_body body;
-        bool waits;
-        if (!http_api_is_meant(&request) ||
-            http_api_read(&request, &options, MOST, MOST, &call, &body, &waits))
+        struct http_asked asked;
+        check_host(&request);
+        const struct http_refusal *refusal = http_api_read(&request, &options, &bounds, &asked);
+        check_origin(&asked, &request, head);
+        if (refusal || asked.offered)
             return 0;
-        check_slice(call.collection, head, HTTP_HEAD_MOST);
-        check_slice(call.method, head, HTTP_HEAD_MOST);
-        check_slice(call.token, head, HTTP_TOKEN_MOST);
-        check_slice(call.once, head, HTTP_KEY_MOST);
-        if (!read_body(&body, bytes, &used))
+        check_slice(asked.call.collection, head, HTTP_HEAD_MOST);
+        check_slice(asked.call.method, head, HTTP_HEAD_MOST);
+        check_slice(asked.call.token, head, HTTP_TOKEN_MOST);
+        check_slice(asked.call.once, head, HTTP_KEY_MOST);
+        if (!read_body(&asked.body, bytes, &used))
             return 0;
         bytes = slice_of(bytes.data + used, bytes.length - used);
     }

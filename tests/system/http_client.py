@@ -27,9 +27,11 @@ class Answer:
         return self.data['code']
 
 
-def request(path, *headers, method='POST', body=b'', host='localhost', length=True):
-    """The bytes of a request; with @length False nothing is said of the body."""
-    lines = [f'{method} {path} HTTP/1.1', f'Host: {host}', *headers]
+def request(path, *headers, method='POST', body=b'', host='localhost', length=True, version='1.1'):
+    """The bytes of a request; with @length False nothing is said of the body, with @host None nothing of that."""
+    lines = [f'{method} {path} HTTP/{version}', *headers]
+    if host is not None:
+        lines.insert(1, f'Host: {host}')
     if length:
         lines.append(f'Content-Length: {len(body)}')
     return '\r\n'.join([*lines, '', '']).encode('latin-1') + body
@@ -83,7 +85,9 @@ class HttpClient:
         headers = {name.lower(): value for name, value in (line.split(': ', 1) for line in lines)}
         version, status, _ = first.split(' ', 2)
         assert version == 'HTTP/1.1'
-        length = 0 if method == 'HEAD' or status[0] == '1' else int(headers['content-length'])
+        empty = method == 'HEAD' or status[0] == '1' or status == '204'
+        assert status != '204' or 'content-length' not in headers
+        length = 0 if empty else int(headers['content-length'])
         while len(self.received) < length:
             assert self.read_more(), 'the connection ended within the content of an answer'
         content, self.received = self.received[:length], self.received[length:]

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from configuration import password
 from server import PATIENCE, TOP, wait_until
 
 CHROMIUM = shutil.which('chromium')
@@ -38,6 +39,21 @@ def snippet(address):
         assert text.count(printed) == 1
         text = text.replace(printed, actual)
     return text
+
+
+# What a page sees of its calls: each outcome goes to the site, the failures that the browser makes too.
+CALLS = """
+const tell = said => fetch("/copy", {method: "POST", body: JSON.stringify(said)});
+async function call(base, method, data, headers, more) {
+    try {
+        const answer = await fetch(`${base}/api/${method}`, {method: "POST", body: JSON.stringify(data), ...more,
+            headers: {"Content-Type": "application/json; charset=utf-8", ...headers}});
+        return {status: answer.status, data: await answer.json()};
+    } catch (error) {
+        return error.name;
+    }
+}
+"""
 
 
 class Site:
@@ -74,8 +90,8 @@ class Site:
     def origin(self):
         return f'http://127.0.0.1:{self.server.server_port}'
 
-    def show(self, script):
-        self.page = f'<!doctype html><script>{script}{TELL}</script>'.encode()
+    def show(self, script, then=TELL):
+        self.page = f'<!doctype html><script>{script}{then}</script>'.encode()
 
     def close(self):
         self.server.shutdown()
@@ -138,3 +154,34 @@ def test_page_of_another_origin_is_refused(make_server, site):
     with browser(site.origin):
         wait_until(lambda: site.copies, seconds=3 * PATIENCE, what='an answer')
         assert site.copies == ['refused']
+
+
+PAGE = """
+(async () => {
+    const said = [], server = "http://127.0.0.1:PORT";
+    const user = await call(server, "users/authorize_by_login", {username: "editor", password: "PASSWORD"});
+    if (user === "TypeError")
+        return tell([user, await call(server, "notes/count", {}, {"Authorization": "Bearer TOKEN"})]);
+    const headers = {"Authorization": `Bearer ${user.data.token}`, "Idempotency-Key": "k"};
+    said.push(user.status, (await call(server, "notes/insert", {_id: "a"}, headers)).data);
+    said.push(await call(server, "notes/count", {}, headers));
+    said.push((await call(server, "notes/detail", {_id: "b"}, headers)).data.code);
+    said.push((await call(server, "notes/count", {}, {"Authorization": "Bearer nonsense"})).status);
+    said.push((await call(server, "notes/count", {}, {"X-Other": "y"})));
+    said.push((await call(server, "notes/count", {}, headers, {credentials: "include"})));
+    await tell(said);
+    location.hostname = "localhost";
+})();
+"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason='there is no chromium; scripts/install-packages test installs it')
+def test_pages_call_over_http_from_another_origin(make_server, site):
+    """The page that the server was told of; opened under the machine's other name it is another."""
+    server = make_server(options=['--origins', site.origin], workers=1)
+    page = PAGE.replace('PORT', str(server.port)).replace('PASSWORD', password('editor'))
+    site.show(CALLS + page.replace('TOKEN', server.tokens['editor']), then='')
+    with browser(site.origin):
+        wait_until(lambda: len(site.copies) == 2, seconds=3 * PATIENCE, what='what both pages saw')
+    assert site.copies == [[200, {'_id': 'a', '_version': 0}, {'status': 200, 'data': 1}, 'not_found', 401,
+                            'TypeError', 'TypeError'], ['TypeError', 'TypeError']]

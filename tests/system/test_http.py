@@ -244,7 +244,20 @@ REFUSED = [
     (request('/api/notes/count', method='GET'), 405),
     (request('/api/notes/count', method='GET', length=False), 405),
     (request('/api/notes/count', method='PUT', body=b'{}'), 405),
-    (request('/api/notes/count', method='OPTIONS', length=False), 405),
+    (request('/api/notes/count', method='TRACE', length=False), 405),
+    (request('/ws', method='POST', body=b'{}'), 405),
+    (request('/ws', method='HEAD', length=False), 405),
+    (request('/', method='POST', body=b'{}'), 404),
+    (request('/', method='POST', length=False), 404),
+    (request('/', method='GET', length=False), 404),
+    (request('/', method='HEAD', length=False), 404),
+    (request('/nowhere', 'Transfer-Encoding: chunked', method='PUT', length=False) + chunked(b'{}'), 404),
+    (request('/nowhere', method='OPTIONS', length=False), 404),
+    (request('/api/notes', method='OPTIONS', length=False), 404),
+    (request('/api/notes/count', method='BREW', length=False), 501),
+    (request('/nowhere', method='brew', length=False), 501),
+    (request('/ws', method='CONNECT', length=False), 501),
+    (request('/api/notes/count', version='2.0'), 505),
     (request('/api/notes/count', method='HEAD', length=False), 405),
     (request('/api/notes'), 404),
     (request('/api/notes/'), 404),
@@ -254,7 +267,6 @@ REFUSED = [
     (request('/api'), 404),
     (request('/api/notes/count', 'Content-Type: text/plain', body=b'{}'), 415),
     (request('/api/notes/count', 'Content-Type: application/x-www-form-urlencoded', body=b'{}'), 415),
-    (request('/api/notes/count', 'Content-Type: application/json; charset=latin-1', body=b'{}'), 415),
     (request('/api/notes/count', 'Content-Type: application/jsonx', body=b'{}'), 415),
     (request('/api/notes/count', JSON, 'Content-Encoding: gzip', body=b'{}'), 415),
     (request('/api/notes/count', JSON, JSON, body=b'{}'), 415),
@@ -286,7 +298,13 @@ REFUSED = [
     (request('/api/notes/count', 'Transfer-Encoding: chunked', length=False) + b'2\r\n{}\r\n0\r\n X: y\r\n\r\n', 400),
     (b'POST /api/notes/count HTTP/1.1\r\n' + HOST + HOST + b'\r\n', 400),
     (b'POST /api/notes/count HTTP/1.1\r\nContent-Length: 0\r\n\r\n', 400),
-    (b'POST /api/notes/count HTTP/1.0\r\n' + HOST + b'\r\n', 400),
+    (request('/api/notes/count', 'Transfer-Encoding: chunked', length=False, version='1.0') + chunked(b'{}'), 400),
+    (request('/api/notes/count', host='user@localhost'), 400),
+    (request('/api/notes/count', host='localhost/api'), 400),
+    (request('http://user@localhost/api/notes/count'), 400),
+    (b'\r\n' * 9 + request('/api/notes/count'), 400),
+    (b'HEAD /api/notes/count HTTP/1.1\r\n' + HOST + HOST + b'\r\n', 400),
+    (request('/api/notes/count', 'X: ' + 'a' * 9000, method='HEAD'), 431),
     (b'POST /api/notes/count HTTP/1.1\n' + HOST + b'\r\n', 400),
 ]
 
@@ -295,15 +313,19 @@ REFUSED = [
 def test_refused(server, data, status):
     """The connection ends behind the answer: nothing in the same bytes is taken for another request."""
     behind = request('/api/notes/insert', f'Authorization: Bearer {server.tokens["editor"]}', body=b'{"_id":"a"}')
-    method = data.split(b' ')[0].decode()
+    method = data.split()[0].decode()
     with HttpClient(server) as client:
         answer = client.ask(data + behind, method)
         assert answer.status == status
         assert answer.headers['connection'] == 'close'
+        assert 'date' in answer.headers and answer.headers['vary'] == 'Origin'
         if status == 405:
-            assert answer.headers['allow'] == 'POST'
-        if method != 'HEAD' and answer.headers['content-type'] == 'application/json':
+            assert answer.headers['allow'] == ('GET, OPTIONS' if b' /ws ' in data else 'POST, OPTIONS')
+        assert answer.headers['content-type'] == 'application/json'
+        if method != 'HEAD':
             assert answer.code
+            assert status != 404 or '/api/COLLECTION/METHOD' in answer.data['message']
+            assert status != 404 or b' /api' in data or '/ws' in answer.data['message']
         assert client.ended()
     with HttpClient(server, 'editor') as client:
         assert client.call('count', 'notes') == 0
@@ -312,6 +334,7 @@ def test_refused(server, data, status):
 
 @pytest.mark.parametrize('header', [
     JSON, 'content-type:application/json', JSON + '; charset=utf-8', JSON + ';charset="UTF-8"', 'Expect: 100-continue',
+    JSON + '; charset=latin-1', 'Content-Type: APPLICATION/Json ;profile="a;b"; x', JSON + ';',
     'Content-Encoding: identity', 'Connection: keep-alive', 'Idempotency-Key: ' + 'k' * 128])
 def test_taken(server, header):
     with HttpClient(server, 'editor') as client:

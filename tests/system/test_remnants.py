@@ -297,7 +297,7 @@ def test_a_log_in_over_http(ways):
 
 
 @pytest.mark.parametrize('what, status', [
-    ('not JSON', 401), ('too large', 413), ('bad chunks', 400), ('no such path', 400), ('another origin', 403)])
+    ('not JSON', 401), ('too large', 413), ('bad chunks', 400), ('no such path', 404), ('another origin', 403)])
 def test_requests_that_are_refused(ways, what, status):
     password, token = secret(), secret()
     bearer, path = f'Authorization: Bearer {token}', '/api/users/authorize_by_login'

@@ -15,7 +15,6 @@
 #include "worker/net/connection_write.h"
 #include "worker/net/frame_write.h"
 #include "worker/net/http/http.h"
-#include "worker/net/http/http_api.h"
 #include "worker/net/network_state.h"
 #include "worker/net/read_ahead.h"
 
@@ -136,6 +135,7 @@ static void shake_hands(struct connection *connection, enum http_request_result 
     switch (handshake_answer(&network->handshake, result, request, &handshake, &network->scratch)) {
     case HANDSHAKE_INCOMPLETE:
         break;
+    case HANDSHAKE_FOREIGN:
     case HANDSHAKE_REFUSED:
         connection_refuse(connection, buffer_slice(&network->scratch));
         break;
@@ -155,8 +155,8 @@ static void read_request_head(struct connection *connection, struct slice bytes)
     size_t used;
     enum http_request_result result = http_request_parse(bytes, &used, &request);
     struct slice rest = slice_of(bytes.data + used, bytes.length - used);
-    bool methods = connection->network->events.request && result == HTTP_REQUEST_COMPLETE;
-    if (methods && http_api_is_meant(&request))
+    bool http = connection->network->events.request && result == HTTP_REQUEST_COMPLETE;
+    if (http && !handshake_is_meant(&request))
         http_begin(connection, &request, rest);
     else
         shake_hands(connection, result, &request, rest);

@@ -1,26 +1,21 @@
 #include "worker/net/handshake.h"
 
 #include "worker/net/accept_key.h"
+#include "worker/net/http/http_origin.h"
+#include "worker/net/http/http_refusals.h"
 #include "worker/net/http/http_text.h"
 
-struct refusal {
-    const char *status, *more, *text; /* @more: further header lines, each with its CRLF */
-};
-
-static const struct refusal MALFORMED = {"400 Bad Request", "", "The request is malformed."};
-static const struct refusal BAD_TOKEN = {"400 Bad Request", "", "The token is too long."};
-static const struct refusal BAD_PROTOCOL = {"400 Bad Request", "",
-                                            "The only subprotocol here is dispatchd.1."};
-static const struct refusal BAD_ORIGIN = {"403 Forbidden", "", "Pages from this origin may not connect."};
-static const struct refusal NO_SUCH_PATH = {"404 Not Found", "",
-                                            "There is nothing here; WebSocket is at /ws."};
-static const struct refusal NOT_GET = {"405 Method Not Allowed", "Allow: GET\r\n",
-                                       "Only GET is allowed here."};
-static const struct refusal NO_UPGRADE = {"426 Upgrade Required",
-                                          "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-                                          "Connect with WebSocket version 13."};
-static const struct refusal TOO_LARGE = {"431 Request Header Fields Too Large", "",
-                                         "The request's head is too large."};
+static const struct http_refusal BAD_TOKEN = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
+                                              "The token is too long"};
+static const struct http_refusal BAD_PROTOCOL = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
+                                                 "The only subprotocol here is dispatchd.1"};
+static const struct http_refusal BAD_ORIGIN = {"403 Forbidden", "", ERROR_FORBIDDEN,
+                                               "Pages from this origin may not connect"};
+static const struct http_refusal NOT_GET = {"405 Method Not Allowed", "Allow: GET, OPTIONS\r\n",
+                                            ERROR_BAD_MESSAGE, "A WebSocket is opened with GET"};
+static const struct http_refusal NO_UPGRADE = {
+    "426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", ERROR_BAD_MESSAGE,
+    "Connect with WebSocket version 13; a proxy must pass Upgrade and Connection on, with HTTP/1.1"};
 
 /* A handshake has no body. */
 static bool has_no_body(const struct http_request *request)
@@ -43,40 +38,33 @@ static bool key_is_good(struct slice key)
     return true;
 }
 
-static const struct refusal *check_upgrade(const struct http_request *request, struct slice *key)
+static const struct http_refusal *check_upgrade(const struct http_request *request, struct slice *key)
 {
     size_t count;
-    if (!http_request_lists(request, SLICE("Connection"), SLICE("upgrade"), &count) ||
+    if (request->old || /* RFC 9110 section 7.8: there it is to be ignored */
+        !http_request_lists(request, SLICE("Connection"), SLICE("upgrade"), &count) ||
         !http_request_lists(request, SLICE("Upgrade"), SLICE("websocket"), &count))
         return &NO_UPGRADE;
     struct slice version = http_request_only(request, SLICE("Sec-WebSocket-Version"), &count);
     if (count > 1)
-        return &MALFORMED;
+        return &http_refusal_malformed;
     if (!slice_equal(version, SLICE("13")))
         return &NO_UPGRADE;
     *key = http_request_only(request, SLICE("Sec-WebSocket-Key"), &count);
-    return key_is_good(*key) ? NULL : &MALFORMED;
+    return key_is_good(*key) ? NULL : &http_refusal_malformed;
 }
 
-/* "Bearer TOKEN" (RFC 6750), else the cookie (RFC 6265). The first cookie of that name counts. */
+/* "Bearer TOKEN" (RFC 6750), else the cookie. */
 static struct slice find_token(const struct http_request *request)
 {
-    struct slice cookie = {0};
     for (size_t i = 0; i < request->header_count; i++) {
-        struct slice name = request->headers[i].name, value = request->headers[i].value, pair;
-        struct slice bearer =
-            http_same(name, SLICE("Authorization")) ? http_bearer(value) : slice_of(NULL, 0);
+        if (!http_same(request->headers[i].name, SLICE("Authorization")))
+            continue;
+        struct slice bearer = http_bearer(request->headers[i].value);
         if (bearer.data)
             return bearer;
-        if (!http_same(name, SLICE("Cookie")))
-            continue;
-        struct slice ours = SLICE("dispatchd_token=");
-        while (!cookie.data && http_next_element(&value, ';', &pair)) {
-            if (pair.length >= ours.length && memcmp(pair.data, ours.data, ours.length) == 0)
-                cookie = slice_of(pair.data + ours.length, pair.length - ours.length);
-        }
     }
-    return cookie;
+    return http_request_cookie(request, SLICE("dispatchd_token"));
 }
 
 static bool take_query_token(const struct http_request *request, struct handshake *handshake)
@@ -102,14 +90,13 @@ static void take_browser(const struct http_request *request, struct handshake *h
     handshake->browser[length] = '\0';
 }
 
-static enum handshake_result refuse_handshake(const struct refusal *refusal, struct buffer *response)
+static enum handshake_result refuse_handshake(const struct http_refusal *refusal,
+                                              const struct http_request *request, struct buffer *response)
 {
-    buffer_append_format(response,
-                         "HTTP/1.1 %s\r\nConnection: %sclose\r\n%sContent-Type: text/plain\r\n"
-                         "Content-Length: %zu\r\n\r\n%s\n",
-                         refusal->status, refusal == &NO_UPGRADE ? "Upgrade, " : "", refusal->more,
-                         strlen(refusal->text) + 1, refusal->text);
-    return HANDSHAKE_REFUSED;
+    const struct http_manner manner = {.head_only = slice_equal(request->method, SLICE("HEAD")),
+                                       .upgrade = refusal == &NO_UPGRADE};
+    http_refusal_append(response, refusal, &manner);
+    return refusal == &BAD_ORIGIN ? HANDSHAKE_FOREIGN : HANDSHAKE_REFUSED;
 }
 
 static void accept_request(struct slice key, bool with_protocol, struct buffer *response)
@@ -117,8 +104,9 @@ static void accept_request(struct slice key, bool with_protocol, struct buffer *
     char accept[ACCEPT_KEY_LENGTH + 1];
     accept_key(key, accept);
     buffer_append_text(response,
-                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                       "Sec-WebSocket-Accept: ");
+                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+    http_response_append_date(response);
+    buffer_append_text(response, "Sec-WebSocket-Accept: ");
     buffer_append(response, accept, ACCEPT_KEY_LENGTH);
     if (with_protocol)
         buffer_append_text(response, "\r\nSec-WebSocket-Protocol: dispatchd.1");
@@ -126,26 +114,29 @@ static void accept_request(struct slice key, bool with_protocol, struct buffer *
 }
 
 /* RFC 6455 section 4.2.1, in the order in which the answers are useful to the client. */
-static const struct refusal *check_request(const struct handshake_options *options,
-                                           const struct http_request *request, struct slice *key,
-                                           bool *with_protocol)
+static const struct http_refusal *check_request(const struct handshake_options *options,
+                                                const struct http_request *request, struct slice *key,
+                                                bool *with_protocol)
 {
     size_t count;
-    if (!has_no_body(request))
-        return &MALFORMED;
+    struct slice origin;
+    if (!options->accept_any_path && !slice_equal(request->path, SLICE("/ws")))
+        return &http_refusal_no_such_path;
     if (!slice_equal(request->method, SLICE("GET")))
         return &NOT_GET;
-    if (!options->accept_any_path && !slice_equal(request->path, SLICE("/ws")))
-        return &NO_SUCH_PATH;
-    const struct refusal *refusal = check_upgrade(request, key);
+    if (!has_no_body(request))
+        return &http_refusal_malformed;
+    const struct http_refusal *refusal = check_upgrade(request, key);
     if (refusal)
         return refusal;
-    switch (http_request_origin(request, options->origins, options->origin_count)) {
+    switch (http_origin_of(request, options->origins, options->origin_count, &origin)) {
     case HTTP_ORIGIN_TWICE:
-        return &MALFORMED;
+        return &http_refusal_malformed;
     case HTTP_ORIGIN_FOREIGN:
         return &BAD_ORIGIN;
-    case HTTP_ORIGIN_FINE:
+    case HTTP_ORIGIN_NONE:
+    case HTTP_ORIGIN_OWN:
+    case HTTP_ORIGIN_LISTED:
         break;
     }
     *with_protocol =
@@ -153,27 +144,26 @@ static const struct refusal *check_request(const struct handshake_options *optio
     return count > 0 && !*with_protocol ? &BAD_PROTOCOL : NULL;
 }
 
+bool handshake_is_meant(const struct http_request *request)
+{
+    return slice_equal(request->path, SLICE("/ws")) && !slice_equal(request->method, SLICE("OPTIONS"));
+}
+
 enum handshake_result handshake_answer(const struct handshake_options *options,
                                        enum http_request_result result, const struct http_request *request,
                                        struct handshake *handshake, struct buffer *response)
 {
-    switch (result) {
-    case HTTP_REQUEST_INCOMPLETE:
+    if (result == HTTP_REQUEST_INCOMPLETE)
         return HANDSHAKE_INCOMPLETE;
-    case HTTP_REQUEST_MALFORMED:
-        return refuse_handshake(&MALFORMED, response);
-    case HTTP_REQUEST_TOO_LARGE:
-        return refuse_handshake(&TOO_LARGE, response);
-    case HTTP_REQUEST_COMPLETE:
-        break;
-    }
+    if (result != HTTP_REQUEST_COMPLETE)
+        return refuse_handshake(http_refusal_of(result), request, response);
     struct slice key = {0};
     bool with_protocol = false;
-    const struct refusal *refusal = check_request(options, request, &key, &with_protocol);
+    const struct http_refusal *refusal = check_request(options, request, &key, &with_protocol);
     if (refusal)
-        return refuse_handshake(refusal, response);
+        return refuse_handshake(refusal, request, response);
     if (!take_query_token(request, handshake))
-        return refuse_handshake(&BAD_TOKEN, response);
+        return refuse_handshake(&BAD_TOKEN, request, response);
     take_browser(request, handshake);
     accept_request(key, with_protocol, response);
     return HANDSHAKE_ACCEPTED;

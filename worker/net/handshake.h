@@ -30,14 +30,18 @@ struct handshake {
 enum handshake_result {
     HANDSHAKE_INCOMPLETE, /* more bytes are needed */
     HANDSHAKE_ACCEPTED,   /* @response is the 101; what follows the head are frames already */
-    HANDSHAKE_REFUSED     /* @response is an error with Connection: close: send it, then close */
+    HANDSHAKE_REFUSED,    /* @response is an error with Connection: close: send it, then close */
+    HANDSHAKE_FOREIGN     /* the same, because of the page's Origin */
 };
+
+/** Whether a request is for a WebSocket, well made or not. */
+bool handshake_is_meant(const struct http_request *request);
 
 /**
  * What the server says to a request (@result: what http_request_parse() found). Appends the HTTP response to
  * @response unless incomplete: 101; 400 (malformed, or only foreign subprotocols offered); 403 (Origin); 404
- * (another path); 405 (not GET); 426 with Upgrade and Sec-WebSocket-Version: 13 (no upgrade asked, or another
- * version); 431 (head too large).
+ * (another path); 405 (not GET); 426 with Upgrade and Sec-WebSocket-Version: 13 (no upgrade asked, another
+ * version, or HTTP/1.0); 431 (head too large); 501 (a method nobody knows); 505 (not HTTP/1).
  */
 enum handshake_result handshake_answer(const struct handshake_options *options,
                                        enum http_request_result result, const struct http_request *request,

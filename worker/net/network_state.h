@@ -1,6 +1,7 @@
 #ifndef WORKER_NET_NETWORK_STATE_H
 #define WORKER_NET_NETWORK_STATE_H
 
+#include "worker/base/work.h"
 #include "worker/net/address_table.h"
 #include "worker/net/connection.h"
 #include "worker/net/network.h"

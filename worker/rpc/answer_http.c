@@ -52,7 +52,8 @@ static struct status status_of(enum error_code code)
 static void http_respond_with(struct transaction *transaction, enum error_code code, struct slice content)
 {
     struct status status = status_of(code);
-    const struct http_response response = {status.line, status.more, "application/json", content};
+    const struct http_response response = {
+        .status = status.line, .more = status.more, .type = "application/json", .content = content};
     http_respond(transaction->session->connection, &response);
 }
 

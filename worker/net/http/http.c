@@ -27,14 +27,13 @@ enum http_phase {
 
 struct http_exchange {
     struct http_call call; /* slices of ->memory, and of ->content */
+    struct http_manner manner;
     struct http_body body;
     struct buffer content;
     struct buffer out;
     size_t sent;   /* bytes of ->out */
     uint8_t phase; /* enum http_phase */
-    bool last;     /* the connection is closed behind it */
-    bool head_only;
-    bool given; /* request() was called: finished() will be */
+    bool given;    /* request() was called: finished() will be */
     char memory[];
 };
 
@@ -54,18 +53,21 @@ static void http_set_deadline(struct connection *connection, bool runs)
 }
 
 /* Of an exchange, with the texts of its call. */
-static size_t exchange_bytes(const struct http_call *call)
+static size_t exchange_bytes(const struct http_call *call, struct slice origin)
 {
     return sizeof(struct http_exchange) + call->collection.length + call->method.length + call->token.length +
-           call->once.length;
+           call->once.length + origin.length;
 }
 
-/* The call's texts live as long as the exchange; the head is gone before. */
-static struct http_exchange *exchange_create(const struct http_call *call)
+/* The texts live as long as the exchange; the head is gone before. */
+static struct http_exchange *exchange_create(const struct http_asked *asked)
 {
-    struct http_exchange *http = memory_zeroed(1, exchange_bytes(call));
-    http->call = *call;
-    struct slice *texts[] = {&http->call.collection, &http->call.method, &http->call.token, &http->call.once};
+    struct http_exchange *http = memory_zeroed(1, exchange_bytes(&asked->call, asked->origin));
+    http->call = asked->call;
+    http->body = asked->body;
+    http->manner.origin = asked->origin;
+    struct slice *texts[] = {&http->call.collection, &http->call.method, &http->call.token, &http->call.once,
+                             &http->manner.origin};
     char *at = http->memory;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!texts[i]->data)
@@ -75,6 +77,17 @@ static struct http_exchange *exchange_create(const struct http_call *call)
         at += texts[i]->length;
     }
     return http;
+}
+
+/* HTTP/1.0 ends a connection unless it is told otherwise, HTTP/1.1 keeps it (RFC 9112 section 9.3). */
+static void read_manner(struct http_manner *manner, const struct http_request *request)
+{
+    size_t count;
+    bool closes = http_request_lists(request, SLICE("Connection"), SLICE("close"), &count);
+    bool keeps = http_request_lists(request, SLICE("Connection"), SLICE("keep-alive"), &count);
+    manner->last = closes || (request->old && !keeps);
+    manner->says_lasting = request->old && !manner->last;
+    manner->head_only = slice_equal(request->method, SLICE("HEAD"));
 }
 
 /* For the time of the exchange; says whose what has come in part is. */
@@ -97,7 +110,7 @@ static void exchange_end(struct connection *connection)
         network->events.finished(network->context, connection);
     buffer_free(&http->content);
     buffer_free(&http->out);
-    memory_release(http, exchange_bytes(&http->call));
+    memory_release(http, exchange_bytes(&http->call, http->manner.origin));
 }
 
 static void begin_response(struct connection *connection)
@@ -124,8 +137,8 @@ static void http_refuse(struct connection *connection, const struct http_refusal
     struct http_exchange *http = connection->http;
     char address[64];
     log_debug("%s: HTTP %s: %s", connection_address(connection, address), refusal->status, refusal->text);
-    http->last = true;
-    http_refusal_append(&http->out, refusal, http->head_only);
+    http->manner.last = true;
+    http_refusal_append(&http->out, refusal, &http->manner);
     begin_response(connection);
 }
 
@@ -134,7 +147,7 @@ void http_respond(struct connection *connection, const struct http_response *res
     struct http_exchange *http = connection->http;
     if (connection->state != CONNECTION_HTTP || http->phase != HTTP_CALL)
         return;
-    http_response_append(&http->out, response, http->last, http->head_only);
+    http_response_append(&http->out, response, &http->manner);
     begin_response(connection);
 }
 
@@ -153,7 +166,7 @@ static void http_give_request(struct connection *connection)
 /* Behind the request: of use when there is another exchange on this connection. */
 static void http_keep_content(struct connection *connection, struct slice bytes)
 {
-    if (connection->http->last)
+    if (connection->http->manner.last)
         return;
     connection_keep(connection, bytes);
     connection->paused = connection->head && connection->head->length >= HTTP_HEAD_MOST;
@@ -184,31 +197,44 @@ void http_feed(struct connection *connection, struct slice bytes)
     }
 }
 
+/* OPTIONS: nobody need be asked. A body has no meaning, and is not waited for. */
+static void http_offer(struct connection *connection, const char *offered, struct slice rest)
+{
+    struct http_exchange *http = connection->http;
+    size_t used;
+    const struct http_response response = {.status = "204 No Content", .more = offered};
+    work_charge(connection->network->options.work, WORK_CALL);
+    if (http_body_feed(&http->body, slice_of(rest.data, 0), &used, &http->content) != HTTP_BODY_END)
+        http->manner.last = true;
+    http_response_append(&http->out, &response, &http->manner);
+    begin_response(connection);
+    http_keep_content(connection, rest);
+}
+
 void http_begin(struct connection *connection, const struct http_request *request, struct slice rest)
 {
     struct network *network = connection->network;
-    struct http_call call;
-    struct http_body body = {0};
-    size_t count;
-    bool waits = false;
-    const struct http_refusal *refusal =
-        http_api_read(request, &network->handshake, network->options.config->limits.message_bytes,
-                      connection_message_most(connection), &call, &body, &waits);
-    connection->http = exchange_create(&call);
-    connection->http->body = body;
-    connection->http->last = http_request_lists(request, SLICE("Connection"), SLICE("close"), &count);
-    connection->http->head_only = slice_equal(request->method, SLICE("HEAD"));
+    const struct http_bounds bounds = {.most = network->options.config->limits.message_bytes,
+                                       .strange_most = connection_message_most(connection)};
+    struct http_asked asked;
+    const struct http_refusal *refusal = http_api_read(request, &network->handshake, &bounds, &asked);
+    connection->http = exchange_create(&asked);
+    read_manner(&connection->http->manner, request);
     network_set_state(connection, CONNECTION_HTTP);
-    if (!refusal && call.token.data && network->events.knows &&
-        network->events.knows(network->context, call.token))
+    if (!refusal && asked.call.token.data && network->events.knows &&
+        network->events.knows(network->context, asked.call.token))
         set_authorized(connection, true);
     http_set_deadline(connection, true);
     if (refusal) {
         http_refuse(connection, refusal);
         return;
     }
+    if (asked.offered) {
+        http_offer(connection, asked.offered, rest);
+        return;
+    }
     http_feed(connection, rest);
-    if (waits && rest.length == 0 && connection->http->phase == HTTP_BODY) {
+    if (asked.waits && rest.length == 0 && connection->http->phase == HTTP_BODY) {
         buffer_append_text(&connection->http->out, "HTTP/1.1 100 Continue\r\n\r\n");
         connection_queue(connection);
     }
@@ -218,7 +244,7 @@ void http_begin(struct connection *connection, const struct http_request *reques
 static void exchange_done(struct connection *connection)
 {
     struct network *network = connection->network;
-    bool last = connection->http->last || (connection->eof && !connection->head);
+    bool last = connection->http->manner.last || (connection->eof && !connection->head);
     exchange_end(connection);
     connection->paused = false;
     if (last) {
@@ -289,7 +315,7 @@ void http_peer_ended(struct connection *connection)
 
 void http_close(struct connection *connection)
 {
-    connection->http->last = true;
+    connection->http->manner.last = true;
     if (connection->http->phase == HTTP_BODY)
         http_refuse(connection, &going_away);
 }

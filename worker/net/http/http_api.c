@@ -15,10 +15,10 @@ static const struct http_refusal BAD_TOKEN = {"401 Unauthorized",
                                               ERROR_UNAUTHORIZED, "Token does not exist"};
 static const struct http_refusal BAD_ORIGIN = {"403 Forbidden", "", ERROR_FORBIDDEN,
                                                "Pages from this origin may not call"};
-static const struct http_refusal NO_SUCH_PATH = {"404 Not Found", "", ERROR_UNKNOWN_METHOD,
-                                                 "Methods are at /api/COLLECTION/METHOD"};
-static const struct http_refusal NOT_POST = {"405 Method Not Allowed", "Allow: POST\r\n", ERROR_BAD_MESSAGE,
-                                             "Methods are called with POST"};
+static const struct http_refusal NO_SUCH_METHOD = {"404 Not Found", "", ERROR_UNKNOWN_METHOD,
+                                                   "Methods are at /api/COLLECTION/METHOD"};
+static const struct http_refusal NOT_POST = {"405 Method Not Allowed", "Allow: POST, OPTIONS\r\n",
+                                             ERROR_BAD_MESSAGE, "Methods are called with POST"};
 static const struct http_refusal TOO_LARGE = {
     "413 Content Too Large", "", ERROR_TOO_LARGE,
     "The body is larger than limits.message_bytes, or without a token "
@@ -30,11 +30,19 @@ static const struct http_refusal NO_EXPECTATION = {"417 Expectation Failed", "",
 static const struct http_refusal NO_CODING = {"501 Not Implemented", "", ERROR_BAD_MESSAGE,
                                               "Transfer-Encoding must be chunked or absent"};
 
+/* What OPTIONS says of the paths there are. The last lines are for a page of another origin that asks before
+ * it calls (a preflight, https://fetch.spec.whatwg.org/#http-cors-protocol); its browser keeps the answer for
+ * two hours, which is as long as any does. */
+#define CALLS "Allow: POST, OPTIONS\r\n"
+#define ALLOWS                                                                                               \
+    "Access-Control-Allow-Methods: POST\r\n"                                                                 \
+    "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key\r\n"                         \
+    "Access-Control-Max-Age: 7200\r\n"
+
 static const struct slice prefix = SLICE("/api/");
 
-bool http_api_is_meant(const struct http_request *request)
+static bool is_for_methods(struct slice path)
 {
-    struct slice path = request->path;
     return (path.length >= prefix.length && slice_equal(slice_of(path.data, prefix.length), prefix)) ||
            slice_equal(path, SLICE("/api"));
 }
@@ -52,16 +60,13 @@ static bool read_path(struct slice path, struct http_call *call)
     return http_is_token(call->collection) && http_is_token(call->method);
 }
 
-/* application/json, in UTF-8 when it says so (RFC 8259 section 11). */
+/* Parameters of application/json say nothing (RFC 8259 section 11), whatever they are. */
 static bool is_json(struct slice type)
 {
-    struct slice part;
-    if (!http_next_element(&type, ';', &part) || !http_same(part, SLICE("application/json")))
-        return false;
-    while (http_next_element(&type, ';', &part))
-        if (!http_same(part, SLICE("charset=utf-8")) && !http_same(part, SLICE("charset=\"utf-8\"")))
-            return false;
-    return true;
+    const char *end = type.length ? memchr(type.data, ';', type.length) : NULL;
+    if (end)
+        type.length = (size_t)(end - type.data);
+    return http_same(http_trim(type), SLICE("application/json"));
 }
 
 static const struct http_refusal *check_content(const struct http_request *request)
@@ -77,8 +82,8 @@ static const struct http_refusal *check_expectation(const struct http_request *r
 {
     size_t count;
     struct slice expected = http_request_only(request, SLICE("Expect"), &count);
-    *waits = count == 1 && http_same(expected, SLICE("100-continue"));
-    return count == 0 || *waits ? NULL : &NO_EXPECTATION;
+    *waits = count == 1 && http_same(expected, SLICE("100-continue")) && !request->old;
+    return count == 0 || *waits || request->old ? NULL : &NO_EXPECTATION; /* RFC 9110 section 10.1.1 */
 }
 
 static const struct http_refusal *read_token(const struct http_request *request, struct http_call *call)
@@ -107,15 +112,16 @@ static const struct http_refusal *read_key(const struct http_request *request, s
     return call->once.length > 0 && call->once.length <= HTTP_KEY_MOST ? NULL : &BAD_KEY;
 }
 
-static const struct http_refusal *check_origin(const struct http_request *request,
-                                               const struct handshake_options *options)
+static const struct http_refusal *check_origin(enum http_origin from)
 {
-    switch (http_request_origin(request, options->origins, options->origin_count)) {
+    switch (from) {
     case HTTP_ORIGIN_TWICE:
         return &TWICE;
     case HTTP_ORIGIN_FOREIGN:
         return &BAD_ORIGIN;
-    case HTTP_ORIGIN_FINE:
+    case HTTP_ORIGIN_NONE:
+    case HTTP_ORIGIN_OWN:
+    case HTTP_ORIGIN_LISTED:
         break;
     }
     return NULL;
@@ -139,26 +145,55 @@ static const struct http_refusal *read_framing(const struct http_request *reques
     return NULL;
 }
 
+/* The methods of the path, for OPTIONS; NULL: there is no such path. The root stands for the whole server, as
+ * "*" does: some that ask whether it lives ask there. */
+static const char *offered_at(struct slice path, bool to_other)
+{
+    struct http_call call;
+    if (slice_equal(path, SLICE("*")) || slice_equal(path, SLICE("/")))
+        return "Allow: GET, POST, OPTIONS\r\n";
+    if (slice_equal(path, SLICE("/ws")))
+        return "Allow: GET, OPTIONS\r\n";
+    if (!read_path(path, &call))
+        return NULL;
+    return to_other ? CALLS ALLOWS : CALLS;
+}
+
+static const struct http_refusal *read_options(const struct http_request *request, struct http_asked *asked)
+{
+    asked->offered = offered_at(request->path, asked->from == HTTP_ORIGIN_LISTED);
+    if (!asked->offered)
+        return is_for_methods(request->path) ? &NO_SUCH_METHOD : &http_refusal_no_such_path;
+    return check_origin(asked->from);
+}
+
 const struct http_refusal *http_api_read(const struct http_request *request,
-                                         const struct handshake_options *options, uint64_t most,
-                                         uint64_t strange_most, struct http_call *call,
-                                         struct http_body *body, bool *waits)
+                                         const struct handshake_options *options,
+                                         const struct http_bounds *bounds, struct http_asked *asked)
 {
     bool fits = false;
-    *call = (struct http_call){0};
-    const struct http_refusal *bad_token = read_token(request, call);
-    const struct http_refusal *refusal =
-        read_framing(request, call->token.data ? most : strange_most, body, &fits);
+    struct slice origin;
+    *asked = (struct http_asked){0};
+    asked->from = http_origin_of(request, options->origins, options->origin_count, &origin);
+    if (asked->from == HTTP_ORIGIN_LISTED)
+        asked->origin = origin;
+    const struct http_refusal *bad_token = read_token(request, &asked->call);
+    const struct http_refusal *refusal = read_framing(
+        request, asked->call.token.data ? bounds->most : bounds->strange_most, &asked->body, &fits);
     if (refusal)
         return refusal;
-    if (!read_path(request->path, call))
-        return &NO_SUCH_PATH;
+    if (slice_equal(request->method, SLICE("OPTIONS")))
+        return read_options(request, asked);
+    if (!is_for_methods(request->path))
+        return &http_refusal_no_such_path;
+    if (!read_path(request->path, &asked->call))
+        return &NO_SUCH_METHOD;
     if (!slice_equal(request->method, SLICE("POST")))
         return &NOT_POST;
-    if ((refusal = check_origin(request, options)) || (refusal = check_expectation(request, waits)) ||
+    if ((refusal = check_origin(asked->from)) || (refusal = check_expectation(request, &asked->waits)) ||
         (refusal = check_content(request)))
         return refusal;
     if (!fits)
         return &TOO_LARGE;
-    return bad_token ? bad_token : read_key(request, call);
+    return bad_token ? bad_token : read_key(request, &asked->call);
 }

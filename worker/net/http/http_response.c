@@ -1,40 +1,63 @@
 #include "worker/net/http/http_response.h"
 
-#include <time.h>
+#include "shared/base/http_date.h"
 
-#include "shared/base/clock.h"
-
-enum { DATE_BYTES = 64 };
-
-/* RFC 9110 section 5.6.7. The program never leaves the locale "C". */
-static void date_now(char date[DATE_BYTES])
+void http_response_append_date(struct buffer *out)
 {
-    time_t now = (time_t)(clock_wall_ms() / 1000);
-    struct tm parts;
-    if (!gmtime_r(&now, &parts) || strftime(date, DATE_BYTES, "%a, %d %b %Y %H:%M:%S GMT", &parts) == 0)
-        date[0] = '\0';
+    char date[HTTP_DATE_BYTES];
+    http_date_now(date);
+    buffer_append_format(out, "Date: %s\r\n", date);
 }
 
-void http_response_append(struct buffer *out, const struct http_response *response, bool last, bool head_only)
+/* RFC 9110 section 7.6.1. */
+static void append_connection(struct buffer *out, const struct http_manner *manner)
 {
-    char date[DATE_BYTES];
-    date_now(date);
-    buffer_append_format(out,
-                         "HTTP/1.1 %s\r\nDate: %s\r\n%s%sContent-Type: %s\r\nContent-Length: %zu\r\n"
-                         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n",
-                         response->status, date, last ? "Connection: close\r\n" : "", response->more,
-                         response->type, response->content.length);
-    if (!head_only)
+    const char *ends = manner->last ? "close" : manner->says_lasting ? "keep-alive" : "";
+    if (manner->upgrade || *ends)
+        buffer_append_format(out, "Connection: %s%s%s\r\n", manner->upgrade ? "Upgrade" : "",
+                             manner->upgrade && *ends ? ", " : "", ends);
+}
+
+/* What a page of another origin may read, beside what any page may of any answer. No page is allowed to send
+ * cookies with its calls: these would not count. */
+static void append_origin(struct buffer *out, struct slice origin)
+{
+    buffer_append_slice(out, SLICE("Vary: Origin\r\n"));
+    if (!origin.data)
+        return;
+    buffer_append_slice(out, SLICE("Access-Control-Allow-Origin: "));
+    buffer_append_slice(out, origin);
+    buffer_append_slice(out, SLICE("\r\nAccess-Control-Expose-Headers: Retry-After\r\n"));
+}
+
+void http_response_append(struct buffer *out, const struct http_response *response,
+                          const struct http_manner *manner)
+{
+    buffer_append_format(out, "HTTP/1.1 %s\r\n", response->status);
+    http_response_append_date(out);
+    append_connection(out, manner);
+    buffer_append_text(out, response->more);
+    append_origin(out, manner->origin);
+    if (response->type)
+        buffer_append_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", response->type,
+                             response->content.length);
+    buffer_append_slice(out, SLICE("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n"));
+    if (!manner->head_only)
         buffer_append_slice(out, response->content);
 }
 
-void http_refusal_append(struct buffer *out, const struct http_refusal *refusal, bool head_only)
+void http_refusal_append(struct buffer *out, const struct http_refusal *refusal,
+                         const struct http_manner *manner)
 {
     struct buffer content = {0};
+    struct http_manner last = *manner;
+    last.last = true;
     buffer_append_format(&content, "{\"warning\":true,\"code\":\"%s\",\"message\":\"%s\"}",
                          error_code_name(refusal->code), refusal->text);
-    const struct http_response response = {refusal->status, refusal->more, "application/json",
-                                           buffer_slice(&content)};
-    http_response_append(out, &response, true, head_only);
+    const struct http_response response = {.status = refusal->status,
+                                           .more = refusal->more,
+                                           .type = "application/json",
+                                           .content = buffer_slice(&content)};
+    http_response_append(out, &response, &last);
     buffer_free(&content);
 }

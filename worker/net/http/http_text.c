@@ -45,7 +45,7 @@ bool http_next_element(struct slice *list, char separator, struct slice *element
     return false;
 }
 
-static bool cut_prefix(struct slice *text, struct slice prefix)
+bool http_cut_prefix(struct slice *text, struct slice prefix)
 {
     if (text->length < prefix.length || !http_same(slice_of(text->data, prefix.length), prefix))
         return false;
@@ -54,8 +54,7 @@ static bool cut_prefix(struct slice *text, struct slice prefix)
     return true;
 }
 
-/* Cuts ":PORT" off the end, but leaves the colons of "[v6]" alone; absent when there is none. */
-static struct slice cut_port(struct slice *host)
+struct slice http_cut_port(struct slice *host)
 {
     for (size_t i = host->length; i > 0; i--) {
         char byte = host->data[i - 1];
@@ -70,38 +69,29 @@ static struct slice cut_port(struct slice *host)
     return slice_of(NULL, 0);
 }
 
-/* Cuts an Origin in pieces: what is left of it is the host. False: its scheme is neither http nor https. */
-static bool cut_origin(struct slice *origin, enum http_scheme *scheme, struct slice *port)
+/* unreserved, pct-encoded and sub-delims of RFC 3986, but for the comma: that may be two in one. */
+static bool is_name_byte(unsigned char byte)
 {
-    if (cut_prefix(origin, SLICE("http://")))
-        *scheme = HTTP_SCHEME_HTTP;
-    else if (cut_prefix(origin, SLICE("https://")))
-        *scheme = HTTP_SCHEME_HTTPS;
-    else
-        return false;
-    *port = cut_port(origin);
-    return true;
+    bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+    return letter || (byte >= '0' && byte <= '9') || (byte && strchr("-._~%!$&'()*+;=", byte));
 }
 
-static bool same_port(struct slice a, struct slice b, enum http_scheme scheme)
+static bool is_address_byte(unsigned char byte)
 {
-    struct slice usual = scheme == HTTP_SCHEME_HTTP ? SLICE("80") : SLICE("443");
-    return slice_equal(a.length ? a : usual, b.length ? b : usual);
+    bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'f';
+    return letter || (byte >= '0' && byte <= '9') || byte == ':' || byte == '.';
 }
 
-bool http_origin_is_host(struct slice origin, struct slice host, enum http_scheme said)
+bool http_is_host(struct slice text)
 {
-    enum http_scheme scheme;
-    struct slice port, host_port = cut_port(&host);
-    return cut_origin(&origin, &scheme, &port) && (said == HTTP_SCHEME_UNKNOWN || said == scheme) &&
-           origin.length && http_same(origin, host) && same_port(port, host_port, scheme);
-}
-
-bool http_origin_same(struct slice a, struct slice b)
-{
-    enum http_scheme scheme_a, scheme_b;
-    struct slice host_a = a, host_b = b, port_a, port_b;
-    if (!cut_origin(&host_a, &scheme_a, &port_a) || !cut_origin(&host_b, &scheme_b, &port_b))
-        return http_same(a, b);
-    return scheme_a == scheme_b && http_same(host_a, host_b) && same_port(port_a, port_b, scheme_a);
+    (void)http_cut_port(&text);
+    bool address = text.length > 2 && text.data[0] == '[' && text.data[text.length - 1] == ']';
+    if (address)
+        text = slice_of(text.data + 1, text.length - 2);
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (address ? !is_address_byte(byte) : !is_name_byte(byte))
+            return false;
+    }
+    return text.length > 0;
 }

@@ -20,16 +20,13 @@ bool http_is_token(struct slice text);
  * elements are skipped; what it gives is trimmed. */
 bool http_next_element(struct slice *list, char separator, struct slice *element);
 
-enum http_scheme { HTTP_SCHEME_UNKNOWN, HTTP_SCHEME_HTTP, HTTP_SCHEME_HTTPS };
+/** Cuts @prefix off, letters compared without case. False: it does not begin so. */
+bool http_cut_prefix(struct slice *text, struct slice prefix);
 
-/**
- * Whether an Origin ("https://lab.example:8443") is the server's own, named in Host ("lab.example:8443"):
- * same host and port, a missing port being the scheme's, and the scheme that is @said to be ours; unknown:
- * http or https.
- */
-bool http_origin_is_host(struct slice origin, struct slice host, enum http_scheme said);
+/** Cuts ":PORT" off the end, but leaves the colons of "[v6]" alone; absent when there is none. */
+struct slice http_cut_port(struct slice *host);
 
-/** Whether two Origins are the same (RFC 6454 section 5), a missing port being the scheme's. */
-bool http_origin_same(struct slice a, struct slice b);
+/** Whether it is a host with or without a port (RFC 3986 section 3.2), and nothing else: no path, no user. */
+bool http_is_host(struct slice text);
 
 #endif

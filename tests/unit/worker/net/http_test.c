@@ -27,7 +27,8 @@ static struct peer peer;
 static void answer(struct world *of, struct connection *connection)
 {
     (void)of;
-    const struct http_response response = {"200 OK", "X: y\r\n", "application/json", SLICE("[1]")};
+    const struct http_response response = {
+        .status = "200 OK", .more = "X: y\r\n", .type = "application/json", .content = SLICE("[1]")};
     http_respond(connection, &response);
 }
 
@@ -91,8 +92,9 @@ static void a_request_is_answered(void **state)
               SLICE(HEAD "Authorization: Bearer t\r\nIdempotency-Key: k\r\nContent-Length: 3\r\n\r\n[0]"));
     peer_settle(&world, &peer);
     static const char first[] = "HTTP/1.1 200 OK\r\nDate: ";
-    static const char rest[] = " GMT\r\nX: y\r\nContent-Type: application/json\r\nContent-Length: 3\r\n"
-                               "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n[1]";
+    static const char rest[] =
+        " GMT\r\nX: y\r\nVary: Origin\r\nContent-Type: application/json\r\nContent-Length: 3\r\n"
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n[1]";
     size_t length = sizeof first - 1 + strlen("Sun, 06 Nov 1994 08:49:37") + sizeof rest - 1;
     assert_int_equal(peer.bytes.length, length);
     assert_memory_equal(peer.bytes.data, first, sizeof first - 1);
@@ -196,6 +198,8 @@ static void refusals_end_the_connection(void **state)
         {HEAD "Content-Length: 1048577\r\n\r\n" CALL, 413},
         {HEAD "Transfer-Encoding: chunked\r\n\r\nx" CALL, 400},
         {HEAD "Transfer-Encoding: chunked\r\n\r\n100001\r\n" CALL, 413},
+        {"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}" CALL, 404},
+        {"BREW /api/a/b HTTP/1.1\r\nHost: h\r\n\r\n" CALL, 501},
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         peer_send(&peer, slice_text(samples[i].bytes));
@@ -281,7 +285,8 @@ static void respond_much(struct world *of, struct connection *connection)
 {
     (void)of;
     static char much[8 << 20];
-    const struct http_response response = {"200 OK", "", "text/plain", slice_of(much, sizeof much)};
+    const struct http_response response = {
+        .status = "200 OK", .more = "", .type = "text/plain", .content = slice_of(much, sizeof much)};
     http_respond(connection, &response);
     http_respond(connection, &response); /* it is answered */
 }
@@ -404,6 +409,46 @@ static void a_refused_handshake_may_follow(void **state)
     expect_end();
 }
 
+/* RFC 9112 section 9.3. */
+static void old_requests_end_the_connection_unless_told(void **state)
+{
+    (void)state;
+    static const char old[] = "POST /api/a/b HTTP/1.0\r\nContent-Length: 2\r\n";
+    for (int i = 0; i < 2; i++) {
+        peer_send(&peer, slice_text(old));
+        peer_send(&peer, SLICE("Connection: Keep-Alive\r\n\r\n{}"));
+        peer_settle(&world, &peer);
+        buffer_append_byte(&peer.bytes, '\0');
+        peer.bytes.length--;
+        assert_non_null(strstr(peer.bytes.data, "\r\nConnection: keep-alive\r\n"));
+        expect_answer(200, false);
+    }
+    peer_send(&peer, SLICE("\r\n")); /* as some put behind the body of a request */
+    peer_send(&peer, slice_text(old));
+    peer_send(&peer, SLICE("\r\n{}" CALL));
+    expect_answer(200, true);
+    expect_end();
+    world_expect(&world, SEEN "finished " SEEN "finished " SEEN "finished ");
+    peer_close(&peer);
+    peer_open(&world, &peer, false);
+    peer_send(&peer, SLICE("POST /api/a/b HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"));
+    expect_answer(200, true);
+    expect_end();
+}
+
+static void options_leave_the_connection(void **state)
+{
+    (void)state;
+    peer_send(&peer,
+              SLICE("OPTIONS /api/a/b HTTP/1.1\r\nHost: h\r\n\r\n" CALL "OPTIONS * HTTP/1.1\r\nHost: h\r\n"
+                    "Content-Length: 2\r\n\r\n{}" CALL));
+    expect_answer(204, false);
+    expect_answer(200, false);
+    expect_answer(204, true); /* its body is not read */
+    expect_end();
+    world_expect(&world, SEEN "finished ");
+}
+
 /* Idle connections are many: what HTTP adds to each is one pointer. */
 static void connections_stay_small(void **state)
 {
@@ -439,6 +484,8 @@ int main(void)
         TEST(nothing_else_is_sent),
         TEST(a_handshake_may_follow),
         TEST(a_refused_handshake_may_follow),
+        TEST(old_requests_end_the_connection_unless_told),
+        TEST(options_leave_the_connection),
         TEST(connections_stay_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,26 @@
+#ifndef WORKER_NET_HTTP_HTTP_ORIGIN_H
+#define WORKER_NET_HTTP_HTTP_ORIGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "worker/net/http/http_request.h"
+
+/*
+ * Where the page is from that made a browser send a request (RFC 6454), and what that page may do: pages of
+ * the server's own origin and of those that are configured may call and read, all others nothing.
+ */
+
+enum http_origin {
+    HTTP_ORIGIN_NONE,    /* none is said: most likely it is no browser */
+    HTTP_ORIGIN_OWN,     /* that of the Host, and of the scheme that is known, if one is */
+    HTTP_ORIGIN_LISTED,  /* one of those that are configured; it may be the own one as well */
+    HTTP_ORIGIN_FOREIGN, /* another */
+    HTTP_ORIGIN_TWICE    /* there are several */
+};
+
+/** @value: what it says; absent when there is none, or several. */
+enum http_origin http_origin_of(const struct http_request *request, char *const *origins, size_t count,
+                                struct slice *value);
+
+#endif
