@@ -83,6 +83,9 @@ static void check_origin(const struct http_asked *asked, const struct http_reque
     check_slice(origin, head, HTTP_HEAD_MOST);
     if (asked->origin.data && asked->from != HTTP_ORIGIN_LISTED)
         abort();
+    if (http_origin_is_loopback(origin) && origin.length < sizeof "http://[::1]" - 1)
+        abort();
+    (void)http_origin_is_plausible(origin);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)

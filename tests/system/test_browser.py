@@ -177,7 +177,7 @@ PAGE = """
 
 @pytest.mark.skipif(not CHROMIUM, reason='there is no chromium; scripts/install-packages test installs it')
 def test_pages_call_over_http_from_another_origin(make_server, site):
-    """The page that the server was told of; opened under the machine's other name it is another."""
+    """The page that the server was told of; opened under the machine's other name it is another, and the log says so."""
     server = make_server(options=['--origins', site.origin], workers=1)
     page = PAGE.replace('PORT', str(server.port)).replace('PASSWORD', password('editor'))
     site.show(CALLS + page.replace('TOKEN', server.tokens['editor']), then='')
@@ -185,3 +185,5 @@ def test_pages_call_over_http_from_another_origin(make_server, site):
         wait_until(lambda: len(site.copies) == 2, seconds=3 * PATIENCE, what='what both pages saw')
     assert site.copies == [[200, {'_id': 'a', '_version': 0}, {'status': 200, 'data': 1}, 'not_found', 401,
                             'TypeError', 'TypeError'], ['TypeError', 'TypeError']]
+    origin = site.origin.replace('127.0.0.1', 'localhost')
+    wait_until(lambda: f'add "{origin}" to "origins" in the configuration' in server.log(), what='the line in the log')

@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 
+from configuration import configuration
 from http_client import HttpClient, request
 from raw import RawClient
-from server import PATIENCE
+from server import PATIENCE, wait_until
 from watch import WATCH
 
 JSON = 'Content-Type: application/json'
@@ -184,3 +185,33 @@ def test_answers_that_a_page_of_another_origin_may_read(friendly):
             answer = client.ask(request(path, f'Origin: {STRANGER}', *headers, method=method, length=status != 413))
             assert answer.status in (403, 404, 405) and 'access-control-allow-origin' not in answer.headers
             assert answer.headers['vary'] == 'Origin'
+
+
+def test_a_refused_origin_is_a_line_in_the_log(make_server):
+    """With what to add; and no more lines than somebody reads."""
+    server = make_server(config=configuration(log_level='notice'), workers=1,
+                         options=['--origins', 'http://127.0.0.1:8000'])
+    refused = [('http://localhost:8000', '"http://localhost:8000"'), ('null', '"null"'), (STRANGER, f'"{STRANGER}"'),
+               ('nonsense\\"', None)]
+    for number, (origin, _) in enumerate(refused):
+        with RawClient(server) as client, HttpClient(server) as caller:
+            if number % 2 == 0:
+                status, _ = client.request(request('/ws', 'Upgrade: websocket', 'Connection: Upgrade', f'Origin: {origin}',
+                                                   'Sec-WebSocket-Version: 13',
+                                                   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', method='GET'))
+                assert status == 403
+            else:
+                assert caller.ask(request('/api/notes/count', f'Origin: {origin}')).status == 403
+    wait_until(lambda: 'whose Origin is malformed' in server.log(), what='the last line')
+    lines = [line for line in server.log().splitlines() if ' refused a page' in line]
+    assert len(lines) == len(refused)
+    for line, (_, quoted) in zip(lines, refused):
+        assert re.search(r'worker 0\[\d+\] notice: 127\.0\.0\.1:\d+: refused a page', line)
+        assert not quoted or f'add {quoted} to "origins" in the configuration' in line
+    assert 'localhost, 127.0.0.1 and [::1] are different origins' in lines[0] and 'localhost:' in lines[0]
+    assert 'a proxy must pass Host on' in lines[2] and 'nonsense' not in lines[3]
+    for _ in range(20):
+        with HttpClient(server) as client:
+            assert client.ask(request('/api/notes/count', f'Origin: {STRANGER}')).status == 403
+    server.stop()
+    assert server.log().count(' refused a page') == 10

@@ -17,6 +17,7 @@
 #include "worker/net/http/http.h"
 #include "worker/net/network_state.h"
 #include "worker/net/read_ahead.h"
+#include "worker/net/refused_origin.h"
 
 /* One connection: reading, the heads of requests, the handshake, frames, and what its owner may ask of it. */
 
@@ -136,6 +137,8 @@ static void shake_hands(struct connection *connection, enum http_request_result 
     case HANDSHAKE_INCOMPLETE:
         break;
     case HANDSHAKE_FOREIGN:
+        refused_origin_log(connection, request);
+        [[fallthrough]];
     case HANDSHAKE_REFUSED:
         connection_refuse(connection, buffer_slice(&network->scratch));
         break;

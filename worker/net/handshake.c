@@ -9,8 +9,9 @@ static const struct http_refusal BAD_TOKEN = {"400 Bad Request", "", ERROR_BAD_M
                                               "The token is too long"};
 static const struct http_refusal BAD_PROTOCOL = {"400 Bad Request", "", ERROR_BAD_MESSAGE,
                                                  "The only subprotocol here is dispatchd.1"};
-static const struct http_refusal BAD_ORIGIN = {"403 Forbidden", "", ERROR_FORBIDDEN,
-                                               "Pages from this origin may not connect"};
+static const struct http_refusal BAD_ORIGIN = {
+    "403 Forbidden", "", ERROR_FORBIDDEN,
+    "Pages from this origin may not connect; the log of the server says what lets them"};
 static const struct http_refusal NOT_GET = {"405 Method Not Allowed", "Allow: GET, OPTIONS\r\n",
                                             ERROR_BAD_MESSAGE, "A WebSocket is opened with GET"};
 static const struct http_refusal NO_UPGRADE = {

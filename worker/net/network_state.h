@@ -28,6 +28,13 @@ enum {
 LIST_HEAD(connection_list, connection);
 TAILQ_HEAD(connection_queue_head, connection);
 
+/* Lines in the log about them, see refused_origin.h. */
+struct refused_origins {
+    uint64_t since_ms; /* start of the minute in which ->lines are counted */
+    uint64_t unsaid;
+    unsigned lines;
+};
+
 struct network {
     struct event_base *base;
     struct network_options options;
@@ -55,9 +62,10 @@ struct network {
      * known to be in ->ready. */
     struct connection_queue_head ready, current;
     uint32_t stamp;
-    unsigned fresh;         /* connections that got a first reply since the last flush, about */
-    uint64_t refused;       /* connections over limits.connections */
-    uint64_t warned_ms;     /* when that was last said */
+    unsigned fresh;     /* connections that got a first reply since the last flush, about */
+    uint64_t refused;   /* connections over limits.connections */
+    uint64_t warned_ms; /* when that was last said */
+    struct refused_origins refused_origins;
     uint64_t dropped_first; /* the last @first of network_backlog_drops() */
 
     struct buffer scratch;   /* the frame being made */

@@ -12,6 +12,7 @@
 #include "worker/net/connection_half_read.h"
 #include "worker/net/connection_write.h"
 #include "worker/net/network_state.h"
+#include "worker/net/refused_origin.h"
 
 /*
  * One exchange: the request's body is read, bounded in bytes and in time; the owner answers; the answer is
@@ -226,6 +227,8 @@ void http_begin(struct connection *connection, const struct http_request *reques
         set_authorized(connection, true);
     http_set_deadline(connection, true);
     if (refusal) {
+        if (refusal->code == ERROR_FORBIDDEN)
+            refused_origin_log(connection, request);
         http_refuse(connection, refusal);
         return;
     }

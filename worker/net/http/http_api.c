@@ -13,8 +13,9 @@ static const struct http_refusal NO_BEARER = {"401 Unauthorized", "WWW-Authentic
 static const struct http_refusal BAD_TOKEN = {"401 Unauthorized",
                                               "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n",
                                               ERROR_UNAUTHORIZED, "Token does not exist"};
-static const struct http_refusal BAD_ORIGIN = {"403 Forbidden", "", ERROR_FORBIDDEN,
-                                               "Pages from this origin may not call"};
+static const struct http_refusal BAD_ORIGIN = {
+    "403 Forbidden", "", ERROR_FORBIDDEN,
+    "Pages from this origin may not call; the log of the server says what lets them"};
 static const struct http_refusal NO_SUCH_METHOD = {"404 Not Found", "", ERROR_UNKNOWN_METHOD,
                                                    "Methods are at /api/COLLECTION/METHOD"};
 static const struct http_refusal NOT_POST = {"405 Method Not Allowed", "Allow: POST, OPTIONS\r\n",

@@ -60,3 +60,24 @@ enum http_origin http_origin_of(const struct http_request *request, char *const 
     return is_own(*value, request->host, http_request_scheme(request)) ? HTTP_ORIGIN_OWN
                                                                        : HTTP_ORIGIN_FOREIGN;
 }
+
+bool http_origin_is_plausible(struct slice origin)
+{
+    size_t scheme = 0;
+    if (slice_equal(origin, SLICE("null")))
+        return true;
+    while (scheme < origin.length && origin.data[scheme] != ':')
+        scheme++;
+    struct slice rest = slice_of(origin.data + scheme, origin.length - scheme);
+    return http_is_token(slice_of(origin.data, scheme)) && http_cut_prefix(&rest, SLICE("://")) &&
+           http_is_host(rest);
+}
+
+bool http_origin_is_loopback(struct slice origin)
+{
+    enum http_scheme scheme;
+    struct slice port;
+    return cut_origin(&origin, &scheme, &port) &&
+           (http_same(origin, SLICE("localhost")) || http_same(origin, SLICE("127.0.0.1")) ||
+            http_same(origin, SLICE("[::1]")));
+}

@@ -23,4 +23,10 @@ enum http_origin {
 enum http_origin http_origin_of(const struct http_request *request, char *const *origins, size_t count,
                                 struct slice *value);
 
+/** Whether a text looks like an origin: "null", or a scheme and a host. */
+bool http_origin_is_plausible(struct slice origin);
+
+/** Whether its host is a name of this machine: localhost, 127.0.0.1 or [::1]. */
+bool http_origin_is_loopback(struct slice origin);
+
 #endif
