@@ -73,15 +73,19 @@ static void check_host(const struct http_request *request)
         abort();
 }
 
-/* Only pages that are listed may read answers. */
+/* Only pages that are listed may read answers, and a cookie counts for none of these by itself. */
 static void check_origin(const struct http_asked *asked, const struct http_request *request,
                          struct slice head)
 {
     struct slice origin;
-    (void)http_origin_of(request, NULL, 0, &origin);
+    enum http_origin from = http_origin_of(request, NULL, 0, &origin);
     check_slice(asked->origin, head, HTTP_HEAD_MOST);
     check_slice(origin, head, HTTP_HEAD_MOST);
     if (asked->origin.data && asked->from != HTTP_ORIGIN_LISTED)
+        abort();
+    if (asked->call.by_cookie && asked->call.page != HTTP_PAGE_OWN)
+        abort();
+    if (from == HTTP_ORIGIN_FOREIGN && http_origin_page(request) == HTTP_PAGE_NONE)
         abort();
     if (http_origin_is_loopback(origin) && origin.length < sizeof "http://[::1]" - 1)
         abort();

@@ -1,6 +1,7 @@
 """POST /api/COLLECTION/METHOD by hand, over a connection of its own: every byte of request and answer is the test's."""
 
 import json
+import re
 import socket
 import time
 
@@ -53,6 +54,7 @@ class HttpClient:
         self.socket.settimeout(PATIENCE)
         self.socket.connect(('127.0.0.1', server.port))
         self.token = server.tokens[user] if user else token
+        self.cookie = None  # the last that was set
         self.received = b''
         self.log_ins = 0  # calls whose answer brings a token
         WATCH.receives(self, 'bytes of an HTTP connection')
@@ -91,6 +93,7 @@ class HttpClient:
         while len(self.received) < length:
             assert self.read_more(), 'the connection ended within the content of an answer'
         content, self.received = self.received[:length], self.received[length:]
+        head = self.take_cookie(head, headers)
         WATCH.received(head + b'\n' + content, 'an answer over HTTP', self.token_due(content))
         return Answer(int(status), headers, content)
 
@@ -100,6 +103,18 @@ class HttpClient:
             return None
         self.log_ins -= 1
         return json.loads(content)['token']
+
+    def take_cookie(self, head, headers):
+        """Keeps what is set, as a browser would; the head without it."""
+        token = re.match('dispatchd_token=([^;]*)', headers.get('set-cookie', ''))
+        if not token:
+            return head
+        self.cookie = token[1]
+        if not self.log_ins or not self.cookie:
+            return head
+        self.log_ins -= 1
+        WATCH.token(self.cookie)
+        return head.replace(f'dispatchd_token={self.cookie}'.encode(), b'dispatchd_token=')
 
     def ask(self, data, method='POST'):
         self.send(data)

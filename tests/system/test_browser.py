@@ -1,6 +1,7 @@
 """The page of README.md, in a real browser: it follows a collection, in the words that are printed there."""
 
 import contextlib
+import http.client
 import http.server
 import json
 import os
@@ -57,12 +58,14 @@ async function call(base, method, data, headers, more) {
 
 
 class Site:
-    """Serves one page, and keeps the copies that it tells."""
+    """Serves one page, and keeps the copies that it tells. What it is sent for /api goes to a server behind it, as nginx
+    with `proxy_set_header Host $http_host` would hand it on."""
 
     def __init__(self):
         site = self
         self.page = b''
         self.copies = []
+        self.behind = None  # the port of a server
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def answer(self, body):
@@ -76,8 +79,26 @@ class Site:
                 self.answer(site.page)
 
             def do_POST(self):
-                site.copies.append(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+                content = self.rfile.read(int(self.headers['Content-Length']))
+                if self.path.startswith('/api/'):
+                    self.pass_on(content)
+                    return
+                site.copies.append(json.loads(content))
                 self.answer(b'')
+
+            def pass_on(self, content):
+                connection = http.client.HTTPConnection('127.0.0.1', site.behind, timeout=PATIENCE)
+                connection._http_vsn, connection._http_vsn_str = 10, 'HTTP/1.0'
+                headers = {name: value for name, value in self.headers.items() if name != 'Connection'}
+                connection.request('POST', self.path, body=content, headers={**headers, 'Connection': 'close'})
+                answer = connection.getresponse()
+                self.send_response(answer.status)
+                for name in ('Content-Type', 'Content-Length', 'Set-Cookie'):
+                    if value := answer.headers[name]:
+                        self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.read())
+                connection.close()
 
             def log_message(self, *_):
                 pass
@@ -187,3 +208,44 @@ def test_pages_call_over_http_from_another_origin(make_server, site):
                             'TypeError', 'TypeError'], ['TypeError', 'TypeError']]
     origin = site.origin.replace('127.0.0.1', 'localhost')
     wait_until(lambda: f'add "{origin}" to "origins" in the configuration' in server.log(), what='the line in the log')
+
+
+COOKIE_PAGE = """
+(async () => {
+    const user = await call("", "users/authorize_by_login",
+        {username: "editor", password: "PASSWORD", cookie: true});
+    const said = [user.data._id, "token" in user.data, document.cookie, await call("", "notes/count", {})];
+    said.push(await call("http://127.0.0.1:PORT", "notes/insert", {_id: "a"}, {}, {credentials: "include"}));
+    const socket = new WebSocket("ws://127.0.0.1:PORT/ws");
+    await new Promise(done => socket.onmessage = event => {
+        const message = JSON.parse(event.data);
+        if (message.operation === "amend")
+            done(said.push(message.data._id));
+    });
+    const ended = new Promise(done => socket.onmessage = event => {
+        const message = JSON.parse(event.data);
+        if (message.operation === "deauthorize")
+            done(said.push(message.operation));
+    });
+    said.push((await call("", "users/logout", {})).status);
+    await ended;
+    said.push((await call("", "notes/count", {})).data.message);
+    tell(said);
+})();
+"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason='there is no chromium; scripts/install-packages test installs it')
+def test_page_that_never_holds_its_token(make_server, site):
+    """It is served by a proxy before the server, so that its calls are of the same origin: the browser's cookie is who it
+    is, for calls and for a WebSocket, and for nothing that goes to another origin."""
+    server = make_server(options=['--origins', site.origin], workers=1)
+    site.behind = server.port
+    page = COOKIE_PAGE.replace('PORT', str(server.port)).replace('PASSWORD', password('editor'))
+    site.show(CALLS + page, then='')
+    with browser(site.origin):
+        wait_until(lambda: site.copies, seconds=3 * PATIENCE, what='what the page saw')
+    [[*said, first, second, last]] = site.copies
+    assert said == ['editor', False, '', {'status': 200, 'data': 0}, 'TypeError', 'editor']
+    assert {first, second} == {200, 'deauthorize'} and last == 'Log in first'
+    assert server.export('notes') == {}

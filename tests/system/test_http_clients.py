@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from configuration import configuration
+from configuration import configuration, password
 from http_client import HttpClient, request
 from raw import RawClient
 from server import PATIENCE, wait_until
@@ -16,6 +16,7 @@ from watch import WATCH
 
 JSON = 'Content-Type: application/json'
 FRIEND, STRANGER = 'https://friend.example.org', 'https://evil.example.org'
+LOG_IN = {'username': 'editor', 'password': password('editor')}
 CURL = shutil.which('curl')
 
 
@@ -215,3 +216,89 @@ def test_a_refused_origin_is_a_line_in_the_log(make_server):
             assert client.ask(request('/api/notes/count', f'Origin: {STRANGER}')).status == 403
     server.stop()
     assert server.log().count(' refused a page') == 10
+
+
+# ---- the cookie ----
+
+OWN = ('Origin: http://localhost',)
+
+
+def log_in(client, *headers, **changes):
+    return client.ask(request('/api/users/authorize_by_login', *headers,
+                              body=json.dumps({**LOG_IN, 'cookie': True, **changes}).encode()))
+
+
+def test_a_page_that_never_holds_the_token(server):
+    """It logs in, calls, opens a WebSocket and logs out by the cookie alone."""
+    WATCH.password(LOG_IN['password'])
+    with HttpClient(server) as page, RawClient(server) as other:
+        answer = log_in(page, *OWN)
+        assert answer.data['_id'] == 'editor' and 'token' not in answer.data
+        assert answer.headers['set-cookie'] == f'dispatchd_token={page.cookie}; Path=/; HttpOnly; SameSite=Strict'
+        assert len(page.cookie) == 43
+        cookie = f'Cookie: a=b; dispatchd_token={page.cookie}'
+        answer = page.ask(request('/api/notes/count', *OWN, cookie))
+        assert answer.data == 0 and 'set-cookie' not in answer.headers
+        status, _ = other.request(request('/ws', *OWN, cookie, 'Upgrade: websocket', 'Connection: Upgrade',
+                                          'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+                                          method='GET', length=False))
+        assert status == 101 and other.message()['operation'] == 'amend'
+        answer = page.ask(request('/api/users/logout', *OWN, cookie))
+        assert answer.data is None
+        assert answer.headers['set-cookie'] == 'dispatchd_token=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0'
+        while (message := other.message())['operation'] != 'deauthorize':
+            pass
+        assert message['collectionName'] == 'users'
+        # A cookie whose session has ended is none: who has it can log in.
+        answer = page.ask(request('/api/notes/count', *OWN, cookie))
+        assert (answer.status, answer.data['message']) == (401, 'Log in first')
+        before = page.cookie
+        assert log_in(page, *OWN, cookie).status == 200 and page.cookie != before
+
+
+def test_a_cookie_is_secure_when_the_request_was(server):
+    WATCH.password(LOG_IN['password'])
+    for headers, secure in ((['X-Forwarded-Proto: https', 'Origin: https://localhost'], True),
+                            (['X-Forwarded-Proto: wss, http'], True), (['X-Forwarded-Proto: http', *OWN], False), ([], False)):
+        with HttpClient(server) as client:
+            answer = log_in(client, *headers)
+            assert answer.status == 200 and ('; Secure' in answer.headers['set-cookie']) == secure, headers
+            assert 'HttpOnly; SameSite=Strict' in answer.headers['set-cookie']
+            answer = client.ask(request('/api/users/logout', f'Authorization: Bearer {client.cookie}', *headers))
+            assert ('; Secure' in answer.headers['set-cookie']) == secure and 'Max-Age=0' in answer.headers['set-cookie']
+
+
+def test_a_cookie_authorizes_no_call_from_another_origin(friendly):
+    """Nor one that does not say where it is from; a token beside it counts as ever."""
+    cookie, bearer = (f'{name}{friendly.tokens["editor"]}' for name in
+                      ('Cookie: dispatchd_token=', 'Authorization: Bearer '))
+    own = 'Sec-Fetch-Site: same-origin'
+    for headers, status in (([], 401), (OWN, 200), ([*OWN, own], 200), ([own], 200), ([f'Origin: {FRIEND}', own], 200),
+                            ([f'Origin: {FRIEND}'], 401), ([*OWN, 'Sec-Fetch-Site: same-site'], 401),
+                            ([*OWN, 'Sec-Fetch-Site: cross-site'], 401), ([f'Origin: {STRANGER}'], 403),
+                            ([f'Origin: {STRANGER}', own], 403), (['Origin: https://localhost', 'X-Forwarded-Proto: http'], 403)):
+        with HttpClient(friendly) as client:
+            assert client.ask(request('/api/notes/count', cookie, *headers)).status == status, headers
+            if status != 403:
+                assert client.ask(request('/api/notes/count', cookie, bearer, *headers)).status == 200
+    with HttpClient(friendly) as client:  # which it is that counts
+        answer = client.ask(request('/api/notes/count', cookie, 'Authorization: Bearer wrongtoken', *OWN))
+        assert (answer.status, answer.data['message']) == (401, 'Token does not exist')
+
+
+def test_where_no_cookie_can_be_set(friendly):
+    """Where the page could not use it; and nothing is set when the password is wrong."""
+    WATCH.password(LOG_IN['password'])
+    with RawClient(friendly) as client:
+        client.open()
+        said = client.call('authorize_by_login', 'users', {**LOG_IN, 'cookie': True})
+        assert said['data']['code'] == 'invalid' and said['data']['message'].startswith('cookie: only')
+        assert client.call('authorize_by_login', 'users', {**LOG_IN, 'cookie': False})['data']['token']
+    with HttpClient(friendly) as client:
+        answer = log_in(client, f'Origin: {FRIEND}')
+        assert (answer.status, answer.code) == (400, 'invalid') and 'cookie: only' in answer.data['message']
+        for changes, status in (({'cookie': 'yes'}, 400), ({'password': 'x'}, 401)):
+            assert log_in(client, *OWN, **changes).status == status
+        assert client.cookie is None
+        answer = log_in(client, *OWN, cookie=False)
+        assert answer.data['token'] and 'set-cookie' not in answer.headers

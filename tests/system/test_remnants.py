@@ -296,6 +296,20 @@ def test_a_log_in_over_http(ways):
         ways.gone(data['token'], 'ann has a long password')
 
 
+def test_a_cookie(ways):
+    path, own = '/api/users/', 'Origin: http://localhost'
+    log_in = {'username': 'ann', 'password': 'ann has a long password', 'cookie': True}
+    with HttpClient(ways.server) as client:
+        assert client.ask(request(path + 'authorize_by_login', own, body=json.dumps(log_in).encode())).status == 200
+        ways.gone(client.cookie, log_in['password'])
+        cookie = f'Cookie: dispatchd_token={client.cookie}'
+        assert client.ask(request(path + 'sessions', own, cookie)).status == 200
+        ways.gone(client.cookie)
+        token = client.cookie
+        assert client.ask(request(path + 'logout', own, cookie)).status == 200
+        ways.gone(token)
+
+
 @pytest.mark.parametrize('what, status', [
     ('not JSON', 401), ('too large', 413), ('bad chunks', 400), ('no such path', 404), ('another origin', 403)])
 def test_requests_that_are_refused(ways, what, status):

@@ -16,6 +16,7 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
+#include "worker/rpc/answer.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
@@ -30,6 +31,7 @@ struct log_in {
     struct attempt attempt;
     char *browser;
     struct login_source source;
+    bool cookie; /* the token goes into one, and not into the answer */
     char token[TOKEN_TEXT + 1];
     uint8_t token_hash[TOKEN_HASH_BYTES];
 };
@@ -120,6 +122,18 @@ static bool login_evaluate(struct attempt *attempt, struct buffer *set)
     return true;
 }
 
+/* A page whose browser keeps the token in a cookie never has it. */
+static void login_answer(const struct log_in *login, struct buffer *answer, struct slice document)
+{
+    struct slice token = slice_text(login->token);
+    if (login->cookie) {
+        login->attempt.transaction->cookie = memory_copy(token.data, token.length);
+        buffer_append_slice(answer, document);
+    } else {
+        token_answer(answer, document, token);
+    }
+}
+
 static bool login_stored(struct attempt *attempt, const struct committer_result *result)
 {
     struct log_in *login = log_in_of(attempt);
@@ -131,7 +145,7 @@ static bool login_stored(struct attempt *attempt, const struct committer_result 
         if (wrong) {
             transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
         } else {
-            token_answer(&answer, buffer_slice(&document), slice_text(login->token));
+            login_answer(login, &answer, buffer_slice(&document));
             transaction_fulfill(transaction, buffer_slice(&answer), 0);
         }
     } else {
@@ -184,8 +198,19 @@ static bool read_browser(struct transaction *transaction, struct json_value data
     return true;
 }
 
+/* False: one is asked for that cannot be set, and the call has been answered. */
+static bool read_cookie(struct transaction *transaction, struct json_value data, bool *cookie)
+{
+    if (!params_boolean(transaction, json_member(data, SLICE("cookie")), "cookie", false, cookie))
+        return false;
+    const char *fault = *cookie ? transaction->answers->cookie_fault(transaction) : NULL;
+    if (fault)
+        transaction_fail(transaction, ERROR_INVALID, "cookie: %s", fault);
+    return !fault;
+}
+
 static void login_check_password(struct transaction *transaction, struct slice user, struct slice password,
-                                 struct slice browser, const struct login_source *source)
+                                 struct slice browser, bool cookie, const struct login_source *source)
 {
     struct worker *worker = transaction->worker;
     struct attempt *attempt = attempt_create(transaction, sizeof(struct log_in), login_evaluate);
@@ -194,6 +219,7 @@ static void login_check_password(struct transaction *transaction, struct slice u
     attempt->release = login_release;
     attempt->done = login_stored;
     log_in_of(attempt)->source = *source;
+    log_in_of(attempt)->cookie = cookie;
     attempt->user = memory_copy(user.data, user.length);
     log_in_of(attempt)->browser = memory_copy(browser.data, browser.length);
     struct slice against = credentials_read(worker, user, &hash, &version);
@@ -207,9 +233,10 @@ static void login_check_password(struct transaction *transaction, struct slice u
 
 static void authorize_by_login(struct transaction *transaction, struct json_value data)
 {
-    static const char *const keys[] = {"username", "password", "browser"};
+    static const char *const keys[] = {"username", "password", "browser", "cookie"};
     struct worker *worker = transaction->worker;
     struct slice user, password, browser;
+    bool cookie;
     struct login_source source = credentials_source(transaction->session);
     if (!params_object(transaction, data, keys) ||
         !params_text(transaction, json_member(data, SLICE("username")), "username", 1, STORE_ID_BYTES,
@@ -217,11 +244,11 @@ static void authorize_by_login(struct transaction *transaction, struct json_valu
         !params_text(transaction, json_member(data, SLICE("password")), "password", 0, PASSWORD_MOST,
                      &worker->scratch, &password) ||
         !read_browser(transaction, data, &worker->scratch, &browser) ||
-        credentials_throttled(transaction, user, &source))
+        !read_cookie(transaction, data, &cookie) || credentials_throttled(transaction, user, &source))
         return;
     transaction_names(transaction, user);
     if (snapshot_take(worker))
-        login_check_password(transaction, user, password, browser, &source);
+        login_check_password(transaction, user, password, browser, cookie, &source);
     else
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
 }
@@ -257,6 +284,7 @@ static void log_out(struct transaction *transaction, struct json_value data)
     char id[TOKEN_ID + 1];
     if (!params_none(transaction, data))
         return;
+    transaction->cookie = memory_copy("", 0);
     if (!session->login.has_token) {
         transaction_fulfill(transaction, SLICE("null"), 0);
         return;

@@ -21,6 +21,8 @@ struct answer_way {
     void (*success)(struct transaction *transaction, struct slice data, uint64_t after_seq);
     void (*failure)(struct transaction *transaction, enum error_code code, struct slice message,
                     struct slice members);
+    /** What keeps the answer from setting a cookie (transaction->cookie), for the client; NULL: nothing. */
+    const char *(*cookie_fault)(const struct transaction *transaction);
 };
 
 /** As messages on the caller's WebSocket. */

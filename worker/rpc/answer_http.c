@@ -52,8 +52,11 @@ static struct status status_of(enum error_code code)
 static void http_respond_with(struct transaction *transaction, enum error_code code, struct slice content)
 {
     struct status status = status_of(code);
-    const struct http_response response = {
-        .status = status.line, .more = status.more, .type = "application/json", .content = content};
+    const struct http_response response = {.status = status.line,
+                                           .more = status.more,
+                                           .type = "application/json",
+                                           .content = content,
+                                           .token = code == ERROR_NONE ? transaction->cookie : NULL};
     http_respond(transaction->session->connection, &response);
 }
 
@@ -78,9 +81,18 @@ static void http_failure(struct transaction *transaction, enum error_code code, 
     buffer_clear(reply);
 }
 
+/* A page of another origin, though it may call, could not call with it. */
+static const char *http_cookie_fault(const struct transaction *transaction)
+{
+    return http_takes_cookie(transaction->session->connection)
+               ? NULL
+               : "only for a page of the server's own origin; use the token";
+}
+
 const struct answer_way answer_http = {
     .lasting = false,
     .progress = http_progress,
     .success = http_success,
     .failure = http_failure,
+    .cookie_fault = http_cookie_fault,
 };

@@ -54,9 +54,16 @@ static void message_failure(struct transaction *transaction, enum error_code cod
     finish_message(transaction, reply, 0);
 }
 
+static const char *message_cookie_fault(const struct transaction *transaction)
+{
+    (void)transaction;
+    return "only a call over HTTP can set one";
+}
+
 const struct answer_way answer_messages = {
     .lasting = true,
     .progress = message_progress,
     .success = message_success,
     .failure = message_failure,
+    .cookie_fault = message_cookie_fault,
 };

@@ -30,11 +30,12 @@ static const char *read_data(struct worker *worker, struct slice text, bool good
 }
 
 /* Who it is. Calls of nobody are counted: after too many the connection closes with this answer, which is given
- * all the same, for a proxy may carry the calls of many on one. False: answered. */
-static bool authorize_request(struct transaction *transaction, struct slice token)
+ * all the same, for a proxy may carry the calls of many on one. A cookie whose session has ended makes a call
+ * nobody's: the page cannot take it back, and must be able to log in. False: answered. */
+static bool authorize_request(struct transaction *transaction, const struct http_call *call)
 {
     struct buffer document = {0};
-    if (!token.data) {
+    if (!call->token.data) {
         session_strange_call(transaction->session);
         return true;
     }
@@ -42,11 +43,13 @@ static bool authorize_request(struct transaction *transaction, struct slice toke
         transaction_fail(transaction, ERROR_INTERNAL, "%s", text_store_unreadable);
         return false;
     }
-    const char *wrong = token_authorize(transaction->session, token, &document);
+    const char *wrong = token_authorize(transaction->session, call->token, &document);
     buffer_free(&document);
     if (!wrong)
         return true;
     session_strange_call(transaction->session);
+    if (call->by_cookie)
+        return true;
     transaction_fail(transaction, ERROR_UNAUTHORIZED, "%s", wrong);
     return false;
 }
@@ -65,7 +68,7 @@ void http_call_parsed(struct session *session, const struct http_call *call, boo
     work_charge(&worker->work, WORK_CALL);
     message.fault = read_data(worker, call->data, good, &message, fault);
     struct transaction *transaction = call_begin(session, &message, &answer_http);
-    if (authorize_request(transaction, call->token))
+    if (authorize_request(transaction, call))
         call_run(transaction, &message, rights_known);
     buffer_clear(&worker->scratch);
 }

@@ -129,6 +129,7 @@ static void transaction_end(struct transaction *transaction, enum error_code cod
         account_put(transaction->worker->accounts, transaction->caller);
     free(transaction->named);
     free(transaction->who);
+    memory_release_text(transaction->cookie);
     memory_release(transaction, sizeof *transaction + transaction->tid.length + transaction->once.length);
 }
 

@@ -40,6 +40,8 @@ struct transaction {
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* of the caller's session, when ->has_token */
     struct permission_set needed; /* by the method, when the call came: the committer asks for them again */
     char *named;                  /* whom transaction_names() was told of, as JSON; NULL: nobody */
+    /* Over HTTP: the token that a success puts into the cookie; "": it is cleared; NULL: it stays. */
+    char *cookie;
     char *who;              /* "USER (ADDRESS)" when the client has gone; otherwise NULL: the session knows */
     struct job *job;        /* that works for it; woken when the client has read what was sent */
     size_t came_with, held; /* bytes of memory: what the call brought, and all that is counted */

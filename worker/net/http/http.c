@@ -89,6 +89,7 @@ static void read_manner(struct http_manner *manner, const struct http_request *r
     manner->last = closes || (request->old && !keeps);
     manner->says_lasting = request->old && !manner->last;
     manner->head_only = slice_equal(request->method, SLICE("HEAD"));
+    manner->secure = http_request_scheme(request) == HTTP_SCHEME_HTTPS;
 }
 
 /* For the time of the exchange; says whose what has come in part is. */
@@ -241,6 +242,11 @@ void http_begin(struct connection *connection, const struct http_request *reques
         buffer_append_text(&connection->http->out, "HTTP/1.1 100 Continue\r\n\r\n");
         connection_queue(connection);
     }
+}
+
+bool http_takes_cookie(const struct connection *connection)
+{
+    return connection->http && connection->http->call.page != HTTP_PAGE_OTHER;
 }
 
 /* The answer is out. */

@@ -14,6 +14,10 @@
  * it (any more). */
 void http_respond(struct connection *connection, const struct http_response *response);
 
+/** Whether the answer may set a cookie: not for a page of another origin, which could not have called with
+ * it. */
+bool http_takes_cookie(const struct connection *connection);
+
 /* For the other files of worker/net/. */
 
 /** The head of a request that is no handshake has come, and @rest behind it. */

@@ -87,10 +87,23 @@ static const struct http_refusal *check_expectation(const struct http_request *r
     return count == 0 || *waits || request->old ? NULL : &NO_EXPECTATION; /* RFC 9110 section 10.1.1 */
 }
 
+/* One that is too long is nobody's, and as good as none. */
+static void read_cookie(const struct http_request *request, struct http_call *call)
+{
+    struct slice token = http_request_cookie(request, SLICE("dispatchd_token"));
+    if (call->page != HTTP_PAGE_OWN || token.length == 0 || token.length > HTTP_TOKEN_MOST)
+        return;
+    call->token = token;
+    call->by_cookie = true;
+}
+
 static const struct http_refusal *read_token(const struct http_request *request, struct http_call *call)
 {
     size_t count;
     struct slice authorization = http_request_only(request, SLICE("Authorization"), &count);
+    call->page = http_origin_page(request);
+    if (count == 0)
+        read_cookie(request, call);
     if (count == 0)
         return NULL;
     if (count > 1)

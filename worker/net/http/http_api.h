@@ -8,8 +8,8 @@
 
 /*
  * Requests that are no handshake: POST /api/COLLECTION/METHOD, and OPTIONS of every path. What the head of one
- * must say, without a socket. The token comes in Authorization alone: a browser adds that to no request of
- * another site's page, but it would add a cookie.
+ * must say, without a socket. The token comes in Authorization: a browser adds that to no request of another
+ * site's page. It would add a cookie, so that counts only when the page is of the server's own origin.
  */
 
 enum { HTTP_KEY_MOST = 128 };
@@ -20,6 +20,8 @@ struct http_call {
     struct slice token; /* absent: none */
     struct slice once;  /* Idempotency-Key; absent: none */
     struct slice data;  /* the content: JSON; empty: none */
+    bool by_cookie;     /* ->token is a cookie's: one that is not valid any more is as good as none */
+    enum http_page page;
 };
 
 /** What a request asks for, as far as its head says it. */

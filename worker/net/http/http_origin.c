@@ -61,6 +61,25 @@ enum http_origin http_origin_of(const struct http_request *request, char *const 
                                                                        : HTTP_ORIGIN_FOREIGN;
 }
 
+enum http_page http_origin_page(const struct http_request *request)
+{
+    size_t count;
+    struct slice site = http_request_only(request, SLICE("Sec-Fetch-Site"), &count), origin;
+    if (count > 0)
+        return http_same(site, SLICE("same-origin")) ? HTTP_PAGE_OWN : HTTP_PAGE_OTHER;
+    switch (http_origin_of(request, NULL, 0, &origin)) {
+    case HTTP_ORIGIN_NONE:
+        return HTTP_PAGE_NONE;
+    case HTTP_ORIGIN_OWN:
+        return HTTP_PAGE_OWN;
+    case HTTP_ORIGIN_LISTED:
+    case HTTP_ORIGIN_FOREIGN:
+    case HTTP_ORIGIN_TWICE:
+        break;
+    }
+    return HTTP_PAGE_OTHER;
+}
+
 bool http_origin_is_plausible(struct slice origin)
 {
     size_t scheme = 0;

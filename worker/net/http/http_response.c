@@ -30,6 +30,14 @@ static void append_origin(struct buffer *out, struct slice origin)
     buffer_append_slice(out, SLICE("\r\nAccess-Control-Expose-Headers: Retry-After\r\n"));
 }
 
+/* RFC 6265; without an age, so it lasts as long as the browser. */
+static void append_cookie(struct buffer *out, const char *token, bool secure)
+{
+    if (token)
+        buffer_append_format(out, "Set-Cookie: dispatchd_token=%s; Path=/; HttpOnly; SameSite=Strict%s%s\r\n",
+                             token, secure ? "; Secure" : "", *token ? "" : "; Max-Age=0");
+}
+
 void http_response_append(struct buffer *out, const struct http_response *response,
                           const struct http_manner *manner)
 {
@@ -38,6 +46,7 @@ void http_response_append(struct buffer *out, const struct http_response *respon
     append_connection(out, manner);
     buffer_append_text(out, response->more);
     append_origin(out, manner->origin);
+    append_cookie(out, response->token, manner->secure);
     if (response->type)
         buffer_append_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", response->type,
                              response->content.length);

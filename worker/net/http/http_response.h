@@ -14,6 +14,7 @@ struct http_response {
     const char *more;   /* further header lines, each with its CRLF; "" */
     const char *type;   /* of the content: "application/json"; NULL: there is none, as with 204 */
     struct slice content;
+    const char *token; /* what the cookie dispatchd_token becomes; "": it is cleared; NULL: it stays */
 };
 
 /** Answers a request that nobody has worked on: {"warning":true,"code":...,"message":...}. */
@@ -29,6 +30,7 @@ struct http_manner {
     bool says_lasting;   /* otherwise: a client that speaks HTTP/1.0 has to be told that it is not */
     bool upgrade;        /* an Upgrade is among the header lines */
     bool head_only;      /* it answers HEAD: no content */
+    bool secure;         /* the request came over TLS, as far as is known: so shall the cookie */
     struct slice origin; /* of a page of another origin that may read it; absent: there is none */
 };
 

@@ -150,12 +150,55 @@ static void what_a_head_says(void **state)
     assert_null(read_head(POST "Authorization: bearer  abc \r\nIdempotency-Key:  k 1 \r\n\r\n", &asked));
     assert_true(slice_equal(asked.call.token, SLICE("abc")));
     assert_true(slice_equal(asked.call.once, SLICE("k 1")));
+    assert_false(asked.call.by_cookie);
     assert_false(asked.waits);
     assert_null(read_head(POST "Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n", &asked));
     assert_true(asked.waits);
     assert_null(asked.call.once.data);
     assert_null(read_head("POST /api/notes/find HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", &asked));
     assert_false(asked.waits);
+}
+
+/* A cookie is a token when the page is of the server's own origin. */
+static void the_cookie_of_the_own_page(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *headers;
+        bool counts;
+        enum http_page page;
+    } samples[] = {
+        {"", false, HTTP_PAGE_NONE},
+        {"Origin: http://lab.example\r\n", true, HTTP_PAGE_OWN},
+        {"Origin: https://lab.example\r\nX-Forwarded-Proto: https\r\n", true, HTTP_PAGE_OWN},
+        {"Origin: http://lab.example\r\nSec-Fetch-Site: same-origin\r\n", true, HTTP_PAGE_OWN},
+        {"Origin: http://lab.example\r\nSec-Fetch-Site: same-site\r\n", false, HTTP_PAGE_OTHER},
+        {"Origin: http://lab.example\r\nSec-Fetch-Site: cross-site\r\n", false, HTTP_PAGE_OTHER},
+        {"Origin: http://lab.example\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Site: same-origin\r\n",
+         false, HTTP_PAGE_OTHER},
+        /* A proxy that does not pass Host on: the browser knows better. */
+        {"Origin: https://other.example\r\n", false, HTTP_PAGE_OTHER},
+        {"Origin: https://other.example\r\nSec-Fetch-Site: same-origin\r\n", true, HTTP_PAGE_OWN},
+        {"Origin: https://other.example\r\nSec-Fetch-Site: cross-site\r\n", false, HTTP_PAGE_OTHER},
+        {"Sec-Fetch-Site: none\r\n", false, HTTP_PAGE_OTHER},
+    };
+    char head[512];
+    struct http_asked asked;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        snprintf(head, sizeof head, POST "Cookie: a=b; dispatchd_token=xyz\r\n%s\r\n", samples[i].headers);
+        assert_null(read_head(head, &asked));
+        if (asked.call.page != samples[i].page || asked.call.by_cookie != samples[i].counts)
+            fail_msg("%s", head);
+        assert_true(slice_equal(asked.call.token, samples[i].counts ? SLICE("xyz") : SLICE("")));
+    }
+    /* Whatever else says who it is, it is that. */
+    assert_null(read_head(POST "Cookie: dispatchd_token=xyz\r\nOrigin: http://lab.example\r\n"
+                               "Authorization: Bearer abc\r\n\r\n",
+                          &asked));
+    assert_true(slice_equal(asked.call.token, SLICE("abc")));
+    assert_false(asked.call.by_cookie);
+    assert_null(read_head(POST "Cookie: dispatchd_token=\r\nOrigin: http://lab.example\r\n\r\n", &asked));
+    assert_null(asked.call.token.data);
 }
 
 static void options_are_offered(void **state)
@@ -195,6 +238,10 @@ static void long_values(void **state)
     for (int length = HTTP_TOKEN_MOST; length <= HTTP_TOKEN_MOST + 1; length++) {
         snprintf(head, sizeof head, POST "Authorization: Bearer %0*d\r\n\r\n", length, 0);
         assert_int_equal(read_head(head, &asked) != NULL, length > HTTP_TOKEN_MOST);
+        snprintf(head, sizeof head, POST "Origin: http://lab.example\r\nCookie: dispatchd_token=%0*d\r\n\r\n",
+                 length, 0);
+        assert_null(read_head(head, &asked));
+        assert_int_equal(asked.call.by_cookie, length <= HTTP_TOKEN_MOST);
     }
 }
 
@@ -242,8 +289,11 @@ static void lengths_are_unambiguous(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads_are_read_or_refused), cmocka_unit_test(what_a_head_says),
-        cmocka_unit_test(options_are_offered),       cmocka_unit_test(long_values),
+        cmocka_unit_test(heads_are_read_or_refused),
+        cmocka_unit_test(what_a_head_says),
+        cmocka_unit_test(the_cookie_of_the_own_page),
+        cmocka_unit_test(options_are_offered),
+        cmocka_unit_test(long_values),
         cmocka_unit_test(lengths_are_unambiguous),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
