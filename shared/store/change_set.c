@@ -168,7 +168,7 @@ int change_set_next(struct change_set *set, struct change *change)
     unsigned operation = (unsigned char)header.data[0];
     unsigned flags = (unsigned char)header.data[1];
     int64_t version = (int64_t)bytes_get_64(header.data + 2);
-    if (operation < CHANGE_INSERT || operation > CHANGE_ACTOR || flags > FLAGS_ALL ||
+    if (operation < CHANGE_INSERT || operation > CHANGE_CLEAR || flags > FLAGS_ALL ||
         version < CHANGE_ANY_VERSION)
         return -1;
     *change =

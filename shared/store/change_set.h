@@ -26,6 +26,8 @@ enum change_operation {
                     answer is the answer; otherwise the set's answer is remembered. */
     CHANGE_ACTOR, /* who acts, and what it needs for that: see change_actor_add(). Without one the server
                      itself acts, or local control, with all rights. */
+    CHANGE_CLEAR, /* alone in its set: removes a piece of what is stored of ->collection, which is configured no
+                     more; nothing of it is dispatched */
 };
 
 enum change_flag {

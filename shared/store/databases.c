@@ -8,13 +8,12 @@
 #include "shared/base/memory.h"
 #include "shared/store/bytes.h"
 #include "shared/store/format.h"
-
-enum { NAME_MOST = 2 + COLLECTION_NAME_BYTES + 1 + FIELD_BYTES + 1 };
+#include "shared/store/names.h"
 
 int store_dbi_open(MDB_txn *txn, unsigned flags, MDB_dbi *dbi, const char *kind, const char *collection,
                    const char *field)
 {
-    char name[NAME_MOST];
+    char name[STORE_NAME_MOST];
     int length = snprintf(name, sizeof name, "%s%s%s%s%s", kind, collection ? "/" : "",
                           collection ? collection : "", field ? "/" : "", field ? field : "");
     if (length < 0 || (size_t)length >= sizeof name)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon/committer/store/change_log_write.h"
+#include "daemon/committer/store/clear.h"
 #include "daemon/committer/store/former_name_write.h"
 #include "daemon/committer/store/former_owner.h"
 #include "daemon/committer/store/index_write.h"
@@ -244,6 +245,25 @@ static int find_once(struct change_set set, struct change *once)
     return more < 0 ? -1 : found;
 }
 
+/* ---- clear ---- */
+
+/** The CHANGE_CLEAR of a set; 1, 0 when there is none, -1 when it is not alone. */
+static int find_clear(struct change_set set, struct change *clear)
+{
+    unsigned count = 0;
+    bool found = false;
+    struct change change;
+    for (; change_set_next(&set, &change) > 0; count++) {
+        if (change.operation != CHANGE_CLEAR)
+            continue;
+        *clear = change;
+        found = true;
+    }
+    if (!found)
+        return 0;
+    return count == 1 ? 1 : -1;
+}
+
 /* ---- a set ---- */
 
 /** apply_result.at_fault of a set of which @operation failed: each change before it has its outcome. */
@@ -339,7 +359,15 @@ enum error_code change_set_apply(struct writer *writer, struct slice bytes, uint
         return refuse_set(result, ERROR_INVALID, "The change set is malformed");
     writer->bounds = set.bounds;
     struct arena_mark mark = arena_mark(&writer->arena);
-    enum error_code code = apply_changes(writer, &set, found ? &once : NULL, result);
+    struct change clear;
+    enum error_code code;
+    int clears = find_clear(set, &clear);
+    if (clears > 0)
+        code = clear_apply(writer, &clear, result);
+    else if (clears < 0)
+        code = refuse_set(result, ERROR_INVALID, "The change set is malformed");
+    else
+        code = apply_changes(writer, &set, found ? &once : NULL, result);
     if (code) {
         result->answer = (struct slice){0};
         arena_release(&writer->arena, mark);

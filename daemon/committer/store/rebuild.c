@@ -17,12 +17,13 @@
 #include "shared/store/access_tag.h"
 #include "shared/store/databases.h"
 #include "shared/store/index.h"
+#include "shared/store/names.h"
 #include "shared/store/record.h"
 
 /* Of one transaction, which bounds the pages that wait in memory for its end: documents, their bytes, keys in
  * indexes, each of which may be in a page of its own. */
 enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, BATCH_KEYS = 16384 };
-enum { TRIM_LEAST = 64, NAME_MOST = 256, SAY_FIRST_MS = 1000, SAY_LEAST_MS = 60000 };
+enum { TRIM_LEAST = 64, SAY_FIRST_MS = 1000, SAY_LEAST_MS = 60000 };
 
 struct rebuild {
     struct store *store;
@@ -77,41 +78,17 @@ static void say_how_far(struct rebuild *rebuild)
 
 /* ---- the old indexes ---- */
 
-/** The name of a database x/COLLECTION/..., any. */
-static int find_index(MDB_txn *txn, const char *collection, char name[NAME_MOST])
-{
-    char prefix[NAME_MOST];
-    int length = snprintf(prefix, sizeof prefix, "x/%s/", collection);
-    MDB_dbi names;
-    MDB_cursor *cursor;
-    int rc = mdb_dbi_open(txn, NULL, 0, &names);
-    if (!rc)
-        rc = mdb_cursor_open(txn, names, &cursor);
-    if (rc)
-        return rc;
-    MDB_val key = {(size_t)length, prefix}, value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-    if (!rc && (key.mv_size < (size_t)length || key.mv_size >= NAME_MOST ||
-                memcmp(key.mv_data, prefix, (size_t)length) != 0))
-        rc = MDB_NOTFOUND;
-    if (!rc) {
-        memcpy(name, key.mv_data, key.mv_size);
-        name[key.mv_size] = '\0';
-    }
-    mdb_cursor_close(cursor);
-    return rc;
-}
-
 /** Drops one old index in a transaction of its own; MDB_NOTFOUND when there is none left. */
 static int drop_index(struct rebuild *rebuild)
 {
-    char name[NAME_MOST];
+    char prefix[STORE_NAME_MOST], name[STORE_NAME_MOST];
     MDB_txn *txn;
     MDB_dbi dbi;
     int rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
     if (rc)
         return rc;
-    rc = find_index(txn, rebuild->collection->config->name, name);
+    snprintf(prefix, sizeof prefix, "x/%s/", rebuild->collection->config->name);
+    rc = store_name_next(txn, prefix, "", name);
     if (!rc)
         rc = mdb_dbi_open(txn, name, 0, &dbi);
     if (!rc)

@@ -266,6 +266,7 @@ enum error_code stage_operation(struct writer *writer, const struct change *chan
         return assert_version(&stage);
     case CHANGE_ONCE:
     case CHANGE_ACTOR:
+    case CHANGE_CLEAR:
         break;
     }
     return ERROR_NONE;

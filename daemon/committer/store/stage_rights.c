@@ -28,6 +28,7 @@ static bool is_change(enum change_operation operation)
     case CHANGE_ASSERT:
     case CHANGE_ONCE:
     case CHANGE_ACTOR:
+    case CHANGE_CLEAR:
         break;
     }
     return false;

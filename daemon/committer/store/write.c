@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon/committer/store/change_log_write.h"
+#include "daemon/committer/store/clear.h"
 #include "daemon/committer/store/once_write.h"
 #include "daemon/committer/store/principal.h"
 #include "daemon/committer/store/state_write.h"
@@ -45,6 +46,7 @@ enum error_code store_write_begin(struct writer *writer)
         return store_error("a transaction cannot begin", rc);
     }
     writer->spoilt = false;
+    writer->clears = false;
     writer->work = 0;
     writer->state = writer->before;
     room_begin(writer);
@@ -100,11 +102,13 @@ enum error_code store_write_commit(struct writer *writer)
     writer->txn = NULL;
     version_floors_end(writer->floors, writer->store->collection_count, !rc);
     if (rc) {
+        writer->cleared = 0;
         principals_forget(writer->principals);
         writer->change_count = 0;
         writer->state = writer->before;
         return writer_error(writer, "a transaction cannot be committed", rc);
     }
+    clear_end(writer);
     writer->before = writer->state;
     return ERROR_NONE;
 }
@@ -116,6 +120,7 @@ void store_write_abort(struct writer *writer)
         mdb_txn_abort(writer->txn);
     }
     writer->txn = NULL;
+    writer->cleared = 0; /* closed with the transaction that opened it */
     writer->change_count = 0;
     writer->state = writer->before;
     version_floors_end(writer->floors, writer->store->collection_count, false);

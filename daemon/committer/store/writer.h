@@ -76,6 +76,8 @@ struct writer {
     struct store_state before;
     uint64_t now_ms;
     struct room room;
+    bool clears;                  /* a CHANGE_CLEAR was applied in the transaction */
+    MDB_dbi cleared;              /* and this database opened for it; 0: none is open */
     struct version_floor *floors; /* by collection */
     struct principals *principals;
     struct arena arena; /* of the transaction */
