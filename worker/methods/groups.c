@@ -15,49 +15,7 @@
 #include "worker/rpc/params.h"
 #include "worker/rpc/texts.h"
 
-/* ---- add ---- */
-
-static bool evaluate_group_addition(struct attempt *attempt, struct buffer *set)
-{
-    struct addition *addition = CONTAINER_OF(attempt, struct addition, attempt);
-    struct buffer answer = {0};
-    json_append_string(&answer, slice_text(attempt->group));
-    bool good = addition_begin(addition, set, buffer_slice(&answer));
-    if (good)
-        addition_insert(addition, set, SLICE("{\"permissions\":{}}"));
-    buffer_free(&answer);
-    return good;
-}
-
-static void add_group(struct transaction *transaction, struct json_value data)
-{
-    static const char *const keys[] = {"_id", "take_over"};
-    struct slice group;
-    if (!params_object(transaction, data, keys) || !params_id(transaction, json_member(data, SLICE("_id")),
-                                                              "_id", &transaction->worker->scratch, &group))
-        return;
-    struct addition *addition =
-        addition_create(transaction, sizeof *addition, COLLECTION_GROUPS,
-                        json_member(data, SLICE("take_over")), evaluate_group_addition);
-    if (!addition)
-        return;
-    addition->attempt.group = memory_copy(group.data, group.length);
-    attempt_run(&addition->attempt);
-}
-
-/* ---- update_permissions ---- */
-
-struct permission_update {
-    struct attempt attempt;
-    char *patch; /* merge patch of the group */
-};
-
-static void permission_update_release(struct attempt *attempt)
-{
-    struct permission_update *update = CONTAINER_OF(attempt, struct permission_update, attempt);
-    memory_release_text(update->patch);
-    free(update);
-}
+/* ---- permissions ---- */
 
 /* The merge patch that gives and takes the named permissions. False: answered. */
 static bool read_permissions(struct transaction *transaction, struct json_value permissions,
@@ -93,6 +51,89 @@ static bool read_permissions(struct transaction *transaction, struct json_value 
     }
     buffer_append_slice(patch, SLICE("}}"));
     return true;
+}
+
+/* ---- add ---- */
+
+struct group_addition {
+    struct addition addition;
+    char *body; /* of the new group */
+};
+
+static struct group_addition *group_addition_of(struct attempt *attempt)
+{
+    return CONTAINER_OF(attempt, struct group_addition, addition.attempt);
+}
+
+static void group_addition_release(struct attempt *attempt)
+{
+    memory_release_text(group_addition_of(attempt)->body);
+    free(group_addition_of(attempt));
+}
+
+static bool evaluate_group_addition(struct attempt *attempt, struct buffer *set)
+{
+    struct group_addition *addition = group_addition_of(attempt);
+    struct buffer answer = {0};
+    json_append_string(&answer, slice_text(attempt->group));
+    bool good = addition_begin(&addition->addition, set, buffer_slice(&answer));
+    if (good)
+        addition_insert(&addition->addition, set, slice_text(addition->body));
+    buffer_free(&answer);
+    return good;
+}
+
+/* The new group: with the permissions that it is given. False: answered. */
+static bool compose_group(struct transaction *transaction, struct json_value permissions, struct buffer *body)
+{
+    static const char bare[] = "{\"permissions\":{}}";
+    struct buffer patch = {0};
+    struct json group = {0}, changes = {0};
+    bool good = true;
+    if (json_type(permissions) <= JSON_NULL)
+        buffer_append_text(body, bare);
+    else if ((good = read_permissions(transaction, permissions, &patch)) &&
+             json_parse(&group, bare, sizeof bare - 1) && json_parse(&changes, patch.data, patch.length))
+        json_merge_patch(body, json_root(&group), json_root(&changes));
+    json_free(&group);
+    json_free(&changes);
+    buffer_free(&patch);
+    return good;
+}
+
+static void add_group(struct transaction *transaction, struct json_value data)
+{
+    static const char *const keys[] = {"_id", "permissions", "take_over"};
+    struct slice group;
+    struct buffer body = {0}, id = {0};
+    struct addition *addition;
+    if (params_object(transaction, data, keys) &&
+        params_id(transaction, json_member(data, SLICE("_id")), "_id", &id, &group) &&
+        compose_group(transaction, json_member(data, SLICE("permissions")), &body) &&
+        (addition = addition_create(transaction, sizeof(struct group_addition), COLLECTION_GROUPS,
+                                    json_member(data, SLICE("take_over")), evaluate_group_addition))) {
+        struct attempt *attempt = &addition->attempt;
+        attempt->release = group_addition_release;
+        attempt->group = memory_copy(group.data, group.length);
+        group_addition_of(attempt)->body = memory_copy(body.data, body.length);
+        attempt_run(attempt);
+    }
+    buffer_free(&body);
+    buffer_free(&id);
+}
+
+/* ---- update_permissions ---- */
+
+struct permission_update {
+    struct attempt attempt;
+    char *patch; /* merge patch of the group */
+};
+
+static void permission_update_release(struct attempt *attempt)
+{
+    struct permission_update *update = CONTAINER_OF(attempt, struct permission_update, attempt);
+    memory_release_text(update->patch);
+    free(update);
 }
 
 /* The group as it will be: with its next version, if the patch changes anything. */

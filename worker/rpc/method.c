@@ -4,12 +4,20 @@ typedef const struct method_table *const table;
 
 /* Each list ends with NULL. Users and groups that are there are changed by their own methods alone, also over
  * the control socket: these see to it that an administrator is left. */
-static table of_dispatcher[] = {&dispatcher_methods, NULL};
+static table of_dispatcher[] = {&dispatcher_methods, &stored_collection_methods, NULL};
 static table of_settings[] = {&settings_methods, NULL};
 static table of_internal[] = {NULL};
-static table of_users[] = {
-    &read_methods,     &sync_methods,  &bulk_methods,       &login_methods,        &stored_login_methods,
-    &password_methods, &users_methods, &user_group_methods, &user_setting_methods, NULL};
+static table of_users[] = {&read_methods,
+                           &sync_methods,
+                           &bulk_methods,
+                           &login_methods,
+                           &stored_login_methods,
+                           &password_methods,
+                           &users_methods,
+                           &user_group_methods,
+                           &user_setting_methods,
+                           &user_management_methods,
+                           NULL};
 static table of_groups[] = {&read_methods,   &sync_methods,          &bulk_methods,
                             &groups_methods, &group_removal_methods, NULL};
 static table of_others[] = {&read_methods, &sync_methods, &bulk_methods, &write_methods, NULL};

@@ -38,14 +38,16 @@ struct method_table {
     size_t count;
 };
 
-extern const struct method_table dispatcher_methods; /* of `dispatcher` */
-extern const struct method_table users_methods;      /* of `users`, with the next five */
+extern const struct method_table dispatcher_methods;        /* of `dispatcher`, with the next */
+extern const struct method_table stored_collection_methods; /* control only */
+extern const struct method_table users_methods;             /* of `users`, with the next six */
 extern const struct method_table login_methods;
 extern const struct method_table stored_login_methods;
 extern const struct method_table password_methods;
 extern const struct method_table user_group_methods;
 extern const struct method_table user_setting_methods;
-extern const struct method_table groups_methods; /* of `groups`, with the next */
+extern const struct method_table user_management_methods; /* control only */
+extern const struct method_table groups_methods;          /* of `groups`, with the next */
 extern const struct method_table group_removal_methods;
 extern const struct method_table settings_methods; /* of `settings` */
 extern const struct method_table read_methods;     /* of every collection */
