@@ -189,6 +189,15 @@ struct config *config_defaults(void);
 [[gnu::warn_unused_result]] bool config_read_text(struct config *config, const char *name, const char *text,
                                                   size_t length, char message[CONFIG_MESSAGE]);
 
+/**
+ * The path of the control socket of a server with this configuration file: of the file, only `control` and
+ * `data` are looked at. The caller's; NULL: @message as of config_read_file().
+ */
+[[nodiscard]] char *config_read_control(const char *path, char message[CONFIG_MESSAGE]);
+
+/** Settles where the control socket is, of `control` and `data`. */
+[[gnu::warn_unused_result]] bool config_check_control(struct config *config, char message[CONFIG_MESSAGE]);
+
 /** What can only be checked when file and command line are both known (ring at least 8 messages, ...). */
 [[gnu::warn_unused_result]] bool config_check(struct config *config, char message[CONFIG_MESSAGE]);
 

@@ -45,14 +45,15 @@ static bool settle_log(struct config *config, char message[CONFIG_MESSAGE])
         }
         return true;
     }
-    return strcmp(config->log, system_log) == 0 || make_absolute(&config->log, message);
+    if (strcmp(config->log, system_log) == 0 || *config->log == '/')
+        return true;
+    snprintf(message, CONFIG_MESSAGE, "log: expected stderr, syslog or an absolute path, found \"%.200s\"",
+             config->log);
+    return false;
 }
 
-static bool settle_paths(struct config *config, char message[CONFIG_MESSAGE])
+bool config_check_control(struct config *config, char message[CONFIG_MESSAGE])
 {
-    if (!make_absolute(&config->file, message) || !make_absolute(&config->data, message) ||
-        !make_absolute(&config->pid_file, message) || !settle_log(config, message))
-        return false;
     if (*config->control == '\0') {
         struct buffer path = {0};
         buffer_append_format(&path, "%s/control", config->data);
@@ -69,6 +70,13 @@ static bool settle_paths(struct config *config, char message[CONFIG_MESSAGE])
         return false;
     }
     return true;
+}
+
+static bool settle_paths(struct config *config, char message[CONFIG_MESSAGE])
+{
+    return make_absolute(&config->file, message) && make_absolute(&config->data, message) &&
+           make_absolute(&config->pid_file, message) && settle_log(config, message) &&
+           config_check_control(config, message);
 }
 
 /* Says that @name must be @what, found @value. */

@@ -204,21 +204,47 @@ static bool syntax_error(struct config_reader *reader, const struct json *json)
     return false;
 }
 
-bool config_read_text(struct config *config, const char *name, const char *text, size_t length,
+/* Where a server with this file has its control socket: all else is left to the server. */
+static bool read_control(struct config_reader *reader, struct json_value root)
+{
+    if (json_type(root) != JSON_OBJECT)
+        return config_expected(reader, root, "an object");
+    struct json_iterator i = json_begin(root);
+    while (json_step(&i)) {
+        bool wanted = json_string_is(i.key, SLICE("control")) || json_string_is(i.key, SLICE("data"));
+        if (!wanted)
+            continue;
+        size_t before = config_enter_key(reader, i.key);
+        const struct option_row *row = find_row("", config_string(reader, i.key));
+        if (!row || !set_option(reader, row, i.value))
+            return false;
+        config_leave(reader, before);
+    }
+    return true;
+}
+
+static bool read_text(struct config *config, const char *name, struct slice text,
+                      bool (*read_root)(struct config_reader *reader, struct json_value root),
                       char message[CONFIG_MESSAGE])
 {
     struct config_reader reader = {
-        .config = config, .name = name, .text = text, .length = length, .message = message};
-    char *plain = memory_copy(text, length);
-    blank_comments(plain, length);
+        .config = config, .name = name, .text = text.data, .length = text.length, .message = message};
+    char *plain = memory_copy(text.data, text.length);
+    blank_comments(plain, text.length);
     struct json json = {0};
-    bool read =
-        json_parse(&json, plain, length) ? read_top(&reader, json_root(&json)) : syntax_error(&reader, &json);
+    bool read = json_parse(&json, plain, text.length) ? read_root(&reader, json_root(&json))
+                                                      : syntax_error(&reader, &json);
     json_free(&json);
     free(plain);
     buffer_free(&reader.path);
     buffer_free(&reader.characters);
     return read;
+}
+
+bool config_read_text(struct config *config, const char *name, const char *text, size_t length,
+                      char message[CONFIG_MESSAGE])
+{
+    return read_text(config, name, slice_of(text, length), read_top, message);
 }
 
 static bool read_all(int fd, struct buffer *out)
@@ -235,7 +261,9 @@ static bool read_all(int fd, struct buffer *out)
     return false;
 }
 
-bool config_read_file(struct config *config, const char *path, char message[CONFIG_MESSAGE])
+static bool read_file(struct config *config, const char *path,
+                      bool (*read_root)(struct config_reader *reader, struct json_value root),
+                      char message[CONFIG_MESSAGE])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -249,14 +277,29 @@ bool config_read_file(struct config *config, const char *path, char message[CONF
         snprintf(message, CONFIG_MESSAGE, "%s: cannot read the configuration file: %s", path,
                  strerror(errno));
     close(fd);
-    if (read) {
-        struct slice all = buffer_slice(&text);
-        read = config_read_text(config, path, all.data, all.length, message);
-    }
+    if (read)
+        read = read_text(config, path, buffer_slice(&text), read_root, message);
     if (read) {
         free(config->file);
         config->file = memory_copy(path, strlen(path));
     }
     buffer_free(&text);
     return read;
+}
+
+bool config_read_file(struct config *config, const char *path, char message[CONFIG_MESSAGE])
+{
+    return read_file(config, path, read_top, message);
+}
+
+char *config_read_control(const char *path, char message[CONFIG_MESSAGE])
+{
+    struct config *config = config_defaults();
+    char *control = NULL;
+    if (read_file(config, path, read_control, message) && config_check_control(config, message)) {
+        control = config->control;
+        config->control = NULL;
+    }
+    config_free(config);
+    return control;
 }

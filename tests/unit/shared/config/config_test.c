@@ -302,6 +302,8 @@ static void test_check(void **state)
         {Q("{'ring_bytes': '4M'}"),
          "ring_bytes: expected at least 8 times limits.message_bytes (8388608), found 4194304"},
         {Q("{'ring_bytes': '8M'}"), NULL},
+        {Q("{'log': 'relative.log'}"),
+         Q("log: expected stderr, syslog or an absolute path, found 'relative.log'")},
         {Q("{'limits': {'document_bytes': '4100K'}}"),
          "ring_bytes: expected at least 8 times limits.document_bytes (33587200), found 33554432"},
         {Q("{'backlog_bytes': '4095K'}"),
@@ -356,9 +358,9 @@ static void test_settled_paths(void **state)
     assert_string_equal(config->data, "/usr/d");
     config_free(config);
 
-    config = read_text(Q("{'log': 'l', 'control': 'c'}"));
+    config = read_text(Q("{'log': '/l', 'control': 'c'}"));
     assert_true(config_check(config, message));
-    assert_string_equal(config->log, "/usr/l");
+    assert_string_equal(config->log, "/l");
     assert_string_equal(config->control, "/usr/c");
     config_free(config);
 
@@ -376,6 +378,44 @@ static void test_settled_paths(void **state)
     config_free(config);
 }
 
+/* Of the file only what says where the socket is. */
+static void test_control_of_a_file(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text, *control, *message;
+    } cases[] = {
+        {Q("{'data': '/d', 'workers': 'many', // comment\n 'unknown': {}}"), "/d/control", ""},
+        {Q("{'data': 'd', 'control': 'c'}"), "/usr/c", ""},
+        {Q("{'data': 'd'}"), "/usr/d/control", ""},
+        {Q("{}"), "/var/lib/dispatchd/control", ""},
+        {Q("{'control': 5}"), NULL, "control: expected a string, found 5"},
+        {Q("{'data': ''}"), NULL, "data: expected 1 to 4095 bytes of text"},
+        {Q("{'data': }"), NULL, "not JSON"},
+        {Q("5"), NULL, "expected an object, found 5"},
+    };
+    char path[] = "/tmp/config-test-XXXXXX", message[CONFIG_MESSAGE];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(chdir("/usr"), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        message[0] = '\0';
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, cases[i].text, strlen(cases[i].text), 0), strlen(cases[i].text));
+        char *control = config_read_control(path, message);
+        if (cases[i].control)
+            assert_string_equal(control, cases[i].control);
+        else
+            assert_null(control);
+        assert_non_null(strstr(message, cases[i].message));
+        free(control);
+    }
+    close(fd);
+    unlink(path);
+    assert_null(config_read_control(path, message));
+    assert_non_null(strstr(message, "No such file"));
+}
+
 int main(int argc, char **argv)
 {
     example = argc > 1 ? argv[1] : "examples/laboratory.conf";
@@ -386,7 +426,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_methods),         cmocka_unit_test(test_declarations),
         cmocka_unit_test(test_comments),        cmocka_unit_test(test_every_option_by_file),
         cmocka_unit_test(test_null_takes_away), cmocka_unit_test(test_check),
-        cmocka_unit_test(test_settled_paths),
+        cmocka_unit_test(test_settled_paths),   cmocka_unit_test(test_control_of_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
