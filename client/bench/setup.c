@@ -5,21 +5,26 @@
 #include <string.h>
 
 #include "client/bench/bench_document.h"
+#include "client/c/input.h"
 
 enum { PASSWORD_BYTES = 1024, REMOVE_AT_ONCE = 1000 };
 
-static void read_password(const struct bench *bench, char password[PASSWORD_BYTES])
+/* It is in @line, or of the environment. */
+static struct slice read_password(const struct bench *bench, char line[PASSWORD_BYTES])
 {
-    if (bench->options.password_stdin) {
-        if (!fgets(password, PASSWORD_BYTES, stdin))
-            bench_fail("no password on the standard input");
-        password[strcspn(password, "\n")] = 0;
-        return;
-    }
+    struct slice password;
     const char *given = getenv("DISPATCHBENCH_PASSWORD");
+    if (bench->options.password_stdin) {
+        if (!fgets(line, PASSWORD_BYTES, stdin))
+            bench_fail("no password on the standard input");
+        const char *problem = input_password(slice_of(line, strcspn(line, "\n")), &password);
+        if (problem)
+            bench_fail("%s", problem);
+        return password;
+    }
     if (!given)
         bench_fail("--login needs --password-stdin or the variable DISPATCHBENCH_PASSWORD");
-    snprintf(password, PASSWORD_BYTES, "%s", given);
+    return slice_text(given);
 }
 
 void setup_log_in(const struct bench *bench, struct slice data, struct buffer *token)
@@ -40,13 +45,13 @@ void setup_log_in(const struct bench *bench, struct slice data, struct buffer *t
 
 static void log_in(struct bench *bench)
 {
-    char password[PASSWORD_BYTES];
-    read_password(bench, password);
+    char line[PASSWORD_BYTES];
+    struct slice password = read_password(bench, line);
     struct buffer *data = &bench->login;
     buffer_append_text(data, "{\"username\":");
     json_append_string(data, slice_text(bench->options.login));
     buffer_append_text(data, ",\"password\":");
-    json_append_string(data, slice_text(password));
+    json_append_string(data, password);
     buffer_append_byte(data, '}');
     setup_log_in(bench, buffer_slice(data), &bench->token);
 }

@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "client/c/input.h"
 #include "client/ctl/ctl.h"
 
 enum { PASSWORD_BYTES = 1024 };
@@ -91,6 +92,19 @@ static const char *ask_twice(int terminal, struct buffer *password)
     return problem;
 }
 
+/* Leaves in @line what is of the password. Says why it can be none. */
+static const char *trim_password(struct buffer *line)
+{
+    struct slice password;
+    const char *problem = input_password(line->length ? buffer_slice(line) : SLICE(""), &password);
+    if (problem)
+        return problem;
+    size_t front = (size_t)(password.data - line->data);
+    buffer_shorten(line, front + password.length);
+    buffer_consume(line, front);
+    return NULL;
+}
+
 bool ctl_password(bool from_stdin, struct buffer *password)
 {
     const char *problem = NULL;
@@ -104,8 +118,8 @@ bool ctl_password(bool from_stdin, struct buffer *password)
         if (terminal >= 0)
             close(terminal);
     }
-    if (!problem && password->length == 0)
-        problem = "the password is empty";
+    if (!problem)
+        problem = trim_password(password);
     if (problem)
         ctl_fail("%s", problem);
     return !problem;

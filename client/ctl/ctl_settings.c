@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <string.h>
 
 #include "client/ctl/ctl.h"
@@ -51,8 +50,9 @@ static int call_settings(const struct ctl *ctl, const char *method, struct slice
     return status;
 }
 
-static int set_setting(const struct ctl *ctl, const char *key, const char *value)
+static int set_setting(const struct ctl *ctl, const struct words *words)
 {
+    const char *key = words->operands[0], *value = words->operands[1];
     struct buffer data = {0};
     int status;
     if (json_utf8_valid(key, strlen(key)) && json_utf8_valid(value, strlen(value))) {
@@ -65,23 +65,23 @@ static int set_setting(const struct ctl *ctl, const char *key, const char *value
     return status;
 }
 
-static int run_settings(const struct ctl *ctl, int argc, char **argv)
+static int show_settings(const struct ctl *ctl, const struct words *words)
 {
-    static const struct option options[] = {{0}};
-    if (getopt_long(argc, argv, "+", options, NULL) != -1) /* a value may begin with a dash */
-        return ctl_usage(&command_settings);
-    char **words = argv + optind;
-    int count = argc - optind;
-    if (count == 0)
-        return call_settings(ctl, "download", SLICE("null"), true);
-    if (count == 3 && strcmp(words[0], "set") == 0)
-        return set_setting(ctl, words[1], words[2]);
-    return ctl_usage(&command_settings);
+    (void)words;
+    return call_settings(ctl, "download", SLICE("null"), true);
 }
 
 const struct ctl_command command_settings = {
     .name = "settings",
-    .usage = "[set KEY VALUE]",
-    .help = "prints the settings, or sets one to JSON or a plain word; null sets it to its default again",
-    .run = run_settings,
+    .operands = "",
+    .help = "prints the settings that are the same for all",
+    .run = show_settings,
+};
+
+const struct ctl_command command_settings_set = {
+    .name = "settings set",
+    .operands = "KEY VALUE",
+    .takes_dashes = true,
+    .help = "sets one to JSON or plain characters; null sets it to its default again",
+    .run = set_setting,
 };

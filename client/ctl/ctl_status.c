@@ -1,10 +1,8 @@
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/c/control_line.h"
 #include "client/ctl/ctl.h"
 
 /* The status is one line of JSON; this shows it as a table for people. A key that is absent counts as 0 or
@@ -50,19 +48,6 @@ static struct slice status_word(struct json_value value)
     return text.data ? text : SLICE("");
 }
 
-static const char *bytes_text(char out[32], uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1024 && unit < 4) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-    return out;
-}
-
 static const char *duration_text(char out[48], uint64_t ms)
 {
     uint64_t s = ms / 1000;
@@ -94,7 +79,7 @@ static void print_service(struct json_value status)
     struct json_value ring = json_member(status, SLICE("ring"));
     printf("last change: seq %" PRIu64 "; change ring: %s, %" PRIu64 " bytes written, up to seq %" PRIu64
            "\n",
-           status_number(status, "seq"), bytes_text(one, status_number(ring, "bytes")),
+           status_number(status, "seq"), ctl_bytes(one, status_number(ring, "bytes")),
            status_number(ring, "head"), status_number(ring, "last_seq"));
     struct json_value committer = json_member(status, SLICE("committer"));
     bool full = false, short_of_descriptors = false;
@@ -104,8 +89,8 @@ static void print_service(struct json_value status)
                status_number(status, "refused"));
     if (json_boolean(json_member(committer, SLICE("store_full")), &full) && full)
         printf("THE STORE IS FULL: writing is refused\n");
-    printf("store %s of %s\n\n", bytes_text(one, status_number(committer, "store_used_bytes")),
-           bytes_text(two, status_number(committer, "store_map_bytes")));
+    printf("store %s of %s\n\n", ctl_bytes(one, status_number(committer, "store_used_bytes")),
+           ctl_bytes(two, status_number(committer, "store_map_bytes")));
 }
 
 static void print_committer(struct json_value committer)
@@ -140,9 +125,9 @@ static void print_worker(struct json_value worker)
            name, status_number(worker, "pid"), (int)state.length, state.data,
            status_number(worker, "connections"), status_number(worker, "authorized"),
            status_number(worker, "calls"), status_number(worker, "deliveries"),
-           bytes_text(out, status_number(worker, "bytes_out")),
-           bytes_text(lag, status_number(worker, "ring_lag_bytes")),
-           bytes_text(backlog, status_number(worker, "backlog_bytes")),
+           ctl_bytes(out, status_number(worker, "bytes_out")),
+           ctl_bytes(lag, status_number(worker, "ring_lag_bytes")),
+           ctl_bytes(backlog, status_number(worker, "backlog_bytes")),
            status_number(worker, "backlog_frames"), status_number(worker, "overruns"), behind,
            status_number(worker, "largest_step_units"),
            (double)status_number(worker, "largest_pass_cpu_us") / 1000);
@@ -175,27 +160,16 @@ static void print_status_table(struct json_value status)
     print_columns();
 }
 
-static int run_status(const struct ctl *ctl, int argc, char **argv)
+static int run_status(const struct ctl *ctl, const struct words *words)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
-    bool as_json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'j')
-            return ctl_usage(&command_status);
-        as_json = true;
-    }
-    if (optind != argc)
-        return ctl_usage(&command_status);
     struct buffer answer = {0};
-    char message[CONTROL_LINE_MESSAGE];
-    int fd = control_line_ask(ctl->control, "status", CTL_TIMEOUT_MS, &answer, message);
+    int fd = ctl_ask(ctl, "status", &answer);
     if (fd < 0) {
         buffer_free(&answer);
-        return ctl_fail("%s", message);
+        return 1;
     }
     close(fd);
-    if (as_json) {
+    if (words_has(words, WORDS_JSON)) {
         buffer_append_byte(&answer, '\n');
         ctl_print(buffer_slice(&answer));
     } else {
@@ -210,7 +184,8 @@ static int run_status(const struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command command_status = {
     .name = "status",
-    .usage = "[--json]",
+    .operands = "",
+    .options = WORDS_BIT(WORDS_JSON),
     .help = "shows processes, connections, the sequence number, rates, ring and store",
     .run = run_status,
 };

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <string.h>
 
 #include "client/ctl/ctl.h"
@@ -56,31 +55,23 @@ static bool is_json_object(const char *text)
     return object;
 }
 
-static int run_export(const struct ctl *ctl, int argc, char **argv)
+static int run_export(const struct ctl *ctl, const struct words *words)
 {
-    static const struct option options[] = {{"query", required_argument, NULL, 'q'}, {0}};
-    const char *query = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'q')
-            return ctl_usage(&command_export);
-        query = optarg;
-    }
-    if (argc - optind != 1)
-        return ctl_usage(&command_export);
-    if (query && !is_json_object(query))
+    const char *query = words_value(words, WORDS_QUERY);
+    if (!ctl_name(words->operands[0]) || (query && !is_json_object(query)))
         return 1;
     struct client client;
     int status = 1;
     if (ctl_connect_quiet(ctl, &client))
-        status = export_collection(ctl, &client, argv[optind], query);
+        status = export_collection(ctl, &client, words->operands[0], query);
     client_close(&client);
     return status;
 }
 
 const struct ctl_command command_export = {
     .name = "export",
-    .usage = "COLLECTION [--query JSON]",
+    .operands = "COLLECTION",
+    .options = WORDS_BIT(WORDS_QUERY),
     .help = "prints the documents of a collection (those that match), one JSON document a line",
     .run = run_export,
 };

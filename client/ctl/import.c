@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +22,7 @@ struct import {
     struct lines lines;
     struct json json; /* of the current line */
     struct batch batches[IN_FLIGHT];
+    bool sent; /* a batch was */
     uint64_t inserted, replaced, skipped;
     uint64_t started_ms, shown_ms;
     uint64_t waits_ms; /* since when for an answer */
@@ -167,6 +167,7 @@ static void send_import_batch(struct import *import, struct batch *batch)
     batch->tid =
         client_send(&import->client, import->collection, "import", batch_finish(batch, import->replace));
     ws_client_flush(&import->client.ws);
+    import->sent = true;
 }
 
 static bool take_all_answers(struct import *import)
@@ -184,8 +185,11 @@ static bool check_line(struct import *import, struct slice line)
 {
     char message[200];
     if (!json_parse(&import->json, line.data, line.length)) {
-        snprintf(message, sizeof message, "%s at byte %zu", import->json.error,
-                 import->json.error_offset + 1);
+        bool open = import->json.error_offset >= line.length && import->lines.form == LINES_EACH_LINE &&
+                    (line.data[0] == '{' || line.data[0] == '[');
+        snprintf(message, sizeof message, "%s at byte %zu%s", import->json.error,
+                 import->json.error_offset + 1,
+                 open ? "; each document stands on a line of its own, or all in one array" : "");
         return bad_line(import, import->lines.number, message);
     }
     if (import->json.depth > JSON_DEPTH_DOCUMENT) {
@@ -228,7 +232,8 @@ static bool send_documents(struct import *import)
     }
     if (result == LINES_FAILED)
         return bad_line(import, import->lines.number, import->lines.message);
-    if (batch->count > 0)
+    /* Without any document it is asked all the same whether the collection takes some. */
+    if (batch->count > 0 || !import->sent)
         send_import_batch(import, batch);
     return take_all_answers(import);
 }
@@ -272,26 +277,20 @@ static int import_file(struct import *import)
     return status;
 }
 
-static int run_import(const struct ctl *ctl, int argc, char **argv)
+static int run_import(const struct ctl *ctl, const struct words *words)
 {
-    static const struct option options[] = {{"replace", no_argument, NULL, 'r'}, {0}};
-    struct import import = {.ctl = ctl};
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'r')
-            return ctl_usage(&command_import);
-        import.replace = true;
-    }
-    if (argc - optind != 2)
-        return ctl_usage(&command_import);
-    import.collection = argv[optind];
-    import.file = argv[optind + 1];
-    return import_file(&import);
+    struct import import = {.ctl = ctl,
+                            .collection = words->operands[0],
+                            .file = words->operands[1],
+                            .replace = words_has(words, WORDS_REPLACE)};
+    return ctl_name(import.collection) ? import_file(&import) : 1;
 }
 
 const struct ctl_command command_import = {
     .name = "import",
-    .usage = "[--replace] COLLECTION FILE|-",
-    .help = "stores the documents of a file of JSON lines (also .gz); what is there already is skipped",
+    .operands = "COLLECTION FILE|-",
+    .options = WORDS_BIT(WORDS_REPLACE),
+    .help =
+        "stores the documents of a file, JSON lines or an array, also gzip; what is there already is skipped",
     .run = run_import,
 };

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -15,10 +14,10 @@ static void tail_on_signal(int number)
     shutdown(connection, SHUT_RD);
 }
 
-static void compose_subscription(struct buffer *data, char *const *names, int count)
+static void compose_subscription(struct buffer *data, char *const *names, size_t count)
 {
     buffer_append_text(data, "{\"collections\":");
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         buffer_append_byte(data, i == 0 ? '[' : ',');
         json_append_string(data, slice_text(names[i]));
     }
@@ -57,20 +56,20 @@ static int follow_changes(const struct ctl *ctl, struct client *client, uint64_t
     }
 }
 
-static int run_tail(const struct ctl *ctl, int argc, char **argv)
+static int run_tail(const struct ctl *ctl, const struct words *words)
 {
-    static const struct option options[] = {{0}};
-    if (getopt_long(argc, argv, "", options, NULL) != -1)
-        return ctl_usage(&command_tail);
     struct client client;
     int status = 1;
+    for (size_t i = 0; i < words->operand_count; i++)
+        if (!ctl_name(words->operands[i]))
+            return 1;
     if (ctl_connect(ctl, &client)) {
         connection = client.ws.fd;
         struct sigaction action = {.sa_handler = tail_on_signal};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         struct buffer data = {0};
-        compose_subscription(&data, argv + optind, argc - optind);
+        compose_subscription(&data, words->operands, words->operand_count);
         status = follow_changes(ctl, &client,
                                 client_send(&client, "dispatcher", "subscribe", buffer_slice(&data)));
         buffer_free(&data);
@@ -81,7 +80,7 @@ static int run_tail(const struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command command_tail = {
     .name = "tail",
-    .usage = "[COLLECTION]...",
+    .operands = "[COLLECTION]...",
     .help = "prints every change as it happens, one JSON message a line",
     .run = run_tail,
 };

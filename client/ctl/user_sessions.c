@@ -1,10 +1,8 @@
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "client/ctl/parts.h"
-#include "client/ctl/table.h"
+#include "client/ctl/listing.h"
 #include "shared/base/memory.h"
 
 /* The user's sessions are asked for first, whatever is to be done with them: what is ended is one of them. */
@@ -12,8 +10,8 @@ static bool fetch_sessions(const struct ctl *ctl, struct client *client, const c
                            struct client_reply *reply)
 {
     struct buffer data = {0};
-    buffer_append_text(&data, "{\"user_id\":");
-    json_append_string(&data, slice_text(name));
+    buffer_append_byte(&data, '{');
+    ctl_append_id(&data, "user_id", name);
     buffer_append_byte(&data, '}');
     bool done = ctl_connect_quiet(ctl, client);
     if (done && !client_call(client, "users", "sessions", buffer_slice(&data), reply, CTL_TIMEOUT_MS)) {
@@ -25,13 +23,6 @@ static bool fetch_sessions(const struct ctl *ctl, struct client *client, const c
 }
 
 /* ---- showing ---- */
-
-static void add_text(struct table *table, struct json_value value)
-{
-    struct buffer scratch = {0};
-    table_add(table, json_string(value, &scratch));
-    buffer_free(&scratch);
-}
 
 /* Milliseconds since 1970 as 2026-01-31 09:15:00Z. */
 static void add_time(struct table *table, struct json_value value)
@@ -51,22 +42,18 @@ static void add_time(struct table *table, struct json_value value)
 static void print_sessions(struct json_value sessions)
 {
     struct table table = {.columns = 5};
-    struct buffer out = {0};
     static const char *const heads[] = {"ID", "CREATED", "USED", "ADDRESS", "BROWSER"};
-    for (size_t i = 0; i < table.columns; i++)
-        table_add(&table, slice_text(heads[i]));
+    listing_add_heads(&table, heads, table.columns);
     struct json_iterator each = json_begin(sessions);
     while (json_step(&each)) {
-        add_text(&table, json_member(each.value, SLICE("id")));
+        listing_add_text(&table, json_member(each.value, SLICE("id")));
         add_time(&table, json_member(each.value, SLICE("created")));
         add_time(&table, json_member(each.value, SLICE("used")));
-        add_text(&table, json_member(each.value, SLICE("address")));
-        add_text(&table, json_member(each.value, SLICE("browser")));
+        listing_add_text(&table, json_member(each.value, SLICE("address")));
+        listing_add_text(&table, json_member(each.value, SLICE("browser")));
     }
-    table_append(&table, &out);
-    ctl_print(buffer_slice(&out));
+    listing_print(&table);
     table_free(&table);
-    buffer_free(&out);
 }
 
 static int show_sessions(const struct ctl *ctl, const char *name, bool as_json)
@@ -77,7 +64,7 @@ static int show_sessions(const struct ctl *ctl, const char *name, bool as_json)
     if (fetch_sessions(ctl, &client, name, &reply)) {
         struct json_iterator each = json_begin(reply.data);
         while (as_json && json_step(&each))
-            ctl_print_line(NULL, each.value);
+            listing_print_line(each.value);
         if (!as_json)
             print_sessions(reply.data);
         status = 0;
@@ -137,31 +124,21 @@ static int end_sessions(const struct ctl *ctl, const char *name, const char *wan
     return status;
 }
 
-static int run_user_sessions(const struct ctl *ctl, int argc, char **argv)
+static int run_user_sessions(const struct ctl *ctl, const struct words *words)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"end", required_argument, NULL, 'e'},
-                                            {"end-all", no_argument, NULL, 'a'},
-                                            {0}};
-    const char *wanted = NULL;
-    bool as_json = false, all = false, wrong = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 'j')
-            as_json = true;
-        else if (option == 'e')
-            wanted = optarg;
-        else if (option == 'a')
-            all = true;
-        else
-            wrong = true;
-    }
-    if (wrong || argc - optind != 1 || (wanted != NULL) + all + as_json > 1)
-        return ctl_usage(&command_user);
-    if (!ctl_name(argv[optind]))
+    const char *name = words->operands[0], *wanted = words_value(words, WORDS_END);
+    bool as_json = words_has(words, WORDS_JSON), all = words_has(words, WORDS_END_ALL);
+    if ((wanted != NULL) + all + as_json > 1)
+        return ctl_wrong(&command_user_sessions, "of --json, --end and --end-all only one can be");
+    if (!ctl_name(name))
         return 1;
-    return wanted || all ? end_sessions(ctl, argv[optind], wanted)
-                         : show_sessions(ctl, argv[optind], as_json);
+    return wanted || all ? end_sessions(ctl, name, wanted) : show_sessions(ctl, name, as_json);
 }
 
-const struct ctl_part part_user_sessions = {"sessions", run_user_sessions};
+const struct ctl_command command_user_sessions = {
+    .name = "user sessions",
+    .operands = "NAME",
+    .options = WORDS_BIT(WORDS_JSON) | WORDS_BIT(WORDS_END) | WORDS_BIT(WORDS_END_ALL),
+    .help = "shows a user's sessions, or ends one or all of them",
+    .run = run_user_sessions,
+};

@@ -25,7 +25,7 @@ static int measure_next(MDB_txn *txn, const char *prefix, const char *after, cha
     return 0;
 }
 
-/* What of the name stands behind @prefix goes into @part, of @most bytes. */
+/* What of the name follows @prefix goes into @part, of @most bytes. */
 static enum store_step next(struct store *store, const char *prefix, char *part, size_t most,
                             struct store_holding *holding)
 {

@@ -104,7 +104,7 @@ def test_over_the_network_with_a_log_in(make_server):
                                               **{'log_level': 'notice'}))
     server.ctl('user', 'add', 'tool', '--password-stdin', text='for the tool alone\n')
     shown = run('fanout', '--subscribers', '10', '--count', '50', '--json', '--control', server.control, '--login',
-                'tool', '--password-stdin', server.url, password='for the tool alone\n')
+                'tool', '--password-stdin', server.url, password='\ufefffor the tool alone\r\n')
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout)['deliveries'] == 500
     wrong = run('fanout', '--subscribers', '1', '--count', '1', '--control', server.control, '--login', 'tool',

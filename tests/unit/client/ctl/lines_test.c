@@ -130,6 +130,69 @@ static void tells_when_a_packed_file_is_cut_off(void **state)
     unlink(path);
 }
 
+/* Elements with what looks like an end in strings, over many lines, longer than what is read at once. */
+static void gives_the_elements_of_an_array(void **state)
+{
+    (void)state;
+    enum { LENGTH = 300000 };
+    static const char head[] = "\xEF\xBB\xBF \r\n[ {\"a\":\"]},\\\"{\\\\\"}\n, [[1],\n[2]] ,7 ,\n\n\"",
+                      tail[] = "\"\n]\n";
+    char path[64];
+    struct lines lines;
+    struct slice line;
+    struct buffer text = {0};
+    buffer_append(&text, head, sizeof head - 1);
+    memset(buffer_reserve(&text, LENGTH), 'x', LENGTH);
+    text.length += LENGTH;
+    buffer_append_text(&text, tail);
+    make_file(path, text.data, text.length);
+    assert_true(lines_open(&lines, path));
+    assert_line(&lines, "{\"a\":\"]},\\\"{\\\\\"}", 2);
+    assert_line(&lines, "[[1],\n[2]]", 3);
+    assert_line(&lines, "7", 4);
+    assert_int_equal(lines_next(&lines, &line), LINES_LINE);
+    assert_int_equal(line.length, LENGTH + 2);
+    assert_int_equal(lines.number, 6);
+    assert_int_equal(lines_next(&lines, &line), LINES_END);
+    assert_int_equal(lines_next(&lines, &line), LINES_END);
+    lines_close(&lines);
+    buffer_free(&text);
+    unlink(path);
+}
+
+static void says_what_is_wrong_with_an_array(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+        uint64_t number;
+    } cases[] = {
+        {"[", "the file ends within the array", 1},
+        {"[{},\n", "the file ends within the array", 2},
+        {"[{}\n", "the file ends within the array", 2},
+        {"[{},\n{\"a\"", "the file ends within the array", 2},
+        {"[{}\n{}]", "expected a comma or the end of the array", 2},
+        {"[{},]", "a document is missing in the array", 1},
+        {"[,{}]", "a document is missing in the array", 1},
+        {"[{}]\n\n[]", "there is more after the array", 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[64];
+        struct lines lines;
+        struct slice line;
+        enum lines_result result;
+        make_file(path, cases[i].text, strlen(cases[i].text));
+        assert_true(lines_open(&lines, path));
+        while ((result = lines_next(&lines, &line)) == LINES_LINE)
+            ;
+        assert_int_equal(result, LINES_FAILED);
+        assert_string_equal(lines.message, cases[i].message);
+        assert_int_equal(lines.number, cases[i].number);
+        lines_close(&lines);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +201,8 @@ int main(void)
         cmocka_unit_test(says_why_a_file_cannot_be_read),
         cmocka_unit_test(gives_long_lines_of_packed_files),
         cmocka_unit_test(tells_when_a_packed_file_is_cut_off),
+        cmocka_unit_test(gives_the_elements_of_an_array),
+        cmocka_unit_test(says_what_is_wrong_with_an_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
