@@ -28,6 +28,7 @@
 #include "worker/base/thread_pool.h"
 #include "worker/events.h"
 #include "worker/intake/ring_intake.h"
+#include "worker/larger_documents.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_hold.h"
 #include "worker/net/network.h"
@@ -290,6 +291,8 @@ int worker_main(const struct inheritance *inheritance)
     if (worker.slot == 0)
         log_first_user(&worker);
     orders_ready(&worker);
+    if (worker.slot == 0)
+        larger_documents_count(&worker);
     run_loop(&loop);
     orders_close(&worker);
     close_loop(&loop);

@@ -98,7 +98,7 @@ enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
 /** Bounds on what peers can make grow. Bytes unless the name says otherwise. */
 struct config_limits {
     uint64_t message_bytes;           /* one message from a client; 1 MiB */
-    uint64_t document_bytes;          /* one document; 1 MiB */
+    uint64_t document_bytes;          /* one document; 900 KiB */
     uint64_t calls_in_flight;         /* open calls of one connection; 128 */
     uint64_t connections;             /* in all; 100000 */
     uint64_t connections_per_address; /* 0: no limit */
@@ -110,7 +110,7 @@ struct config_limits {
     uint64_t stranger_message_bytes; /* one message of a client that has not logged in; 16 KiB */
     uint64_t stranger_calls;         /* calls of such a connection in a minute; 20; then close 1008 */
     uint64_t strangers_bytes; /* what has come in part of all such clients of a worker; 4 MiB; then closed */
-    uint64_t result_bytes;    /* one answer of find; 1 MiB */
+    uint64_t result_bytes;    /* one answer of find, or of ids; 900 KiB */
     uint64_t pongs;           /* pongs waiting for one connection; 16: older ones are dropped */
     uint64_t handshake_ms;    /* until the handshake is complete; 10 s */
     uint64_t request_ms;      /* for the rest of an HTTP request, and for its answer to be read; 30 s */

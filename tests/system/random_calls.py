@@ -7,6 +7,7 @@ import random
 import re
 
 KIB, MIB = 1 << 10, 1 << 20
+DOCUMENT_MOST = 900 * KIB  # limits.document_bytes
 MESSAGE_MOST = MIB - 64
 LEVELS_MOST = 63  # and the message's own
 
@@ -195,7 +196,7 @@ class Cases:
 
     def prepare(self):
         """Few large documents, or many small ones, in lists of a message each."""
-        size = sizes(self.rng, 20, MIB - KIB)
+        size = sizes(self.rng, 20, DOCUMENT_MOST - KIB)
         count = max(1, min(self.rng.choice((1, 1, 3, 20, 1000)), 4 * MIB // size))
         same = self.rng.random() < 0.3
         documents, bytes_ = [], 0
@@ -276,7 +277,7 @@ class Cases:
 
     def query(self):
         rng = self.rng
-        size = sizes(rng, 1, MIB - 8 * KIB)
+        size = sizes(rng, 1, DOCUMENT_MOST - 8 * KIB)
         form = rng.randrange(5)
         if form == 0:
             return {self.path(): self.condition(size)}
@@ -402,7 +403,7 @@ class Cases:
                               for key, value in document.items()}
         if kind == 4:
             return 'nulls that are nowhere', {f'none{n}': None for n in range(sizes(rng, 1, 60000))}
-        return 'any', {rng.choice(FIELDS[:4]): self.values.any(sizes(rng, 1, MIB - 4 * KIB))}
+        return 'any', {rng.choice(FIELDS[:4]): self.values.any(sizes(rng, 1, DOCUMENT_MOST - 4 * KIB))}
 
     def merges(self):
         name, changes = self.merge()
@@ -427,7 +428,7 @@ class Cases:
             self.add(f'upsert, {name}', 'update', {'_id': new, 'changes': changes, 'upsert': True})
         self.add('patch, text', 'patch', {'_id': new, 'operations': [
             {'op': rng.choice(('add', 'replace', 'test')), 'path': rng.choice(('/a', '/o', '/b/c', '')),
-             'value': self.values.any(sizes(rng, 1, MIB - KIB))}]})
+             'value': self.values.any(sizes(rng, 1, DOCUMENT_MOST - KIB))}]})
 
     def imports(self):
         """Lists of small documents with many keys, of which the last may be in the way of another."""
@@ -506,7 +507,7 @@ class Cases:
     def words(self):
         """Names and values where others are expected: what says so must not cost more than it."""
         rng = self.rng
-        size = sizes(rng, 1, MIB - KIB)
+        size = sizes(rng, 1, DOCUMENT_MOST - KIB)
         value = self.values.any(size)
         what = rng.choice((
             ('subscribe', 'dispatcher', {'collections': [rng.choice((*COLLECTIONS, 'z' * 20))] * sizes(rng, 1, 40000)}),

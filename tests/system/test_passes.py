@@ -81,7 +81,7 @@ def test_what_hardly_anybody_sees(make_server, backlog, count, units):
         client.socket.close()
 
 
-MIB = 1 << 20
+DENSE_BYTES = 890 << 10  # little less than a document may have
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 
@@ -96,13 +96,13 @@ def short(number):
 
 
 def dense(method, head, item, tail):
-    """A message of nearly 1 MiB made of as many items as fit."""
+    """A message of nearly that many bytes made of as many items as fit."""
     text = [f'{{"tid":1,"methodName":"{method}","collectionName":"notes","data":{head}']
     size = len(text[0]) + len(tail) + 1
-    for number in range(MIB):
+    for number in range(DENSE_BYTES):
         text.append(('' if number == 0 else ',') + item(number))
         size += len(text[-1])
-        if size > MIB:
+        if size > DENSE_BYTES:
             return ''.join(text[:-1]) + tail + '}'
 
 

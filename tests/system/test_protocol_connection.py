@@ -1,11 +1,13 @@
 """Connections: the opening handshake, frames, close codes, pings, limits."""
 
+import asyncio
 import itertools
 import json
 import struct
 import time
 
 import pytest
+import websockets
 
 from client import Client
 from configuration import configuration
@@ -319,3 +321,78 @@ async def test_configuration_limits_are_described(make_server):
     assert answer['limits']['message_bytes'] == 65536
     await client.send(json.dumps({'tid': 1, 'methodName': 'describe', 'data': 'x' * 70000}))
     assert await client.until_closed() == 1009
+
+
+class PlainSocket:
+    """A client of the websockets library as anybody would begin one: it takes messages of up to 1 MiB."""
+
+    def __init__(self, server, user):
+        self.connection = websockets.connect(server.url, extra_headers={'Authorization': f'Bearer {server.tokens[user]}'})
+        self.largest = 0  # bytes of a message since the last call
+
+    async def __aenter__(self):
+        self.socket = await self.connection.__aenter__()
+        return self
+
+    async def __aexit__(self, *error):
+        await self.connection.__aexit__(*error)
+
+    async def until(self, wanted):
+        while True:
+            text = await asyncio.wait_for(self.socket.recv(), PATIENCE)
+            self.largest = max(self.largest, len(text.encode()))
+            message = json.loads(text)
+            if wanted(message):
+                return message
+
+    async def call(self, method, collection=None, data=None):
+        """The answer's data, and how large the largest message was on the way to it."""
+        self.largest = 0
+        await self.socket.send(json.dumps({
+            'tid': '"' * 128, 'methodName': method, 'collectionName': collection, 'data': data}))
+        answer = await self.until(lambda message: message['operation'] == 'fulfill')
+        assert answer['data']['tid'] == '"' * 128
+        return answer['data']['data'], self.largest
+
+
+async def test_the_largest_messages(make_server):
+    """By default each is less than 1 MiB, whatever comes around what the options bound."""
+    server = make_server(workers=1)
+    most = 900 << 10  # document_bytes, result_bytes
+    document = {'_id': 'large', '_version': 0, 'text': ''}
+    document['text'] = 'x' * (most - len(json.dumps(document, separators=(',', ':'))))
+    ids = ['"' * 252 + f'{n:04}' for n in range(1810)]  # a quote takes two bytes
+    server.load('viruses', [{'_id': f'{n:04}', 'name': f'{n}', 'text': 'x' * 960} for n in range(1000)])
+    server.load('users', [{'_id': 'large', 'groups': ['editors'], 'text': 'x' * (most - 100)}])
+    server.ctl('user', 'passwd', 'large', '--password-stdin', text='large password\n')
+    writer = await Client.connect(server, 'editor')
+    async with PlainSocket(server, 'editor') as client:
+        begun, _ = await client.call('sync', 'notes', {})
+        await writer.call('insert', 'notes', [{'_id': f'a{n}', 'text': 'x' * 3000} for n in range(10)])
+        await writer.call('insert', 'notes', document)
+        await client.until(lambda message: message['collectionName'] == 'notes' and message['data'][0]['_id'] == 'large')
+        sizes = {'update': client.largest}
+        for name, call in {
+                'detail': ('detail', 'notes', {'_id': 'large'}), 'find one': ('find', 'notes', {'query': {'_id': 'large'}}),
+                'find many': ('find', 'viruses', {}), 'sync': ('sync', 'notes', {}), 'resume': ('resume', None, begun),
+                'insert': ('insert', 'notes', [{'_id': key} for key in ids[:1690]])}.items():
+            answer, sizes[name] = await client.call(*call)
+            assert 'code' not in answer, answer
+            if name == 'find many':
+                assert answer['more'] and len(answer['documents']) > 800
+        await client.call('insert', 'notes', [{'_id': key} for key in ids[1690:]])
+        for call in (('insert', [{'_id': 'x' + key[1:]} for key in ids]), ('update', {'query': {}, 'changes': {'n': 1}}),
+                     ('remove', {'_id': ids})):
+            answer, _ = await client.call(call[0], 'notes', call[1])
+            assert answer['code'] == 'too_large' and 'index' not in answer and 'result_bytes' in answer['message']
+        assert await writer.call('count', 'notes') == 1821
+        await client.call('remove', 'notes', {'_id': ids[:15]})
+        for name, call in {'update all': ('update', {'query': {'text': None}, 'changes': {'n': 1}}),
+                           'remove': ('remove', {'_id': ids[15:]})}.items():
+            answer, sizes[name] = await client.call(call[0], 'notes', call[1])
+            assert 'code' not in answer, answer
+        answer, sizes['log-in'] = await client.call('authorize_by_login', 'users', {
+            'username': 'large', 'password': 'large password'})
+        assert answer['_id'] == 'large'
+    assert all(most - (most >> 5) < size < 1 << 20 for size in sizes.values()), sizes
+    assert all(sizes[name] < most + 1024 for name in ('update', 'detail', 'find one', 'sync', 'resume')), sizes

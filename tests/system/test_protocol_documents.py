@@ -10,7 +10,7 @@ import pytest
 
 from client import Client
 from configuration import configuration
-from server import DISPATCHCTL, PATIENCE, wait_until_async
+from server import DISPATCHCTL, PATIENCE, wait_until, wait_until_async
 
 
 @pytest.mark.parametrize('identifier', ['a', 'x' * 256, 'ü' * 128, ' ', '"\\/', '\U0001f331', '$in', 'a.b'])
@@ -220,6 +220,44 @@ async def test_document_too_large(make_server):
     await client.fails('too_large', 'patch', 'notes', {'_id': 'a', 'operations': [
         {'op': 'copy', 'from': '/text', 'path': '/again'}]})
     assert (await client.call('detail', 'notes', {'_id': 'a'}))['_version'] == 0
+
+
+async def test_what_is_stored_larger_is_read_and_made_smaller(make_server):
+    """The limit was lowered. The log says how many there are; who shortens one may change it."""
+    server = make_server(workers=1, config=configuration(limits={'document_bytes': '20K'}))
+    text = {key: key * 15000 for key in 'abcd'}
+    server.load('notes', [{'_id': key, 'text': text[key], 'n': 1} for key in 'abcd'] + [{'_id': f's{n}'} for n in range(9)])
+    server.load('viruses', [{'_id': 'v', 'name': 'x', 'text': text['a']}])
+    assert server.stop() == 0
+    server.configure(configuration(limits={'document_bytes': '10K', 'result_bytes': '1K'}))
+    server.start()
+    lines = wait_until(lambda: [line for line in server.log().splitlines() if 'documents larger than' in line][1:],
+                       what='the lines of two collections')
+    assert 'viruses: documents larger than limits.document_bytes (10240): 1;' in lines[-1]
+    assert 'notes: documents larger than limits.document_bytes (10240): 4;' in server.log()
+
+    client = await Client.connect(server, 'editor')
+    await client.synchronize('notes', 'viruses')
+    assert client.copy('notes')['a']['text'] == text['a']
+    assert (await client.call('detail', 'notes', {'_id': 'b'}))['text'] == text['b']
+    assert (await client.call('find', 'notes', {'query': {'_id': 'c'}}))['documents'][0]['text'] == text['c']
+    assert len(server.export('notes')) == 13
+    for changes in ({'n': 2}, {'more': 1}, {'text': text['b']}):
+        await client.fails('too_large', 'update', 'notes', {'_id': 'a', 'changes': changes})
+    await client.fails('too_large', 'insert', 'notes', {'text': text['a']})
+    assert await client.call('update', 'notes', {'_id': 'a', 'changes': {'text': text['a'][:-1]}}) == {
+        '_ids': ['a'], '_version': 1}
+    assert (await client.call('patch', 'notes', {'_id': 'b', 'operations': [
+        {'op': 'remove', 'path': '/n'}, {'op': 'test', 'path': '/text', 'value': text['b']}]}))['_version'] == 1
+    await client.call('update', 'notes', {'_id': 'c', 'changes': {'text': 'short'}})
+    await client.call('update', 'notes', {'_id': 'c', 'changes': {'text': 'not so short'}})
+    assert await client.call('remove', 'notes', {'_id': 'd'}) == {'_ids': ['d']}
+    await client.call('patch', 'viruses', {'_id': 'v', 'operations': [{'op': 'remove', 'path': '/text'}]})
+    await client.until(lambda: client.copy('notes')['c']['_version'] == 2 and 'd' not in client.copy('notes'))
+    assert client.copy('notes') == server.export('notes')
+    server.restart()
+    wait_until(lambda: 'notes: documents larger than limits.document_bytes (10240): 2;' in server.log(),
+               what='those that are left')
 
 
 async def test_insert(server):

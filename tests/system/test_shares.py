@@ -16,7 +16,7 @@ KIB, MIB = 1 << 10, 1 << 20
 async def test_a_patch_that_is_too_much_work(server):
     """Few bytes that move a large value to and fro."""
     client, other = await Client.connect(server, 'ann'), await Client.connect(server, 'ben')
-    await client.call('insert', 'notes', {'_id': 'd', 'a': 'x' * (MIB - 200)})
+    await client.call('insert', 'notes', {'_id': 'd', 'a': 'x' * (900 * KIB - 200)})
     to_and_fro = [{'op': 'move', 'from': '/a', 'path': '/b'}, {'op': 'move', 'from': '/b', 'path': '/a'}]
     for count in (2000, 9000):
         call = await client.start('patch', 'notes', {'_id': 'd', 'operations': to_and_fro * count})
@@ -35,7 +35,7 @@ async def test_nobody_waits_for_all_the_changes_that_another_has_sent(make_serve
     """Sets that are much work go to the committer one after the other, and another user's in between."""
     server = make_server(workers=1, config=configuration(log_level='notice'))
     client, other = await Client.connect(server, 'ann'), await Client.connect(server, 'ben')
-    await client.call('insert', 'notes', {'_id': 'd', 'a': 'x' * (MIB - 200)})
+    await client.call('insert', 'notes', {'_id': 'd', 'a': 'x' * (900 * KIB - 200)})
     to_and_fro = [{'op': 'move', 'from': '/a', 'path': '/b'}, {'op': 'move', 'from': '/b', 'path': '/a'}]
     calls = [await client.start('patch', 'notes', {'_id': 'd', 'operations': to_and_fro * 100}) for _ in range(12)]
     await other.call('insert', 'notes', {})
@@ -49,7 +49,7 @@ async def test_an_update_of_many_large_documents(make_server):
     client = await Client.connect(server, 'ann')
     count = scaled(50, 20)
     for i in range(count):
-        await client.call('insert', 'notes', {'_id': f'd{i}', 'a': 'x' * (MIB - 200)})
+        await client.call('insert', 'notes', {'_id': f'd{i}', 'a': 'x' * (900 * KIB - 200)})
     before = server.memory(server.committer_pid())
     failure = await client.fails('too_large', 'update', 'notes', {'query': {}, 'changes': {'n': 1}})
     assert 'too much work for one call' in failure['message']
@@ -74,7 +74,7 @@ async def test_large_changes_of_many_documents_are_given_on_once(make_server):
     before = server.memory(worker)
     os.kill(committer, signal.SIGSTOP)
     try:
-        call = await client.start('update', 'notes', {'query': {}, 'changes': {'text': 'x' * 900 * KIB, 'n': 1}})
+        call = await client.start('update', 'notes', {'query': {}, 'changes': {'text': 'x' * 890 * KIB, 'n': 1}})
         await client.call('count', 'notes')
         await client.call('count', 'notes')
         assert server.memory(worker) - before < 9 * MIB

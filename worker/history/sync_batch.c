@@ -15,10 +15,11 @@ void sync_batch_finish(struct sync_batch *batch)
     batch->collection = NULL;
 }
 
+/* A document of any size is alone in its message, which so is no larger than one that is dispatched. */
 static void sync_batch_next(struct sync_batch *batch, const struct config_collection *collection,
-                            enum backlog_kind kind)
+                            enum backlog_kind kind, size_t bytes)
 {
-    if (batch->collection != collection || batch->kind != kind || batch->list.length >= MESSAGE_BYTES)
+    if (batch->collection != collection || batch->kind != kind || batch->list.length + bytes > MESSAGE_BYTES)
         sync_batch_finish(batch);
     if (batch->collection)
         buffer_append_byte(&batch->list, ',');
@@ -29,13 +30,13 @@ static void sync_batch_next(struct sync_batch *batch, const struct config_collec
 void sync_batch_update(struct sync_batch *batch, const struct config_collection *collection,
                        struct slice document)
 {
-    sync_batch_next(batch, collection, BACKLOG_UPDATE);
+    sync_batch_next(batch, collection, BACKLOG_UPDATE, document.length);
     buffer_append_slice(&batch->list, document);
 }
 
 void sync_batch_remove(struct sync_batch *batch, const struct config_collection *collection, struct slice id)
 {
-    sync_batch_next(batch, collection, BACKLOG_REMOVE);
+    sync_batch_next(batch, collection, BACKLOG_REMOVE, id.length);
     json_append_string(&batch->list, id);
 }
 

@@ -19,6 +19,9 @@
 /* A document that is read, parsed, changed, compared, put. */
 enum { WORK_DOCUMENT_BYTE = 16 };
 
+/* In an answer beside an id: {"_id":,"_version":V}, where V has up to 10 digits. */
+enum { VERSION_BYTES = 30 };
+
 static struct buffer *begin_document_set(struct transaction *transaction, struct buffer *set,
                                          enum change_answer answer)
 {
@@ -44,18 +47,31 @@ static size_t size_of(struct transaction *transaction, struct slice id, size_t m
     return missing;
 }
 
-static bool document_fits(struct transaction *transaction, int64_t index, struct json_value document)
+/* An id in an answer, with what stands around it. */
+static size_t id_bytes(struct slice id)
 {
-    uint64_t most = transaction->worker->config->limits.document_bytes;
-    if (json_text(document).length <= most)
+    size_t bytes = id.length + 3;
+    for (size_t i = 0; i < id.length; i++)
+        bytes += id.data[i] == '"' || id.data[i] == '\\';
+    return bytes;
+}
+
+/* An answer that names what was changed is bounded like those that give documents. False: answered. */
+static bool answer_fits(struct transaction *transaction, uint64_t bytes)
+{
+    uint64_t most = transaction->worker->config->limits.result_bytes;
+    if (bytes <= most)
         return true;
-    transaction_fail_at(transaction, index, ERROR_TOO_LARGE, "A document may have at most %llu bytes",
-                        (unsigned long long)most);
+    transaction_fail(transaction, ERROR_TOO_LARGE,
+                     "The answer could have more than %llu bytes (limits.result_bytes); change fewer "
+                     "documents in one call",
+                     (unsigned long long)most);
     return false;
 }
 
-/* Adds the insertion of one document, @index of the list or NOT_LISTED, to a set. False: answered. */
-static bool add_insert(struct transaction *transaction, struct buffer *set, int64_t index,
+/* Adds the insertion of one document, @index of the list or NOT_LISTED, to a set, and to @answer what its answer
+ * has for it. False: answered. */
+static bool add_insert(struct transaction *transaction, struct buffer *set, uint64_t *answer, int64_t index,
                        struct json_value document)
 {
     struct worker *worker = transaction->worker;
@@ -67,8 +83,6 @@ static bool add_insert(struct transaction *transaction, struct buffer *set, int6
                             json_type_name(json_type(document)));
         return false;
     }
-    if (!document_fits(transaction, index, document))
-        return false;
     struct json_value given = json_member(document, SLICE("_id"));
     bool new_id = json_type(given) == JSON_NONE;
     buffer_clear(&worker->scratch);
@@ -94,6 +108,7 @@ static bool add_insert(struct transaction *transaction, struct buffer *set, int6
     };
     change_set_add(set, &change);
     buffer_free(&compact);
+    *answer += id_bytes(id) + VERSION_BYTES;
     return true;
 }
 
@@ -110,6 +125,7 @@ static bool count_allowed(struct transaction *transaction, uint32_t count, const
 static void insert_documents(struct transaction *transaction, struct json_value data)
 {
     struct buffer set = {0};
+    uint64_t answer = 0;
     buffer_reserve(&set, transaction->worker->message.length); /* about what it will take */
     bool list = json_type(data) == JSON_ARRAY;
     begin_document_set(transaction, &set, list ? ANSWER_LIST : ANSWER_ID_VERSION);
@@ -120,10 +136,11 @@ static void insert_documents(struct transaction *transaction, struct json_value 
             transaction->work = json_count(data) * work_of_change(0, 0);
         struct json_iterator each = json_begin(data);
         for (uint32_t i = 0; good && json_step(&each); i++)
-            good = add_insert(transaction, &set, i, each.value);
+            good = add_insert(transaction, &set, &answer, i, each.value);
     } else {
-        good = add_insert(transaction, &set, NOT_LISTED, data);
+        good = add_insert(transaction, &set, &answer, NOT_LISTED, data);
     }
+    good = good && answer_fits(transaction, list ? answer : 0);
     if (good && list)
         transaction_commit_list(transaction, &set);
     else if (good)
@@ -153,7 +170,8 @@ struct update_all {
     struct buffer operations;
     struct buffer changes;
     uint64_t count;
-    uint64_t bytes; /* of the operations, if each had the changes itself: what may be is no more than that */
+    uint64_t bytes;  /* of the operations, if each had the changes itself: what may be is no more than that */
+    uint64_t answer; /* bytes of the ids in it */
 };
 
 static uint64_t bytes_most(const struct config *config)
@@ -187,6 +205,9 @@ static enum search_verdict update_each(struct search *search, struct slice id,
     size_t added = all->operations.length - before;
     work_charge(&search->transaction->worker->work, WORK_NODE + work_bytes(added));
     all->bytes += all->count > 1 ? added + all->changes.length : added;
+    all->answer += id_bytes(id);
+    if (!answer_fits(search->transaction, all->answer))
+        return SEARCH_ANSWERED;
     if (all->bytes <= bytes_most(search->transaction->worker->config))
         return SEARCH_ON;
     transaction_fail(search->transaction, ERROR_TOO_LARGE,
@@ -319,7 +340,7 @@ static void patch_documents(struct transaction *transaction, struct json_value d
 }
 
 /* @value: the id, @index of the list or NOT_LISTED. False: answered. */
-static bool add_remove(struct transaction *transaction, struct buffer *set, int64_t index,
+static bool add_remove(struct transaction *transaction, struct buffer *set, uint64_t *answer, int64_t index,
                        struct json_value value, int64_t version)
 {
     struct slice id;
@@ -334,6 +355,7 @@ static bool add_remove(struct transaction *transaction, struct buffer *set, int6
         .id = id,
     };
     change_set_add(set, &change);
+    *answer += id_bytes(id);
     return true;
 }
 
@@ -345,10 +367,11 @@ static void remove_documents(struct transaction *transaction, struct json_value 
         return;
     struct json_value ids = json_member(data, SLICE("_id"));
     struct buffer set = {0};
+    uint64_t answer = 0;
     begin_document_set(transaction, &set, ANSWER_IDS);
     bool good = true, list = json_type(ids) == JSON_ARRAY;
     if (!list) {
-        good = add_remove(transaction, &set, NOT_LISTED, ids, version);
+        good = add_remove(transaction, &set, &answer, NOT_LISTED, ids, version);
     } else if (version != CHANGE_ANY_VERSION) {
         transaction_fail(transaction, ERROR_INVALID, "_version: allowed only with one _id");
         good = false;
@@ -358,8 +381,9 @@ static void remove_documents(struct transaction *transaction, struct json_value 
             transaction->work = json_count(ids) * work_of_change(0, 0);
         struct json_iterator each = json_begin(ids);
         for (uint32_t i = 0; good && json_step(&each); i++)
-            good = add_remove(transaction, &set, i, each.value, version);
+            good = add_remove(transaction, &set, &answer, i, each.value, version);
     }
+    good = good && answer_fits(transaction, answer);
     if (good && list)
         transaction_commit_list(transaction, &set);
     else if (good)

@@ -64,6 +64,7 @@ static void put_large(struct fixture *f, const char *id, const char *head, const
                       const char *tail)
 {
     struct buffer body = {0};
+    f->config->limits.document_bytes = MIB;
     buffer_append_text(&body, head);
     fill(&body, MIB - 4 * KIB, pattern);
     buffer_append_text(&body, tail);
