@@ -157,6 +157,39 @@ static void what_is_left_is_a_collection_like_any_other(void **state)
     fixture_close(&f);
 }
 
+static bool wants_more(void *argument)
+{
+    unsigned *pieces = argument;
+    return (*pieces)-- > 0;
+}
+
+/* What a rebuild notes of how far it is says nothing of what is left. */
+static void a_rebuild_that_was_stopped_begins_again(void **state)
+{
+    (void)state;
+    static const char *const other = "'things': {'unique': ['name']}, 'plain': {}";
+    struct fixture f;
+    uint64_t removed = 0;
+    char message[STORE_MESSAGE];
+    unsigned pieces = 5; /* two old indexes, the end of these, two of the documents */
+    struct store_run run = {.epoch = 77, .may_go_on = wants_more, .argument = &pieces};
+    fixture_open(&f, with_things);
+    fill(&f);
+    store_write_close(&f.writer);
+    config_free(f.config);
+    f.config = fixture_config(f.directory, other);
+    assert_false(fixture_open_as(&f, f.config, &run, message));
+    assert_non_null(strstr(message, "is stopped"));
+    fixture_reopen(&f, without_things);
+    while (clear_piece(&f, "things", &removed) && removed == 0)
+        ;
+    assert_in_range(removed, 1, DOCUMENTS - 1);
+    fixture_reopen(&f, other);
+    assert_int_equal(count(&f, "things"), DOCUMENTS - removed);
+    check_indexes(&f);
+    fixture_close(&f);
+}
+
 static void what_must_not_be_cleared_is_not(void **state)
 {
     (void)state;
@@ -299,6 +332,7 @@ int main(void)
         cmocka_unit_test(all_of_it_goes_in_pieces),
         cmocka_unit_test(what_is_configured_again_is_new_to_its_clients),
         cmocka_unit_test(what_is_left_is_a_collection_like_any_other),
+        cmocka_unit_test(a_rebuild_that_was_stopped_begins_again),
         cmocka_unit_test(what_must_not_be_cleared_is_not),
         cmocka_unit_test(a_transaction_has_one_piece),
         cmocka_unit_test(many_may_be_broken_off),
