@@ -7,7 +7,7 @@
 #include "shared/store/environment.h"
 #include "shared/store/keys.h"
 
-static void add(struct index_keys *list, const struct key_value *key)
+static void add_key(struct index_keys *list, const struct key_value *key)
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? list->capacity * 2 : 8;
@@ -43,18 +43,18 @@ struct walk {
     bool many;   /* and there are too many */
 };
 
-static void take(struct walk *walk, struct json_value scalar)
+static void take_scalar(struct walk *walk, struct json_value scalar)
 {
     struct key_value key;
     if (!key_value_of(&key, scalar))
         return;
     walk->many = walk->list->count == KEY_ELEMENTS_MOST;
     if (!walk->many)
-        add(walk->list, &key);
+        add_key(walk->list, &key);
 }
 
 /** A number steps into an array; any other name goes on in each element that is an object. */
-static void follow(struct walk *walk, struct json_value value, struct slice path)
+static void follow_path(struct walk *walk, struct json_value value, struct slice path)
 {
     while (path.data && json_type(value) == JSON_OBJECT) {
         const char *dot = memchr(path.data, '.', path.length);
@@ -64,7 +64,7 @@ static void follow(struct walk *walk, struct json_value value, struct slice path
     }
     if (json_type(value) != JSON_ARRAY) {
         if (!path.data)
-            take(walk, value);
+            take_scalar(walk, value);
         return;
     }
     const char *dot = path.data ? memchr(path.data, '.', path.length) : NULL;
@@ -75,11 +75,11 @@ static void follow(struct walk *walk, struct json_value value, struct slice path
     struct json_iterator i = json_begin(value);
     for (; json_step(&i) && !walk->many; position++) {
         if (!path.data)
-            take(walk, i.value);
+            take_scalar(walk, i.value);
         else if (wanted == position)
-            follow(walk, i.value, rest);
+            follow_path(walk, i.value, rest);
         else if (wanted == UINT32_MAX && json_type(i.value) == JSON_OBJECT)
-            follow(walk, i.value, path);
+            follow_path(walk, i.value, path);
     }
 }
 
@@ -88,11 +88,11 @@ void index_keys_of(struct index_keys *list, const struct store_index *index, str
     buffer_clear(&list->bytes);
     list->count = 0;
     struct walk walk = {.list = list};
-    follow(&walk, root, index->field);
+    follow_path(&walk, root, index->field);
     if (walk.many) {
         buffer_clear(&list->bytes);
         list->count = 0;
-        add(list, &(struct key_value){.length = 1, .bytes = {KEY_MANY}});
+        add_key(list, &(struct key_value){.length = 1, .bytes = {KEY_MANY}});
     }
     for (size_t i = 0; i < list->count; i++) {
         char *bytes = list->bytes.data + (uintptr_t)list->items[i].data;

@@ -60,14 +60,14 @@ struct store_search {
 
 /* While ranges are made the bytes move, so the slices hold offsets until fix_ranges(). */
 
-static struct slice keep(struct store_search *search, const void *bytes, size_t length)
+static struct slice keep_bytes(struct store_search *search, const void *bytes, size_t length)
 {
     size_t offset = search->bytes.length;
     buffer_append(&search->bytes, bytes, length);
     return (struct slice){(const char *)(uintptr_t)(offset + 1), length};
 }
 
-static void fix(const struct store_search *search, struct slice *slice)
+static void fix_slice(const struct store_search *search, struct slice *slice)
 {
     if (slice->data)
         slice->data = buffer_slice(&search->bytes).data + ((uintptr_t)slice->data - 1);
@@ -92,8 +92,8 @@ static int by_start(const void *a, const void *b)
 static void fix_ranges(struct store_search *search)
 {
     for (size_t i = 0; i < search->range_count; i++) {
-        fix(search, &search->ranges[i].from);
-        fix(search, &search->ranges[i].stop);
+        fix_slice(search, &search->ranges[i].from);
+        fix_slice(search, &search->ranges[i].stop);
     }
     if (search->range_count < 2)
         return;
@@ -108,7 +108,7 @@ static void fix_ranges(struct store_search *search)
 static struct slice keep_key(struct store_search *search, struct key_value key, unsigned kind_bits)
 {
     key.bytes[0] = (unsigned char)(key.bytes[0] | kind_bits);
-    return keep(search, key.bytes, key.length);
+    return keep_bytes(search, key.bytes, key.length);
 }
 
 /** The keys between two bounds, of scalars and of elements. */
@@ -157,18 +157,19 @@ static void use_ids(struct store_search *search, const struct json_query_bounds 
         struct slice id = json_string(bounds->equal[i], &scratch);
         if (id.length == 0 || id.length > STORE_ID_BYTES)
             continue;
-        struct slice from = keep(search, id.data, id.length), stop = keep(search, id.data, id.length);
+        struct slice from = keep_bytes(search, id.data, id.length),
+                     stop = keep_bytes(search, id.data, id.length);
         buffer_append_byte(&search->bytes, '\0'); /* no id lies between an id and itself with a NUL after */
         stop.length++;
         add_range(search, from, stop);
     }
     if (!bounds->equal && json_type(bounds->lower.json ? bounds->lower : bounds->upper) == JSON_STRING) {
         struct slice from = {0}, stop = {0}, id = json_string(bounds->lower, &scratch);
-        from = keep(search, id.data, id.length < STORE_ID_BYTES ? id.length : STORE_ID_BYTES);
+        from = keep_bytes(search, id.data, id.length < STORE_ID_BYTES ? id.length : STORE_ID_BYTES);
         buffer_clear(&scratch);
         id = json_string(bounds->upper, &scratch);
         if (id.data) {
-            stop = keep(search, id.data, id.length);
+            stop = keep_bytes(search, id.data, id.length);
             buffer_append_byte(&search->bytes, '\0');
             stop.length++;
         }
@@ -180,7 +181,7 @@ static void use_ids(struct store_search *search, const struct json_query_bounds 
 /* ---- planning ---- */
 
 /** How good an index is for what the query says: fewer candidates first; 0: of no use. */
-static unsigned worth(const struct json_query_bounds *bounds, bool unique)
+static unsigned index_worth(const struct json_query_bounds *bounds, bool unique)
 {
     if (!bounds->equal)
         return bounds->lower.json && bounds->upper.json ? 20 : 10;
@@ -196,7 +197,7 @@ static unsigned worth(const struct json_query_bounds *bounds, bool unique)
     return score;
 }
 
-static void plan(struct store_search *search, const struct json_query *query)
+static void plan_search(struct store_search *search, const struct json_query *query)
 {
     const struct store_collection *collection = &search->store->collections[search->collection];
     struct json_query_bounds bounds, best_bounds = {0};
@@ -211,14 +212,14 @@ static void plan(struct store_search *search, const struct json_query *query)
         struct json_query_bounds other;
         if (!json_query_bounds(query, collection->indexes[i].field, &other))
             continue;
-        unsigned score = worth(&other, collection->indexes[i].unique);
+        unsigned score = index_worth(&other, collection->indexes[i].unique);
         if (score > best_worth) {
             best = &collection->indexes[i];
             best_bounds = other;
             best_worth = score;
         }
     }
-    if (by_id && best_worth < worth(&bounds, true))
+    if (by_id && best_worth < index_worth(&bounds, true))
         use_ids(search, &bounds);
     else if (best)
         use_index(search, best, &best_bounds);
@@ -232,7 +233,7 @@ struct store_search *store_search_start(struct store *store, unsigned collection
     struct store_search *search = memory_zeroed(1, sizeof *search);
     search->store = store;
     search->collection = collection;
-    plan(search, query);
+    plan_search(search, query);
     fix_ranges(search);
     return search;
 }
@@ -304,7 +305,7 @@ struct slice store_search_position(const struct store_search *search)
 }
 
 /** The next entry after where the search stands, in the current range or at its start. */
-static int move(struct store_search *search, MDB_val *key, MDB_val *value)
+static int move_on(struct store_search *search, MDB_val *key, MDB_val *value)
 {
     if (search->positioned)
         return mdb_cursor_get(search->cursor, key, value, MDB_NEXT);
@@ -319,7 +320,7 @@ static int move(struct store_search *search, MDB_val *key, MDB_val *value)
     return rc;
 }
 
-static void spend(struct store_search *search, uint64_t units)
+static void spend_units(struct store_search *search, uint64_t units)
 {
     search->taken += units;
     search->units -= units < search->units ? units : search->units;
@@ -331,8 +332,8 @@ static int next_entry(struct store_search *search, MDB_val *key, MDB_val *value,
     *inside = false;
     if (search->range == search->range_count)
         return MDB_NOTFOUND;
-    spend(search, search->positioned ? UNITS_ENTRY : UNITS_LOOKUP);
-    int rc = move(search, key, value);
+    spend_units(search, search->positioned ? UNITS_ENTRY : UNITS_LOOKUP);
+    int rc = move_on(search, key, value);
     if (search->again && (rc || !slice_equal(store_slice(*key), buffer_slice(&search->position))))
         json_parsing_free(&search->parsing); /* that entry has gone */
     search->again = false;
@@ -393,7 +394,7 @@ static enum json_parsed parse_document(struct store_search *search, struct slice
     if (record->full.length <= LARGE_BYTES || search->parsed_anew > PARSED_ANEW_MOST)
         units = UINT64_MAX;
     enum json_parsed parsed = json_parsing_go_on(search->parsing, &units);
-    spend(search, units);
+    spend_units(search, units);
     if (parsed != JSON_PARSED_MORE)
         json_parsing_free(&search->parsing);
     return parsed;
@@ -403,7 +404,7 @@ static enum json_parsed parse_document(struct store_search *search, struct slice
 static struct slice first_key(struct store_search *search)
 {
     index_keys_of(&search->keys, search->index, json_root(&search->document));
-    spend(search, search->document.count / 2 + search->keys.count * UNITS_KEY);
+    spend_units(search, search->document.count / 2 + search->keys.count * UNITS_KEY);
     for (size_t i = 0; i < search->keys.count; i++)
         if (in_ranges(search, search->keys.items[i]))
             return search->keys.items[i];
@@ -431,8 +432,8 @@ static bool is_first(struct store_search *search, struct slice value, struct sli
 }
 
 /** The document of an entry of the index. False: that cannot be read, or there is none. */
-static bool indexed(struct store_search *search, struct slice key, struct slice *value, struct slice *id,
-                    struct store_record *record)
+static bool read_indexed(struct store_search *search, struct slice key, struct slice *value, struct slice *id,
+                         struct store_record *record)
 {
     enum error_code code = ERROR_NOT_FOUND;
     if (key_split(key, value, id))
@@ -444,8 +445,8 @@ static bool indexed(struct store_search *search, struct slice key, struct slice 
 }
 
 /** Reads what an entry stands for; *@given: it is to be given here. False: it cannot be read. */
-static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, struct slice *id,
-                      struct store_record *record, bool *given)
+static bool read_candidate(struct store_search *search, MDB_val key, MDB_val entry, struct slice *id,
+                           struct store_record *record, bool *given)
 {
     struct slice value;
     *given = true;
@@ -456,8 +457,8 @@ static bool candidate(struct store_search *search, MDB_val key, MDB_val entry, s
         store_unreadable_document(search->store, 0, search->collection, *id);
         return false;
     }
-    spend(search, UNITS_LOOKUP);
-    if (!indexed(search, store_slice(key), &value, id, record))
+    spend_units(search, UNITS_LOOKUP);
+    if (!read_indexed(search, store_slice(key), &value, id, record))
         return false;
     bool known = true;
     if (!search->sees || search->sees(search->argument, record->tag))
@@ -479,7 +480,7 @@ enum store_step store_search_some(struct store_search *search, struct slice *id,
     search->again = search->parsing;
     search->positioned = search->positioned && !search->again;
     while (search->units && !search->failed && !given && !(rc = next_entry(search, &key, &value, &inside)))
-        search->failed = inside && !candidate(search, key, value, id, record, &given);
+        search->failed = inside && !read_candidate(search, key, value, id, record, &given);
     *units = search->taken;
     if (rc == MDB_NOTFOUND)
         return STORE_END;
