@@ -59,6 +59,8 @@ struct worker {
     struct work work;            /* what this pass of the loop may still spend */
     uint64_t refused_strangers;  /* calls since that was last said in the log */
     size_t held;                 /* bytes of memory that all open calls hold, as far as they are counted */
+    size_t candidates_held;      /* bytes of documents that jobs hold between two steps */
+    size_t sorts_held;           /* bytes of sorted documents that are kept for finds */
     struct json message;         /* the message being handled; reused */
     struct buffer *message_text; /* its text, when that is nobody else's: who keeps both takes them */
     struct incoming_queue *incoming; /* large messages that are not parsed yet; NULL: there are none */

@@ -136,7 +136,7 @@ static enum store_step export_walk(struct export *export)
     work_charge(&worker->work, WORK_LOOKUP);
     store_scan_resume(worker->store, &export->scan);
     while (result == STORE_STEP && export->documents.length < EXPORT_BYTES && worker->work.used < most &&
-           (export->candidate.held || candidate_room())) {
+           (export->candidate.held || candidate_room(worker))) {
         if (!export->candidate.held)
             result = export_next(export, most);
         else

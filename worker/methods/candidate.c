@@ -4,8 +4,6 @@
  * parsed in steps. */
 enum { HELD_BYTES = 64 * 1024 * 1024, PARSED_KEPT = 256 * 1024, LARGE_BYTES = 16 * 1024 };
 
-static size_t all_held;
-
 void candidate_open(struct candidate *candidate, const struct json_query *query)
 {
     candidate->matching = query ? json_matching_create(query) : NULL;
@@ -19,9 +17,9 @@ void candidate_free(struct candidate *candidate)
     *candidate = (struct candidate){0};
 }
 
-bool candidate_room(void)
+bool candidate_room(const struct worker *worker)
 {
-    return all_held < HELD_BYTES;
+    return worker->candidates_held < HELD_BYTES;
 }
 
 /* It is parsed, as a whole. Says in the log what cannot be. */
@@ -62,9 +60,9 @@ static size_t parsed_bytes(const struct candidate *candidate)
 /* While it is parsed it grows. */
 static void count_held(struct candidate *candidate)
 {
-    all_held -= candidate->held_bytes;
-    candidate->held_bytes = candidate->text.length + parsed_bytes(candidate);
-    all_held += candidate->held_bytes;
+    size_t bytes = candidate->text.length + parsed_bytes(candidate);
+    candidate->worker->candidates_held += bytes - candidate->held_bytes;
+    candidate->held_bytes = bytes;
 }
 
 void candidate_hold(struct candidate *candidate, struct work *work)
@@ -120,7 +118,8 @@ enum json_match candidate_match(struct candidate *candidate, struct work *work, 
 void candidate_let_go(struct candidate *candidate)
 {
     json_parsing_free(&candidate->parsing);
-    all_held -= candidate->held_bytes;
+    if (candidate->held_bytes)
+        candidate->worker->candidates_held -= candidate->held_bytes;
     candidate->held_bytes = 0;
     candidate->held = false;
     buffer_free(&candidate->own_id);

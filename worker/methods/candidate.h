@@ -27,7 +27,7 @@ void candidate_open(struct candidate *candidate, const struct json_query *query)
 void candidate_free(struct candidate *candidate);
 
 /** Whether another document may be looked at: else those that hold one go on first. */
-[[nodiscard]] bool candidate_room(void);
+[[nodiscard]] bool candidate_room(const struct worker *worker);
 
 /** The next document; it is parsed if there is a query, or @parse: a large one when it is asked whether it
  * matches. */

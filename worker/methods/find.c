@@ -290,7 +290,7 @@ static bool find_started(struct search *search)
     find->index = by_id ? NULL : index;
     if (find->order.count && !(by_id && sort_order_is_natural(&find->order)))
         find->sort = find_sort_create(&find->order, &worker->work, (size_t)(find->skip + find->limit) + 1,
-                                      share < SORT_BYTES ? share : SORT_BYTES);
+                                      share < SORT_BYTES ? share : SORT_BYTES, &worker->sorts_held);
     search->parse = find->sort || find->projection.count;
     if (!find->after.length)
         return true;

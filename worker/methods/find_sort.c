@@ -11,8 +11,6 @@ enum { ALL_SORT_BYTES = 512 * 1024 * 1024 };
  * bytes are written for the first time. */
 enum { COMPARE_WORK = 6, KEPT_WORK = 20, FIRST_WRITES = 2 };
 
-static size_t all_bytes;
-
 /* Its keys and its id are in one piece: most of the time is spent waiting for memory. */
 struct kept {
     size_t bytes; /* what it takes */
@@ -25,6 +23,7 @@ struct kept {
 
 struct find_sort {
     struct work *work; /* may be NULL */
+    size_t *all_bytes; /* of all sorts of the worker */
     const struct sort_order *order;
     const struct sort_key *after; /* keys; NULL: there is no bound */
     struct slice after_id;
@@ -61,7 +60,7 @@ static int order_kept(const struct find_sort *sort, const struct kept *a, const 
 static void count_bytes(struct find_sort *sort, struct kept *kept, size_t bytes)
 {
     sort->bytes += bytes - kept->bytes;
-    all_bytes += bytes - kept->bytes;
+    *sort->all_bytes += bytes - kept->bytes;
     kept->bytes = bytes;
 }
 
@@ -146,7 +145,7 @@ static void keep_document(struct find_sort *sort, struct slice id, const struct 
     struct kept *kept = kept_create(sort->order, id, keys, full);
     work_charge(sort->work, KEPT_WORK + FIRST_WRITES * work_bytes(kept->bytes));
     sort->bytes += kept->bytes;
-    all_bytes += kept->bytes;
+    *sort->all_bytes += kept->bytes;
     sort->texts++;
     sort->kept = memory_resize(sort->kept, sort->count + 1, sizeof *sort->kept);
     sort->kept[sort->count++] = kept;
@@ -155,17 +154,18 @@ static void keep_document(struct find_sort *sort, struct slice id, const struct 
 
 static bool is_too_much(const struct find_sort *sort)
 {
-    return sort->bytes > sort->bytes_most || all_bytes > ALL_SORT_BYTES;
+    return sort->bytes > sort->bytes_most || *sort->all_bytes > ALL_SORT_BYTES;
 }
 
 struct find_sort *find_sort_create(const struct sort_order *order, struct work *work, size_t keep,
-                                   size_t bytes)
+                                   size_t bytes, size_t *all_bytes)
 {
     struct find_sort *sort = memory_zeroed(1, sizeof *sort);
     sort->order = order;
     sort->work = work;
     sort->most = keep;
     sort->bytes_most = bytes;
+    sort->all_bytes = all_bytes;
     return sort;
 }
 

@@ -14,9 +14,11 @@ enum { SORT_DOCUMENTS = 10000 }; /* skip + limit */
 struct find_sort;
 
 /** @order must live longer. @keep: documents that can be in the answer, and one; @bytes: that they may take.
- * @work: charged; may be NULL. */
+ * @all_bytes: those that all sorts of the worker take are counted there, and bounded. @work: charged; may be
+ * NULL. */
 [[gnu::warn_unused_result]] struct find_sort *find_sort_create(const struct sort_order *order,
-                                                               struct work *work, size_t keep, size_t bytes);
+                                                               struct work *work, size_t keep, size_t bytes,
+                                                               size_t *all_bytes);
 
 /** Only what comes after a document with these @keys and this @id is kept; both are the caller's, and live
  * longer. */

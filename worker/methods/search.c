@@ -88,10 +88,11 @@ static enum search_verdict next_candidate(struct search *search, const struct si
 static enum search_verdict search_walk_some(struct search *search)
 {
     struct sight sight = {transaction_viewer(search->transaction), search->transaction->collection->index};
-    const struct work *work = &search->transaction->worker->work;
+    const struct worker *worker = search->transaction->worker;
     enum search_verdict verdict = SEARCH_ON;
     store_search_limit(search->walk, search_sees, &sight);
-    while (verdict == SEARCH_ON && work->used < search->most && (search->candidate.held || candidate_room()))
+    while (verdict == SEARCH_ON && worker->work.used < search->most &&
+           (search->candidate.held || candidate_room(worker)))
         verdict = search->candidate.held ? search_match_document(search) : next_candidate(search, &sight);
     return verdict;
 }

@@ -75,7 +75,7 @@ static void gives_what_a_plain_sort_gives(void **state)
         size_t count = chance(&random, 200);
         uint64_t keep = 1 + chance(&random, 60);
         struct sort_order order = order_of("{'a':1,'b.c':-1}", MUCH);
-        struct find_sort *sort = find_sort_create(&order, NULL, keep, SIZE_MAX);
+        struct find_sort *sort = find_sort_create(&order, NULL, keep, SIZE_MAX, &(size_t){0});
         for (size_t i = 0; i < count; i++) {
             make_item(&items[i], &random, round * 1000 + (unsigned)i, chance(&random, 20));
             add(sort, &order, &items[i]);
@@ -96,7 +96,7 @@ static void gives_the_first_also_when_bytes_run_out(void **state)
     static struct item items[COUNT];
     uint64_t random = 7;
     struct sort_order order = order_of("{'a':1,'b.c':-1}", MUCH);
-    struct find_sort *sort = find_sort_create(&order, NULL, 1000, 64 * MUCH);
+    struct find_sort *sort = find_sort_create(&order, NULL, 1000, 64 * MUCH, &(size_t){0});
     for (unsigned i = 0; i < COUNT; i++) {
         make_item(&items[i], &random, i, chance(&random, 2) ? 900000 : 100);
         add(sort, &order, &items[i]);
@@ -125,7 +125,8 @@ static void goes_on_behind_a_document(void **state)
         bool more = true;
         size_t given = 0, pages = 0;
         for (; more; pages++) {
-            struct find_sort *sort = find_sort_create(&order, NULL, 1 + 1 + chance(&random, 20), bytes);
+            struct find_sort *sort =
+                find_sort_create(&order, NULL, 1 + 1 + chance(&random, 20), bytes, &(size_t){0});
             if (given)
                 find_sort_after(sort, last.keys, slice_text(items[given - 1].id));
             for (unsigned i = 0; i < COUNT; i++)
