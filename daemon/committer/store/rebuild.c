@@ -5,8 +5,7 @@
 
 #include "daemon/committer/store/change_log_write.h"
 #include "daemon/committer/store/databases_write.h"
-#include "daemon/committer/store/document.h"
-#include "daemon/committer/store/index_write.h"
+#include "daemon/committer/store/rebuild_document.h"
 #include "daemon/committer/store/rebuild_mark.h"
 #include "daemon/committer/store/state_write.h"
 #include "shared/base/clock.h"
@@ -14,42 +13,13 @@
 #include "shared/base/memory.h"
 #include "shared/json/compare.h"
 #include "shared/json/json.h"
-#include "shared/store/access_tag.h"
 #include "shared/store/databases.h"
-#include "shared/store/index.h"
 #include "shared/store/names.h"
-#include "shared/store/record.h"
 
 /* Of one transaction, which bounds the pages that wait in memory for its end: documents, their bytes, keys in
  * indexes, each of which may be in a page of its own. */
 enum { BATCH_DOCUMENTS = 2000, BATCH_BYTES = 8 * 1024 * 1024, BATCH_KEYS = 16384 };
 enum { TRIM_LEAST = 64, SAY_FIRST_MS = 1000, SAY_LEAST_MS = 60000 };
-
-struct rebuild {
-    struct store *store;
-    const struct store_run *run; /* NULL: none */
-    struct store_collection *collection;
-    struct store_state state; /* as the open transaction will leave it */
-    MDB_cursor *log;          /* of the open transaction */
-    struct buffer position;   /* the last document made anew */
-    uint64_t done, documents; /* made anew; in all */
-    size_t batch_keys;        /* put into indexes in the open transaction */
-    bool stopped;             /* nobody wants it to go on now */
-    uint64_t said_ms;         /* when the log last had how far it is */
-    uint64_t say_after_ms;    /* the next time is so long after that: seldom, when it takes long */
-    struct buffer tag, minimal, full, record, value;
-    struct json document;
-    struct index_keys keys;
-    char *message;
-};
-
-static bool fail_rebuild(struct rebuild *rebuild, int rc)
-{
-    const char *why = rc == MDB_MAP_FULL ? "the store is full; give a larger map_bytes" : mdb_strerror(rc);
-    snprintf(rebuild->message, STORE_MESSAGE, "%s: the collection %s cannot be rebuilt: %s",
-             rebuild->store->config->data, rebuild->collection->config->name, why);
-    return false;
-}
 
 /** After each transaction: whether the rebuild is wanted any further. */
 static bool goes_on(struct rebuild *rebuild)
@@ -183,139 +153,6 @@ static int start_rebuild(struct rebuild *rebuild)
     return rc;
 }
 
-/* ---- one document ---- */
-
-static bool refuse_conflict(struct rebuild *rebuild, const struct store_index *index, struct slice holder,
-                            struct slice id)
-{
-    snprintf(rebuild->message, STORE_MESSAGE,
-             "collection %s: field %s is declared unique, but the documents \"%.*s%s\" and \"%.*s%s\" have "
-             "the same value",
-             rebuild->collection->config->name, index->field.data,
-             holder.length > 64 ? 64 : (int)holder.length, holder.data, holder.length > 64 ? "..." : "",
-             id.length > 64 ? 64 : (int)id.length, id.data, id.length > 64 ? "..." : "");
-    return false;
-}
-
-static bool make_keys(struct rebuild *rebuild, MDB_txn *txn, struct slice id)
-{
-    struct index_keys *keys = &rebuild->keys;
-    for (size_t i = 0; i < rebuild->collection->index_count; i++) {
-        const struct store_index *index = &rebuild->collection->indexes[i];
-        index_keys_of(keys, index, json_root(&rebuild->document));
-        rebuild->batch_keys += keys->count;
-        for (size_t k = 0; k < keys->count; k++) {
-            struct slice holder;
-            int rc =
-                index->unique ? index_holder(txn, index->dbi, keys->items[k], id, &holder) : MDB_NOTFOUND;
-            if (!rc)
-                return refuse_conflict(rebuild, index, holder, id);
-            if (rc == MDB_NOTFOUND)
-                rc = index_put(txn, index->dbi, keys->items[k], id);
-            if (rc)
-                return fail_rebuild(rebuild, rc);
-        }
-    }
-    return true;
-}
-
-/** The minimal document of @record, whose text is in ->document. */
-static struct slice make_minimal(struct rebuild *rebuild, struct slice id, const struct store_record *record)
-{
-    const struct config_collection *config = rebuild->collection->config;
-    if (!config->projector_count)
-        return record->full;
-    buffer_clear(&rebuild->minimal);
-    document_append_minimal(&rebuild->minimal, config, id, record->version, json_root(&rebuild->document));
-    return rebuild->minimal.length == record->full.length ? record->full : buffer_slice(&rebuild->minimal);
-}
-
-/** ->full: the text of @record with its next version. */
-static struct slice make_full(struct rebuild *rebuild, struct slice id, const struct store_record *record)
-{
-    struct buffer *full = &rebuild->full;
-    buffer_clear(full);
-    document_append_head(full, id, record->version);
-    size_t head = full->length;
-    buffer_clear(full);
-    document_append_head(full, id, record->version + 1);
-    buffer_append(full, record->full.data + head, record->full.length - head);
-    return buffer_slice(full);
-}
-
-/** Clients see the document in another way from now on: a change like any other, @next with its number. */
-static int make_change(struct rebuild *rebuild, struct slice id, const struct store_record *old,
-                       struct store_record *next)
-{
-    unsigned collection = rebuild->collection->config->index;
-    bool same_sight = access_tag_same_sight(old->tag, next->tag);
-    next->full = make_full(rebuild, id, old);
-    next->version = old->version + 1;
-    next->minimal = make_minimal(rebuild, id, next);
-    next->seq = ++rebuild->state.seq;
-    next->tag_seq = same_sight ? old->tag_seq : next->seq;
-    struct store_log_entry entry = {.seq = next->seq,
-                                    .collection = collection,
-                                    .version = next->version,
-                                    .tag_seq_before = old->tag_seq,
-                                    .id = id,
-                                    .tag_before = old->tag,
-                                    .tag_after = next->tag};
-    if (collection == COLLECTION_USERS || collection == COLLECTION_GROUPS)
-        entry.before = old->full;
-    if (config_collection_concerns_rights(collection))
-        rebuild->state.rights_seq = next->seq;
-    return change_log_append(rebuild->store, rebuild->log, &entry, &rebuild->record);
-}
-
-/** ->record: the record as the declaration now wants it. */
-static bool make_record(struct rebuild *rebuild, struct slice id, const struct store_record *old)
-{
-    const struct config_collection *config = rebuild->collection->config;
-    if (!json_parse(&rebuild->document, old->full.data, old->full.length)) {
-        snprintf(rebuild->message, STORE_MESSAGE, "collection %s: a stored document is damaged: %s",
-                 config->name, rebuild->document.error);
-        return false;
-    }
-    buffer_clear(&rebuild->tag);
-    access_tag_append(&rebuild->tag, config, json_root(&rebuild->document));
-    struct store_record next = *old;
-    next.tag = buffer_slice(&rebuild->tag);
-    next.minimal = make_minimal(rebuild, id, &next);
-    if (!slice_equal(next.minimal, old->minimal) || !access_tag_same_sight(next.tag, old->tag)) {
-        int rc = make_change(rebuild, id, old, &next);
-        if (rc)
-            return fail_rebuild(rebuild, rc);
-    }
-    buffer_clear(&rebuild->record);
-    record_append(&rebuild->record, &next);
-    return true;
-}
-
-static bool make_document(struct rebuild *rebuild, MDB_txn *txn, MDB_cursor *cursor, MDB_val key,
-                          MDB_val value)
-{
-    /* A put may move what LMDB gave us. */
-    buffer_clear(&rebuild->position);
-    buffer_append_slice(&rebuild->position, store_slice(key));
-    buffer_clear(&rebuild->value);
-    buffer_append_slice(&rebuild->value, store_slice(value));
-    struct slice id = buffer_slice(&rebuild->position), bytes = buffer_slice(&rebuild->value);
-    struct store_record old;
-    if (!record_read(bytes, &old))
-        return fail_rebuild(rebuild, MDB_CORRUPTED);
-    if (!make_record(rebuild, id, &old))
-        return false;
-    struct slice record = buffer_slice(&rebuild->record);
-    if (!slice_equal(record, bytes)) {
-        MDB_val same = store_val(id), next = store_val(record);
-        int rc = mdb_cursor_put(cursor, &same, &next, 0);
-        if (rc)
-            return fail_rebuild(rebuild, rc);
-    }
-    return make_keys(rebuild, txn, id);
-}
-
 /* ---- all documents ---- */
 
 /** Some documents after ->position; *@more: whether there may be others. */
@@ -324,7 +161,7 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(txn, rebuild->collection->dbi, &cursor);
     if (rc)
-        return fail_rebuild(rebuild, rc);
+        return rebuild_fail(rebuild, rc);
     struct slice position = buffer_slice(&rebuild->position);
     MDB_val key = store_val(position), value;
     rc = mdb_cursor_get(cursor, &key, &value, position.length ? MDB_SET_RANGE : MDB_FIRST);
@@ -336,14 +173,14 @@ static bool make_batch(struct rebuild *rebuild, MDB_txn *txn, bool *more)
     for (unsigned i = 0;
          good && !rc && i < BATCH_DOCUMENTS && bytes < BATCH_BYTES && rebuild->batch_keys < BATCH_KEYS; i++) {
         bytes += value.mv_size;
-        good = make_document(rebuild, txn, cursor, key, value);
+        good = rebuild_document(rebuild, txn, cursor, key, value);
         rebuild->done += good;
         if (good)
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
     *more = !rc;
-    return good && rc && rc != MDB_NOTFOUND ? fail_rebuild(rebuild, rc) : good;
+    return good && rc && rc != MDB_NOTFOUND ? rebuild_fail(rebuild, rc) : good;
 }
 
 static bool same_member(struct json_value a, struct json_value b, struct slice key)
@@ -387,11 +224,11 @@ static bool make_part(struct rebuild *rebuild, MDB_txn *txn, bool *more)
 {
     struct store *store = rebuild->store;
     if (!store_state_read(store, txn, &rebuild->state))
-        return fail_rebuild(rebuild, MDB_CORRUPTED);
+        return rebuild_fail(rebuild, MDB_CORRUPTED);
     uint64_t seq = rebuild->state.seq;
     int rc = mdb_cursor_open(txn, store->log, &rebuild->log);
     if (rc)
-        return fail_rebuild(rebuild, rc);
+        return rebuild_fail(rebuild, rc);
     bool good = make_batch(rebuild, txn, more);
     mdb_cursor_close(rebuild->log);
     if (!good)
@@ -401,28 +238,28 @@ static bool make_part(struct rebuild *rebuild, MDB_txn *txn, bool *more)
         rc = *more ? put_mark(rebuild, txn) : finish_rebuild(rebuild, txn);
     if (!rc)
         rc = state_write(store, txn, &rebuild->state);
-    return rc ? fail_rebuild(rebuild, rc) : true;
+    return rc ? rebuild_fail(rebuild, rc) : true;
 }
 
 static bool make_all(struct rebuild *rebuild)
 {
     int rc = start_rebuild(rebuild);
     if (rc)
-        return fail_rebuild(rebuild, rc);
+        return rebuild_fail(rebuild, rc);
     for (bool more = true; more;) {
         MDB_txn *txn;
         if (!goes_on(rebuild))
             return false;
         rc = mdb_txn_begin(rebuild->store->env, NULL, 0, &txn);
         if (rc)
-            return fail_rebuild(rebuild, rc);
+            return rebuild_fail(rebuild, rc);
         if (!make_part(rebuild, txn, &more)) {
             mdb_txn_abort(txn);
             return false;
         }
         rc = mdb_txn_commit(txn);
         if (rc)
-            return fail_rebuild(rebuild, rc);
+            return rebuild_fail(rebuild, rc);
         say_how_far(rebuild);
     }
     log_notice("store: the collection %s is rebuilt", rebuild->collection->config->name);
