@@ -102,10 +102,10 @@ static const struct http_refusal *read_token(const struct http_request *request,
     size_t count;
     struct slice authorization = http_request_only(request, SLICE("Authorization"), &count);
     call->page = http_origin_page(request);
-    if (count == 0)
+    if (count == 0) {
         read_cookie(request, call);
-    if (count == 0)
         return NULL;
+    }
     if (count > 1)
         return &TWICE;
     call->token = http_bearer(authorization);
