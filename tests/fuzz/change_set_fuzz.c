@@ -59,28 +59,37 @@ static void put(const char *collection, const char *id, const char *body)
     buffer_free(&set);
 }
 
-int LLVMFuzzerInitialize(int *count, char ***arguments)
+#define COLLECTIONS                                                                                          \
+    "\"c\": {\"projector\": [\"n\"], \"unique\": [\"n\"], \"index\": [\"t\"], "                              \
+    "\"sync_filter\": {\"x\": {\"$ne\": true}}}, \"r\": {\"rights\": {\"owner\": \"o\", \"group\": \"g\", "  \
+    "\"group_read\": \"r\", \"group_write\": \"w\", \"all_read\": \"R\", \"all_write\": \"W\"}}"
+
+static void open_store(const char *text)
 {
-    (void)count, (void)arguments;
-    static const char text[] =
-        "{\"collections\": {\"c\": {\"projector\": [\"n\"], \"unique\": [\"n\"], \"index\": "
-        "[\"t\"], \"sync_filter\": {\"x\": {\"$ne\": true}}}, \"r\": {\"rights\": {\"owner\": \"o\", "
-        "\"group\": "
-        "\"g\", \"group_read\": \"r\", \"group_write\": \"w\", \"all_read\": \"R\", \"all_write\": \"W\"}}}}";
     char message[STORE_MESSAGE > CONFIG_MESSAGE ? STORE_MESSAGE : CONFIG_MESSAGE];
-    require(mkdtemp(directory) != NULL);
+    store_write_close(&writer);
+    config_free(config);
     config = config_defaults();
-    require(config_read_text(config, "fuzz", text, sizeof text - 1, message));
+    require(config_read_text(config, "fuzz", text, strlen(text), message));
     free(config->data);
     config->data = memory_copy(directory, strlen(directory));
     config->map_bytes = UINT64_C(1) << 28;
     writer = store_write_open(config, NULL, message);
     require(writer != NULL);
+}
+
+int LLVMFuzzerInitialize(int *count, char ***arguments)
+{
+    (void)count, (void)arguments;
+    require(mkdtemp(directory) != NULL);
     atexit(clean_up);
+    open_store("{\"collections\": {" COLLECTIONS ", \"gone\": {\"index\": [\"n\"]}}}");
     put("c", "a", "{\"n\":1,\"t\":[\"u\",\"v\"]}");
     put("c", "b", "{\"n\":2,\"x\":true}");
     put("r", "a", "{\"o\":\"u\",\"g\":\"g\",\"r\":true,\"w\":true}");
     put("r", "b", "{\"o\":\"v\",\"R\":true}");
+    put("gone", "a", "{\"n\":1}");
+    open_store("{\"collections\": {" COLLECTIONS "}}");
     return 0;
 }
 
