@@ -331,7 +331,7 @@ static void bodies_are_checked(void **state)
 static const char *nested(unsigned levels, const char *inner)
 {
     static char text[300];
-    size_t length = (size_t)snprintf(text, sizeof text, Q("{'a':"));
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", Q("{'a':"));
     for (unsigned i = 0; i < levels; i++)
         text[length++] = '[';
     length += (size_t)snprintf(text + length, sizeof text - length, "%s", inner);
@@ -377,7 +377,7 @@ static void larger_documents_may_become_smaller(void **state)
     struct fixture *f = *state;
     char body[6000] = "{\"x\":\"", *end = body + strlen(body);
     memset(end, 'y', 5000);
-    snprintf(end + 5000, 100, Q("','z':[1,2,3]}"));
+    snprintf(end + 5000, 100, "%s", Q("','z':[1,2,3]}"));
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "a", ANY, body), ERROR_NONE);
     f->config->limits.document_bytes = 1000;
     assert_int_equal(run_one(f, CHANGE_INSERT, 0, "plain", "b", ANY, body), ERROR_TOO_LARGE);
