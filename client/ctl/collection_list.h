@@ -6,7 +6,7 @@
 /** @collection: {"name", "state", "documents", "bytes", "indexes"}, as dispatcher.collections gives it. */
 typedef void collection_visit(void *argument, struct json_value collection);
 
-/** Calls @visit with each collection that is stored, in the order of names. False: it was said what failed. */
+/** Calls @visit with each stored collection, in the order of names. False: it was said what failed. */
 [[gnu::warn_unused_result]] bool collection_each(const struct ctl *ctl, struct client *client,
                                                  collection_visit *visit, void *argument);
 

@@ -42,7 +42,7 @@ enum { CTL_TIMEOUT_MS = 30000 };
 /** A wrong use: says what is wrong on stderr, and how the command is used; returns 1. */
 [[gnu::format(printf, 2, 3)]] int ctl_wrong(const struct ctl_command *command, const char *format, ...);
 
-/** Finds out which control socket is meant. *@allocated is the caller's to free. False: it was said why not. */
+/** Finds out which control socket is meant. *@allocated is the caller's. False: it was said why not. */
 [[gnu::warn_unused_result]] bool ctl_find_control(struct ctl *ctl, const struct words *words,
                                                   char **allocated);
 
@@ -79,8 +79,8 @@ void ctl_append_id(struct buffer *data, const char *key, const char *name);
 void ctl_output_start(void);
 
 /**
- * Writes to the standard output. Ends the program when that cannot be written: as SIGPIPE does when its reader
- * has gone, otherwise (and where SIGPIPE is ignored) with a message and status 1.
+ * Writes to the standard output. Ends the program when that cannot be written: as SIGPIPE does when its
+ * reader has gone, otherwise (and where SIGPIPE is ignored) with a message and status 1.
  */
 void ctl_print(struct slice text);
 

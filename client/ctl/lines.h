@@ -8,9 +8,9 @@
 #include "shared/base/slice.h"
 
 /*
- * A file read document by document: a line each, or the elements of an array when it begins with "[". What it
- * is packed with and a byte order mark are told by its first bytes, whatever its name: gzip is unpacked on the
- * way, the mark is left out, what is no UTF-8 is refused.
+ * A file read document by document: a line each, or the elements of an array when it begins with "[". What
+ * it is packed with and a byte order mark are told by its first bytes, whatever its name: gzip is unpacked
+ * on the way, the mark is left out, what is no UTF-8 is refused.
  */
 
 enum { LINES_MESSAGE = 200, LINE_LIMIT = 160 << 20 };
@@ -35,8 +35,8 @@ enum lines_result { LINES_LINE, LINES_END, LINES_FAILED };
 /** Opens @path, or the standard input for "-". False: ->message says why not. */
 [[gnu::warn_unused_result]] bool lines_open(struct lines *lines, const char *path);
 
-/** The next line without its end (LF or CRLF), or the next element without white space around it. LINES_FAILED:
- * ->message; it concerns line ->number. */
+/** The next line without its end (LF or CRLF), or the next element without white space around it.
+ * LINES_FAILED: ->message; it concerns line ->number. */
 enum lines_result lines_next(struct lines *lines, struct slice *line);
 
 /** Bytes of the file that were read so far, as it lies on the disk. */

@@ -9,7 +9,7 @@ struct listing {
     const char *collection;
     const char *const *heads; /* of the columns */
     size_t columns;
-    /** NULL, or called with each page of documents before its rows are made. False: it was said what failed. */
+    /** NULL, or called with each page before its rows are made. False: it was said what failed. */
     bool (*prepare)(void *context, struct json_value documents);
     void (*add_row)(void *context, struct table *table, struct json_value document);
     void *context; /* of both */

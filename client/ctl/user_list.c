@@ -1,7 +1,7 @@
 #include "client/ctl/listing.h"
 
-/* The documents of users do not say who has a password: that is asked on a connection of its own, page by page,
- * so that the page stays as it was read. */
+/* The documents of users do not say who has a password: that is asked on a connection of its own, page by
+ * page, so that the page stays as it was read. */
 struct passwords {
     const struct ctl *ctl;
     bool connected;

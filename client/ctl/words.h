@@ -9,8 +9,8 @@
 
 /*
  * The command line taken apart: options, which may stand before the command, between its words and after
- * them, and operands. One table knows every option of every command, so that what takes a value is known before
- * the command is.
+ * them, and operands. One table knows every option of every command, so that what takes a value is known
+ * before the command is.
  */
 
 enum words_option {

@@ -4,8 +4,8 @@
 #include "shared/store/store.h"
 
 /*
- * What there is in the store and how much room it takes, collection by collection, configured or not. Each step
- * is one look at one database, in a snapshot of its own.
+ * What there is in the store and how much room it takes, collection by collection, configured or not. Each
+ * step is one look at one database, in a snapshot of its own.
  */
 
 struct store_holding {
