@@ -15,7 +15,7 @@ void sync_batch_finish(struct sync_batch *batch)
     batch->collection = NULL;
 }
 
-/* A document of any size is alone in its message, which so is no larger than one that is dispatched. */
+/* What does not fit is alone in its message, which so is hardly larger than that by which it is dispatched. */
 static void sync_batch_next(struct sync_batch *batch, const struct config_collection *collection,
                             enum backlog_kind kind, size_t bytes)
 {
