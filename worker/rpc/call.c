@@ -199,7 +199,10 @@ static void parse_now(struct session *session, struct slice text,
     struct worker *worker = session->worker;
     bool good = json_parse(&worker->message, text.data, text.length);
     work_charge(&worker->work, work_parsed(text.length, worker->message.count));
-    then(session, good, good ? (struct slice){0} : find_tid(worker));
+    struct slice tid = {0};
+    if (!good)
+        tid = find_tid(worker);
+    then(session, good, tid);
 }
 
 void call_parsed(struct session *session, bool good, struct slice tid)
