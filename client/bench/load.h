@@ -18,7 +18,7 @@
 
 struct load;
 
-enum { LOAD_LARGE_BYTES = 1000000 }; /* a document or message just below the default limits */
+enum { LOAD_LARGE_BYTES = 900000 }; /* a document or message just below the default limits */
 
 enum load_caller {
     LOAD_USER,    /* the run's user */

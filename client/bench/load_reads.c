@@ -150,7 +150,7 @@ static void prepare_sync(struct load *load)
 
 const struct load_kind load_sync = {
     .name = "sync",
-    .help = "sync with a manifest of 1 MB of ids that are gone, 128 of them in flight on one connection",
+    .help = "sync with a manifest of 0.9 MB of ids that are gone, 128 of them in flight on one connection",
     .callers = 1,
     .in_flight = 128,
     .callers_hear = true,
@@ -180,7 +180,7 @@ static void prepare_details(struct load *load)
 
 const struct load_kind load_details = {
     .name = "details",
-    .help = "detail of a document of 1 MB, 32 in flight on each of 4 connections",
+    .help = "detail of a document of 0.9 MB, 32 in flight on each of 4 connections",
     .callers = 4,
     .in_flight = 32,
     .prepare = prepare_details,

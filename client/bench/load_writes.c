@@ -52,7 +52,7 @@ static void update_some(struct load *load, struct buffer *out)
 
 const struct load_kind load_update = {
     .name = "update",
-    .help = "an update by query of 4 documents of 1 MB, 2 in flight",
+    .help = "an update by query of 4 documents of 0.9 MB, 2 in flight",
     .callers = 1,
     .in_flight = 2,
     .prepare = prepare_large,
@@ -67,7 +67,7 @@ static void update_all(struct load *load, struct buffer *out)
 
 const struct load_kind load_update_too_large = {
     .name = "update_too_large",
-    .help = "an update by query of 100 documents of 1 MB, which is refused, 2 in flight",
+    .help = "an update by query of 100 documents of 0.9 MB, which is refused, 2 in flight",
     .callers = 1,
     .in_flight = 2,
     .prepare = prepare_large,
@@ -96,7 +96,7 @@ static void prepare_patch(struct load *load)
 
 const struct load_kind load_patch = {
     .name = "patch",
-    .help = "a patch that moves 1 MB to and fro 4,500 times, which is refused, 128 in flight",
+    .help = "a patch that moves 0.9 MB to and fro 4,500 times, which is refused, 128 in flight",
     .callers = 1,
     .in_flight = 128,
     .prepare = prepare_patch,

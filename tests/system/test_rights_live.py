@@ -251,7 +251,7 @@ class Leisurely(Client):
 async def test_many_documents_come_and_go_while_others_are_served(make_server):
     """Who gains and loses 20,000 documents reads them one message after the other; between any two of these the
     others' calls are answered. Who does not read at all costs no memory."""
-    server = make_server(workers=1, config=configuration(**SMALL))
+    server = make_server(workers=1, config=configuration(ping_interval_ms=3600000, **SMALL))
     count = scaled(20000, 5000)
     ids = {f'{"long" * 20}{i}' for i in range(count)}
     server.load('secrets', [{'_id': key, 'text': 'x' * 1000} for key in ids])
