@@ -4,7 +4,8 @@
  * This is the first process, the master. It holds no document and runs no method: what is here must not be
  * able to crash or to stall. It reads the command line and the configuration, claims the data directory, the
  * listening sockets and the control socket, gives up its privileges, and starts its children: one committer,
- * the only writer of the store, and the workers, which hold the connections. From then on it accepts
+ * the only writer of the store, the workers, which hold the connections, and the watcher, if directories are
+ * declared. From then on it accepts
  * connections and hands them over, starts children again when they die, answers dispatchctl(8), and in the
  * end stops everything in order.
  *
@@ -15,7 +16,8 @@
  *   master/handover.c        from accept(2) to a worker; order_channel.c the way to a child
  *   master/control.c         the control socket; shared/ipc/status.c what it answers
  *   shared/ipc/inheritance.h all that a child gets
- *   committer/committer.c    where the committer goes on; worker/main.c where a worker does
+ *   committer/committer.c    where the committer goes on; watcher/watcher.c where the watcher does, worker/main.c
+ *                            where a worker does
  *
  * doc/architecture.md says the same of the whole, and follows one change through the files.
  */

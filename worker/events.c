@@ -9,6 +9,7 @@
 #include "worker/rpc/incoming.h"
 #include "worker/rpc/open_calls.h"
 #include "worker/session/catch_up.h"
+#include "worker/session/listening.h"
 #include "worker/session/rights_change.h"
 #include "worker/session/tokens.h"
 #include "worker/stopping.h"
@@ -68,6 +69,7 @@ static void connection_drained(void *context, struct connection *connection)
 {
     (void)context;
     open_calls_drained(connection->owner);
+    listening_drained(connection->owner);
 }
 
 static void connection_wants_more(void *context, struct connection *connection)

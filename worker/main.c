@@ -26,13 +26,16 @@
 #include "worker/base/job.h"
 #include "worker/base/snapshot.h"
 #include "worker/base/thread_pool.h"
+#include "worker/base/watcher_link.h"
 #include "worker/events.h"
+#include "worker/intake/directory.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/larger_documents.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_hold.h"
 #include "worker/net/network.h"
 #include "worker/orders.h"
+#include "worker/session/listening.h"
 #include "worker/session/token_use.h"
 #include "worker/stopping.h"
 
@@ -66,6 +69,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
     struct loop *loop = argument;
     committer_link_tick(loop->worker->link);
     token_use_tick(loop->worker);
+    listening_tick(loop->worker);
     connection_hold_refuse_standing(loop->worker->network);
     log_refused_strangers(loop->worker);
     if (++loop->seconds % READERS_CHECK_S == 0)
@@ -131,12 +135,16 @@ bool worker_pass(struct worker *worker)
     retry_after_failure(worker);
     bool more = ring_intake_some(worker);
     worker->rights_left = WORK_FOR_RIGHTS;
+    more |= directory_step(worker);
+    if (authority_is_current(worker->authority))
+        more |= listening_run(worker);
     job_list_run(worker->jobs);
     committer_link_flush(worker->link); /* first: who is answered now may count on what it sent before */
     if (authority_is_current(worker->authority)) /* events.c, may_write() */
         more |= network_flush(worker->network, WRITES_IN_A_PASS);
     more |= job_list_runnable(worker->jobs); /* what was written may have woken some */
     committer_link_flush(worker->link);
+    watcher_link_flush(worker->watcher);
     snapshot_end(worker);
     trim_buffers(worker);
     stopping_step(worker);
@@ -205,6 +213,8 @@ void worker_open(struct worker *worker, const struct inheritance *inheritance)
     worker->jobs = job_list_create(&worker->work);
     worker->link = committer_link_create(worker, events_link_may_read);
     worker->committer_queue = committer_queue_create(worker);
+    worker->directories = directory_all_create(worker);
+    worker->watcher = watcher_link_create(worker, &directory_link_events);
     worker->threads =
         thread_pool_create(worker->base, worker->config->threads, worker->config->limits.login_queue);
     worker->authority = authority_create(worker, &events_of_authority);
@@ -238,6 +248,8 @@ void worker_close(struct worker *worker)
     job_list_free(&worker->jobs);
     committer_link_free(&worker->link); /* answers everything, what waits for its turn too */
     committer_queue_free(&worker->committer_queue);
+    watcher_link_free(&worker->watcher);
+    directory_all_free(&worker->directories);
     authority_free(&worker->authority);
     snapshot_end(worker); /* who was told of an end may have looked something up */
     viewer_table_free(&worker->viewers);

@@ -10,6 +10,7 @@
 #include "shared/ipc/descriptors.h"
 #include "shared/ipc/orders.h"
 #include "worker/base/committer_link.h"
+#include "worker/base/watcher_link.h"
 #include "worker/net/connection.h"
 #include "worker/net/network.h"
 #include "worker/stopping.h"
@@ -40,6 +41,11 @@ static void follow_order(struct worker *worker, const struct order *order, const
             break;
         committer_link_connect(worker->link, descriptors[0]);
         return;
+    case ORDER_WATCH_LINK:
+        if (count != 1)
+            break;
+        watcher_link_connect(worker->watcher, descriptors[0]);
+        return;
     case ORDER_STOP:
         stopping_begin(worker);
         close_descriptors(descriptors, count);
@@ -48,6 +54,7 @@ static void follow_order(struct worker *worker, const struct order *order, const
     case REPORT_STOP_REQUESTED:
     case REPORT_FAILED:
     case REPORT_LINK_LOST:
+    case REPORT_WATCH_LINK_LOST:
         break;
     }
     log_error("the master sent an order of unknown type %u", (unsigned)order->type);
@@ -70,6 +77,8 @@ static void make_good(struct worker *worker, const struct order *order)
         atomic_fetch_sub_explicit(&worker->score->connections, lost, memory_order_relaxed);
     if (order->type == ORDER_LINK)
         report_to_master(worker, REPORT_LINK_LOST);
+    if (order->type == ORDER_WATCH_LINK)
+        report_to_master(worker, REPORT_WATCH_LINK_LOST);
 }
 
 static void on_order(evutil_socket_t fd, short what, void *argument)

@@ -14,12 +14,20 @@ static void show_child(const struct child *child)
 {
     struct scoreboard *scoreboard = child->scoreboard;
     int32_t pid = (int32_t)child->pid;
-    if (child->is_committer) {
+    uint32_t state = (uint32_t)child->state;
+    switch (child->role) {
+    case CHILD_COMMITTER:
         atomic_store(&scoreboard->committer.pid, pid);
-        atomic_store(&scoreboard->committer.state, (uint32_t)child->state);
-    } else {
+        atomic_store(&scoreboard->committer.state, state);
+        return;
+    case CHILD_WATCHER:
+        atomic_store(&scoreboard->watcher.pid, pid);
+        atomic_store(&scoreboard->watcher.state, state);
+        return;
+    case CHILD_WORKER:
         atomic_store(&scoreboard->worker[child->slot].pid, pid);
-        atomic_store(&scoreboard->worker[child->slot].state, (uint32_t)child->state);
+        atomic_store(&scoreboard->worker[child->slot].state, state);
+        return;
     }
 }
 
@@ -33,23 +41,33 @@ void child_set_state(struct child *child, enum process_state state)
 void child_clear_row(const struct child *child)
 {
     struct scoreboard *scoreboard = child->scoreboard;
-    if (child->is_committer)
+    switch (child->role) {
+    case CHILD_COMMITTER:
         memset((void *)&scoreboard->committer, 0, sizeof scoreboard->committer);
-    else
+        return;
+    case CHILD_WATCHER:
+        memset((void *)&scoreboard->watcher, 0, sizeof scoreboard->watcher);
+        return;
+    case CHILD_WORKER:
         memset((void *)&scoreboard->worker[child->slot], 0, sizeof scoreboard->worker[0]);
+        break;
+    }
     /* Its connections went with it. */
-    if (!child->is_committer && scoreboard->addresses)
+    if (scoreboard->addresses)
         address_counts_clear(scoreboard->addresses, child->slot);
-    if (!child->is_committer && scoreboard->presence)
+    if (scoreboard->presence)
         presence_clear(scoreboard->presence, child->slot);
 }
 
 uint64_t child_passes(const struct child *child)
 {
     const struct scoreboard *scoreboard = child->scoreboard;
-    return atomic_load_explicit(child->is_committer ? &scoreboard->committer.loops
-                                                    : &scoreboard->worker[child->slot].loops,
-                                memory_order_relaxed);
+    const _Atomic uint64_t *loops = &scoreboard->worker[child->slot].loops;
+    if (child->role == CHILD_COMMITTER)
+        loops = &scoreboard->committer.loops;
+    else if (child->role == CHILD_WATCHER)
+        loops = &scoreboard->watcher.loops;
+    return atomic_load_explicit(loops, memory_order_relaxed);
 }
 
 void child_reopen_log(struct child *child)

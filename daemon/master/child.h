@@ -16,16 +16,19 @@ struct supervisor;
 
 /* One child as the master knows it. The supervisor's own: it decides when what happens. */
 
+enum child_role { CHILD_COMMITTER, CHILD_WATCHER, CHILD_WORKER };
+
 struct child {
     struct supervisor *supervisor;
     struct scoreboard *scoreboard;
-    bool is_committer;
+    enum child_role role;
     unsigned slot; /* a worker's */
     char name[24];
     pid_t pid; /* 0: not running */
     struct order_channel *channel;
     enum process_state state;
     bool linked;                 /* a worker: has its stream to the committer that runs now */
+    bool watch_linked;           /* the same, to the watcher */
     bool reopen_owed;            /* SIGHUP came while it could not handle it yet */
     unsigned failures;           /* deaths in a row, each before SUPERVISOR_SOUND_MS */
     uint64_t started_ms;         /* monotonic */

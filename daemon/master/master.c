@@ -186,6 +186,7 @@ static bool make_shared(struct master *master, char *line)
     if (master->common.scoreboard && master->common.scoreboard->addresses &&
         master->common.scoreboard->presence && master->common.ring &&
         ring_wakeup_open(master->common.ring, workers)) {
+        master->common.scoreboard->watches = config->directory_count > 0;
         share_names(master);
         atomic_store(&master->common.scoreboard->master_pid, (int32_t)getpid());
         return true;

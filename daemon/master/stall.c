@@ -48,17 +48,26 @@ static void show_stall(const struct child *child)
 {
     struct scoreboard *scoreboard = child->scoreboard;
     uint64_t still_ms = child->stall.still_ms >= STALL_SEEN_MS ? child->stall.still_ms : 0;
-    atomic_store_explicit(child->is_committer ? &scoreboard->committer.still_ms
-                                              : &scoreboard->worker[child->slot].still_ms,
-                          still_ms, memory_order_relaxed);
+    _Atomic uint64_t *shown = &scoreboard->worker[child->slot].still_ms;
+    if (child->role == CHILD_COMMITTER)
+        shown = &scoreboard->committer.still_ms;
+    else if (child->role == CHILD_WATCHER)
+        shown = &scoreboard->watcher.still_ms;
+    atomic_store_explicit(shown, still_ms, memory_order_relaxed);
 }
 
 /* What waits for the disk cannot be killed meanwhile, and who comes next waits for the same disk; while it is
  * stopped it does not wait for the disk, whatever it was doing. */
 static bool waits_for_disk(const struct child *child, char state)
 {
-    bool syncs = child->is_committer && atomic_load(&child->scoreboard->committer.syncing);
+    bool syncs = child->role == CHILD_COMMITTER && atomic_load(&child->scoreboard->committer.syncing);
     return state == 'D' || (syncs && state != 'T' && state != 't');
+}
+
+/* The watcher makes no passes while there is nothing to watch. */
+static bool sleeps_for_good(const struct child *child, char state)
+{
+    return child->role == CHILD_WATCHER && atomic_load(&child->scoreboard->watcher.idle) && state == 'S';
 }
 
 bool stall_waits_for_disk(const struct child *child)
@@ -75,6 +84,8 @@ enum stall_verdict stall_look(struct child *child, uint64_t passed_ms, uint64_t 
     }
     uint64_t was_ms = stall->still_ms;
     char state = was_ms > 0 ? process_state(child->pid) : '?';
+    if (sleeps_for_good(child, state)) /* a stopped one does not sleep */
+        stall->passes = UINT64_MAX;    /* any other number is another pass */
     enum stall_verdict verdict =
         stall_judge(stall, child_passes(child), passed_ms, timeout_ms, waits_for_disk(child, state));
     show_stall(child);

@@ -4,12 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "daemon/master/child.h"
 #include "daemon/master/child_fork.h"
+#include "daemon/master/child_link.h"
 #include "daemon/master/order_channel.h"
 #include "shared/base/clock.h"
 #include "shared/base/log.h"
@@ -32,7 +31,9 @@ struct supervisor {
     struct event *stop_timer;
     uint64_t ticked_ms; /* monotonic; 0: never */
     unsigned worker_count;
+    bool watches; /* there is a watcher */
     struct child committer;
+    struct child watcher;
     struct child *workers;
 };
 
@@ -60,56 +61,45 @@ static void set_timer(struct event *timer, uint64_t wait_ms)
         log_fatal("a timer cannot be set");
 }
 
-/* ---- links between workers and the committer ---- */
-
-static bool send_link(struct child *to, unsigned slot, int end)
-{
-    struct order order = {.type = ORDER_LINK, .slot = slot, .count = 1};
-    if (order_channel_send(to->channel, &order, &end))
-        return true;
-    log_error("%s takes no orders: it is killed", to->name);
-    kill(to->pid, SIGKILL);
-    return false;
-}
-
+/* The worker gets what it has no link to. */
 static void link_worker(struct supervisor *supervisor, struct child *worker)
 {
-    struct child *committer = &supervisor->committer;
-    if (worker->linked || !worker->pid || committer->state != PROCESS_READY)
-        return;
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-        log_error("%s cannot be linked with the committer: %m; it is killed", worker->name);
-        kill(worker->pid, SIGKILL);
-        return;
-    }
-    worker->linked = true;
-    if (!send_link(committer, worker->slot, ends[0])) {
-        close(ends[1]);
-        return;
-    }
-    (void)send_link(worker, worker->slot, ends[1]);
+    child_link(worker, &supervisor->committer);
+    if (supervisor->watches)
+        child_link(worker, &supervisor->watcher);
+}
+
+static void link_workers(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        link_worker(supervisor, &supervisor->workers[i]);
 }
 
 /* ---- what children report ---- */
 
-static bool all_workers_ready(const struct supervisor *supervisor)
+static bool all_are_ready(const struct supervisor *supervisor)
 {
+    if (supervisor->watches && supervisor->watcher.state != PROCESS_READY)
+        return false;
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         if (supervisor->workers[i].state != PROCESS_READY)
             return false;
     return true;
 }
 
-static void start_missing_workers(struct supervisor *supervisor)
+static void start_missing(struct child *child)
 {
-    for (unsigned i = 0; i < supervisor->worker_count; i++) {
-        struct child *worker = &supervisor->workers[i];
-        if (!worker->pid && !event_pending(worker->timer, EV_TIMEOUT, NULL))
-            start_child(worker);
-        else
-            link_worker(supervisor, worker);
-    }
+    if (!child->pid && !event_pending(child->timer, EV_TIMEOUT, NULL))
+        start_child(child);
+}
+
+/* The committer is ready. */
+static void start_others(struct supervisor *supervisor)
+{
+    if (supervisor->watches)
+        start_missing(&supervisor->watcher);
+    for (unsigned i = 0; i < supervisor->worker_count; i++)
+        start_missing(&supervisor->workers[i]);
 }
 
 static void child_ready(struct child *child)
@@ -125,26 +115,29 @@ static void child_ready(struct child *child)
     child->reopen_owed = false;
     if (supervisor->stopping)
         return;
-    if (child->is_committer)
-        start_missing_workers(supervisor);
-    else
+    if (child->role == CHILD_COMMITTER)
+        start_others(supervisor);
+    if (child->role == CHILD_WORKER)
         supervisor->callbacks->workers_changed(supervisor->context);
-    if (!supervisor->started && all_workers_ready(supervisor)) {
+    else
+        link_workers(supervisor);
+    if (!supervisor->started && all_are_ready(supervisor)) {
         supervisor->started = true;
         supervisor->callbacks->started(supervisor->context);
     }
 }
 
 /* The other end is closed, or will be replaced with this one. supervisor_tick() makes another. */
-static void link_lost(struct supervisor *supervisor, unsigned slot)
+static void link_lost(struct supervisor *supervisor, unsigned slot, enum child_role server)
 {
     if (slot < supervisor->worker_count)
-        supervisor->workers[slot].linked = false;
+        child_link_forget(&supervisor->workers[slot], server);
 }
 
 static void on_report(void *context, const struct order *report)
 {
     struct child *child = context;
+    unsigned slot = child->role == CHILD_WORKER ? child->slot : report->slot;
     switch (report->type) {
     case REPORT_READY:
         child_ready(child);
@@ -155,7 +148,10 @@ static void on_report(void *context, const struct order *report)
             log_error("%s: %s", child->name, child->last_words);
         return;
     case REPORT_LINK_LOST:
-        link_lost(child->supervisor, child->is_committer ? report->slot : child->slot);
+        link_lost(child->supervisor, slot, CHILD_COMMITTER);
+        return;
+    case REPORT_WATCH_LINK_LOST:
+        link_lost(child->supervisor, slot, CHILD_WATCHER);
         return;
     case REPORT_STOP_REQUESTED:
         log_notice("%s asks for an orderly stop on behalf of a client", child->name);
@@ -168,7 +164,7 @@ static void on_report(void *context, const struct order *report)
 static void on_drained(void *context)
 {
     struct child *child = context;
-    if (!child->is_committer)
+    if (child->role == CHILD_WORKER)
         child->supervisor->callbacks->workers_changed(child->supervisor->context);
 }
 
@@ -178,7 +174,7 @@ static const struct order_channel_callbacks channel_callbacks = {on_report, on_d
 
 static uint64_t ready_within_ms(const struct child *child)
 {
-    if (!child->is_committer)
+    if (child->role != CHILD_COMMITTER)
         return READY_WORKER_MS;
     return child->supervisor->started ? READY_COMMITTER_MS
                                       : child->supervisor->common->config->start_timeout_ms;
@@ -193,15 +189,28 @@ static void try_again_later(struct child *child)
     set_timer(child->timer, wait_ms);
 }
 
+static int (*main_of(const struct child *child))(const struct inheritance *)
+{
+    switch (child->role) {
+    case CHILD_COMMITTER:
+        return committer_main;
+    case CHILD_WATCHER:
+        return watcher_main;
+    case CHILD_WORKER:
+        break;
+    }
+    return worker_main;
+}
+
 static void start_child(struct child *child)
 {
     struct supervisor *supervisor = child->supervisor;
     struct inheritance inheritance = *supervisor->common;
     inheritance.slot = child->slot;
     struct child_start start = {.name = child->name,
-                                .main = child->is_committer ? committer_main : worker_main,
+                                .main = main_of(child),
                                 .family_lock = supervisor->family_lock,
-                                .urgent = child->is_committer};
+                                .urgent = child->role == CHILD_COMMITTER};
     int end = -1;
     pid_t pid = child_fork(&start, &inheritance, &end);
     if (pid < 0) {
@@ -210,7 +219,7 @@ static void start_child(struct child *child)
         return;
     }
     child->pid = pid;
-    child->linked = false;
+    child->linked = child->watch_linked = false;
     child->reopen_owed = false;
     child->last_words[0] = '\0';
     child->started_ms = clock_monotonic_ms();
@@ -220,7 +229,7 @@ static void start_child(struct child *child)
     child_set_state(child, PROCESS_STARTING);
     child->start_passes = 0;
     set_timer(child->timer, ready_within_ms(child));
-    if (!child->is_committer)
+    if (child->role == CHILD_WORKER)
         link_worker(supervisor, child);
 }
 
@@ -260,13 +269,13 @@ static void on_child_timer(evutil_socket_t fd, short what, void *argument)
     start_child(child);
 }
 
-static void stop_committer(struct supervisor *supervisor);
+static void stop_servers(struct supervisor *supervisor);
 
 static void after_death(struct child *child)
 {
     struct supervisor *supervisor = child->supervisor;
     if (supervisor->stopping) {
-        stop_committer(supervisor);
+        stop_servers(supervisor);
         return;
     }
     if (!supervisor->started) {
@@ -276,7 +285,7 @@ static void after_death(struct child *child)
     if (clock_monotonic_ms() - child->started_ms >= SUPERVISOR_SOUND_MS)
         child->failures = 0;
     try_again_later(child);
-    if (!child->is_committer)
+    if (child->role == CHILD_WORKER)
         supervisor->callbacks->workers_changed(supervisor->context);
 }
 
@@ -297,9 +306,9 @@ static void child_died(struct child *child, int status)
     event_del(child->timer);
     child_clear_row(child);
     child_set_state(child, PROCESS_NONE);
-    child->linked = false;
-    for (unsigned i = 0; child->is_committer && i < child->supervisor->worker_count; i++)
-        child->supervisor->workers[i].linked = false;
+    child->linked = child->watch_linked = false;
+    for (unsigned i = 0; child->role != CHILD_WORKER && i < child->supervisor->worker_count; i++)
+        child_link_forget(&child->supervisor->workers[i], child->role);
     after_death(child);
 }
 
@@ -307,6 +316,8 @@ static struct child *find_child(struct supervisor *supervisor, pid_t pid)
 {
     if (supervisor->committer.pid == pid)
         return &supervisor->committer;
+    if (supervisor->watcher.pid == pid)
+        return &supervisor->watcher;
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         if (supervisor->workers[i].pid == pid)
             return &supervisor->workers[i];
@@ -334,6 +345,8 @@ void supervisor_start(struct supervisor *supervisor)
 void supervisor_reopen_logs(struct supervisor *supervisor)
 {
     child_reopen_log(&supervisor->committer);
+    if (supervisor->watches)
+        child_reopen_log(&supervisor->watcher);
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         child_reopen_log(&supervisor->workers[i]);
 }
@@ -347,6 +360,7 @@ static void look_for_stalls(struct supervisor *supervisor)
     bool one_goes_on = false;
     supervisor->ticked_ms = now;
     (void)stall_look(&supervisor->committer, passed_ms, timeout_ms);
+    (void)stall_look(&supervisor->watcher, passed_ms, timeout_ms);
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         one_goes_on |= stall_look(&supervisor->workers[i], passed_ms, timeout_ms) == STALL_GOES_ON;
     if (one_goes_on)
@@ -356,8 +370,8 @@ static void look_for_stalls(struct supervisor *supervisor)
 void supervisor_tick(struct supervisor *supervisor)
 {
     look_for_stalls(supervisor);
-    for (unsigned i = 0; !supervisor->stopping && i < supervisor->worker_count; i++)
-        link_worker(supervisor, &supervisor->workers[i]);
+    if (!supervisor->stopping)
+        link_workers(supervisor);
 }
 
 struct order_channel *supervisor_worker_channel(const struct supervisor *supervisor, unsigned slot)
@@ -375,21 +389,26 @@ static unsigned running_workers(const struct supervisor *supervisor)
     return running;
 }
 
-/* The committer stops when nobody can give it anything any more. */
-static void stop_committer(struct supervisor *supervisor)
+/* Those stop that workers are linked with, when nobody can give them anything any more. */
+static void stop_servers(struct supervisor *supervisor)
 {
+    struct child *const servers[] = {&supervisor->committer, &supervisor->watcher};
+    bool runs = false, told = false;
     if (running_workers(supervisor) > 0)
         return;
-    struct child *committer = &supervisor->committer;
-    if (!committer->pid) {
-        event_del(supervisor->stop_timer);
-        supervisor->callbacks->stopped(supervisor->context);
-        return;
+    for (unsigned i = 0; i < sizeof servers / sizeof *servers; i++) {
+        runs |= servers[i]->pid != 0;
+        if (!servers[i]->pid || servers[i]->state == PROCESS_STOPPING)
+            continue;
+        child_stop(servers[i]);
+        told = true;
     }
-    if (committer->state != PROCESS_STOPPING) {
-        child_stop(committer);
+    if (told)
         set_timer(supervisor->stop_timer, supervisor->common->config->stop_timeout_ms);
-    }
+    if (runs)
+        return;
+    event_del(supervisor->stop_timer);
+    supervisor->callbacks->stopped(supervisor->context);
 }
 
 static void on_stop_timer(evutil_socket_t fd, short what, void *argument)
@@ -399,6 +418,7 @@ static void on_stop_timer(evutil_socket_t fd, short what, void *argument)
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         child_kill_late(&supervisor->workers[i]);
     child_kill_late(&supervisor->committer);
+    child_kill_late(&supervisor->watcher);
 }
 
 void supervisor_stop(struct supervisor *supervisor)
@@ -409,8 +429,9 @@ void supervisor_stop(struct supervisor *supervisor)
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         child_stop(&supervisor->workers[i]);
     event_del(supervisor->committer.timer);
+    event_del(supervisor->watcher.timer);
     set_timer(supervisor->stop_timer, supervisor->common->config->stop_timeout_ms);
-    stop_committer(supervisor);
+    stop_servers(supervisor);
 }
 
 void supervisor_kill(struct supervisor *supervisor)
@@ -419,11 +440,13 @@ void supervisor_kill(struct supervisor *supervisor)
     for (unsigned i = 0; i < supervisor->worker_count; i++)
         child_kill(&supervisor->workers[i]);
     child_kill(&supervisor->committer);
+    child_kill(&supervisor->watcher);
 }
 
-static void init_child(struct supervisor *supervisor, struct child *child)
+static void init_child(struct supervisor *supervisor, struct child *child, enum child_role role)
 {
     child->supervisor = supervisor;
+    child->role = role;
     child->scoreboard = supervisor->common->scoreboard;
     child->timer = event_new(supervisor->base, -1, 0, on_child_timer, child);
     if (!child->timer)
@@ -445,13 +468,15 @@ struct supervisor *supervisor_create(struct event_base *base, const struct inher
         log_fatal("out of memory");
     supervisor->worker_count = common->scoreboard->workers;
     supervisor->workers = memory_zeroed(supervisor->worker_count, sizeof *supervisor->workers);
-    supervisor->committer.is_committer = true;
+    supervisor->watches = common->scoreboard->watches;
     snprintf(supervisor->committer.name, sizeof supervisor->committer.name, "committer");
-    init_child(supervisor, &supervisor->committer);
+    init_child(supervisor, &supervisor->committer, CHILD_COMMITTER);
+    snprintf(supervisor->watcher.name, sizeof supervisor->watcher.name, "watcher");
+    init_child(supervisor, &supervisor->watcher, CHILD_WATCHER);
     for (unsigned i = 0; i < supervisor->worker_count; i++) {
         supervisor->workers[i].slot = i;
         snprintf(supervisor->workers[i].name, sizeof supervisor->workers[i].name, "worker %u", i);
-        init_child(supervisor, &supervisor->workers[i]);
+        init_child(supervisor, &supervisor->workers[i], CHILD_WORKER);
     }
     return supervisor;
 }
@@ -463,6 +488,7 @@ void supervisor_free(struct supervisor **supervisor)
         return;
     *supervisor = NULL;
     child_release(&gone->committer);
+    child_release(&gone->watcher);
     for (unsigned i = 0; i < gone->worker_count; i++)
         child_release(&gone->workers[i]);
     event_free(gone->stop_timer);

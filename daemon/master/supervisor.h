@@ -11,8 +11,8 @@ struct order_channel;
 
 /*
  * The master's children: started, linked with each other, started again when they die (with back-off),
- * stopped. Order of life: the committer is ready first, then the workers start; workers stop first, then the
- * committer.
+ * stopped. Order of life: the committer is ready first, then the workers and the watcher start; workers stop
+ * first, then these two. There is a watcher if directories are declared.
  */
 
 struct supervisor;
@@ -38,7 +38,7 @@ enum { SUPERVISOR_SOUND_MS = 30000, SUPERVISOR_BACKOFF_MOST_MS = 5000 };
 supervisor_create(struct event_base *base, const struct inheritance *common, int family_lock,
                   const struct supervisor_callbacks *callbacks, void *context);
 
-/** Starts the committer, and when it is ready the workers. */
+/** Starts the committer, and when it is ready the others. */
 void supervisor_start(struct supervisor *supervisor);
 
 /** SIGCHLD: collects children that have ended. */
@@ -54,7 +54,7 @@ void supervisor_tick(struct supervisor *supervisor);
 /** The channel of a worker that is ready; NULL: it is not. */
 struct order_channel *supervisor_worker_channel(const struct supervisor *supervisor, unsigned slot);
 
-/** Orders the workers to stop, then the committer; whoever takes longer than stop_timeout_ms is killed. */
+/** Orders the workers to stop, then the others; whoever takes longer than stop_timeout_ms is killed. */
 void supervisor_stop(struct supervisor *supervisor);
 
 /** SIGKILL to every child, and waits for their end. */

@@ -16,6 +16,14 @@ const struct config_collection *config_collection(const struct config *config, s
     return NULL;
 }
 
+const struct config_directory *config_directory(const struct config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->directory_count; i++)
+        if (slice_equal(slice_text(config->directories[i].name), name))
+            return &config->directories[i];
+    return NULL;
+}
+
 int config_permission(const struct config *config, struct slice name)
 {
     for (size_t i = 0; i < config->permission_count; i++)
@@ -119,6 +127,12 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->collection_count; i++)
         free_collection(&config->collections[i]);
     free(config->collections);
+    for (size_t i = 0; i < config->directory_count; i++) {
+        free(config->directories[i].name);
+        free(config->directories[i].path);
+        free_texts(config->directories[i].patterns, config->directories[i].pattern_count);
+    }
+    free(config->directories);
     config_settings_free(&config->settings);
     config_settings_free(&config->user_settings);
     free_texts(config->permissions, config->permission_count);

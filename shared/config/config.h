@@ -93,6 +93,18 @@ static inline bool config_collection_is_told(const struct config_collection *col
     return !collection->internal || collection->index == COLLECTION_SETTINGS;
 }
 
+/** A directory whose files clients can listen to. */
+struct config_directory {
+    char *name;
+    uint16_t index;  /* its place in config->directories: in messages between processes */
+    char *path;      /* absolute */
+    char **patterns; /* fnmatch(3); a file is listed when one of them matches */
+    size_t pattern_count;
+    int read; /* permission needed to listen; -1: none */
+};
+
+enum { DIRECTORY_LIMIT = 64, DIRECTORY_PATTERNS = 64 };
+
 enum durability { DURABILITY_FULL, DURABILITY_RELAXED };
 
 /** Bounds on what peers can make grow. Bytes unless the name says otherwise. */
@@ -122,6 +134,7 @@ struct config_limits {
     uint64_t change_work;           /* units of work that a change set may be for the committer; 128 Mi */
     uint64_t bulk_documents;        /* documents in one insert, ids in one remove or query update; 10000 */
     uint64_t sessions_per_user;     /* stored sessions of one user; 64: the least recently used gives way */
+    uint64_t watch_files;           /* of one watched directory; 100000: the others are not listed */
 };
 
 struct config {
@@ -153,12 +166,15 @@ struct config {
     uint64_t start_timeout_ms;   /* how long the committer may get no further at a start; 600 s */
     uint64_t stall_timeout_ms;   /* how long a process may stand still, 0: for ever; 60 s */
     uint64_t threads;            /* of each worker, for what must block; 2 */
+    uint64_t watch_interval_ms;  /* a file that changes is told of once in this; 300 */
     struct config_limits limits;
 
     char **permissions; /* names by number; modify_options is number 0 */
     size_t permission_count;
     struct config_collection *collections; /* built-in ones first */
     size_t collection_count;
+    struct config_directory *directories; /* "watch" */
+    size_t directory_count;
     struct config_settings settings, user_settings;
 };
 
@@ -171,6 +187,9 @@ enum { CONFIG_MESSAGE = 512 };
 
 /** The collection of that name, NULL when there is none. */
 const struct config_collection *config_collection(const struct config *config, struct slice name);
+
+/** The watched directory of that name, NULL when there is none. */
+const struct config_directory *config_directory(const struct config *config, struct slice name);
 
 /** The number of a permission, -1 when there is no such. */
 int config_permission(const struct config *config, struct slice name);

@@ -61,6 +61,9 @@ bool config_check_control(struct config *config, char message[CONFIG_MESSAGE])
         config->control = memory_copy(path.data, path.length);
         buffer_free(&path);
     }
+    for (size_t i = 0; i < config->directory_count; i++)
+        if (!make_absolute(&config->directories[i].path, message))
+            return false;
     if (!make_absolute(&config->control, message))
         return false;
     size_t most = sizeof((struct sockaddr_un *)0)->sun_path - 1;

@@ -2,6 +2,7 @@
 #include "shared/config/option_value.h"
 #include "shared/config/read_application_settings.h"
 #include "shared/config/read_collections.h"
+#include "shared/config/read_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,7 +129,7 @@ static bool read_limits(struct config_reader *reader, struct json_value limits)
 }
 
 /* What is read when everything else is. */
-static const char *const parts[] = {"permissions", "collections", "settings", "user_settings"};
+static const char *const parts[] = {"permissions", "collections", "watch", "settings", "user_settings"};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static bool is_part(struct slice key)
@@ -175,9 +176,10 @@ static bool read_top(struct config_reader *reader, struct json_value root)
         }
         config_leave(reader, before);
     }
-    /* Collections name permissions, wherever in the file these stand. */
+    /* Collections and directories name permissions, wherever in the file these stand. */
     return config_read_permissions(reader, json_member(root, SLICE("permissions"))) &&
            config_read_collections(reader, json_member(root, SLICE("collections"))) &&
+           config_read_watch(reader, json_member(root, SLICE("watch"))) &&
            config_read_application_settings(reader, json_member(root, SLICE("settings")), "settings",
                                             &reader->config->settings) &&
            config_read_application_settings(reader, json_member(root, SLICE("user_settings")),

@@ -56,6 +56,8 @@ const struct option_row option_table[] = {
      "a process that stands still for this long is killed; 0 for never"},
     {"threads", OPTION_NUMBER, AT(threads), "2", 1, 64, "NUMBER",
      "threads of each worker for what must block"},
+    {"watch_interval_ms", OPTION_NUMBER, AT(watch_interval_ms), "300", 10, 60000, "MILLISECONDS",
+     "a file of a watched directory that changes is told of once in this time"},
 
     {"limits.message_bytes", OPTION_BYTES, AT(limits.message_bytes), "1M", KIB, 128 * MIB, "BYTES",
      "one message from a client"},
@@ -103,6 +105,8 @@ const struct option_row option_table[] = {
      "documents in one insert, update by query or remove"},
     {"limits.sessions_per_user", OPTION_NUMBER, AT(limits.sessions_per_user), "64", 1, 1024, "NUMBER",
      "sessions of one user; a log-in ends the least recently used beyond that"},
+    {"limits.watch_files", OPTION_NUMBER, AT(limits.watch_files), "100000", 1, 1000000, "NUMBER",
+     "files of one watched directory; further ones are not listed"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

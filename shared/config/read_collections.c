@@ -13,6 +13,14 @@ enum { FIELD_LIMIT = 64 }; /* in one list */
 /* Names that mean something else on the wire. */
 static const char *const reserved_names[] = {"dispatcher", "transaction"};
 
+bool config_name_is_reserved(struct slice name)
+{
+    for (size_t i = 0; i < sizeof reserved_names / sizeof *reserved_names; i++)
+        if (slice_equal(name, slice_text(reserved_names[i])))
+            return true;
+    return false;
+}
+
 bool config_read_permissions(struct config_reader *reader, struct json_value list)
 {
     if (json_type(list) == JSON_NONE)
@@ -41,8 +49,7 @@ bool config_read_permissions(struct config_reader *reader, struct json_value lis
     return true;
 }
 
-/* The number of a declared permission; -1 after an error. */
-static int read_permission(struct config_reader *reader, struct json_value value)
+int config_read_permission(struct config_reader *reader, struct json_value value)
 {
     struct slice name = config_string(reader, value);
     if (!name.data) {
@@ -161,7 +168,7 @@ static bool read_read(struct config_reader *reader, struct json_value value,
 {
     if (json_type(value) == JSON_NULL)
         return true;
-    collection->read = read_permission(reader, value);
+    collection->read = config_read_permission(reader, value);
     return collection->read >= 0;
 }
 
@@ -173,7 +180,7 @@ static bool read_method(struct config_reader *reader, struct json_value list, st
     struct json_iterator i = json_begin(list);
     for (uint32_t number = 0; json_step(&i); number++) {
         size_t before = config_enter_element(reader, number);
-        int permission = read_permission(reader, i.value);
+        int permission = config_read_permission(reader, i.value);
         if (permission < 0)
             return false;
         permission_add(&method->needed, (unsigned)permission);
@@ -359,10 +366,7 @@ static bool check_collection_name(struct config_reader *reader, struct json_valu
         return config_expected(reader, key, "a collection's name of 1 to %d characters a-z, A-Z, 0-9, _",
                                COLLECTION_NAME_BYTES);
     const struct config_collection *known = config_collection(reader->config, name);
-    bool reserved = known && known->builtin;
-    for (size_t i = 0; i < sizeof reserved_names / sizeof *reserved_names; i++)
-        reserved = reserved || slice_equal(name, slice_text(reserved_names[i]));
-    if (reserved)
+    if ((known && known->builtin) || config_name_is_reserved(name))
         return config_expected(reader, key, "a collection's name that is not built in");
     if (known)
         return config_expected(reader, key, "each collection once");

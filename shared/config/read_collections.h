@@ -9,4 +9,10 @@
 [[gnu::warn_unused_result]] bool config_read_collections(struct config_reader *reader,
                                                          struct json_value object);
 
+/** The number of a declared permission; -1 after an error. */
+[[gnu::warn_unused_result]] int config_read_permission(struct config_reader *reader, struct json_value value);
+
+/** Whether a name means something else on the wire. */
+bool config_name_is_reserved(struct slice name);
+
 #endif

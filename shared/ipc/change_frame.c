@@ -75,6 +75,15 @@ void change_frame_sync(struct buffer *out, const char *operation, struct slice c
     frame_end(out, start);
 }
 
+void change_frame_event(struct buffer *out, const char *operation, struct slice collection, struct slice list)
+{
+    size_t start = frame_begin(out);
+    message_head(out, operation, collection);
+    buffer_append_slice(out, list);
+    buffer_append_slice(out, SLICE("]}"));
+    frame_end(out, start);
+}
+
 void change_frame_text(struct buffer *out, struct slice message)
 {
     size_t start = frame_begin(out);

@@ -23,6 +23,10 @@ void change_frame_settings(struct buffer *out, struct slice settings);
 /** An `update` or `remove` with "sync":true; @list is what stands between [ and ], already JSON. */
 void change_frame_sync(struct buffer *out, const char *operation, struct slice collection, struct slice list);
 
+/** The same without "sync":true, and without a number: of files, which are in no store. */
+void change_frame_event(struct buffer *out, const char *operation, struct slice collection,
+                        struct slice list);
+
 /** Any text message. */
 void change_frame_text(struct buffer *out, struct slice message);
 

@@ -11,7 +11,7 @@ struct inheritance {
     struct scoreboard *scoreboard;
     struct ring *ring;
     uint64_t epoch;    /* of this run of the server: history.h */
-    unsigned slot;     /* a worker's; 0 for the committer */
+    unsigned slot;     /* a worker's; 0 for others */
     int order_channel; /* to the master: orders.h */
 };
 
@@ -20,5 +20,8 @@ int worker_main(const struct inheritance *inheritance);
 
 /** The committer process. daemon/committer/committer.c */
 int committer_main(const struct inheritance *inheritance);
+
+/** The watcher process. daemon/watcher/watcher.c */
+int watcher_main(const struct inheritance *inheritance);
 
 #endif

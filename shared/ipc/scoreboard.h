@@ -67,6 +67,21 @@ struct scoreboard_committer {
     char padding[128];
 };
 
+struct scoreboard_watcher {
+    _Atomic int32_t pid; /* 0: none; there is none when no directory is declared */
+    _Atomic uint32_t state;
+    _Atomic uint32_t directories;         /* that somebody listens to */
+    _Atomic uint32_t watches;             /* inotify watches on them */
+    _Atomic uint64_t files;               /* in them, as far as they are listed */
+    _Atomic uint64_t looks;               /* files of which size and time were asked */
+    _Atomic uint64_t loops;               /* as a worker's, but none while ->idle */
+    _Atomic uint64_t still_ms;            /* as a worker's */
+    _Atomic uint64_t cpu_us;              /* of the processor, for all passes */
+    _Atomic uint64_t largest_pass_cpu_us; /* for one */
+    _Atomic bool idle;                    /* nobody listens: it sleeps until something comes over a link */
+    char padding[128];
+};
+
 /** What is counted for rates; the master takes a sample every second. */
 enum scoreboard_rate { RATE_CALLS, RATE_DELIVERIES, RATE_CHANGES, RATE_ACCEPTED, RATE_COUNT };
 
@@ -74,6 +89,7 @@ enum { SCOREBOARD_LISTEN = 6144 };
 
 struct scoreboard {
     uint32_t workers;            /* rows in use */
+    bool watches;                /* there is a watcher; written before the first fork */
     _Atomic uint64_t started_ms; /* wall clock */
     _Atomic int32_t master_pid;
     /* A second, in tenths, over the last seconds; the master writes them. */
@@ -84,6 +100,7 @@ struct scoreboard {
     _Atomic uint64_t refused;       /* connections that the master refused: limits, no descriptors */
     _Atomic bool short_of_descriptors; /* the last that came was refused, or waits, for want of descriptors */
     struct scoreboard_committer committer;
+    struct scoreboard_watcher watcher;
     struct login_attempts *attempts;  /* mapped before the first fork, so at the same place in all */
     struct address_counts *addresses; /* the same; NULL in tests: each worker counts alone */
     struct presence *presence;        /* the same; workers need it */

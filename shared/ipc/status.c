@@ -36,6 +36,19 @@ static void append_committer(struct buffer *out, const struct scoreboard_committ
         atomic_load(&committer->largest_cpu_us));
 }
 
+static void append_watcher(struct buffer *out, const struct scoreboard_watcher *watcher)
+{
+    buffer_append_format(
+        out,
+        "\"watcher\":{\"pid\":%" PRId32 ",\"state\":\"%s\",\"directories\":%" PRIu32 ",\"watches\":%" PRIu32
+        ",\"files\":%" PRIu64 ",\"looks\":%" PRIu64 ",\"still_ms\":%" PRIu64 ",\"cpu_us\":%" PRIu64
+        ",\"largest_pass_cpu_us\":%" PRIu64 "}",
+        atomic_load(&watcher->pid), state_name(atomic_load(&watcher->state)),
+        atomic_load(&watcher->directories), atomic_load(&watcher->watches), atomic_load(&watcher->files),
+        atomic_load(&watcher->looks), atomic_load(&watcher->still_ms), atomic_load(&watcher->cpu_us),
+        atomic_load(&watcher->largest_pass_cpu_us));
+}
+
 static void append_worker(struct buffer *out, unsigned slot, const struct scoreboard_worker *worker,
                           uint64_t head)
 {
@@ -91,6 +104,10 @@ void status_append(struct buffer *out, const struct scoreboard *scoreboard, cons
         rate_per_second(scoreboard, RATE_DELIVERIES), rate_per_second(scoreboard, RATE_CHANGES),
         rate_per_second(scoreboard, RATE_ACCEPTED));
     append_committer(out, &scoreboard->committer);
+    if (scoreboard->watches) {
+        buffer_append_byte(out, ',');
+        append_watcher(out, &scoreboard->watcher);
+    }
     buffer_append_text(out, ",\"workers\":[");
     for (unsigned slot = 0; slot < scoreboard->workers; slot++) {
         if (slot)

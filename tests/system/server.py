@@ -285,11 +285,13 @@ def reserve_port():
 
 
 def all_ready(status):
-    return status['committer']['state'] == 'ready' and all(w['state'] == 'ready' for w in status['workers'])
+    servers = [status[name] for name in ('committer', 'watcher') if name in status]
+    return all(process['state'] == 'ready' for process in servers + status['workers'])
 
 
 def status_pids(status):
-    return [status['pid'], status['committer']['pid'], *(worker['pid'] for worker in status['workers'])]
+    servers = [status[name]['pid'] for name in ('committer', 'watcher') if name in status]
+    return [status['pid'], *servers, *(worker['pid'] for worker in status['workers'])]
 
 
 def title(pid):

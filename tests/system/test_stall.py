@@ -9,8 +9,12 @@ from server import scaled, wait_until
 
 
 async def test_processes_that_stand_still(make_server):
-    """A worker is named, gets no connections, and is killed in the end. The committer goes on in time, and lives."""
-    server = make_server(config=configuration(stall_timeout_ms=scaled(7000, 12000)))
+    """A worker is named, gets no connections, and is killed in the end. The committer goes on in time, and lives. The
+    watcher that has nothing to do does not stand still, but one that is stopped does."""
+    config = configuration(stall_timeout_ms=scaled(7000, 12000), watch={'directory': {'path': '/nowhere'}})
+    server, second = make_server(config=config), make_server(workers=1, config=config)
+    watcher, stopped = (each.status()['watcher']['pid'] for each in (server, second))
+    os.kill(stopped, signal.SIGSTOP)
     worker, other = server.worker_pids()
     committer = server.committer_pid()
     os.kill(worker, signal.SIGSTOP)
@@ -31,3 +35,6 @@ async def test_processes_that_stand_still(make_server):
     assert server.worker_pids()[1] == other and server.committer_pid() == committer
     assert server.status()['committer']['still_ms'] == 0
     assert await clients[1].call('count', 'notes') == 1
+    wait_until(lambda: second.replaced(stopped), what='another watcher')
+    assert f'watcher (process {stopped}, state T) has stood still' in second.log()
+    assert server.status()['watcher']['pid'] == watcher and 'watcher (process' not in server.log().split('is ready')[-1]

@@ -17,12 +17,14 @@ struct account_table;
 struct authority;
 struct backlog;
 struct committer_link;
+struct directories;
 struct job_list;
 struct network;
 struct orders;
 struct stopping;
 struct thread_pool;
 struct viewer_table;
+struct watcher_link;
 
 /* What the rooms of one worker process share. Made by worker_open(), one in a process. What belongs to one
  * room is a pointer that only it looks behind. */
@@ -47,6 +49,8 @@ struct worker {
     struct network *network;
     struct committer_link *link;
     struct committer_queue *committer_queue; /* of users' sets, on their way to the link */
+    struct watcher_link *watcher;
+    struct directories *directories; /* as the watcher tells */
     struct thread_pool *threads;
     struct authority *authority;
     struct account_table *accounts; /* the authority's */

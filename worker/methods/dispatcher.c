@@ -9,6 +9,7 @@
 #include "worker/rpc/access.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
+#include "worker/session/listening.h"
 #include "worker/session/session.h"
 
 /* Reads a list of names of collections into flags by index. False: answered. */
@@ -106,6 +107,21 @@ static void describe_limits(struct buffer *out, const struct config *config)
         (unsigned long long)config->limits.bulk_documents);
 }
 
+static void describe_directories(struct buffer *out, const struct session *session)
+{
+    const struct directory *directory;
+    const char *between = "";
+    buffer_append_byte(out, '[');
+    for (size_t i = 0; (directory = directory_at(session->worker, i)); i++) {
+        if (!listening_may(session, directory))
+            continue;
+        buffer_append_text(out, between);
+        json_append_string(out, slice_text(directory->declared->name));
+        between = ",";
+    }
+    buffer_append_byte(out, ']');
+}
+
 static void describe_methods(struct transaction *transaction, struct json_value data)
 {
     struct worker *worker = transaction->worker;
@@ -120,7 +136,9 @@ static void describe_methods(struct transaction *transaction, struct json_value 
     describe_collection(&out, account, NULL, &first);
     for (size_t i = 0; i < worker->config->collection_count; i++)
         describe_collection(&out, account, &worker->config->collections[i], &first);
-    buffer_append_slice(&out, SLICE("},\"limits\":"));
+    buffer_append_slice(&out, SLICE("},\"directories\":"));
+    describe_directories(&out, transaction->session);
+    buffer_append_slice(&out, SLICE(",\"limits\":"));
     describe_limits(&out, worker->config);
     buffer_append_byte(&out, '}');
     transaction_fulfill(transaction, buffer_slice(&out), 0);

@@ -4,7 +4,7 @@ typedef const struct method_table *const table;
 
 /* Each list ends with NULL. Users and groups that are there are changed by their own methods alone, also over
  * the control socket: these see to it that an administrator is left. */
-static table of_dispatcher[] = {&dispatcher_methods, &stored_collection_methods, NULL};
+static table of_dispatcher[] = {&dispatcher_methods, &listen_methods, &stored_collection_methods, NULL};
 static table of_settings[] = {&settings_methods, NULL};
 static table of_internal[] = {NULL};
 static table of_users[] = {&read_methods,

@@ -38,7 +38,8 @@ struct method_table {
     size_t count;
 };
 
-extern const struct method_table dispatcher_methods;        /* of `dispatcher`, with the next */
+extern const struct method_table dispatcher_methods; /* of `dispatcher`, with the next two */
+extern const struct method_table listen_methods;
 extern const struct method_table stored_collection_methods; /* control only */
 extern const struct method_table users_methods;             /* of `users`, with the next six */
 extern const struct method_table login_methods;

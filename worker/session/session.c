@@ -13,6 +13,7 @@
 #include "worker/net/connection_close.h"
 #include "worker/net/connection_pings.h"
 #include "worker/net/connection_write.h"
+#include "worker/session/listening.h"
 #include "worker/session/rights_change.h"
 
 enum { BAD_MESSAGES_MOST = 10, BAD_MESSAGES_S = 60 };
@@ -123,6 +124,7 @@ void session_subscribe(struct session *session, bool *collections)
 void session_rights_changed(struct session *session, bool blinked, struct slice document)
 {
     struct worker *worker = session->worker;
+    listening_review(session);
     if (session->connection->state != CONNECTION_OPEN) {
         review_ending(session);
         return;
@@ -206,6 +208,7 @@ void session_deauthorize(struct session *session, const char *reason)
     if (!account)
         return;
     bool claims = session->connection->state == CONNECTION_OPEN && claims_more(session);
+    listening_end_all(session);
     session_take_token(session, NULL);
     account_leave(&session->login);
     session->account_changes++;

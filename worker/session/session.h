@@ -8,6 +8,7 @@
 #include "worker/authority/authority.h"
 #include "worker/net/connection.h"
 
+struct listener;
 struct transaction;
 
 /* One client, from the opening of its connection to its end: who it is, what it wants to see, its open calls. */
@@ -18,6 +19,7 @@ struct session {
     struct worker *worker;
     struct connection *connection;
     bool *subscribed;                    /* by collection; NULL: all */
+    SLIST_HEAD(, listener) listeners;    /* to directories: listening.h */
     struct rights_change *rights_change; /* while its copy is brought in line with other rights; else NULL */
     uint64_t synced_seq;      /* the newest snapshot that a piece of a sync or resume was made of */
     uint64_t position_seq;    /* up to where an answer to one of them says that the copy is complete */

@@ -146,6 +146,24 @@ static bool is_told(const struct inheritance *inheritance, const char *what)
     return access(path, F_OK) == 0;
 }
 
+/* The committer and the watcher, once they have started. */
+static int serve_links(const struct inheritance *inheritance)
+{
+    report(inheritance, REPORT_READY, "");
+    struct pollfd polled = {.fd = inheritance->order_channel, .events = POLLIN};
+    while (poll(&polled, 1, -1) >= 0 || errno == EINTR) {
+        struct order order;
+        int descriptors[FDPASS_MOST];
+        size_t count = 0;
+        ssize_t length =
+            fdpass_receive(inheritance->order_channel, &order, sizeof order, descriptors, &count);
+        if (length == 0 || (length > 0 && order.type == ORDER_STOP))
+            return 0;
+        /* the links stay open until it ends */
+    }
+    return 7;
+}
+
 /* Fails when the data directory holds a file "refuse"; is not ready while it holds "slow", and gets on with
  * it unless there is "still". */
 int committer_main(const struct inheritance *inheritance)
@@ -160,17 +178,10 @@ int committer_main(const struct inheritance *inheritance)
         return 1;
     }
     ring_start(inheritance->ring, 42);
-    report(inheritance, REPORT_READY, "");
-    struct pollfd polled = {.fd = inheritance->order_channel, .events = POLLIN};
-    while (poll(&polled, 1, -1) >= 0 || errno == EINTR) {
-        struct order order;
-        int descriptors[FDPASS_MOST];
-        size_t count = 0;
-        ssize_t length =
-            fdpass_receive(inheritance->order_channel, &order, sizeof order, descriptors, &count);
-        if (length == 0 || (length > 0 && order.type == ORDER_STOP))
-            return 0;
-        /* the links stay open until it ends */
-    }
-    return 7;
+    return serve_links(inheritance);
+}
+
+int watcher_main(const struct inheritance *inheritance)
+{
+    return serve_links(inheritance);
 }

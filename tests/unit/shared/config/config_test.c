@@ -188,6 +188,28 @@ static void test_declarations(void **state)
     config_free(config);
 }
 
+static void test_watched_directories(void **state)
+{
+    (void)state;
+    struct config *config =
+        read_text(Q("{'watch': {'one': {'path': '/a', 'pattern': ['*.x', 'y?'], 'read': 'p'},"
+                    "'two': {'path': 'b', 'read': null}}, 'permissions': ['p']}"));
+    assert_int_equal(config->directory_count, 2);
+    const struct config_directory *one = config_directory(config, SLICE("one"));
+    const struct config_directory *two = config_directory(config, SLICE("two"));
+    assert_null(config_directory(config, SLICE("three")));
+    assert_int_equal(one->index, 0);
+    assert_string_equal(one->path, "/a");
+    assert_int_equal(one->pattern_count, 2);
+    assert_string_equal(one->patterns[1], "y?");
+    assert_int_equal(one->read, config_permission(config, SLICE("p")));
+    assert_int_equal(two->index, 1);
+    assert_int_equal(two->read, -1);
+    assert_int_equal(two->pattern_count, 1);
+    assert_string_equal(two->patterns[0], "*");
+    config_free(config);
+}
+
 static void test_comments(void **state)
 {
     (void)state;
@@ -348,9 +370,11 @@ static void test_settled_paths(void **state)
     (void)state;
     char message[CONFIG_MESSAGE] = "";
     assert_int_equal(chdir("/usr"), 0);
-    struct config *config = read_text(Q("{'data': 'd', 'pid_file': 'p', 'foreground': true}"));
+    struct config *config =
+        read_text(Q("{'data': 'd', 'pid_file': 'p', 'foreground': true, 'watch': {'w': {'path': 'p'}}}"));
     assert_true(config_check(config, message));
     assert_string_equal(config->data, "/usr/d");
+    assert_string_equal(config->directories[0].path, "/usr/p");
     assert_string_equal(config->control, "/usr/d/control");
     assert_string_equal(config->pid_file, "/usr/p");
     assert_string_equal(config->log, "stderr");
@@ -421,12 +445,19 @@ int main(int argc, char **argv)
     example = argc > 1 ? argv[1] : "examples/laboratory.conf";
     alarm(60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),        cmocka_unit_test(test_builtins),
-        cmocka_unit_test(test_example),         cmocka_unit_test(test_example_file),
-        cmocka_unit_test(test_methods),         cmocka_unit_test(test_declarations),
-        cmocka_unit_test(test_comments),        cmocka_unit_test(test_every_option_by_file),
-        cmocka_unit_test(test_null_takes_away), cmocka_unit_test(test_check),
-        cmocka_unit_test(test_settled_paths),   cmocka_unit_test(test_control_of_a_file),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_example),
+        cmocka_unit_test(test_example_file),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_watched_directories),
+        cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_every_option_by_file),
+        cmocka_unit_test(test_null_takes_away),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_settled_paths),
+        cmocka_unit_test(test_control_of_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -441,23 +441,45 @@ static void test_missing_file(void **state)
     config_free(config);
 }
 
+static void test_watch(void **state)
+{
+    (void)state;
+    REFUSE({"{'watch': []}", "f:1:11: watch: expected an object, found an array"},
+           {"{'watch': {'a-b': {}}}", "f:1:12: watch.a-b: expected a directory's name of 1 to 64 characters "
+                                      "a-z, A-Z, 0-9, _, found \"a-b\""},
+           {"{'watch': {'users': {}}}",
+            "f:1:12: watch.users: expected a directory's name that is no collection's, found \"users\""},
+           {"{'watch': {'c': {'path': '/'}}, 'collections': {'c': {}}}",
+            "f:1:12: watch.c: expected a directory's name that is no collection's, found \"c\""},
+           {"{'watch': {'dispatcher': {}}}", "f:1:12: watch.dispatcher: expected a directory's name that is "
+                                             "no collection's, found \"dispatcher\""},
+           {"{'watch': {'d': null}}", "f:1:17: watch.d: expected an object, found null"},
+           {"{'watch': {'d': {}}}", "f:1:17: watch.d: expected \"path\", the directory to watch"},
+           {"{'watch': {'d': {'path': ''}}}",
+            "f:1:26: watch.d.path: expected the path of a directory, found \"\""},
+           {"{'watch': {'d': {'pth': '/'}}}",
+            "f:1:18: watch.d.pth: expected a known key, perhaps \"path\", found \"pth\""},
+           {"{'watch': {'d': {'path': '/', 'pattern': '*'}}}",
+            "f:1:42: watch.d.pattern: expected a list of patterns, found \"*\""},
+           {"{'watch': {'d': {'path': '/', 'pattern': []}}}",
+            "f:1:42: watch.d.pattern: expected 1 to 64 patterns, found 0"},
+           {"{'watch': {'d': {'path': '/', 'pattern': ['a/b']}}}",
+            "f:1:43: watch.d.pattern[0]: expected a pattern of 1 to 255 bytes without \"/\", found \"a/b\""},
+           {"{'permissions': ['see'], 'watch': {'d': {'path': '/', 'read': 'se'}}}",
+            "f:1:63: watch.d.read: expected a declared permission, perhaps \"see\", found \"se\""});
+}
+
 int main(void)
 {
     alarm(60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_reading_methods),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_listen_addresses),
-        cmocka_unit_test(test_permissions),
-        cmocka_unit_test(test_collections),
-        cmocka_unit_test(test_sync_filter),
-        cmocka_unit_test(test_long_parts),
-        cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_setting_bounds),
-        cmocka_unit_test(test_setting_defaults),
+        cmocka_unit_test(test_watch),           cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_reading_methods), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_listen_addresses),
+        cmocka_unit_test(test_permissions),     cmocka_unit_test(test_collections),
+        cmocka_unit_test(test_sync_filter),     cmocka_unit_test(test_long_parts),
+        cmocka_unit_test(test_missing_file),    cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_setting_bounds),  cmocka_unit_test(test_setting_defaults),
         cmocka_unit_test(test_many_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
