@@ -26,7 +26,7 @@
 #include "shared/ipc/orders.h"
 
 /* What one pass of the loop does at most, some milliseconds in all. */
-enum { LOOKS_A_PASS = 512, BYTES_A_PASS = 512 * 1024, FORGET_A_PASS = 1024, FREE_A_PASS = 1024 };
+enum { LOOKS_A_PASS = 256, BYTES_A_PASS = 256 * 1024, FORGET_A_PASS = 1024, FREE_A_PASS = 1024 };
 
 struct watcher {
     const struct inheritance *inheritance;
