@@ -6,7 +6,7 @@
 #include "worker/net/network.h"
 #include "worker/rpc/call.h"
 #include "worker/rpc/http_call.h"
-#include "worker/rpc/incoming.h"
+#include "worker/rpc/large_messages.h"
 #include "worker/rpc/open_calls.h"
 #include "worker/session/catch_up.h"
 #include "worker/session/listening.h"
@@ -53,7 +53,7 @@ static void request_came(void *context, struct connection *connection, const str
 static void connection_ended(void *context, struct connection *connection)
 {
     (void)context;
-    incoming_drop(connection->owner);
+    large_messages_drop(connection->owner);
     open_calls_leave(connection->owner);
     session_free(connection->owner);
 }
@@ -62,7 +62,7 @@ static bool connection_is_owed(void *context, const struct connection *connectio
 {
     const struct session *session = connection->owner;
     (void)context;
-    return open_calls_owe(session) || session->incoming;
+    return open_calls_owe(session) || session->large_message;
 }
 
 static void connection_drained(void *context, struct connection *connection)
@@ -99,13 +99,13 @@ static bool events_may_log_in(void *context, const struct connection *connection
 {
     const struct session *session = connection->owner;
     (void)context;
-    return session->open_calls > 0 || session->incoming;
+    return session->open_calls > 0 || session->large_message;
 }
 
 static size_t bytes_kept(void *context, const struct connection *connection)
 {
     (void)context;
-    return incoming_bytes(connection->owner);
+    return large_messages_bytes(connection->owner);
 }
 
 static bool knows_token(void *context, struct slice token)

@@ -12,7 +12,7 @@
 #include "worker/net/connection_close.h"
 #include "worker/net/connection_hold.h"
 #include "worker/net/network.h"
-#include "worker/rpc/incoming.h"
+#include "worker/rpc/large_messages.h"
 #include "worker/rpc/open_calls.h"
 
 /* Clients come back within this; parts of the time allowed are for open calls and for the peers' close
@@ -49,7 +49,7 @@ static void say_goodbye(struct connection *connection, void *argument)
     (void)argument;
     if (connection->owner) {
         open_calls_abandon(connection->owner);
-        incoming_finish(connection->owner);
+        large_messages_finish(connection->owner);
         connection_refuse_waiting(connection);
     }
     connection_close(connection, CLOSE_GOING_AWAY, "the server is stopping");
@@ -65,7 +65,7 @@ static void count_calls(struct connection *connection, void *argument)
 {
     const struct session *session = connection->owner;
     if (session)
-        *(size_t *)argument += session->open_calls + (session->incoming != NULL);
+        *(size_t *)argument += session->open_calls + (session->large_message != NULL);
 }
 
 /* Asks every connection, so not in every pass: when the tick has come. */

@@ -67,13 +67,14 @@ struct worker {
     size_t sorts_held;           /* bytes of sorted documents that are kept for finds */
     struct json message;         /* the message being handled; reused */
     struct buffer *message_text; /* its text, when that is nobody else's: who keeps both takes them */
-    struct incoming_queue *incoming; /* large messages that are not parsed yet; NULL: there are none */
-    struct buffer scratch;           /* for characters of strings within one method */
-    struct buffer reply;             /* the message being made; reused */
-    struct buffer line;              /* of the log, being made; reused */
-    uint64_t rights_left; /* units that bringing copies in line with rights may still use in this pass */
-    bool snapshot;        /* store_begin() was called in this pass: see snapshot_take() */
-    bool snapshot_failed; /* somebody waits until one can be taken again */
+    struct large_message_queue
+        *large_messages;   /* large messages that are not parsed yet; NULL: there are none */
+    struct buffer scratch; /* for characters of strings within one method */
+    struct buffer reply;   /* the message being made; reused */
+    struct buffer line;    /* of the log, being made; reused */
+    uint64_t rights_left;  /* units that bringing copies in line with rights may still use in this pass */
+    bool snapshot;         /* store_begin() was called in this pass: see snapshot_take() */
+    bool snapshot_failed;  /* somebody waits until one can be taken again */
     bool running;
 };
 

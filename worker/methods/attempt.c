@@ -7,9 +7,9 @@
 #include "worker/authority/user_sets.h"
 #include "worker/base/committer_link.h"
 #include "worker/base/snapshot.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/once.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 /* Each time, one of those that are in each other's way gets through: so many may meet at one document. */

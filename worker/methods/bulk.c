@@ -11,9 +11,9 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/search.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 
 enum { EXPORT_BYTES = 256 * 1024 };
 

@@ -5,9 +5,9 @@
 #include "shared/base/container_of.h"
 #include "shared/base/memory.h"
 #include "worker/base/watcher_link.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/listening.h"
 
 static const char text_ended[] = "Listening has ended before all files were listed";

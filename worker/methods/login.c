@@ -17,9 +17,9 @@
 #include "worker/methods/attempt.h"
 #include "worker/methods/credentials.h"
 #include "worker/rpc/answer.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 #include "worker/session/tokens.h"
 

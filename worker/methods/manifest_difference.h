@@ -11,7 +11,7 @@
  * and no table. It goes on in a later snapshot where it stopped.
  *
  * A listed document of the version that is there is not sent, if the manifest is of this store's history
- * (position.h), in which an id and a version stand for one content; otherwise everything is sent.
+ * (client_position.h), in which an id and a version stand for one content; otherwise everything is sent.
  */
 struct manifest_difference {
     const struct manifest *manifest;

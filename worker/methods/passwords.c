@@ -12,9 +12,9 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/credentials.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 static void passwords_hashed(void *argument, const char *hash)

@@ -11,9 +11,9 @@
 #include "worker/intake/ring_intake.h"
 #include "worker/methods/find.h"
 #include "worker/methods/search.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 /* False: the rights in use are not those of the snapshot; not answered. */

@@ -20,10 +20,10 @@
 #include "worker/history/missed_changes.h"
 #include "worker/history/rights_difference.h"
 #include "worker/history/sync_batch.h"
+#include "worker/rpc/client_position.h"
+#include "worker/rpc/error_texts.h"
+#include "worker/rpc/job_turn.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/position.h"
-#include "worker/rpc/texts.h"
-#include "worker/rpc/turn.h"
 #include "worker/session/session.h"
 
 /* One step: each entry of the log is looked up, and so is the document it is about. */
@@ -224,11 +224,11 @@ static enum job_state resume_step(struct job *job)
             transaction)) /* what came so far is not for who is there now, if anybody is */
         return resume_give_up(resume, ERROR_UNAVAILABLE, text_other_login);
     enum job_state state;
-    if (!turn_begin(transaction, false, &state))
+    if (!job_turn_begin(transaction, false, &state))
         return state == JOB_DONE ? resume_give_up(resume, ERROR_INTERNAL, text_store_unreadable) : state;
     uint64_t seq = store_seq(worker->store);
     bool holds;
-    if (position_holds(worker, &resume->position, &holds) != ERROR_NONE) {
+    if (client_position_holds(worker, &resume->position, &holds) != ERROR_NONE) {
         snapshot_end(worker);
         return resume_give_up(resume, ERROR_INTERNAL, text_store_unreadable);
     }
@@ -279,7 +279,7 @@ void resume(struct transaction *transaction, struct json_value data)
 {
     static const char *const keys[] = {"epoch", "seq", "unfinished"};
     struct position position;
-    if (!params_object(transaction, data, keys) || !position_read(transaction, data, &position))
+    if (!params_object(transaction, data, keys) || !client_position_read(transaction, data, &position))
         return;
     if (!position.given) {
         transaction_fail(transaction, ERROR_INVALID, "epoch: expected an integer, found nothing");

@@ -6,9 +6,9 @@
 #include "shared/base/memory.h"
 #include "shared/store/store_search.h"
 #include "worker/base/snapshot.h"
-#include "worker/rpc/admission.h"
-#include "worker/rpc/texts.h"
-#include "worker/rpc/turn.h"
+#include "worker/rpc/call_admission.h"
+#include "worker/rpc/error_texts.h"
+#include "worker/rpc/job_turn.h"
 #include "worker/session/session.h"
 
 /* What becomes of the candidate, as far as the search's turn goes. */
@@ -133,7 +133,7 @@ static enum error_code count_memory(struct search *search)
     transaction_hold(search->transaction, bytes);
     if (bytes >= worker->config->limits.worker_calls_bytes)
         return ERROR_TOO_LARGE;
-    return bytes < MEMORY_LITTLE || admission_has_room(worker) ? ERROR_NONE : ERROR_BUSY;
+    return bytes < MEMORY_LITTLE || call_admission_has_room(worker) ? ERROR_NONE : ERROR_BUSY;
 }
 
 /* After a step that was not the last one. */
@@ -184,7 +184,7 @@ static enum job_state search_step(struct job *job)
         return search_give_up(search, ERROR_UNAUTHORIZED, text_log_in_first);
     /* What it holds of a document others wait for: it goes on until it can let go of that. */
     enum job_state state;
-    if (!turn_begin(transaction, search->candidate.held, &state))
+    if (!job_turn_begin(transaction, search->candidate.held, &state))
         return state == JOB_DONE ? search_give_up(search, ERROR_INTERNAL, text_store_unreadable) : state;
     if (search->rights_serial !=
         transaction->session->login.account->rights_serial) /* nor for these rights */

@@ -13,9 +13,9 @@
 #include "worker/base/committer_link.h"
 #include "worker/base/snapshot.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 enum { SHOWN_KEY_BYTES = 64 };

@@ -15,11 +15,11 @@
 #include "shared/base/memory.h"
 #include "worker/base/snapshot.h"
 #include "worker/methods/manifest_difference.h"
+#include "worker/rpc/client_position.h"
+#include "worker/rpc/error_texts.h"
+#include "worker/rpc/job_turn.h"
 #include "worker/rpc/message.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/position.h"
-#include "worker/rpc/texts.h"
-#include "worker/rpc/turn.h"
 #include "worker/session/rights_change.h"
 #include "worker/session/session.h"
 
@@ -173,7 +173,7 @@ static enum manifest_read read_manifests(struct sync *sync, uint64_t most)
 /* Whether the manifests are of this store's history. False: that cannot be read. */
 static bool sync_judge(struct worker *worker, struct sync *sync)
 {
-    if (!sync->judged && position_holds(worker, &sync->position, &sync->same_history) != ERROR_NONE)
+    if (!sync->judged && client_position_holds(worker, &sync->position, &sync->same_history) != ERROR_NONE)
         return false;
     sync->judged = true;
     return true;
@@ -196,7 +196,7 @@ static enum job_state sync_step(struct job *job)
         return JOB_DONE;
     }
     enum job_state state;
-    if (!turn_begin(transaction, false, &state))
+    if (!job_turn_begin(transaction, false, &state))
         return state == JOB_DONE ? sync_give_up(sync, ERROR_INTERNAL, text_store_unreadable) : state;
     if (!sync_judge(worker, sync)) {
         snapshot_end(worker);
@@ -304,7 +304,8 @@ static void sync_collection(struct transaction *transaction, struct json_value d
     struct json_value entries = data;
     manifest->collection = transaction->collection;
     if (is_long_form(data)) {
-        if (!params_object(transaction, data, keys) || !position_read(transaction, data, &sync->position) ||
+        if (!params_object(transaction, data, keys) ||
+            !client_position_read(transaction, data, &sync->position) ||
             !manifest_read_range(transaction, json_member(data, SLICE("from")),
                                  json_member(data, SLICE("to")), manifest)) {
             sync_abandon(sync);
@@ -348,7 +349,7 @@ void sync_several(struct transaction *transaction, struct json_value data)
     static const char *const keys[] = {"manifests", "epoch", "seq", "unfinished"};
     struct json_value manifests = json_member(data, SLICE("manifests"));
     struct position position;
-    if (!params_object(transaction, data, keys) || !position_read(transaction, data, &position))
+    if (!params_object(transaction, data, keys) || !client_position_read(transaction, data, &position))
         return;
     if (json_type(manifests) != JSON_OBJECT) {
         transaction_fail(transaction, ERROR_INVALID,

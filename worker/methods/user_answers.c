@@ -1,6 +1,6 @@
 #include "worker/methods/user_answers.h"
 
-#include "worker/rpc/texts.h"
+#include "worker/rpc/error_texts.h"
 
 void user_fail(struct transaction *transaction, enum error_code code, const char *missing)
 {

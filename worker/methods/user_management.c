@@ -9,9 +9,9 @@
 #include "worker/base/snapshot.h"
 #include "worker/methods/attempt.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 
 /* ---- set: all of it or nothing ---- */
 

@@ -12,9 +12,9 @@
 #include "worker/methods/credentials.h"
 #include "worker/methods/passwords.h"
 #include "worker/methods/user_answers.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/params.h"
-#include "worker/rpc/texts.h"
 
 /* ---- add ---- */
 

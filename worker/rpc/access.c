@@ -1,6 +1,6 @@
 #include "worker/rpc/access.h"
 
-#include "worker/rpc/texts.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/session/rights_change.h"
 #include "worker/session/session.h"
 

@@ -5,12 +5,12 @@
 #include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/access.h"
-#include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
-#include "worker/rpc/incoming.h"
+#include "worker/rpc/call_admission.h"
+#include "worker/rpc/error_texts.h"
+#include "worker/rpc/large_messages.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/once.h"
-#include "worker/rpc/texts.h"
 
 static bool tid_in_use(const struct session *session, struct slice tid)
 {
@@ -41,7 +41,7 @@ struct transaction *call_begin(struct session *session, const struct message *me
         memcpy(once, message->once.data, message->once.length);
         transaction->once = slice_of(once, message->once.length);
     }
-    admission_enter(session, transaction, sizeof *transaction + json_text(message->data).length);
+    call_admission_enter(session, transaction, sizeof *transaction + json_text(message->data).length);
     return transaction;
 }
 
@@ -139,7 +139,7 @@ void call_run(struct transaction *transaction, const struct message *message, bo
         return;
     if (transaction->worker->stopping)
         transaction_fail(transaction, ERROR_UNAVAILABLE, "%s", text_stopping);
-    else if (!is_control(transaction) && !admission_has_room(transaction->worker))
+    else if (!is_control(transaction) && !call_admission_has_room(transaction->worker))
         transaction_fail(transaction, ERROR_BUSY, "The calls of all clients hold too much memory; try again");
     else if (!answer_again(transaction))
         transaction->method->run(transaction, message->data);
@@ -212,7 +212,7 @@ void call_parsed(struct session *session, bool good, struct slice tid)
     bool rights_known = ring_intake_published(worker);
     if (session->connection->state == CONNECTION_OPEN && take_message(session, good, tid, &message))
         call_run(call_begin(session, &message, &answer_messages), &message, rights_known);
-    admission_review(session);
+    call_admission_review(session);
     buffer_clear(&worker->scratch);
 }
 
@@ -224,8 +224,8 @@ void call_handle(struct session *session, struct slice text)
     if (session->connection->state != CONNECTION_OPEN ||
         (!session->login.account && !session_strange_call(session)))
         return;
-    if (text.length > INCOMING_LARGE)
-        incoming_add(session, text, NULL);
+    if (text.length > LARGE_MESSAGE)
+        large_messages_add(session, text, NULL);
     else
         parse_now(session, text, call_parsed);
 }
@@ -241,13 +241,13 @@ void call_refuse_parsed(struct session *session, bool good, struct slice tid)
                                   : "Your calls have waited too long; read their answers, and send fewer "
                                     "at once");
     buffer_clear(&session->worker->scratch);
-    admission_review(session);
+    call_admission_review(session);
 }
 
 void call_refuse(struct session *session, struct slice text)
 {
-    if (text.length > INCOMING_LARGE && !session->worker->stopping)
-        incoming_refuse(session, text);
+    if (text.length > LARGE_MESSAGE && !session->worker->stopping)
+        large_messages_refuse(session, text);
     else
         parse_now(session, text, call_refuse_parsed);
 }

@@ -6,9 +6,9 @@
 #include "worker/intake/ring_intake.h"
 #include "worker/rpc/answer.h"
 #include "worker/rpc/call.h"
-#include "worker/rpc/incoming.h"
+#include "worker/rpc/error_texts.h"
+#include "worker/rpc/large_messages.h"
 #include "worker/rpc/message.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/tokens.h"
 
 enum { FAULT_BYTES = 160 };
@@ -78,8 +78,8 @@ void http_call_handle(struct session *session, const struct http_call *call)
     struct worker *worker = session->worker;
     struct slice text = call->data;
     atomic_fetch_add_explicit(&worker->score->calls, 1, memory_order_relaxed);
-    if (text.length > INCOMING_LARGE) {
-        incoming_add(session, text, call);
+    if (text.length > LARGE_MESSAGE) {
+        large_messages_add(session, text, call);
         return;
     }
     bool good = text.length == 0 || json_parse(&worker->message, text.data, text.length);

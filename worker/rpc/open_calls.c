@@ -3,7 +3,7 @@
 #include "shared/base/memory.h"
 #include "worker/base/job.h"
 #include "worker/net/connection_address.h"
-#include "worker/rpc/admission.h"
+#include "worker/rpc/call_admission.h"
 #include "worker/rpc/method.h"
 
 static void leave_open_calls(struct session *session, struct transaction *transaction)
@@ -15,7 +15,7 @@ static void leave_open_calls(struct session *session, struct transaction *transa
                          connection_address(session->connection, address));
     transaction->who = memory_copy(who.data, who.length);
     buffer_free(&who);
-    admission_leave(transaction);
+    call_admission_leave(transaction);
     transaction->session = NULL;
     if (transaction->job)
         job_wake(session->worker->jobs, transaction->job);
@@ -55,5 +55,5 @@ void open_calls_drained(struct session *session)
     TAILQ_FOREACH (transaction, &session->calls, of_session)
         if (transaction->job)
             job_wake(session->worker->jobs, transaction->job);
-    admission_review(session);
+    call_admission_review(session);
 }

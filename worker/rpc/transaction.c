@@ -16,11 +16,11 @@
 #include "worker/net/connection.h"
 #include "worker/net/connection_address.h"
 #include "worker/net/connection_write.h"
-#include "worker/rpc/admission.h"
 #include "worker/rpc/answer.h"
+#include "worker/rpc/call_admission.h"
+#include "worker/rpc/error_texts.h"
 #include "worker/rpc/method.h"
 #include "worker/rpc/once.h"
-#include "worker/rpc/texts.h"
 #include "worker/session/session.h"
 
 /* What a byte of a set costs about, see set_work.h: it is parsed, copied, put. */
@@ -124,7 +124,7 @@ static void transaction_end(struct transaction *transaction, enum error_code cod
     transaction->came_with = 0;
     transaction_hold(transaction, 0);
     if (transaction->session)
-        admission_leave(transaction);
+        call_admission_leave(transaction);
     if (transaction->caller)
         account_put(transaction->worker->accounts, transaction->caller);
     free(transaction->named);
@@ -150,7 +150,7 @@ bool transaction_may_go_on(const struct transaction *transaction)
     /* When the client has closed, only answers are still of use to it. */
     bool lasting = transaction->method->access == ACCESS_LASTING;
     bool reads = lasting ? connection_may_send(session->connection) : connection_is_read(session->connection);
-    return reads && admission_may_work(transaction);
+    return reads && call_admission_may_work(transaction);
 }
 
 void transaction_update(struct transaction *transaction, struct slice data, uint64_t after_seq)

@@ -25,8 +25,8 @@ struct session {
     uint64_t position_seq;    /* up to where an answer to one of them says that the copy is complete */
     uint32_t account_changes; /* how often the account has become another one, or nobody */
     uint32_t open_calls;
-    struct incoming *incoming; /* a large message that is not parsed yet; NULL: there is none */
-    uint32_t bad_since_s;      /* start of the minute in which ->bad_messages are counted */
+    struct large_message *large_message; /* a large message that is not parsed yet; NULL: there is none */
+    uint32_t bad_since_s;                /* start of the minute in which ->bad_messages are counted */
     uint8_t bad_messages;
     bool jobs_wait; /* a job of a call was told to wait until others have ended */
 };

@@ -1,5 +1,5 @@
-#ifndef WORKER_RPC_ADMISSION_H
-#define WORKER_RPC_ADMISSION_H
+#ifndef WORKER_RPC_CALL_ADMISSION_H
+#define WORKER_RPC_CALL_ADMISSION_H
 
 #include "worker/rpc/transaction.h"
 #include "worker/session/session.h"
@@ -13,19 +13,19 @@
  */
 
 /** The call is open. @bytes: that it brought. */
-void admission_enter(struct session *session, struct transaction *transaction, size_t bytes);
+void call_admission_enter(struct session *session, struct transaction *transaction, size_t bytes);
 
 /** It is not any more, or the client has gone: the next ones may be taken up, and others' jobs go on. */
-void admission_leave(struct transaction *transaction);
+void call_admission_leave(struct transaction *transaction);
 
 /** Looks anew whether calls are taken up, and wakes jobs that may go on: when something was read, or
  * freed. */
-void admission_review(struct session *session);
+void call_admission_review(struct session *session);
 
 /** Whether the worker's open calls leave room for another one. */
-[[nodiscard]] bool admission_has_room(const struct worker *worker);
+[[nodiscard]] bool call_admission_has_room(const struct worker *worker);
 
 /** Whether the call's job may make more, as to memory: see transaction_may_go_on(). */
-[[nodiscard]] bool admission_may_work(const struct transaction *transaction);
+[[nodiscard]] bool call_admission_may_work(const struct transaction *transaction);
 
 #endif

@@ -1,5 +1,5 @@
-#ifndef WORKER_RPC_TURN_H
-#define WORKER_RPC_TURN_H
+#ifndef WORKER_RPC_JOB_TURN_H
+#define WORKER_RPC_JOB_TURN_H
 
 #include "worker/base/job.h"
 #include "worker/rpc/transaction.h"
@@ -10,7 +10,7 @@
  * in use. False: it cannot begin now, and the step returns *@state; JOB_DONE says that the store cannot be
  * read, which the call is still to be answered.
  */
-[[gnu::warn_unused_result]] bool turn_begin(const struct transaction *transaction, bool holds,
-                                            enum job_state *state);
+[[gnu::warn_unused_result]] bool job_turn_begin(const struct transaction *transaction, bool holds,
+                                                enum job_state *state);
 
 #endif

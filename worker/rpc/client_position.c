@@ -1,4 +1,4 @@
-#include "worker/rpc/position.h"
+#include "worker/rpc/client_position.h"
 
 #include "shared/store/history.h"
 #include "worker/base/worker.h"
@@ -13,7 +13,7 @@ static bool read_number(struct transaction *transaction, struct json_value data,
     return json_type(value) <= JSON_NULL || params_integer(transaction, value, key, 0, INT64_MAX, -1, number);
 }
 
-bool position_read(struct transaction *transaction, struct json_value data, struct position *position)
+bool client_position_read(struct transaction *transaction, struct json_value data, struct position *position)
 {
     int64_t epoch, seq, unfinished;
     if (!read_number(transaction, data, "epoch", &epoch) || !read_number(transaction, data, "seq", &seq) ||
@@ -32,7 +32,7 @@ bool position_read(struct transaction *transaction, struct json_value data, stru
     return true;
 }
 
-enum error_code position_holds(struct worker *worker, const struct position *position, bool *holds)
+enum error_code client_position_holds(struct worker *worker, const struct position *position, bool *holds)
 {
     *holds = !position->unfinished || position->unfinished_epoch == store_epoch(worker->store);
     if (!*holds || !position->given)

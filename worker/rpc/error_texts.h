@@ -1,5 +1,5 @@
-#ifndef WORKER_RPC_TEXTS_H
-#define WORKER_RPC_TEXTS_H
+#ifndef WORKER_RPC_ERROR_TEXTS_H
+#define WORKER_RPC_ERROR_TEXTS_H
 
 /* What clients are told in more than one place. */
 

@@ -1,5 +1,5 @@
-#ifndef WORKER_RPC_POSITION_H
-#define WORKER_RPC_POSITION_H
+#ifndef WORKER_RPC_CLIENT_POSITION_H
+#define WORKER_RPC_CLIENT_POSITION_H
 
 #include "shared/json/json.h"
 #include "worker/rpc/transaction.h"
@@ -18,15 +18,15 @@ struct position {
 
 /** Reads `epoch` and `seq` (both, or neither) and `unfinished` of @data; null is absent. False: the call has
  * been answered. */
-[[gnu::warn_unused_result]] bool position_read(struct transaction *transaction, struct json_value data,
-                                               struct position *position);
+[[gnu::warn_unused_result]] bool client_position_read(struct transaction *transaction, struct json_value data,
+                                                      struct position *position);
 
 /**
  * *@holds: whether the copy is of this store's history, so that its versions mean here what they meant there:
  * its position is part of the history (store_history_holds()), if it has one, and what wrote into it and did
  * not finish was this run, whose present holds it all. Needs a snapshot.
  */
-[[gnu::warn_unused_result]] enum error_code position_holds(struct worker *worker,
-                                                           const struct position *position, bool *holds);
+[[gnu::warn_unused_result]] enum error_code
+client_position_holds(struct worker *worker, const struct position *position, bool *holds);
 
 #endif

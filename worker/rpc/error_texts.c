@@ -1,4 +1,4 @@
-#include "worker/rpc/texts.h"
+#include "worker/rpc/error_texts.h"
 
 const char text_group_missing[] = "Group does not exist";
 const char text_log_in_first[] = "Log in first";

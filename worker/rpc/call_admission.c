@@ -1,4 +1,4 @@
-#include "worker/rpc/admission.h"
+#include "worker/rpc/call_admission.h"
 
 #include "worker/base/job.h"
 #include "worker/net/connection.h"
@@ -20,15 +20,15 @@ static void wake_jobs(struct session *session)
             job_wake(session->worker->jobs, transaction->job);
 }
 
-void admission_review(struct session *session)
+void call_admission_review(struct session *session)
 {
     const struct config_limits *limits = &session->worker->config->limits;
-    bool waits = session->incoming || session->open_calls >= limits->calls_in_flight || holds_much(session) ||
-                 !connection_is_read(session->connection);
+    bool waits = session->large_message || session->open_calls >= limits->calls_in_flight ||
+                 holds_much(session) || !connection_is_read(session->connection);
     connection_hold(session->connection, waits);
 }
 
-void admission_enter(struct session *session, struct transaction *transaction, size_t bytes)
+void call_admission_enter(struct session *session, struct transaction *transaction, size_t bytes)
 {
     TAILQ_INSERT_TAIL(&session->calls, transaction, of_session);
     session->open_calls++;
@@ -36,7 +36,7 @@ void admission_enter(struct session *session, struct transaction *transaction, s
     transaction_hold(transaction, 0);
 }
 
-void admission_leave(struct transaction *transaction)
+void call_admission_leave(struct transaction *transaction)
 {
     struct session *session = transaction->session;
     TAILQ_REMOVE(&session->calls, transaction, of_session);
@@ -46,16 +46,16 @@ void admission_leave(struct transaction *transaction)
         wake_jobs(session);
     if (!session->login.account)
         connection_log_in_ended(session->connection);
-    admission_review(session);
+    call_admission_review(session);
 }
 
-bool admission_has_room(const struct worker *worker)
+bool call_admission_has_room(const struct worker *worker)
 {
     return worker->held + network_waiting_bytes(worker->network) < worker->config->limits.worker_calls_bytes;
 }
 
 /* The first one with a job makes progress, so that memory comes to be free. */
-bool admission_may_work(const struct transaction *transaction)
+bool call_admission_may_work(const struct transaction *transaction)
 {
     struct session *session = transaction->session;
     const struct transaction *first;

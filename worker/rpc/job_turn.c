@@ -1,9 +1,9 @@
-#include "worker/rpc/turn.h"
+#include "worker/rpc/job_turn.h"
 
 #include "worker/base/snapshot.h"
 #include "worker/intake/ring_intake.h"
 
-bool turn_begin(const struct transaction *transaction, bool holds, enum job_state *state)
+bool job_turn_begin(const struct transaction *transaction, bool holds, enum job_state *state)
 {
     struct worker *worker = transaction->worker;
     *state = JOB_BLOCKED;
