@@ -4,13 +4,16 @@
 
 const char message_tid_name[] = "tid";
 
-/* As JSON text: every character may be written as an escape of six bytes, and there may be a longer number. */
+/* As JSON text, which comes back in every answer: each character may be written as an escape of six bytes; and
+ * no number needs more than that. */
 enum { TID_TEXT_MOST = 6 * TID_BYTES + 2 };
 
 /* An integer of 64 bits as JSON writes it, or a string of at most TID_BYTES characters (in bytes). */
 static bool tid_usable(struct json_value tid, struct buffer *scratch)
 {
     int64_t integer;
+    if (json_text(tid).length > TID_TEXT_MOST)
+        return false;
     if (json_type(tid) == JSON_NUMBER)
         return json_integer(tid, &integer);
     if (json_type(tid) != JSON_STRING)

@@ -64,6 +64,23 @@ static void tid_comes_back_as_it_came(void **state)
     }
 }
 
+/* It comes back in every answer. */
+static void tid_is_bounded_as_it_is_written(void **state)
+{
+    (void)state;
+    struct message message;
+    const char *fault;
+    for (int zeros = 700; zeros <= 900; zeros += 200) {
+        struct buffer text = {0};
+        buffer_append_text(&text, Q("{'methodName':'m','tid':1."));
+        for (int i = 0; i < zeros; i++)
+            buffer_append_byte(&text, '0');
+        buffer_append(&text, "}", 2);
+        assert_int_equal(read_message(text.data, &message, &fault), zeros == 700);
+        buffer_free(&text);
+    }
+}
+
 static void tid_is_bounded_by_its_characters(void **state)
 {
     (void)state;
@@ -185,13 +202,10 @@ static int release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_without_a_usable_tid),
-        cmocka_unit_test(tid_comes_back_as_it_came),
-        cmocka_unit_test(tid_is_bounded_by_its_characters),
-        cmocka_unit_test(parts_are_found_and_unescaped),
-        cmocka_unit_test(absent_and_null),
-        cmocka_unit_test(faults_with_a_usable_tid),
-        cmocka_unit_test(tids_of_refused_texts),
+        cmocka_unit_test(messages_without_a_usable_tid),   cmocka_unit_test(tid_comes_back_as_it_came),
+        cmocka_unit_test(tid_is_bounded_as_it_is_written), cmocka_unit_test(tid_is_bounded_by_its_characters),
+        cmocka_unit_test(parts_are_found_and_unescaped),   cmocka_unit_test(absent_and_null),
+        cmocka_unit_test(faults_with_a_usable_tid),        cmocka_unit_test(tids_of_refused_texts),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }
