@@ -144,6 +144,7 @@ static bool read_key(struct find_cursor *cursor, struct sort_key *key, struct js
     return true;
 }
 
+/* Longer keys than the server makes are refused: each document that matches is compared with them. */
 static bool read_keys(struct find_cursor *cursor, struct json_iterator *each, const struct sort_order *order)
 {
     char hash[HASH_DIGITS + 1];
@@ -152,7 +153,8 @@ static bool read_keys(struct find_cursor *cursor, struct json_iterator *each, co
         !take_string(cursor, each->value, &cursor->id) || !params_id_valid(cursor->id))
         return false;
     for (size_t i = 0; i < order->count; i++)
-        if (!json_step(each) || !read_key(cursor, &cursor->keys[i], each->value))
+        if (!json_step(each) || !read_key(cursor, &cursor->keys[i], each->value) ||
+            cursor->keys[i].bytes.length > SORT_KEY_MOST)
             return false;
     return true;
 }

@@ -100,8 +100,8 @@ static int order_two_keys(struct work *work, const struct sort_key *a, const str
     if (a->type != b->type)
         return a->type < b->type ? -1 : 1;
     size_t least = a->bytes.length < b->bytes.length ? a->bytes.length : b->bytes.length;
-    if (a->type == JSON_NUMBER) {
-        work_charge(work, least / 16);
+    if (a->type == JSON_NUMBER) { /* all digits of both are looked at */
+        work_charge(work, (a->bytes.length + b->bytes.length) / 16);
         return json_number_compare(a->bytes, b->bytes);
     }
     work_charge(work, work_bytes(least));

@@ -169,6 +169,28 @@ static void others_are_refused(void **state)
     sort_order_free(&order);
 }
 
+/* What each document is compared with has a bound, and what the server makes stays within it. */
+static void long_keys_are_refused(void **state)
+{
+    (void)state;
+    struct sort_order order = order_of("{'a':1}", MUCH);
+    static const char *const begun[] = {"", "'", "{},5000,'"};
+    for (unsigned i = 0; i < COUNT_OF(begun); i++) {
+        for (unsigned length = SORT_KEY_MOST; length <= SORT_KEY_MOST + 1; length++) {
+            struct buffer text = {0};
+            buffer_append_format(&text, "['%016llx','id',[%s", (unsigned long long)sort_order_hash(&order),
+                                 begun[i]);
+            for (unsigned j = 0; j < length; j++)
+                buffer_append_byte(&text, '7');
+            buffer_append_text(&text, i == 0 ? "]]" : "']]");
+            buffer_append_byte(&text, '\0');
+            assert_int_equal(reads(text.data, &order, NULL), length == SORT_KEY_MOST);
+            buffer_free(&text);
+        }
+    }
+    sort_order_free(&order);
+}
+
 /* Bytes of good ones that are changed at random. */
 static void anything_may_come(void **state)
 {
@@ -198,7 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sorted_ones_come_back), cmocka_unit_test(none_is_longer_than_half_a_message),
         cmocka_unit_test(walked_ones_come_back), cmocka_unit_test(others_are_refused),
-        cmocka_unit_test(anything_may_come),
+        cmocka_unit_test(long_keys_are_refused), cmocka_unit_test(anything_may_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
