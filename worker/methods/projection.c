@@ -7,7 +7,13 @@
 struct projection_path {
     char *text; /* owned */
     struct json_path_step *steps;
+    uint32_t *ranks; /* of the steps: their names, which may be long, are compared only once */
     uint32_t count;
+};
+
+struct ranked_step {
+    struct slice name;
+    uint32_t *rank;
 };
 
 /* An object or array that is open, and which of the fields go on in it: those from ->first up to the next
@@ -39,6 +45,31 @@ static int by_steps(const void *left, const void *right)
             return by_name;
     }
     return (a->count > b->count) - (a->count < b->count);
+}
+
+static int by_step_name(const void *left, const void *right)
+{
+    const struct ranked_step *a = left, *b = right;
+    return order_names(a->name, b->name);
+}
+
+/* Equal names have equal ranks, and those that come first smaller ones. */
+static void rank_steps(struct projection *projection)
+{
+    size_t count = 0, used = 0;
+    for (size_t i = 0; i < projection->count; i++)
+        count += projection->paths[i].count;
+    struct ranked_step *all = memory_zeroed(count, sizeof *all);
+    for (size_t i = 0; i < projection->count; i++) {
+        struct projection_path *path = &projection->paths[i];
+        path->ranks = memory_zeroed(path->count, sizeof *path->ranks);
+        for (uint32_t j = 0; j < path->count; j++)
+            all[used++] = (struct ranked_step){path->steps[j].name, &path->ranks[j]};
+    }
+    qsort(all, count, sizeof *all, by_step_name);
+    for (size_t i = 1; i < count; i++)
+        *all[i].rank = *all[i - 1].rank + (order_names(all[i - 1].name, all[i].name) != 0);
+    free(all);
 }
 
 static void add_path(struct projection *projection, struct slice name)
@@ -86,6 +117,7 @@ bool projection_read(struct transaction *transaction, struct json_value fields, 
         if (!read_path(transaction, each.value, projection))
             return false;
     qsort(projection->paths, projection->count, sizeof *projection->paths, by_steps);
+    rank_steps(projection);
     projection->places = memory_zeroed(JSON_DEPTH_LIMIT, sizeof *projection->places);
     return true;
 }
@@ -95,6 +127,11 @@ bool projection_read(struct transaction *transaction, struct json_value fields, 
 static const struct json_path_step *step_of(const struct projection *projection, struct projected_field field)
 {
     return &projection->paths[field.field].steps[field.step];
+}
+
+static uint32_t rank_of(const struct projection *projection, struct projected_field field)
+{
+    return projection->paths[field.field].ranks[field.step];
 }
 
 static bool is_at_end(const struct projection *projection, struct projected_field field)
@@ -113,8 +150,7 @@ static void add_field(struct projection *projection, size_t first, uint32_t fiel
     const struct projected_field new = {field, step};
     size_t at = projection->field_count++;
     while (at > first && !is_at_end(projection, new) && !is_at_end(projection, projection->fields[at - 1]) &&
-           order_names(step_of(projection, projection->fields[at - 1])->name,
-                       step_of(projection, new)->name) > 0) {
+           rank_of(projection, projection->fields[at - 1]) > rank_of(projection, new)) {
         projection->fields[at] = projection->fields[at - 1];
         at--;
     }
@@ -143,10 +179,12 @@ static void add_of_member(struct projection *projection, const struct projected_
     const size_t end = place->first + place->count, first = projection->field_count;
     buffer_clear(&projection->scratch);
     struct slice name = json_string(key, &projection->scratch);
-    for (size_t at = first_of_name(projection, place, name); at < end; at++) {
+    const size_t found = first_of_name(projection, place, name);
+    if (found == end || !slice_equal(step_of(projection, projection->fields[found])->name, name))
+        return;
+    const uint32_t rank = rank_of(projection, projection->fields[found]);
+    for (size_t at = found; at < end && rank_of(projection, projection->fields[at]) == rank; at++) {
         const struct projected_field field = projection->fields[at];
-        if (!slice_equal(step_of(projection, field)->name, name))
-            return;
         add_field(projection, first, field.field, field.step + 1);
     }
 }
@@ -266,6 +304,7 @@ void projection_free(struct projection *projection)
     for (size_t i = 0; i < projection->count; i++) {
         free(projection->paths[i].text);
         free(projection->paths[i].steps);
+        free(projection->paths[i].ranks);
     }
     free(projection->paths);
     free(projection->places);

@@ -74,6 +74,9 @@ static void gives_the_fields_that_are_named(void **state)
         {"['']", "{'':1,'a':2}", "{'':1}"},
         {"['a..b']", "{'a':{'':{'b':1,'c':2}}}", "{'a':{'':{'b':1}}}"},
         {"['a.b']", "{'a.b':1,'a':{'b':2}}", "{'a':{'b':2}}"},
+        {"['prefix_b.x','prefix_a.x','prefix_b','prefix_a.y','x.prefix_a']",
+         "{'prefix_a':{'x':1,'prefix_a':2,'y':3},'prefix_b':{'x':4},'prefix_c':5,'x':{'prefix_a':6,'x':7}}",
+         "{'prefix_a':{'x':1,'y':3},'prefix_b':{'x':4},'x':{'prefix_a':6}}"},
         {"['a','a','b.c','b.c']", "{'a':1,'b':{'c':2}}", "{'a':1,'b':{'c':2}}"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++)
