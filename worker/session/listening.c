@@ -137,16 +137,23 @@ static void tell_some(struct listener *listener)
     work_charge(&directory->worker->work, WORK_DOCUMENT + work_bytes(frames.length));
 }
 
+/* It has come to the end of a round, and there is more. False: enough of them. */
+static bool begin_round(struct listener *listener)
+{
+    const struct directory *directory = listener->directory;
+    listener->mark = file_table_last(directory->table);
+    if (directory->whole) /* else what there is more of is the first listing itself */
+        listener->rounds++;
+    return listener->rounds < ROUNDS_MOST;
+}
+
 enum listening_step listening_list(struct listener *listener)
 {
     struct directory *directory = listener->directory;
     if (!is_told(listener)) {
         tell_some(listener);
-        if (!is_told(listener) && (listener->cursor < listener->mark || ++listener->rounds < ROUNDS_MOST)) {
-            if (listener->cursor >= listener->mark)
-                listener->mark = file_table_last(directory->table);
+        if (!is_told(listener) && (listener->cursor < listener->mark || begin_round(listener)))
             return LISTENING_MORE;
-        }
     }
     if (!directory->whole)
         return LISTENING_WAITS;
