@@ -48,6 +48,8 @@ bool watched_events_open(struct watched *watched)
         errno = saved;
         return false;
     }
+    /* The kernel went through all the files of the directory that it has in memory: 15 ms for 100,000, which
+     * nobody can cut in pieces. */
     watched->inotify = fd;
     event_assign(&watched->readable, watched->base, fd, EV_READ, events_on_readable, watched);
     event_assign(&watched->pause, watched->base, -1, 0, on_pause_over, watched);
