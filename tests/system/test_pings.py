@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import socket
 
 from client import Client
 from configuration import configuration, password
 from raw import CLOSE, PING, PONG, TEXT, RawClient, frame, handshake
-from server import scaled
+from server import PATIENCE, scaled
 
 OFTEN = ['--ping-interval-ms', '800']  # a client that is held up for three of them is cut off
 BARE = {'operation': 'ping', 'collectionName': None, 'data': None}
@@ -211,3 +212,21 @@ async def test_who_does_not_read_gathers_no_pings(make_server):
             messages += await asyncio.to_thread(line.until, lambda m: m['operation'] == 'fulfill')
         assert sum(map(is_ping, messages)) < 6
         await asyncio.to_thread(line.until, is_ping)
+
+
+def test_a_tool_on_this_machine_may_wait(make_server):
+    """Over the control socket no answer to a ping is missed: dispatchctl may wait for its input, or for a person."""
+    server = make_server(workers=1, options=['--ping-interval-ms', '100'])
+    with RawClient(server) as tool:
+        tool.socket.close()
+        tool.socket = socket.socket(socket.AF_UNIX)
+        tool.socket.settimeout(PATIENCE)
+        tool.socket.connect(server.control)
+        tool.send(b'session\n')
+        assert tool.request(handshake())[0] == 101
+        pings = 0
+        while pings < 6:
+            item = tool.frame()
+            assert item is not None, f'cut off after {pings} pings'
+            pings += item[0] == PING
+        assert tool.call('count', 'notes', {}) == {'success': True, 'data': 0, 'tid': 1}

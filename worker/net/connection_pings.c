@@ -110,6 +110,10 @@ void connection_ping(struct connection *connection)
     if ((connection->judged || connection->blocked) && connection_has_taken(connection))
         connection->missed_pongs = 0;
     connection->judged = connection->full;
+    /* A tool on this machine may wait for its input, its output or an answer of a person; that it has ended
+     * the kernel says. */
+    if (connection->kind == CONNECTION_CONTROL)
+        connection->missed_pongs = 0;
     if (connection->missed_pongs >= MISSED_PONGS_MOST) {
         connection_gone(connection);
         return;
