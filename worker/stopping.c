@@ -14,6 +14,7 @@
 #include "worker/net/network.h"
 #include "worker/rpc/large_messages.h"
 #include "worker/rpc/open_calls.h"
+#include "worker/session/listening.h"
 
 /* Clients come back within this; parts of the time allowed are for open calls and for the peers' close
  * frames. */
@@ -48,6 +49,7 @@ static void say_goodbye(struct connection *connection, void *argument)
 {
     (void)argument;
     if (connection->owner) {
+        listening_end_all(connection->owner); /* first: an abandoned call no longer knows its listener */
         open_calls_abandon(connection->owner);
         large_messages_finish(connection->owner);
         connection_refuse_waiting(connection);

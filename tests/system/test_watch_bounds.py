@@ -93,6 +93,22 @@ async def test_the_watcher_dies_between_two_changes(make_server, place):
     assert "watcher (process" in server.log()
 
 
+async def test_a_stop_while_a_listing_waits(make_server, place):
+    """The call is given up, and its listener with it."""
+    server = watching(make_server, place, workers=1, stop_timeout_ms=2000)
+    client = await Listener.connect(server, 'reader')
+    pid = watcher(server)['pid']
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        listening = await client.start('listen', None, {'name': 'dir'})
+        await client.call('describe')
+        server.signal(signal.SIGTERM)
+        assert (await listening)['data']['code'] == 'timeout'
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert await asyncio.to_thread(server.wait_exit) == 0
+
+
 async def test_events_are_lost(make_server, place):
     """The kernel keeps so many events, and no more."""
     server = watching(make_server, place, workers=1)
