@@ -217,8 +217,14 @@ static void leave_out(struct watched *watched)
     watched->said_full = true;
 }
 
+/* Whoever owns a file says what its time is, up to all that time_t can hold. */
 static int64_t time_in_ms(const struct timespec *time)
 {
+    static const time_t most_s = INT64_MAX / 1000 - 1;
+    if (time->tv_sec > most_s)
+        return INT64_MAX;
+    if (time->tv_sec < -most_s)
+        return INT64_MIN;
     return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
 }
 

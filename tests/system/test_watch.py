@@ -169,6 +169,10 @@ async def test_what_happens_to_files(make_server, place):
     await like()
     os.utime(place / 'renamed', (1, 1.5))
     await client.until(lambda: client.files['dir']['renamed']['modified'] == '1970-01-01T00:00:01.500Z')
+    os.utime(place / 'renamed', (2 ** 62, 2 ** 62))  # in this file system that is a time, but not in RFC 3339
+    await client.until(lambda: client.files['dir']['renamed']['modified'] == '9999-12-31T23:59:59.000Z')
+    os.utime(place / 'renamed', (-2 ** 62, -2 ** 62))
+    await client.until(lambda: client.files['dir']['renamed']['modified'] == '0000-01-01T00:00:00.000Z')
     # Nothing of this is listed.
     (place / 'directory').mkdir()
     os.symlink(place / 'renamed', place / 'link')
