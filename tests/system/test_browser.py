@@ -6,8 +6,10 @@ import http.server
 import json
 import os
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -76,7 +78,23 @@ class Site:
                 self.wfile.write(body)
 
             def do_GET(self):
-                self.answer(site.page)
+                if self.path == '/ws':
+                    self.join()
+                else:
+                    self.answer(site.page)
+
+            def join(self):
+                """A WebSocket: either end gets what the other one sends."""
+                self.close_connection = True
+                with socket.create_connection(('127.0.0.1', site.behind)) as server:
+                    lines = [self.requestline, *(f'{name}: {value}' for name, value in self.headers.items()), '', '']
+                    server.sendall('\r\n'.join(lines).encode())
+                    other = {server: self.connection, self.connection: server}
+                    while all(pieces := [(end, end.recv(65536)) for end in select.select([*other], [], [])[0]]):
+                        for end, piece in pieces:
+                            if not piece:
+                                return
+                            other[end].sendall(piece)
 
             def do_POST(self):
                 content = self.rfile.read(int(self.headers['Content-Length']))
@@ -216,7 +234,14 @@ COOKIE_PAGE = """
         {username: "editor", password: "PASSWORD", cookie: true});
     const said = [user.data._id, "token" in user.data, document.cookie, await call("", "notes/count", {})];
     said.push(await call("http://127.0.0.1:PORT", "notes/insert", {_id: "a"}, {}, {credentials: "include"}));
-    const socket = new WebSocket("ws://127.0.0.1:PORT/ws");
+    const other = new WebSocket("ws://127.0.0.1:PORT/ws");
+    other.onopen = () => other.send('{"tid": 1, "collectionName": "notes", "methodName": "count"}');
+    await new Promise(done => other.onmessage = event => {
+        const message = JSON.parse(event.data);
+        if (message.operation !== "ping")
+            done(said.push(message.data.data.message));
+    });
+    const socket = new WebSocket(`ws://${location.host}/ws`);
     await new Promise(done => socket.onmessage = event => {
         const message = JSON.parse(event.data);
         if (message.operation === "amend")
@@ -238,7 +263,7 @@ COOKIE_PAGE = """
 @pytest.mark.skipif(not CHROMIUM, reason='there is no chromium; scripts/install-packages test installs it')
 def test_page_that_never_holds_its_token(make_server, site):
     """It is served by a proxy before the server, so that its calls are of the same origin: the browser's cookie is who it
-    is, for calls and for a WebSocket, and for nothing that goes to another origin."""
+    is, for calls and for a WebSocket, and for nothing that goes to another origin, be it one that the server knows."""
     server = make_server(options=['--origins', site.origin], workers=1)
     site.behind = server.port
     page = COOKIE_PAGE.replace('PORT', str(server.port)).replace('PASSWORD', password('editor'))
@@ -246,6 +271,6 @@ def test_page_that_never_holds_its_token(make_server, site):
     with browser(site.origin):
         wait_until(lambda: site.copies, seconds=3 * PATIENCE, what='what the page saw')
     [[*said, first, second, last]] = site.copies
-    assert said == ['editor', False, '', {'status': 200, 'data': 0}, 'TypeError', 'editor']
+    assert said == ['editor', False, '', {'status': 200, 'data': 0}, 'TypeError', 'Log in first', 'editor']
     assert {first, second} == {200, 'deauthorize'} and last == 'Log in first'
     assert server.export('notes') == {}

@@ -55,7 +55,8 @@ static const struct http_refusal *check_upgrade(const struct http_request *reque
     return key_is_good(*key) ? NULL : &http_refusal_malformed;
 }
 
-/* "Bearer TOKEN" (RFC 6750), else the cookie. */
+/* "Bearer TOKEN" (RFC 6750), else the cookie, which a browser sends along whatever page asks: only one of the own
+ * origin speaks for who has logged in. */
 static struct slice find_token(const struct http_request *request)
 {
     for (size_t i = 0; i < request->header_count; i++) {
@@ -65,6 +66,8 @@ static struct slice find_token(const struct http_request *request)
         if (bearer.data)
             return bearer;
     }
+    if (http_origin_page(request) == HTTP_PAGE_OTHER)
+        return (struct slice){0};
     return http_request_cookie(request, SLICE("dispatchd_token"));
 }
 

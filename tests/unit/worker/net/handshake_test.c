@@ -360,6 +360,12 @@ static void the_token_is_found(void **state)
         {"Cookie: xdispatchd_token=xyz; dispatchd_tokens=1\r\n", ""},
         {"Cookie: dispatchd_token=\r\n", ""},
         {"Cookie: dispatchd_token=xyz\r\nAuthorization: Bearer abc\r\n", "abc"},
+        {"Cookie: dispatchd_token=xyz\r\nOrigin: http://lab.example\r\n", "xyz"},
+        {"Cookie: dispatchd_token=xyz\r\nOrigin: https://other.example\r\n", ""},
+        {"Cookie: dispatchd_token=xyz\r\nOrigin: https://other.example\r\nSec-Fetch-Site: same-origin\r\n",
+         "xyz"},
+        {"Cookie: dispatchd_token=xyz\r\nOrigin: http://lab.example\r\nSec-Fetch-Site: same-site\r\n", ""},
+        {"Authorization: Bearer abc\r\nOrigin: https://other.example\r\n", "abc"},
     };
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         struct handshake handshake;
