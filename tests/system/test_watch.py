@@ -187,7 +187,7 @@ async def test_what_happens_to_files(make_server, place):
     (place / 'was').mkdir()
     write(place / 'last', b'')
     await client.until(lambda: set(client.files['dir']) == {'renamed', 'last'})
-    assert server.log().count('is not UTF-8') == 1
+    await wait_until_async(lambda: server.log().count('is not UTF-8') == 1, what='the line in the log')
     assert not client.doubled
 
 
@@ -238,7 +238,7 @@ async def test_the_directory_itself(make_server, place):
     await client.until_like('dir', place)
     await second.until_like('dir', place)
     assert not client.doubled and not second.doubled
-    assert server.log().count('cannot be opened') == 2
+    await wait_until_async(lambda: server.log().count('cannot be opened') == 2, what='the line in the log')
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='needs root, to become another user')
@@ -256,7 +256,7 @@ async def test_an_unreadable_directory(make_server, place):
     place.chmod(0o700)
     client = await Listener.connect(server, 'reader')
     assert await client.listen('dir') == {}
-    assert server.log().count('cannot be opened: Permission denied') == 1
+    await wait_until_async(lambda: server.log().count('cannot be opened: Permission denied') == 1, what='the line in the log')
     place.chmod(0o755)
     await client.until_like('dir', place)
     assert os.stat(f'/proc/{watcher(server)["pid"]}').st_uid == pwd.getpwnam('nobody').pw_uid

@@ -8,7 +8,7 @@ import signal
 from configuration import configuration
 from listener import Listener, cost_of_watch_us, sizes_in, watches, write
 from person import connect_with_small_buffer, go_on_reading, stop_reading
-from server import scaled, wait_until
+from server import scaled, wait_until, wait_until_async
 from test_watch import place, watcher, watching  # pylint: disable=unused-import
 
 FULL = bool(os.environ.get('DISPATCHD_TEST_WATCH_FULL'))  # 200 listeners, 5,000 files
@@ -90,7 +90,7 @@ async def test_the_watcher_dies_between_two_changes(make_server, place):
     assert sorted((operation, len(data)) for operation, _, data in client.changes) in (
         [('remove', 1), ('update', 2)], [('remove', 1), ('update', 1), ('update', 1)])
     assert not client.doubled
-    assert "watcher (process" in server.log()
+    await wait_until_async(lambda: "watcher (process" in server.log(), what='the line in the log')
 
 
 async def test_a_stop_while_a_listing_waits(make_server, place):
@@ -143,7 +143,7 @@ async def test_more_files_than_may_be(make_server, place):
         os.remove(place / name)
     await client.until_like('dir', place)
     assert len(client.files['dir']) == 5 and not client.files['dir'].keys() & held
-    assert server.log().count('limits.watch_files') == 1
+    await wait_until_async(lambda: server.log().count('limits.watch_files') == 1, what='the line in the log')
 
 
 async def test_a_client_that_does_not_read(make_server, place):
