@@ -89,7 +89,7 @@ static void link_ended(struct worker *worker)
 {
     struct directory *directory;
     for (size_t i = 0; (directory = directory_at(worker, i)); i++) {
-        directory->told = 0;
+        directory->told = directory->asked = 0;
         directory->begun = directory->sweeping = directory->whole = false;
     }
 }
@@ -104,19 +104,23 @@ static void append_wish(struct buffer *out, const struct directory *directory)
     watch_message_append(out, &message);
 }
 
+/* To begin a watch and to end it takes the watcher long, and a client may want both again and again: while one
+ * waits for its answer those that follow become the last of them. */
 static void fill_link(struct worker *worker, struct buffer *out)
 {
     struct directory *directory;
     for (size_t i = 0; (directory = directory_at(worker, i)); i++) {
-        if (directory->wanted == directory->told)
+        if (directory->wanted == directory->told || directory->asked)
             continue;
         append_wish(out, directory);
-        directory->told = directory->wanted;
+        directory->told = directory->asked = directory->wanted;
     }
 }
 
 static void begin_copy(struct directory *directory, uint32_t serial)
 {
+    if (serial == directory->asked)
+        directory->asked = 0;
     if (!directory->wanted || serial != directory->wanted)
         return;
     directory->begun = true;

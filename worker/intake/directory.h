@@ -23,10 +23,11 @@ struct directory {
     unsigned listeners;
     uint32_t wanted; /* number of our LISTEN; 0: nobody listens */
     uint32_t told;   /* the watcher knows of this one */
+    uint32_t asked;  /* the LISTEN that is not answered yet, before which nothing else is said; 0: none */
     bool begun;      /* it has answered it */
-    bool sweeping;   /* all was told: what was not confirmed goes; done up to ->swept */
-    uint64_t swept;
-    bool whole; /* the copy has all that is there */
+    bool sweeping;   /* all was told: what was not confirmed goes */
+    uint64_t swept;  /* looked through up to this for what was not confirmed */
+    bool whole;      /* the copy has all that is there */
 
     /* Of session/listening.h. */
     struct listener_queue listing, ready, blocked;

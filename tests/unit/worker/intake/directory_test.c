@@ -1,0 +1,94 @@
+/* A worker's copy of a watched directory, and what it says to the watcher, whose part the test plays. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shared/base/memory.h"
+#include "worker/intake/directory.h"
+
+enum { FILES_MOST = 2 };
+
+static struct scoreboard_worker score;
+static struct worker worker;
+static struct directory *directory;
+
+static int set_up(void **state)
+{
+    (void)state;
+    struct config *config = config_defaults();
+    config->limits.watch_files = FILES_MOST;
+    config->directories = memory_zeroed(1, sizeof *config->directories);
+    config->directory_count = 1;
+    worker = (struct worker){.config = config};
+    work_start(&worker.work, &score);
+    work_pass(&worker.work);
+    worker.directories = directory_all_create(&worker);
+    directory = directory_at(&worker, 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    directory_all_free(&worker.directories);
+    config_free((struct config *)worker.config);
+    return 0;
+}
+
+/* What the worker says now: the type of its one message, 0: nothing. */
+static unsigned said(void)
+{
+    struct buffer out = {0};
+    struct watch_message message;
+    directory_link_events.fill(&worker, &out);
+    struct slice rest = buffer_slice(&out);
+    unsigned type = watch_message_take(&rest, &message) == 1 ? message.type : 0;
+    assert_int_equal(rest.length, 0);
+    buffer_free(&out);
+    return type;
+}
+
+static void hear(enum watch_message_type type, uint32_t serial, const char *name)
+{
+    struct watch_message message = {.type = type, .serial = serial, .name = slice_text(name)};
+    assert_true(directory_link_events.message(&worker, &message));
+}
+
+/* While the watcher has not answered, what its clients want meanwhile becomes one wish. */
+static void test_wishes_do_not_pile_up(void **state)
+{
+    (void)state;
+    directory_enter(directory);
+    assert_int_equal(said(), WATCH_LISTEN);
+    uint32_t first = directory->wanted;
+    for (int i = 0; i < 3; i++) {
+        directory_leave(directory);
+        assert_int_equal(said(), 0);
+        directory_enter(directory);
+        assert_int_equal(said(), 0);
+    }
+    hear(WATCH_BEGIN, first, "");
+    assert_false(directory->begun);
+    assert_int_equal(said(), WATCH_LISTEN);
+    assert_int_equal(said(), 0);
+    hear(WATCH_BEGIN, directory->wanted, "");
+    assert_true(directory->begun);
+    directory_leave(directory);
+    assert_int_equal(said(), WATCH_UNLISTEN);
+    directory_enter(directory);
+    assert_int_equal(said(), WATCH_LISTEN);
+    directory_link_events.ended(&worker);
+    assert_int_equal(said(), WATCH_LISTEN);
+    directory_leave(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_wishes_do_not_pile_up, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
