@@ -125,7 +125,32 @@ static void begin_copy(struct directory *directory, uint32_t serial)
         return;
     directory->begun = true;
     directory->sweeping = directory->whole = false;
+    directory->swept = 0;
     file_table_doubt(directory->table);
+}
+
+/* The watcher may begin anew several times before all was told once: of what it does not name, and may have gone
+ * long ago, more is left each time. */
+static bool make_room(struct directory *directory)
+{
+    struct file *file = NULL;
+    while (!file && directory->swept != file_table_last(directory->table)) {
+        file = file_table_doubtful(directory->table, &directory->swept, SWEPT_A_TURN);
+        work_charge(&directory->worker->work, WORK_LOOKUP);
+    }
+    if (file)
+        file_table_remove(directory->table, file);
+    return file != NULL;
+}
+
+static bool put_file(struct directory *directory, const struct watch_message *message)
+{
+    struct file *file;
+    while (file_table_put(directory->table, message->name, message->size, message->modified_ms, &file) ==
+           FILE_NO_ROOM)
+        if (!make_room(directory))
+            return false;
+    return true;
 }
 
 static void remove_file(struct directory *directory, struct slice name)
@@ -138,7 +163,6 @@ static void remove_file(struct directory *directory, struct slice name)
 static bool take_message(struct worker *worker, const struct watch_message *message)
 {
     struct directory *directory = directory_at(worker, message->directory);
-    struct file *file;
     if (!directory)
         return false;
     if (message->type != WATCH_BEGIN && !directory->begun)
@@ -148,8 +172,7 @@ static bool take_message(struct worker *worker, const struct watch_message *mess
         begin_copy(directory, message->serial);
         return true;
     case WATCH_FILE:
-        return file_table_put(directory->table, message->name, message->size, message->modified_ms, &file) !=
-               FILE_NO_ROOM;
+        return put_file(directory, message);
     case WATCH_GONE:
         remove_file(directory, message->name);
         return true;

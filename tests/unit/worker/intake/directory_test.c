@@ -57,6 +57,40 @@ static void hear(enum watch_message_type type, uint32_t serial, const char *name
     assert_true(directory_link_events.message(&worker, &message));
 }
 
+static bool has(const char *name)
+{
+    const struct file *file = file_table_find(directory->table, slice_text(name));
+    return file && !file->gone;
+}
+
+/* Files that are gone for good must not keep those out that are there, however often the watcher died. */
+static void test_it_begins_anew_again_and_again(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    directory_enter(directory);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i += 2) {
+        assert_int_equal(said(), WATCH_LISTEN);
+        hear(WATCH_BEGIN, directory->wanted, "");
+        hear(WATCH_FILE, 0, names[i]);
+        hear(WATCH_FILE, 0, names[i + 1]);
+        if (i < 6)
+            directory_link_events.ended(&worker);
+    }
+    hear(WATCH_WHOLE, 0, "");
+    assert_false(directory_step(&worker));
+    assert_true(directory->whole);
+    assert_int_equal(file_table_count(directory->table), 2);
+    assert_true(has("g") && has("h"));
+    struct watch_message more = {.type = WATCH_FILE, .name = SLICE("i")};
+    assert_true(directory_link_events.message(&worker, &more));
+    more.name = SLICE("j");
+    assert_true(directory_link_events.message(&worker, &more));
+    more.name = SLICE("k"); /* no watcher says that */
+    assert_false(directory_link_events.message(&worker, &more));
+    directory_leave(directory);
+}
+
 /* While the watcher has not answered, what its clients want meanwhile becomes one wish. */
 static void test_wishes_do_not_pile_up(void **state)
 {
@@ -88,6 +122,7 @@ static void test_wishes_do_not_pile_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_it_begins_anew_again_and_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wishes_do_not_pile_up, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
