@@ -100,8 +100,24 @@ static void begin_scan(struct watched *watched, int fd)
         return;
     }
     watched->sweeping = false;
-    watched->left_out = false;
+    watched->left_out = watched->refused = watched->scan_later = false;
     file_table_doubt(watched->table);
+}
+
+/* @error: what reading it came to, 0: its end. */
+static void end_scan(struct watched *watched, int error)
+{
+    closedir(watched->scan);
+    watched->scan = NULL;
+    begin_sweep(watched);
+    if (error) {
+        errno = error;
+        say_trouble(watched, "cannot be listed to its end");
+        watched->scan_later = true;
+    } else if (watched->said_trouble && watched->inotify >= 0 && !watched->refused) {
+        log_notice("the directory %s (%s) is watched", watched->declared->name, watched->declared->path);
+        watched->said_trouble = false;
+    }
 }
 
 /* It is not there, or not for us: it holds nothing. For want of something of ours, nobody knows. */
@@ -109,10 +125,30 @@ static void cannot_open(struct watched *watched)
 {
     bool ours = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
     say_trouble(watched, "cannot be opened");
+    if (ours) {
+        watched->lost = true; /* another may be done in a moment */
+        watched->sweeping = false;
+    }
     if (ours || watched->sweeping)
         return;
     file_table_doubt(watched->table);
     begin_sweep(watched);
+}
+
+/* Opens it once more, when it is watched. A watch does not take the last descriptor: with that it is looked at,
+ * and when all have gone into watches nothing would ever be seen again. */
+static int watch_and_open(struct watched *watched, struct stat *status)
+{
+    bool watches = watched_events_open(watched);
+    if (!watches)
+        say_trouble(watched, "cannot be watched, but only listed");
+    int fd = open_path(watched, status);
+    if (fd >= 0 || !watches || (errno != EMFILE && errno != ENFILE))
+        return fd;
+    watched_events_close(watched);
+    errno = EMFILE;
+    say_trouble(watched, "cannot be watched, but only listed");
+    return open_path(watched, status);
 }
 
 /* What stands at the path is opened before and after it is watched, so that both are the same. */
@@ -126,19 +162,12 @@ static void attach(struct watched *watched)
         return;
     }
     close(before);
-    bool watches = watched_events_open(watched);
-    if (!watches)
-        say_trouble(watched, "cannot be watched, but only listed");
-    int fd = open_path(watched, &after);
+    int fd = watch_and_open(watched, &after);
     if (fd < 0 || !same_directory(&watched->identity, &after)) {
         if (fd >= 0)
             close(fd);
         watched->lost = true; /* it has just become another one */
         return;
-    }
-    if (watches && watched->said_trouble) {
-        log_notice("the directory %s (%s) is watched", watched->declared->name, watched->declared->path);
-        watched->said_trouble = false;
     }
     watched->attached = true;
     begin_scan(watched, fd);
@@ -175,7 +204,8 @@ void watched_check(struct watched *watched)
     }
     (void)use_directory(watched);
     release_directory(watched);
-    if (watched->left_out && file_table_count(watched->table) < watched->config->limits.watch_files)
+    bool room = file_table_count(watched->table) < watched->config->limits.watch_files;
+    if (watched->scan_later || (watched->left_out && room))
         watched_rescan(watched);
 }
 
@@ -229,12 +259,24 @@ static int64_t time_in_ms(const struct timespec *time)
 }
 
 /* @directory -1: there is no such file. */
+static bool is_file(struct watched *watched, int directory, const char *name, struct stat *status)
+{
+    if (directory < 0)
+        return false;
+    if (fstatat(directory, name, status, AT_SYMLINK_NOFOLLOW) == 0)
+        return S_ISREG(status->st_mode);
+    if (errno == EACCES) { /* names may be read, and no more */
+        say_trouble(watched, "does not let its files be looked at");
+        watched->refused = true;
+    }
+    return false;
+}
+
 static void look_at(struct watched *watched, int directory, const char *name)
 {
     struct stat status;
     struct file *file = file_table_find(watched->table, slice_text(name));
-    bool there = directory >= 0 && fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                 S_ISREG(status.st_mode);
+    bool there = is_file(watched, directory, name, &status);
     watched->looks -= watched->looks > 0;
     watched->looked++;
     if (file)
@@ -274,6 +316,11 @@ void watched_rescan(struct watched *watched)
     watched->scan_again = true;
 }
 
+void watched_rescan_later(struct watched *watched)
+{
+    watched->scan_later = true;
+}
+
 static void look_at_waiting(struct watched *watched)
 {
     struct file *file;
@@ -292,11 +339,7 @@ static void scan_some(struct watched *watched)
         errno = 0;
         const struct dirent *entry = readdir(watched->scan);
         if (!entry) {
-            if (errno)
-                watched->lost = true;
-            closedir(watched->scan);
-            watched->scan = NULL;
-            begin_sweep(watched);
+            end_scan(watched, errno);
         } else if ((entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) &&
                    is_listed(watched, entry->d_name)) {
             look_at(watched, dirfd(watched->scan), entry->d_name);

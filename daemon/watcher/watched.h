@@ -36,10 +36,12 @@ struct watched {
     bool lost;       /* to be attached anew */
     DIR *scan;       /* under way */
     bool scan_again; /* after that */
+    bool scan_later; /* with the next check */
     bool sweeping;   /* what no scan has found is looked at; it has come to ->swept */
     uint64_t swept;
     bool whole;    /* once was scanned and swept */
     bool left_out; /* a file, for want of room */
+    bool refused;  /* a look, for want of rights to the directory */
     bool said_trouble, said_full, said_name;
     int directory;   /* open during a step, else -1 */
     uint64_t now_ms; /* monotonic, of the step */
@@ -72,5 +74,8 @@ void watched_touch(struct watched *watched, struct slice name);
 
 /** Events were lost: everything is to be looked at. */
 void watched_rescan(struct watched *watched);
+
+/** The same within a second: who may look at its files may have changed. */
+void watched_rescan_later(struct watched *watched);
 
 #endif

@@ -75,6 +75,8 @@ static void take_event(struct watched *watched, const struct inotify_event *even
         watched_rescan(watched);
     else if (event->mask & OWN_EVENTS)
         watched->lost = true;
+    else if (event->len == 0 && event->mask & IN_ATTRIB)
+        watched_rescan_later(watched);
     else if (event->len > 0 && !(event->mask & IN_ISDIR))
         watched_touch(watched, slice_text(event->name));
 }

@@ -259,6 +259,12 @@ async def test_an_unreadable_directory(make_server, place):
     await wait_until_async(lambda: server.log().count('cannot be opened: Permission denied') == 1, what='the line in the log')
     place.chmod(0o755)
     await client.until_like('dir', place)
+    place.chmod(0o744)  # names can be read, files not looked at
+    write(place / 'b', b'')
+    await wait_until_async(lambda: 'does not let its files be looked at: Permission denied' in server.log())
+    place.chmod(0o755)
+    await client.until_like('dir', place)
+    assert set(client.files['dir']) == {'a', 'b'}
     assert os.stat(f'/proc/{watcher(server)["pid"]}').st_uid == pwd.getpwnam('nobody').pw_uid
 
 

@@ -1,7 +1,10 @@
 /* One watched directory: when it looks, and that its table is what is there. */
 #include "tests/unit/daemon/watcher/watched_fixture.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/watcher/watched_events.h"
 
@@ -106,6 +109,60 @@ static void test_scans(void **state)
     fixture_expect(fixture, "new", 1);
 }
 
+/* How many descriptors may be opened from now on. */
+static void leave_descriptors(rlim_t count)
+{
+    int next = dup(0);
+    struct rlimit limit;
+    assert_true(next >= 0 && close(next) == 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = (rlim_t)next + count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* A watch leaves one to look with. */
+static void test_few_descriptors(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watched *watched = &fixture->watched;
+    struct rlimit before;
+    fixture_write(fixture, "a", 1);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    leave_descriptors(1);
+    watched_enter(watched);
+    fixture_settle(fixture);
+    assert_true(watched->inotify < 0 && watched->whole && watched->said_trouble);
+    fixture_expect(fixture, "a", 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    fixture_write(fixture, "b", 2);
+    leave_descriptors(2);
+    watched_check(watched);
+    fixture_settle(fixture);
+    assert_true(watched->inotify >= 0 && !watched->said_trouble);
+    fixture_expect(fixture, "b", 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* An error of its disk: it is tried again with the next check, and not at once and for ever. */
+static void test_a_listing_that_breaks_off(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watched *watched = &fixture->watched;
+    fixture_write(fixture, "a", 1);
+    watched_enter(watched);
+    int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(other >= 0);
+    assert_int_equal(dup2(other, dirfd(watched->scan)), dirfd(watched->scan));
+    close(other);
+    fixture_settle(fixture);
+    assert_true(watched->said_trouble);
+    fixture_expect_count(fixture, 0);
+    watched_check(watched);
+    fixture_settle(fixture);
+    assert_false(watched->said_trouble);
+    fixture_expect(fixture, "a", 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +170,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_file_that_grows, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_comes_and_goes, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_scans, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_few_descriptors, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_listing_that_breaks_off, fixture_set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
