@@ -62,7 +62,7 @@ void worker_link_close(struct worker_link *link, struct watched *watched, size_t
 /* ---- what the worker says ---- */
 
 static bool take_message(struct worker_link *link, const struct watch_message *message,
-                         struct watched *watched, size_t directories, struct file_table **graves)
+                         struct watched *watched, size_t directories)
 {
     if (message->directory >= directories)
         return false;
@@ -74,7 +74,7 @@ static bool take_message(struct worker_link *link, const struct watch_message *m
         *listening = (struct listening){.listens = true, .serial = message->serial};
         return true;
     case WATCH_UNLISTEN:
-        stop_listening(link, watched, message->directory, graves);
+        listening->leaves = true;
         return true;
     case WATCH_BEGIN:
     case WATCH_FILE:
@@ -101,7 +101,7 @@ void worker_link_read(struct worker_link *link, struct watched *watched, size_t 
     struct watch_message message;
     int taken;
     while ((taken = watch_message_take(&rest, &message)) == 1)
-        if (!take_message(link, &message, watched, directories, graves)) {
+        if (!take_message(link, &message, watched, directories)) {
             taken = -1;
             break;
         }
@@ -111,6 +111,9 @@ void worker_link_read(struct worker_link *link, struct watched *watched, size_t 
         return;
     }
     buffer_consume(&link->in, link->in.length - rest.length);
+    for (unsigned i = 0; i < directories; i++)
+        if (link->listening[i].leaves)
+            stop_listening(link, watched, i, graves);
 }
 
 /* ---- what it is told ---- */

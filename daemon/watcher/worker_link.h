@@ -15,7 +15,8 @@
 /* A directory to which connections of the worker listen. */
 struct listening {
     bool listens;
-    bool begun;      /* BEGIN was sent */
+    bool leaves; /* unless it changes its mind in what is read now: to end a watch and begin it takes long */
+    bool begun;  /* BEGIN was sent */
     bool told_whole; /* WHOLE was */
     uint32_t serial;
     uint64_t cursor; /* told of all changes up to this */

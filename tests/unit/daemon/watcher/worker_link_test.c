@@ -136,6 +136,32 @@ static void test_a_listing_and_changes(void **state)
     close_scene(&the_scene);
 }
 
+/* What is said at once is one wish, the last. */
+static void test_many_wishes(void **state)
+{
+    struct buffer bytes = {0};
+    struct watch_message message;
+    open_scene(&the_scene, state);
+    struct watched *watched = &the_scene.fixture->watched;
+    say(&the_scene, WATCH_LISTEN, 1);
+    const struct file_table *table = watched->table;
+    for (uint32_t i = 2; i < 100; i++) {
+        watch_message_append(&bytes, &(struct watch_message){.type = WATCH_UNLISTEN});
+        watch_message_append(&bytes, &(struct watch_message){.type = WATCH_LISTEN, .serial = i});
+    }
+    assert_int_equal(write(the_scene.worker, bytes.data, bytes.length), bytes.length);
+    buffer_free(&bytes);
+    worker_link_read(&the_scene.link, watched, 1, &the_scene.fixture->graves);
+    assert_ptr_equal(watched->table, table);
+    assert_null(the_scene.fixture->graves);
+    let_write(&the_scene);
+    assert_true(hear(&the_scene, &message));
+    assert_true(message.type == WATCH_BEGIN && message.serial == 99);
+    say(&the_scene, WATCH_UNLISTEN, 0);
+    assert_null(watched->table);
+    close_scene(&the_scene);
+}
+
 /* A worker that reads nothing: what is written for it stays as little as one piece. */
 static void test_a_worker_that_stands_still(void **state)
 {
@@ -205,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_listing_and_changes, fixture_set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_wishes, fixture_set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_worker_that_stands_still, fixture_set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_makes_no_sense, fixture_set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_end, fixture_set_up, tear_down),
