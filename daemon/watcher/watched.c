@@ -198,7 +198,7 @@ void watched_leave(struct watched *watched, struct file_table **graves)
 
 void watched_check(struct watched *watched)
 {
-    if (watched->inotify < 0 && !watched->scan) {
+    if (watched->inotify < 0 && !watched->scan && !watched->sweeping) {
         attach(watched);
         return;
     }
