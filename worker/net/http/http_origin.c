@@ -85,6 +85,8 @@ bool http_origin_is_plausible(struct slice origin)
     size_t scheme = 0;
     if (slice_equal(origin, SLICE("null")))
         return true;
+    if (!origin.data)
+        return false;
     while (scheme < origin.length && origin.data[scheme] != ':')
         scheme++;
     struct slice rest = slice_of(origin.data + scheme, origin.length - scheme);
