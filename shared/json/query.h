@@ -18,13 +18,19 @@
 
 struct json_query;
 
-enum { JSON_QUERY_MESSAGE = 200, JSON_QUERY_NODES = 1000, JSON_QUERY_VALUES = 10000 };
+enum {
+    JSON_QUERY_MESSAGE = 200,
+    JSON_QUERY_NODES = 1000,
+    JSON_QUERY_VALUES = 10000,
+    JSON_QUERY_NUMBERS = 65536
+};
 
 /**
  * Compiles a query (an object). The result owns copies of all it needs: @query may go. NULL: @message names
  * the key and what was expected; that it is about a query the caller says. A query of more than
  * JSON_QUERY_NODES conditions and values ($in elements count) is refused, and one of more than
- * JSON_QUERY_VALUES keys and values, at whatever depth.
+ * JSON_QUERY_VALUES keys and values, at whatever depth. The numbers in its lists have at most JSON_QUERY_NUMBERS
+ * bytes together: putting them in order is one step.
  */
 [[gnu::warn_unused_result]] struct json_query *json_query_compile(struct json_value query,
                                                                   char message[JSON_QUERY_MESSAGE]);

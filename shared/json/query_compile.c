@@ -49,6 +49,17 @@ static bool spend_compiling(const struct compiler *compiler, struct json_value k
     return true;
 }
 
+/* Numbers of any length are compared digit by digit, and those of a list many times. */
+static bool spend_number(const struct compiler *compiler, struct json_value key, struct json_value value)
+{
+    if (json_type(value) != JSON_NUMBER)
+        return true;
+    if (json_text(value).length > JSON_QUERY_NUMBERS - compiler->query->number_bytes)
+        return query_refuse(compiler, key, "the numbers in the query's lists are too long");
+    compiler->query->number_bytes += (uint32_t)json_text(value).length;
+    return true;
+}
+
 /* Doubles an array that is full. */
 static void *grown_list(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
@@ -151,8 +162,11 @@ static bool add_list(const struct compiler *compiler, uint32_t parent, struct js
     if (!spend_compiling(compiler, key, 1) || !spend_compiling(compiler, key, json_count(list)))
         return false;
     uint32_t node = add_node(compiler->query, parent, QUERY_IN);
-    for (struct json_iterator i = json_begin(list); json_step(&i);)
+    for (struct json_iterator i = json_begin(list); json_step(&i);) {
+        if (!spend_number(compiler, key, i.value))
+            return false;
         add_value(compiler->query, node, i.value);
+    }
     sort_values(compiler->query, node);
     return true;
 }

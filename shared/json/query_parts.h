@@ -50,7 +50,8 @@ struct json_query {
     uint32_t value_count, value_capacity;
     struct json_path_step *steps;
     uint32_t step_count, step_capacity;
-    uint32_t spent; /* of JSON_QUERY_NODES */
+    uint32_t spent;        /* of JSON_QUERY_NODES */
+    uint32_t number_bytes; /* of JSON_QUERY_NUMBERS */
 };
 
 #endif

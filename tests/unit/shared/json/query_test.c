@@ -263,6 +263,38 @@ static void bounds_its_size(void **state)
     assert_false(list_compiles("$in", 9000));
 }
 
+/* $in and $nin with one number of @bytes each. */
+static bool long_numbers_compile(size_t bytes, size_t more)
+{
+    struct buffer text = {0};
+    buffer_append_text(&text, "{\"a\":{\"$in\":[");
+    for (size_t i = 0; i < bytes; i++)
+        buffer_append_byte(&text, '1');
+    buffer_append_text(&text, ",\"\"],\"$nin\":[");
+    for (size_t i = 0; i < more; i++)
+        buffer_append_byte(&text, '1');
+    buffer_append_text(&text, "]}}");
+    buffer_append_byte(&text, 0);
+    struct json json = parsed(text.data);
+    char message[JSON_QUERY_MESSAGE];
+    struct json_query *query = json_query_compile(json_root(&json), message);
+    bool compiles = query != NULL;
+    if (!compiles)
+        assert_non_null(strstr(message, "too long"));
+    json_query_free(query);
+    parsed_free(&json);
+    buffer_free(&text);
+    return compiles;
+}
+
+static void bounds_the_numbers_in_its_lists(void **state)
+{
+    (void)state;
+    assert_true(long_numbers_compile(JSON_QUERY_NUMBERS - 10, 10));
+    assert_false(long_numbers_compile(JSON_QUERY_NUMBERS - 10, 11));
+    assert_false(long_numbers_compile(JSON_QUERY_NUMBERS + 1, 1));
+}
+
 /* A message that shows a long key stays UTF-8. */
 static void cuts_keys_between_characters(void **state)
 {
@@ -362,11 +394,17 @@ static void tells_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compares_fields),   cmocka_unit_test(treats_null_and_absent),
-        cmocka_unit_test(looks_into_arrays), cmocka_unit_test(follows_dotted_paths),
-        cmocka_unit_test(combines),          cmocka_unit_test(refuses),
-        cmocka_unit_test(bounds_its_size),   cmocka_unit_test(cuts_keys_between_characters),
-        cmocka_unit_test(keeps_its_text),    cmocka_unit_test(tells_bounds),
+        cmocka_unit_test(compares_fields),
+        cmocka_unit_test(treats_null_and_absent),
+        cmocka_unit_test(looks_into_arrays),
+        cmocka_unit_test(follows_dotted_paths),
+        cmocka_unit_test(combines),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(bounds_its_size),
+        cmocka_unit_test(bounds_the_numbers_in_its_lists),
+        cmocka_unit_test(cuts_keys_between_characters),
+        cmocka_unit_test(keeps_its_text),
+        cmocka_unit_test(tells_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
