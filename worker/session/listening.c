@@ -6,7 +6,7 @@
 #include "shared/ipc/change_frame.h"
 #include "worker/net/connection.h"
 #include "worker/net/connection_write.h"
-#include "worker/session/file_frames.h"
+#include "worker/session/directory_messages.h"
 
 /* ROUNDS_MOST: a listing goes on with what changed meanwhile so often; the rest is told as changes. */
 enum { ROUNDS_MOST = 8, FORGOTTEN_A_PASS = 1024 };
@@ -130,7 +130,7 @@ static void tell_some(struct listener *listener)
     struct connection *connection = listener->session->connection;
     begin_anew(listener);
     bool sync = listener->in == &directory->listing || listener->cursor < listener->began;
-    listener->cursor = file_frames_make(directory, listener->cursor, listener->began, sync);
+    listener->cursor = directory_messages_make(directory, listener->cursor, listener->began, sync);
     struct slice frames = buffer_slice(&directory->made.frames);
     if (frames.length)
         connection_answer_frames(connection, frames, 0);

@@ -1,5 +1,5 @@
-#ifndef WORKER_SESSION_FILE_FRAMES_H
-#define WORKER_SESSION_FILE_FRAMES_H
+#ifndef WORKER_SESSION_DIRECTORY_MESSAGES_H
+#define WORKER_SESSION_DIRECTORY_MESSAGES_H
 
 #include "worker/intake/directory.h"
 
@@ -9,6 +9,6 @@
  * after the other. @began: the last change when this client began to be told, from 0. @sync: they have
  * "sync":true.
  */
-uint64_t file_frames_make(struct directory *directory, uint64_t from, uint64_t began, bool sync);
+uint64_t directory_messages_make(struct directory *directory, uint64_t from, uint64_t began, bool sync);
 
 #endif

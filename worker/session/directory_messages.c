@@ -1,4 +1,4 @@
-#include "worker/session/file_frames.h"
+#include "worker/session/directory_messages.h"
 
 #include <time.h>
 
@@ -60,7 +60,7 @@ static void finish_message(struct directory *directory, struct buffer *list, boo
     buffer_clear(list);
 }
 
-uint64_t file_frames_make(struct directory *directory, uint64_t from, uint64_t began, bool sync)
+uint64_t directory_messages_make(struct directory *directory, uint64_t from, uint64_t began, bool sync)
 {
     const struct file_table *table = directory->table;
     struct work *work = &directory->worker->work;
