@@ -8,8 +8,9 @@
 #include "shared/base/slice.h"
 
 /*
- * Messages that came while the owner takes none, in their order. They are read all the same, up to a window,
- * so that pings and the close frame among them are answered. Nothing is kept for a connection that has none.
+ * Messages that came while the owner takes none, in their order. They are read all the same, up to a window
+ * (which connection_hold.c bounds), so that pings and the close frame among them are answered. Nothing is kept
+ * for a connection that has none.
  */
 
 struct read_ahead;
