@@ -4,9 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "shared/base/buffer.h"
 
 enum { MOST = 16 };
 
@@ -15,8 +18,9 @@ static void read_line(struct words *words, char memory[200], const char *line)
 {
     char *argv[MOST] = {"dispatchctl"};
     int argc = 1;
-    strcpy(memory, line);
-    for (char *word = strtok(memory, " "); word; word = strtok(NULL, " ")) {
+    char *rest = NULL;
+    assert_in_range(snprintf(memory, 200, "%s", line), 0, 199);
+    for (char *word = strtok_r(memory, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         assert_in_range(argc, 1, MOST - 2);
         argv[argc++] = word;
     }
@@ -25,12 +29,12 @@ static void read_line(struct words *words, char memory[200], const char *line)
 
 static void assert_operands(const struct words *words, const char *expected)
 {
-    char joined[200] = "";
-    for (size_t i = 0; i < words->operand_count; i++) {
-        strcat(joined, i ? " " : "");
-        strcat(joined, words->operands[i]);
-    }
-    assert_string_equal(joined, expected);
+    struct buffer joined = {0};
+    for (size_t i = 0; i < words->operand_count; i++)
+        buffer_append_format(&joined, "%s%s", i ? " " : "", words->operands[i]);
+    buffer_append_byte(&joined, 0);
+    assert_string_equal(joined.data, expected);
+    buffer_free(&joined);
 }
 
 static void takes_options_from_everywhere(void **state)

@@ -231,6 +231,22 @@ static void refuses(void **state)
     }
 }
 
+/* Whether it is compiled; if not, @fault is told. Frees it. */
+static bool text_compiles(struct buffer *text, const char *fault)
+{
+    buffer_append_byte(text, 0);
+    struct json json = parsed(text->data);
+    char message[JSON_QUERY_MESSAGE];
+    struct json_query *query = json_query_compile(json_root(&json), message);
+    bool compiles = query != NULL;
+    if (!compiles)
+        assert_non_null(strstr(message, fault));
+    json_query_free(query);
+    parsed_free(&json);
+    buffer_free(text);
+    return compiles;
+}
+
 /* A query {"a":{"$in":[...]}}, or with another operator, with @count values. */
 static bool list_compiles(const char *name, unsigned count)
 {
@@ -239,17 +255,7 @@ static bool list_compiles(const char *name, unsigned count)
     for (unsigned i = 0; i < count; i++)
         buffer_append_format(&text, "%s%u", i ? "," : "", i);
     buffer_append_text(&text, "]}}");
-    buffer_append_byte(&text, 0);
-    struct json json = parsed(text.data);
-    char message[JSON_QUERY_MESSAGE];
-    struct json_query *query = json_query_compile(json_root(&json), message);
-    bool compiles = query != NULL;
-    if (!compiles)
-        assert_non_null(strstr(message, "too many"));
-    json_query_free(query);
-    parsed_free(&json);
-    buffer_free(&text);
-    return compiles;
+    return text_compiles(&text, "too many");
 }
 
 static void bounds_its_size(void **state)
@@ -274,17 +280,7 @@ static bool long_numbers_compile(size_t bytes, size_t more)
     for (size_t i = 0; i < more; i++)
         buffer_append_byte(&text, '1');
     buffer_append_text(&text, "]}}");
-    buffer_append_byte(&text, 0);
-    struct json json = parsed(text.data);
-    char message[JSON_QUERY_MESSAGE];
-    struct json_query *query = json_query_compile(json_root(&json), message);
-    bool compiles = query != NULL;
-    if (!compiles)
-        assert_non_null(strstr(message, "too long"));
-    json_query_free(query);
-    parsed_free(&json);
-    buffer_free(&text);
-    return compiles;
+    return text_compiles(&text, "too long");
 }
 
 static void bounds_the_numbers_in_its_lists(void **state)
