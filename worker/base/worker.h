@@ -51,6 +51,7 @@ struct worker {
     struct committer_queue *committer_queue; /* of users' sets, on their way to the link */
     struct watcher_link *watcher;
     struct directories *directories; /* as the watcher tells */
+    size_t first_told;               /* the directory whose listeners are told first in the next pass */
     struct thread_pool *threads;
     struct authority *authority;
     struct account_table *accounts; /* the authority's */

@@ -228,13 +228,18 @@ static bool run_directory(struct directory *directory, bool *first)
     return directory->table && forget_gone(directory);
 }
 
+/* Each is the first in turn, so that one that never has nothing to tell leaves work for the others. */
 bool listening_run(struct worker *worker)
 {
-    struct directory *directory;
+    const size_t count = worker->config->directory_count;
     bool first = true, more = false;
-    for (size_t i = 0; (directory = directory_at(worker, i)); i++)
+    for (size_t i = 0; i < count; i++) {
+        struct directory *directory = directory_at(worker, (worker->first_told + i) % count);
         if (directory->table)
             more |= run_directory(directory, &first);
+    }
+    if (more)
+        worker->first_told = (worker->first_told + 1) % count;
     return more;
 }
 
